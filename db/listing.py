@@ -1,0 +1,114 @@
+"""Writes of the producer: images are staged in chunks, then cut into batches all at once.
+
+An image whose batch has no row in `batches` is staged: listed, but not yet owed to anybody. So a
+producer that is killed half-way leaves nothing that a worker would take for a complete run, and
+the next `enqueue` goes on from there.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, delete, exists, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from db.clock import Now
+from db.tables import Batch, Image, Run
+
+# SQLite takes at most 32766 variables in one statement, PostgreSQL 65535.
+_PATHS_PER_QUERY = 10_000
+
+
+class ListedImage(NamedTuple):
+    """One image as a source names it."""
+
+    path: str
+    label: int | None
+    attributes: dict[str, str] | None
+
+
+def lock_run(session: Session, run_id: int) -> Run:
+    """The run, held against other producers until the transaction ends."""
+    return session.get_one(Run, run_id, with_for_update=True, populate_existing=True)
+
+
+def stored_labels(session: Session, run_id: int, paths: Sequence[str]) -> dict[str, int | None]:
+    """Path to label of those of `paths` that the run already holds."""
+    found: dict[str, int | None] = {}
+    for start in range(0, len(paths), _PATHS_PER_QUERY):
+        some = paths[start : start + _PATHS_PER_QUERY]
+        rows = session.execute(
+            select(Image.path, Image.label).where(Image.run_id == run_id, Image.path.in_(some))
+        )
+        found.update((path, label) for path, label in rows)
+    return found
+
+
+def stage_images(
+    session: Session, run: Run, images: Sequence[ListedImage]
+) -> tuple[int, int] | None:
+    """Insert new images, numbered into batches of the run's size; returns first and last.
+
+    The caller holds the run's lock.
+    """
+    if not images:
+        return None
+    highest = session.scalar(select(func.max(Image.batch)).where(Image.run_id == run.id)) or 0
+    rows: list[dict[str, Any]] = [
+        {"run_id": run.id, "batch": highest + 1 + at // run.batch_size, **image._asdict()}
+        for at, image in enumerate(images)
+    ]
+    session.execute(insert(Image), rows)
+    return highest + 1, rows[-1]["batch"]
+
+
+def unstage_images(session: Session, run_id: int, first: int, last: int) -> None:
+    """Take back staged images of these batch numbers; those already cut into batches stay."""
+    session.execute(
+        delete(Image).where(
+            Image.run_id == run_id, Image.batch.between(first, last), ~_is_cut(run_id)
+        )
+    )
+
+
+def drop_run_if_empty(session: Session, run_id: int) -> None:
+    """Delete a run that lists nothing."""
+    lists_something = exists().where(Image.run_id == run_id)
+    session.execute(delete(Run).where(Run.id == run_id, ~lists_something))
+
+
+def cut_batches(session: Session, run_id: int) -> None:
+    """Make every staged image owed: enter the rows of its batch."""
+    staged = select(Image.run_id, Image.batch).where(Image.run_id == run_id, ~_is_cut(run_id))
+    session.execute(insert(Batch).from_select(["run_id", "number"], staged.distinct()))
+
+
+def count_images(session: Session, run_id: int) -> int:
+    """How many images the run lists."""
+    return session.scalar(select(func.count()).where(Image.run_id == run_id)) or 0
+
+
+def owed_batches(session: Session, run_id: int) -> list[int]:
+    """Numbers of the unfinished batches that nobody holds a lease on."""
+    return list(session.scalars(_owed(run_id)))
+
+
+def mark_published(session: Session, run_id: int, numbers: Iterable[int]) -> None:
+    """Note that messages for these batches are on their way, lest a sweep send them again."""
+    session.execute(
+        update(Batch)
+        .where(Batch.run_id == run_id, Batch.number.in_(list(numbers)))
+        .values(published_at=Now())
+    )
+
+
+def _owed(run_id: int) -> Select[int]:
+    free = or_(Batch.leased_until.is_(None), Batch.leased_until < Now())
+    return (
+        select(Batch.number)
+        .where(Batch.run_id == run_id, Batch.finished_at.is_(None), free)
+        .order_by(Batch.number)
+    )
+
+
+def _is_cut(run_id: int) -> Any:  # noqa: ANN401 - an SQL expression
+    return exists().where(Batch.run_id == run_id, Batch.number == Image.batch)

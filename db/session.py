@@ -1,0 +1,151 @@
+"""Reads `DATABASE_URL`; engine, sessions, SQLite pragmas."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic_settings import BaseSettings
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.orm import Session
+
+from db.errors import DatabaseError
+from db.upgrade import is_current, upgrade
+
+# How long one writer waits for another on SQLite.
+BUSY_SECONDS = 60
+CONNECT_SECONDS = 10
+
+
+class DatabaseSettings(BaseSettings):
+    """Where the ledger is: the environment variable `DATABASE_URL`."""
+
+    database_url: str = "sqlite:///dermscore.db"
+
+
+class Database:
+    """An open ledger, its schema up to date."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._reading = engine
+        self._writing = engine.execution_options(dermscore_writes=True)
+
+    def __str__(self) -> str:
+        """The address, without its password."""
+        return self._reading.url.render_as_string(hide_password=True)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine itself, for bulk reads by column."""
+        return self._reading
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that only reads."""
+        with plain_errors(self._reading), Session(self._reading) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session in one transaction: committed at the end of the block, or nothing stored."""
+        with (
+            plain_errors(self._writing),
+            Session(self._writing, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self._reading.dispose()
+
+
+def open_database(url: str | None = None, *, must_exist: bool = False) -> Database:
+    """Open the ledger at `url` (default: `DATABASE_URL`) and bring its schema up to date.
+
+    Raises:
+        DatabaseError: the address is wrong, nobody answers there, the schema is newer than this
+            release, or (with `must_exist`) there is no ledger yet.
+    """
+    address = _parse(url or DatabaseSettings().database_url)
+    if must_exist:
+        _require_file(address)
+    engine = _engine(address)
+    database = Database(engine)
+    with database.read() as session:
+        current = is_current(session.connection())
+    if not current:
+        with database.write() as session:
+            upgrade(session.connection())
+    return database
+
+
+@contextmanager
+def plain_errors(engine: Engine) -> Iterator[None]:
+    """Turn a driver's error into one sentence that names the database, never its password."""
+    try:
+        yield
+    except DBAPIError as error:
+        reason = " ".join(str(error.orig).split())
+        address = engine.url.render_as_string(hide_password=True)
+        raise DatabaseError(f"database {address}: {reason} (DATABASE_URL)") from error
+
+
+def _parse(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        raise DatabaseError(
+            "DATABASE_URL is not a database address such as "
+            "sqlite:///dermscore.db or postgresql://user:password@host/name"
+        ) from None
+    if address.drivername in ("postgres", "postgresql"):
+        return address.set(drivername="postgresql+psycopg")
+    return address
+
+
+def _require_file(address: URL) -> None:
+    if address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
+        raise DatabaseError(
+            f"there is no database {address.database} yet: start with `producer enqueue SOURCE`, "
+            "or name another in DATABASE_URL"
+        )
+
+
+def _engine(address: URL) -> Engine:
+    match address.get_backend_name():
+        case "sqlite":
+            if not address.database or address.database == ":memory:":
+                raise DatabaseError(
+                    "DATABASE_URL: a ledger in memory is lost with its process; "
+                    "name a file, such as sqlite:///dermscore.db"
+                )
+            engine = create_engine(address, connect_args={"timeout": BUSY_SECONDS})
+            event.listen(engine, "connect", _sqlite_connected)
+            event.listen(engine, "begin", _sqlite_begin)
+            return engine
+        case "postgresql":
+            try:
+                return create_engine(
+                    address, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS}
+                )
+            except (NoSuchModuleError, ModuleNotFoundError):
+                pass
+    raise DatabaseError(
+        f"DATABASE_URL: {address.drivername} is not supported, use sqlite or postgresql"
+    )
+
+
+def _sqlite_connected(connection: sqlite3.Connection, _record: object) -> None:
+    # Python's sqlite3 would begin by itself, deferred; `_sqlite_begin` does it instead.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # A deferred transaction that reads and then writes fails at once with BUSY_SNAPSHOT when
+    # another wrote in between, whatever the timeout; IMMEDIATE waits its turn.
+    writes = connection.get_execution_options().get("dermscore_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,112 @@
+"""The ledger's tables. Times are seconds since 1970-01-01 UTC by the database's clock."""
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from db.clock import Now
+
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+# SQLite counts rows in 64 bits by itself, but only where the type is spelled INTEGER.
+ImageId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Base(DeclarativeBase):
+    """All tables of the ledger."""
+
+
+class Checkpoint(Base):
+    """A saved model file, known by the SHA-256 of its bytes."""
+
+    __tablename__ = "checkpoints"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(Text, unique=True)
+    path: Mapped[str] = mapped_column(Text)
+    card: Mapped[dict[str, Any]] = mapped_column(Json)
+    created_at: Mapped[float] = mapped_column(Double, server_default=Now())
+
+
+class Run(Base):
+    """One dataset scored with one checkpoint."""
+
+    __tablename__ = "runs"
+    __table_args__ = (Index("runs_by_source", "source", "checkpoint_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str | None] = mapped_column(Text, unique=True)
+    source: Mapped[str] = mapped_column(Text)
+    checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoints.id"))
+    precision: Mapped[str] = mapped_column(Text)
+    batch_size: Mapped[int]
+    created_at: Mapped[float] = mapped_column(Double, server_default=Now())
+
+
+class Batch(Base):
+    """The images of one message, and who is working on them."""
+
+    __tablename__ = "batches"
+    __table_args__ = (Index("batches_by_finish", "finished_at", "leased_until"),)
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    worker: Mapped[str | None] = mapped_column(Text)
+    leased_until: Mapped[float | None] = mapped_column(Double)
+    published_at: Mapped[float | None] = mapped_column(Double)
+    finished_at: Mapped[float | None] = mapped_column(Double)
+    # On a second attempt images go one by one: the one begun last, and how often it was begun.
+    suspect_id: Mapped[int | None] = mapped_column(ImageId)
+    suspect_starts: Mapped[int] = mapped_column(server_default="0")
+
+
+class Image(Base):
+    """One listed photograph of a run. Its batch has a row in `batches` once listing is complete."""
+
+    __tablename__ = "images"
+    __table_args__ = (
+        UniqueConstraint("run_id", "path"),
+        CheckConstraint("label IN (0, 1)", name="label_is_0_or_1"),
+        Index("images_by_batch", "run_id", "batch"),
+    )
+
+    id: Mapped[int] = mapped_column(ImageId, primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
+    path: Mapped[str] = mapped_column(Text)
+    batch: Mapped[int]
+    label: Mapped[int | None]
+    attributes: Mapped[dict[str, str] | None] = mapped_column(Json)
+
+
+class Prediction(Base):
+    """The stored outcome of one image in one run: a score, or an error."""
+
+    __tablename__ = "predictions"
+    __table_args__ = (
+        CheckConstraint(
+            "(score IS NULL) <> (error IS NULL)", name="exactly_one_of_score_and_error"
+        ),
+        CheckConstraint("score >= 0 AND score <= 1", name="score_between_0_and_1"),
+    )
+
+    image_id: Mapped[int] = mapped_column(
+        ImageId, ForeignKey("images.id"), primary_key=True, autoincrement=False
+    )
+    score: Mapped[float | None] = mapped_column(Double)
+    error: Mapped[str | None] = mapped_column(Text)
+    detail: Mapped[str | None] = mapped_column(Text)
+    image_digest: Mapped[str | None] = mapped_column(Text)
+    worker: Mapped[str] = mapped_column(Text)
+    scored_at: Mapped[float] = mapped_column(Double, server_default=Now())
