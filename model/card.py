@@ -1,0 +1,147 @@
+"""The model card: what a checkpoint is and how its images are decoded. Needs no TensorFlow."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model.errors import CheckpointError
+
+
+class Decode(BaseModel):
+    """How the bytes of an image become a tensor; trainer and worker read it here.
+
+    An empty `dct_method` is TensorFlow's default, the tutorial's. A `ratio` above 1 decodes JPEGs
+    at a fraction of their size, faster and with other pixels.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    height: int = Field(default=299, ge=1, le=4096)
+    width: int = Field(default=299, ge=1, le=4096)
+    dct_method: Literal["", "INTEGER_FAST", "INTEGER_ACCURATE"] = ""
+    ratio: Literal[1, 2, 4, 8] = 1
+
+
+class Backbone(BaseModel):
+    """The frozen network below the head: what was asked for, and a digest of its weights."""
+
+    option: str
+    digest: str
+    description: str
+
+
+class Data(BaseModel):
+    """The images of training and validation; `images` are the SHA-256 digests of the former."""
+
+    train: str
+    valid: str
+    train_counts: dict[str, int]
+    valid_counts: dict[str, int]
+    images: list[str]
+    synthetic: bool = False
+
+
+class Training(BaseModel):
+    """How the head was trained, and which epoch was kept."""
+
+    optimizer: str
+    learning_rate: float
+    batch_size: int
+    epochs: int
+    best_epoch: int
+    seed: int
+
+
+class Threshold(BaseModel):
+    """An operating point chosen before the test images were seen, and how."""
+
+    value: float = Field(ge=0, le=1)
+    how: str
+
+
+class ModelCard(BaseModel):
+    """The JSON file beside a checkpoint. `validation` holds loss, accuracy and ROC AUC."""
+
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    decode: Decode
+    class_names: tuple[str, str] = ("benign", "malignant")
+    backbone: Backbone | None = None
+    data: Data | None = None
+    training: Training | None = None
+    validation: dict[str, float | None] = {}
+    threshold: Threshold | None = None
+    versions: dict[str, str] = {}
+
+    @classmethod
+    def read(cls, checkpoint: Path) -> Self:
+        """The card beside `checkpoint`.
+
+        Raises:
+            CheckpointError: there is no card, or it is not one.
+        """
+        path = card_path(checkpoint)
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise CheckpointError(
+                f"{checkpoint} has no model card: {path.name} belongs beside it and says how "
+                "images are decoded; without it scores could be plausible and wrong"
+            ) from None
+        except OSError as error:
+            raise CheckpointError(f"{path}: {error.strerror}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"])) or "JSON"
+            raise CheckpointError(f"{path} is not a model card: {field}: {first['msg']}") from error
+
+    def as_json(self) -> dict[str, Any]:
+        """The card as plain JSON types, as the `checkpoints` table keeps it."""
+        return self.model_dump(mode="json")
+
+    def write(self, checkpoint: Path) -> None:
+        """Write the card beside `checkpoint`, whole or not at all."""
+        path = card_path(checkpoint)
+        draft = path.with_name(f".{path.name}.part")
+        draft.write_text(json.dumps(self.as_json(), indent=2) + "\n")
+        draft.replace(path)
+
+
+def card_path(checkpoint: Path) -> Path:
+    """Where a checkpoint's card is: the same name, ending in .json."""
+    return checkpoint.with_suffix(".json")
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex.
+
+    Raises:
+        CheckpointError: the file is missing or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {path}: {error.strerror}") from error
+
+
+def read_checkpoint_card(checkpoint: Path) -> ModelCard:
+    """The card of a checkpoint whose bytes are those that the card describes.
+
+    Raises:
+        CheckpointError: missing, not a .keras file, without a card, or of another digest.
+    """
+    if checkpoint.suffix != ".keras":
+        raise CheckpointError(
+            f"{checkpoint} is not a .keras file: other formats reload silently wrong"
+        )
+    digest = file_digest(checkpoint)
+    card = ModelCard.read(checkpoint)
+    if card.digest != digest:
+        raise CheckpointError(
+            f"{checkpoint} is not the file its model card describes: digest {digest[:12]}, "
+            f"the card says {card.digest[:12]}; cut short, or swapped under its name"
+        )
+    return card

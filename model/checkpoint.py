@@ -1,0 +1,54 @@
+"""Save and load checkpoints: one .keras file and its model card beside it."""
+
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import model.hub_module  # noqa: F401 - registers the layer that checkpoints may name
+from model.card import ModelCard, file_digest, read_checkpoint_card
+from model.errors import CheckpointError
+from model.runtime import keras
+
+
+def save_checkpoint(network: Any, path: Path, card: dict[str, Any]) -> ModelCard:  # noqa: ANN401 - keras.Model
+    """Write `network` and its card; neither appears under its name before it is whole.
+
+    `card` is everything but the digest. The card comes last: a checkpoint without one is refused.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".saving-", dir=path.parent) as folder:
+        draft = Path(folder) / path.name
+        network.save(draft)
+        finished = ModelCard(digest=file_digest(draft), **card)
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finished.write(path)
+    return finished
+
+
+def load_checkpoint(path: Path) -> tuple[Any, ModelCard]:
+    """The Keras model and card of a checkpoint; nothing in it is unpickled or run on loading.
+
+    Raises:
+        CheckpointError: it is missing, cut short, not what its card says, or holds code.
+    """
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder, not a .keras file")
+    card = read_checkpoint_card(path)
+    if not zipfile.is_zipfile(path):
+        raise CheckpointError(f"{path} is not a .keras file, or was cut short")
+    try:
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises almost anything on a bad file
+        reason = str(error).strip().split("\n")[0]
+        raise CheckpointError(f"{path} cannot be loaded: {reason}") from error
+    expected = (None, card.decode.height, card.decode.width, 3)
+    if network.input_shape != expected or network.output_shape != (None, 1):
+        raise CheckpointError(
+            f"{path} maps {network.input_shape} to {network.output_shape}; a checkpoint maps "
+            f"{expected} to (None, 1)"
+        )
+    return network, card

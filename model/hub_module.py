@@ -1,0 +1,57 @@
+"""A TensorFlow Hub module as a Keras 3 layer that carries the module inside the .keras file."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from model.runtime import hub, keras, tf
+
+
+@keras.saving.register_keras_serializable("dermscore")
+class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
+    """A frozen feature-vector module: `[n, height, width, 3]` in [0, 1] to `[n, features]`.
+
+    `hub.KerasLayer` is refused by Keras 3, and under tf_keras needs the module's folder to reload.
+    """
+
+    def __init__(self, features: int, folder: Path | None = None, **options: Any) -> None:  # noqa: ANN401 - Keras's own
+        super().__init__(trainable=False, **options)
+        self._features = features
+        self._folder = folder
+        self._module = None if folder is None else hub.load(str(folder))
+
+    def call(self, images: Any) -> Any:  # noqa: ANN401 - tensors have no static type
+        """Features of the images, batch normalisation in inference mode."""
+        return tf.ensure_shape(_apply(self._module, images), [None, self._features])
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
+        """`[n, features]`."""
+        return (input_shape[0], self._features)
+
+    def get_config(self) -> dict[str, Any]:
+        """What Keras stores beside the assets."""
+        return {**super().get_config(), "features": self._features}
+
+    def save_assets(self, inner_path: str) -> None:
+        """Store the module's files inside the .keras file."""
+        if self._folder is not None and self._folder.is_dir():
+            shutil.copytree(self._folder, inner_path, dirs_exist_ok=True)
+        else:
+            tf.saved_model.save(self._module, inner_path)
+
+    def load_assets(self, inner_path: str) -> None:
+        """Load the module from inside the .keras file, which is unpacked only for this moment."""
+        self._module = hub.load(inner_path)
+
+
+def feature_count(folder: Path, height: int, width: int) -> int:
+    """The width of a module's feature vector, asked with one grey image."""
+    features = _apply(hub.load(str(folder)), tf.fill([1, height, width, 3], 0.5))
+    return int(features.shape[-1])
+
+
+def _apply(module: Any, images: Any) -> Any:  # noqa: ANN401 - tensors have no static type
+    try:
+        return module(images, training=False)
+    except TypeError:  # a module without the argument, exported for inference only
+        return module(images)

@@ -1,0 +1,106 @@
+"""The bytes of an image file: read from under the root, digested, their header checked.
+
+Read here and not by TensorFlow, whose `read_file` hangs on a FIFO, follows gs:// and reads a sparse
+file whole.
+"""
+
+import hashlib
+import io
+import os
+import stat
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image, UnidentifiedImageError
+
+from model.errors import ImageError
+
+MAX_BYTES = 50_000_000
+MAX_PIXELS = 40_000_000
+MIN_SIDE = 16
+MAX_SIDE = 16_384
+
+_MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"BM": "BMP"}
+
+
+class ImageFile(NamedTuple):
+    """An image file as it lay on disk, and the SHA-256 of its bytes in hex."""
+
+    data: bytes
+    digest: str
+
+
+def read_image(root: Path, path: str) -> ImageFile:
+    """Read the regular file `path`, relative to `root` or absolute, that lies under `root`.
+
+    Raises:
+        ImageError: it is missing, lies outside, is no file, is empty or is over MAX_BYTES.
+    """
+    try:
+        data = _read_bytes(_resolve(root, path))
+    except FileNotFoundError:
+        raise ImageError("missing", "there is no such file under DATA_ROOT") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise ImageError("unreadable", f"the file cannot be read: {reason}") from error
+    if not data:
+        raise ImageError("empty", "the file has no bytes")
+    return ImageFile(data, hashlib.sha256(data).hexdigest())
+
+
+def check_header(data: bytes) -> None:
+    """Refuse what the decoder should never see, at the cost of reading a header (0.03 ms).
+
+    Raises:
+        ImageError: not a JPEG, PNG or BMP, or of a width and height out of bounds.
+    """
+    kind = next((name for magic, name in _MAGIC.items() if data.startswith(magic)), None)
+    if kind is None:
+        raise ImageError("not_an_image", "the bytes are not those of a JPEG, PNG or BMP image")
+    width, height = _size(data, kind)
+    if min(width, height) < MIN_SIDE or max(width, height) > MAX_SIDE:
+        raise ImageError(
+            "bad_size", f"{width}x{height} pixels: sides must be {MIN_SIDE} to {MAX_SIDE}"
+        )
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            "bad_size", f"{width}x{height} pixels are more than {MAX_PIXELS // 1_000_000} million"
+        )
+
+
+def _resolve(root: Path, path: str) -> Path:
+    resolved = (root / path).resolve(strict=True)
+    if not resolved.is_relative_to(root.resolve()):
+        raise ImageError("outside_root", "the file lies outside DATA_ROOT")
+    return resolved
+
+
+def _read_bytes(path: Path) -> bytes:
+    # Non-blocking, or opening a FIFO would wait for its writer; checked on the open descriptor, so
+    # that nothing can be swapped in between.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise ImageError("not_a_file", "it is a folder or a device, not an image file")
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        if status.st_size > MAX_BYTES:
+            raise ImageError(
+                "too_large",
+                f"{status.st_size:,} bytes are more than {MAX_BYTES // 1_000_000} million",
+            )
+        return file.readall()
+
+
+def _size(data: bytes, kind: str) -> tuple[int, int]:
+    with warnings.catch_warnings():
+        # Pillow's own limit is not ours; the size is judged by the caller.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            with Image.open(io.BytesIO(data), formats=[kind]) as image:
+                return image.size
+        except Image.DecompressionBombError as error:
+            raise ImageError("bad_size", str(error)) from error
+        except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+            raise ImageError("corrupt", f"the {kind} header is damaged") from error

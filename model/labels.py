@@ -1,0 +1,34 @@
+"""What the class folders mean: 1 malignant, 0 benign."""
+
+from collections.abc import Mapping
+
+import click
+
+BENIGN, MALIGNANT = 0, 1
+LABELS: Mapping[str, int] = {
+    "benign": BENIGN,
+    "nevus": BENIGN,
+    "seborrheic_keratosis": BENIGN,
+    "malignant": MALIGNANT,
+    "melanoma": MALIGNANT,
+}
+
+
+class LabelOption(click.ParamType[tuple[str, int]]):
+    """`--label NAME=0|1`: the meaning of one more class folder."""
+
+    name = "NAME=0|1"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        """`("dysplastic", 1)` of `dysplastic=1`."""
+        name, _, label = value.rpartition("=")
+        if not name or label not in ("0", "1"):
+            self.fail(f"{value!r} is not NAME=0 (benign) or NAME=1 (malignant)", param, ctx)
+        return name, int(label)
+
+
+def with_labels(more: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
+    """The known class folders and those given by `--label`, which go first."""
+    return {**LABELS, **dict(more)}

@@ -1,0 +1,82 @@
+"""CSV manifests: a path, perhaps a label, and attributes in a row. Needs no TensorFlow."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+from model.errors import SourceError
+
+PATH_COLUMNS = ("filepath", "path")
+# 1.0 is what pandas writes for 1 in a column with gaps.
+_LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "": None}
+
+
+class ManifestRow(NamedTuple):
+    """One row; `where` is `file:line`."""
+
+    path: str
+    label: int | None
+    attributes: dict[str, str] | None
+    where: str
+
+
+def read_manifest(file: BinaryIO, name: str) -> Iterator[ManifestRow]:
+    """Stream the rows of a CSV file with a header line.
+
+    A column `filepath` or `path` is needed; `label` is 0, 1 or empty; an unnamed column is an index
+    and passed over; every other column is kept as an attribute.
+
+    Raises:
+        SourceError: what is wrong, with the line's number.
+    """
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    reader = csv.reader(text, strict=True)
+    try:
+        header = next(reader, [])
+        path_column = _check_header(header, name)
+        for fields in reader:
+            if fields:
+                yield _row(header, fields, path_column, f"{name}:{reader.line_num}")
+    except csv.Error as error:
+        raise SourceError(f"{name}:{reader.line_num}: not CSV: {error}") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            f"{name}:{reader.line_num + 1}: not UTF-8 text: {error.reason}"
+        ) from error
+    finally:
+        text.detach()
+
+
+def _check_header(header: list[str], name: str) -> str:
+    named = [column for column in header if column]
+    twice = next((column for column in named if named.count(column) > 1), None)
+    if twice is not None:
+        raise SourceError(f"{name}:1: two columns are called {twice}")
+    found = [column for column in PATH_COLUMNS if column in named]
+    if len(found) != 1:
+        raise SourceError(
+            f"{name}:1: one column must be called filepath or path; "
+            f"the header has {', '.join(named) or 'no columns'}"
+        )
+    return found[0]
+
+
+def _row(header: list[str], fields: list[str], path_column: str, where: str) -> ManifestRow:
+    if len(fields) != len(header):
+        raise SourceError(f"{where}: {len(fields)} fields under {len(header)} columns")
+    row = dict(zip(header, fields, strict=True))
+    row.pop("", None)
+    path = row.pop(path_column)
+    if not path.strip() or "\0" in "".join(fields):
+        raise SourceError(f"{where}: the {path_column} is empty or not text")
+    return ManifestRow(path, _label(row.pop("label", ""), where), row or None, where)
+
+
+def _label(value: str, where: str) -> int | None:
+    try:
+        return _LABELS[value.strip()]
+    except KeyError:
+        raise SourceError(
+            f"{where}: label {value!r} is neither 0 (benign) nor 1 (malignant) nor empty"
+        ) from None

@@ -1,0 +1,141 @@
+"""Folders, globs and manifests as a stream of images with their labels. Needs no TensorFlow.
+
+Producer and trainer list through here, so that a class folder means the same to both.
+"""
+
+import glob
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from model.errors import SourceError
+from model.labels import LABELS
+from model.manifest import read_manifest
+
+_DECODED = (".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png")
+# Other formats are listed too: an image with a clear error is not a lost image.
+_NOT_DECODED = (".avif", ".dcm", ".gif", ".heic", ".heif", ".jp2", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = frozenset(_DECODED + _NOT_DECODED)
+
+
+class Listed(NamedTuple):
+    """An image of a source: its path relative to the data root, its label, the manifest's rest.
+
+    `where` names the manifest's line, for errors that come to light later.
+    """
+
+    path: str
+    label: int | None
+    attributes: dict[str, str] | None = None
+    where: str = ""
+
+
+def list_source(source: str, root: Path, labels: Mapping[str, int] = LABELS) -> Iterator[Listed]:
+    """Stream the images of `source`, a folder, an image, a glob, a CSV manifest or `-`, in order.
+
+    Raises:
+        SourceError: it is not there, lies outside `root`, lists nothing or nothing certain.
+    """
+    listed = _dispatch(source, root, labels)
+    first = next(listed, None)
+    if first is None:
+        raise SourceError(f"{source} lists no images ({' '.join(_DECODED)})")
+    yield first
+    yield from listed
+
+
+def source_key(source: str, root: Path) -> str:
+    """The name by which a source is known again: relative to `root` where it lies under it."""
+    path = Path(os.path.abspath(source))  # noqa: PTH100 - keeps symlinks, unlike resolve
+    top = Path(os.path.abspath(root))  # noqa: PTH100
+    return path.relative_to(top).as_posix() if path.is_relative_to(top) else str(path)
+
+
+def _dispatch(source: str, root: Path, labels: Mapping[str, int]) -> Iterator[Listed]:
+    path = Path(source)
+    if source == "-":
+        return _rows(sys.stdin.buffer, "standard input", root)
+    if path.is_dir():
+        return _folder(path, root, labels)
+    if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
+        return iter([Listed(_under(root, path, source), None)])
+    if path.exists():
+        return _manifest(path, root)
+    if glob.has_magic(source):
+        return _glob(source, root, labels)
+    raise SourceError(f"{source}: there is no such folder, manifest or image")
+
+
+def _folder(folder: Path, root: Path, labels: Mapping[str, int]) -> Iterator[Listed]:
+    """Class folders on the first level, if any is known; all other images have no label."""
+    _under(root, folder, str(folder))
+    classes = sorted(entry.name for entry in folder.iterdir() if _is_class_folder(entry))
+    unknown = [name for name in classes if name not in labels]
+    if len(unknown) < len(classes) and unknown:
+        raise SourceError(
+            f"{folder / unknown[0]} is not a known class folder: say what it means with "
+            f"--label {unknown[0]}=0 (benign) or --label {unknown[0]}=1 (malignant)"
+        )
+    for file in walk_images(folder):
+        inside = file.relative_to(folder)
+        label = labels.get(inside.parts[0]) if len(inside.parts) > 1 else None
+        yield Listed(_under(root, file, str(file)), label)
+
+
+def _is_class_folder(entry: Path) -> bool:
+    return entry.is_dir() and not entry.name.startswith(".")
+
+
+def walk_images(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """Files that look like images, depth first in order of name; links are followed, loops not."""
+    here = folder.resolve()
+    if here in above:
+        return
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise SourceError(f"{folder}: {error.strerror}") from error
+    for entry in entries:
+        if entry.name.startswith("."):  # what macOS and version control leave behind
+            continue
+        if entry.is_dir():
+            yield from walk_images(entry, above | {here})
+        elif entry.suffix.lower() in IMAGE_SUFFIXES:
+            yield entry
+
+
+def _glob(pattern: str, root: Path, labels: Mapping[str, int]) -> Iterator[Listed]:
+    """A class folder right above an image gives its label."""
+    for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - may be absolute
+        file = Path(name)
+        if file.suffix.lower() in IMAGE_SUFFIXES and not file.is_dir():
+            yield Listed(_under(root, file, name), labels.get(file.parent.name))
+
+
+def _manifest(path: Path, root: Path) -> Iterator[Listed]:
+    try:
+        with path.open("rb") as file:
+            yield from _rows(file, str(path), root)
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from error
+
+
+def _rows(file: object, name: str, root: Path) -> Iterator[Listed]:
+    """Rows of a manifest; its relative paths are relative to the data root."""
+    for row in read_manifest(file, name):  # type: ignore[arg-type] # a binary stream either way
+        path = _under(root, root / row.path, row.where)
+        yield Listed(path, row.label, row.attributes, row.where)
+
+
+def _under(root: Path, path: Path, where: str) -> str:
+    """`path` relative to `root`, with / between its parts and every name in valid UTF-8."""
+    key = source_key(str(path), root)
+    if PurePosixPath(key).is_absolute():
+        raise SourceError(
+            f"{where}: {key} lies outside DATA_ROOT ({root.resolve()}); set DATA_ROOT to a folder "
+            "that holds all images, here and for the workers"
+        )
+    # A name that is not UTF-8 cannot be stored as it is; so it is listed, and ends as an error.
+    return os.fsencode(key).decode("utf-8", "backslashreplace")

@@ -1,0 +1,142 @@
+"""The network below the head, by one option: `hub:HANDLE`, `keras:NAME` or `small`."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.card import Backbone, Decode
+from model.errors import CheckpointError
+from model.hub_module import HubModule, feature_count
+from model.runtime import hub, keras
+
+TUTORIAL = "hub:https://tfhub.dev/google/tf2-preview/inception_v3/feature_vector/4"
+
+
+@dataclass(frozen=True)
+class FrozenBackbone:
+    """A network `[n, height, width, 3]` in [0, 1] to features, never trained.
+
+    `head_layers` makes the layers that are trained between the features and the sigmoid unit.
+    """
+
+    network: Any
+    card: Backbone
+    head_layers: Callable[[], list[Any]] = field(default=list)
+
+
+def build_backbone(option: str, decode: Decode) -> FrozenBackbone:
+    """The backbone that `option` names, downloaded first if it is an address.
+
+    Raises:
+        CheckpointError: there is no such module or network, or it cannot be fetched.
+    """
+    kind, _, name = option.partition(":")
+    if kind == "hub" and name:
+        return _hub(option, name, decode)
+    if kind == "keras" and name:
+        return _keras(option, name, decode)
+    if option == "small":
+        return _small(option, decode)
+    raise CheckpointError(
+        f"--backbone {option}: use hub:HANDLE (an address or a folder), keras:NAME or small"
+    )
+
+
+def _hub(option: str, handle: str, decode: Decode) -> FrozenBackbone:
+    try:
+        folder = Path(hub.resolve(handle))
+        features = feature_count(folder, decode.height, decode.width)
+        layer = HubModule(features, folder, name="backbone")
+    except Exception as error:  # resolving and loading fail in many ways
+        reason = str(error).strip().split("\n")[0]
+        raise CheckpointError(f"--backbone {option} cannot be loaded: {reason}") from error
+    card = Backbone(
+        option=option,
+        digest=_folder_digest(folder),
+        description=f"TensorFlow Hub module, frozen, {features} features",
+    )
+    return FrozenBackbone(_network(decode, [layer]), card)
+
+
+def _keras(option: str, name: str, decode: Decode) -> FrozenBackbone:
+    make = getattr(keras.applications, name, None)
+    if not callable(make):
+        raise CheckpointError(f"--backbone {option}: keras.applications has no {name}")
+    shape = (decode.height, decode.width, 3)
+    try:
+        network = make(include_top=False, weights="imagenet", pooling="avg", input_shape=shape)
+    except Exception as error:  # above all: no connection for the download
+        reason = str(error).strip().split("\n")[0]
+        raise CheckpointError(f"--backbone {option} cannot be loaded: {reason}") from error
+    network.trainable = False
+    card = Backbone(
+        option=option,
+        digest=_weights_digest(network),
+        description=f"keras.applications.{name}, ImageNet weights, frozen",
+    )
+    # Images come in [0, 1]; what the network expects is part of the checkpoint.
+    return FrozenBackbone(_network(decode, [*_rescaling(name), network]), card)
+
+
+def _small(option: str, decode: Decode) -> FrozenBackbone:
+    card = Backbone(
+        option=option,
+        digest=hashlib.sha256(b"average pooling by 4").hexdigest(),
+        description="a small convolutional network trained from scratch, for demos and quick tests",
+    )
+    network = _network(decode, [keras.layers.AveragePooling2D(4, name="shrink")])
+    return FrozenBackbone(network, card, _small_head)
+
+
+def _small_head() -> list[Any]:
+    layers = keras.layers
+    stages = [
+        stage
+        for filters in (16, 32, 64)
+        for stage in (
+            layers.Conv2D(filters, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+        )
+    ]
+    return [*stages, layers.GlobalAveragePooling2D()]
+
+
+def _network(decode: Decode, layers: list[Any]) -> Any:  # noqa: ANN401 - keras.Model
+    shape = (decode.height, decode.width, 3)
+    return keras.Sequential([keras.Input(shape), *layers], name="backbone")
+
+
+def _rescaling(name: str) -> list[Any]:
+    """The layers that turn [0, 1] into what a network of keras.applications was trained on."""
+    if name.startswith(("Inception", "Xception", "MobileNet", "NASNet")) and name not in (
+        "MobileNetV3Small",
+        "MobileNetV3Large",
+    ):
+        return [keras.layers.Rescaling(2.0, offset=-1.0)]
+    if name.startswith(("EfficientNet", "ConvNeXt", "MobileNetV3")):  # rescale by themselves
+        return [keras.layers.Rescaling(255.0)]
+    raise CheckpointError(
+        f"--backbone keras:{name}: its preprocessing is not one that dermscore knows; use "
+        "InceptionV3, InceptionResNetV2, Xception, MobileNet*, NASNet*, EfficientNet* or ConvNeXt*"
+    )
+
+
+def _folder_digest(folder: Path) -> str:
+    """SHA-256 over names and bytes of a module's files."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{file.relative_to(folder).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _weights_digest(network: Any) -> str:  # noqa: ANN401 - keras.Model
+    """SHA-256 over the weights of a Keras network, in their order."""
+    digest = hashlib.sha256()
+    for weights in network.get_weights():
+        digest.update(np.ascontiguousarray(weights).tobytes())
+    return digest.hexdigest()

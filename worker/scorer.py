@@ -1,0 +1,57 @@
+"""The loaded model: images in, scores out."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model.checkpoint import load_checkpoint
+from model.errors import CheckpointError
+from model.preprocess import Decoder
+from model.runtime import convert_variables_to_constants_v2, gpus, tf
+
+
+class Scorer:
+    """A checkpoint frozen for serving, with the decode path that its card asks for."""
+
+    def __init__(self, path: Path) -> None:
+        """Load, freeze and warm up.
+
+        Raises:
+            CheckpointError: the file cannot be used, or does not give scores in [0, 1].
+        """
+        network, self.card = load_checkpoint(path)
+        self.path = path
+        self.decoder = Decoder(self.card.decode)
+        self._graph = _freeze(network)
+        self._check(path)
+
+    @property
+    def device(self) -> str:
+        """Where the scores are computed."""
+        return f"{len(gpus)} GPU" if gpus else "CPU"
+
+    def score(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Scores `[n]` in [0, 1] of images `[n, height, width, 3]` in [0, 1], in the same order."""
+        if not len(images):
+            return np.empty(0)
+        scores: npt.NDArray[np.float32] = self._graph(tf.constant(images))[0].numpy()
+        return scores.reshape(len(images)).astype(np.float64)
+
+    def _check(self, path: Path) -> None:
+        """Score one grey and one black image: the first call is slow, and may show a fault."""
+        shape = (2, self.card.decode.height, self.card.decode.width, 3)
+        images = np.full(shape, 0.5, np.float32)
+        images[1] = 0
+        scores = self.score(images)
+        if not np.all((scores >= 0) & (scores <= 1)):  # NaN is neither
+            raise CheckpointError(f"{path} gives {scores.tolist()}, which are not scores in [0, 1]")
+
+
+def _freeze(network: Any) -> Any:  # noqa: ANN401 - keras.Model to a concrete function
+    """The network as one graph of constants, in which TensorFlow folds batch normalisation."""
+    height, width, channels = network.input_shape[1:]
+    call = tf.function(lambda images: network(images, training=False))
+    signature = tf.TensorSpec([None, height, width, channels], tf.float32)
+    return convert_variables_to_constants_v2(call.get_concrete_function(signature))
