@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
 from db.clock import Now
-from db.tables import Batch, Image, Prediction
+from db.tables import Batch, Checkpoint, Image, Prediction, Run
 
 
 class BatchKey(NamedTuple):
@@ -163,9 +163,21 @@ def count_owed(session: Session) -> Owed:
     return Owed(*row)
 
 
-def owed_runs(session: Session) -> list[int]:
-    """Numbers of the runs that have unfinished batches."""
-    return list(session.scalars(select(Batch.run_id).where(Batch.finished_at.is_(None)).distinct()))
+def owed_checkpoints(session: Session) -> list[str]:
+    """Digests of the checkpoints that unfinished batches need."""
+    return list(
+        session.scalars(
+            select(Checkpoint.digest)
+            .where(
+                exists().where(
+                    Run.checkpoint_id == Checkpoint.id,
+                    Batch.run_id == Run.id,
+                    Batch.finished_at.is_(None),
+                )
+            )
+            .order_by(Checkpoint.id)
+        )
+    )
 
 
 def _is(batch: BatchKey) -> ColumnElement[bool]:

@@ -91,3 +91,9 @@ def scores(session: Session, run_id: int) -> Scores:
     ).all()
     labels, values = zip(*rows, strict=True) if rows else ((), ())
     return Scores(np.asarray(labels, dtype=np.int8), np.asarray(values, dtype=np.float64))
+
+
+def labelled(session: Session, run_id: int) -> int:
+    """Images of the run whose label is known, scored or not."""
+    known = select(func.count()).where(Image.run_id == run_id, Image.label.is_not(None))
+    return session.scalar(known) or 0

@@ -64,12 +64,24 @@ def get_run(session: Session, run: str | None = None) -> Run:
         if newest is None:
             raise NoSuchRunError("there is no run yet: start one with `producer enqueue SOURCE`")
         return newest
+    if run.isdecimal():  # no name is a number
+        return run_by_number(session, int(run))
     found = named_run(session, run)
-    if found is None and run.isdecimal():
-        found = session.get(Run, int(run))
     if found is None:
         raise NoSuchRunError(f"there is no run {run}: `producer status` lists them")
     return found
+
+
+def run_by_number(session: Session, number: int) -> Run:
+    """The run of this number.
+
+    Raises:
+        NoSuchRunError: there is none.
+    """
+    run = session.get(Run, number)
+    if run is None:
+        raise NoSuchRunError(f"there is no run {number}: `producer status` lists them")
+    return run
 
 
 def all_runs(session: Session) -> list[Run]:

@@ -43,7 +43,8 @@ def load_checkpoint(path: Path) -> tuple[Any, ModelCard]:
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises almost anything on a bad file
-        reason = str(error).strip().split("\n")[0]
+        # Keras nests its reports of one fault; the innermost says what it is.
+        reason = str(error).split("Exception encountered: ")[-1].strip().split("\n")[0]
         raise CheckpointError(f"{path} cannot be loaded: {reason}") from error
     expected = (None, card.decode.height, card.decode.width, 3)
     if network.input_shape != expected or network.output_shape != (None, 1):

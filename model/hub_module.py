@@ -15,7 +15,7 @@ class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
     """
 
     def __init__(self, features: int, folder: Path | None = None, **options: Any) -> None:  # noqa: ANN401 - Keras's own
-        super().__init__(trainable=False, **options)
+        super().__init__(**{**options, "trainable": False})
         self._features = features
         self._folder = folder
         self._module = None if folder is None else hub.load(str(folder))

@@ -1,5 +1,7 @@
 """The loaded model: images in, scores out."""
 
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import numpy.typing as npt
 
 from model.checkpoint import load_checkpoint
 from model.errors import CheckpointError
-from model.preprocess import Decoder
+from model.preprocess import DecodedBatch, Decoder
 from model.runtime import convert_variables_to_constants_v2, gpus, tf
 
 
@@ -23,8 +25,10 @@ class Scorer:
         """
         network, self.card = load_checkpoint(path)
         self.path = path
-        self.decoder = Decoder(self.card.decode)
+        self._decoder = Decoder(self.card.decode)
         self._graph = _freeze(network)
+        # One batch computes while another decodes; two at once would only share the same cores.
+        self._computing = threading.Lock()
         self._check(path)
 
     @property
@@ -32,11 +36,16 @@ class Scorer:
         """Where the scores are computed."""
         return f"{len(gpus)} GPU" if gpus else "CPU"
 
+    def decode(self, root: Path, paths: Sequence[str]) -> DecodedBatch:
+        """Read and decode files under `root` as the model card asks."""
+        return self._decoder.decode_files(root, paths)
+
     def score(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Scores `[n]` in [0, 1] of images `[n, height, width, 3]` in [0, 1], in the same order."""
         if not len(images):
             return np.empty(0)
-        scores: npt.NDArray[np.float32] = self._graph(tf.constant(images))[0].numpy()
+        with self._computing:
+            scores: npt.NDArray[np.float32] = self._graph(tf.constant(images))[0].numpy()
         return scores.reshape(len(images)).astype(np.float64)
 
     def _check(self, path: Path) -> None:

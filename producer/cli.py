@@ -1,0 +1,86 @@
+"""The command `producer`. Imports wait until they are needed: --help answers at once."""
+
+from pathlib import Path
+
+import click
+
+from model.labels import LabelOption, with_labels
+
+
+@click.group()
+def main() -> None:
+    """List images, enqueue them for scoring, and say how far their runs are."""
+
+
+@main.command()
+@click.argument("sources", metavar="SOURCE", nargs=-1, required=True)
+@click.option(
+    "--checkpoint",
+    envvar="CHECKPOINT",
+    show_envvar=True,
+    type=click.Path(path_type=Path),
+    help="The .keras file to score with; default: the newest that is known.",
+)
+@click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1, 4096))
+@click.option("--name", help="A name for the run, to know it by instead of its number.")
+@click.option("--new-run", is_flag=True, help="Start afresh instead of resuming.")
+@click.option(
+    "--label",
+    "labels",
+    type=LabelOption(),
+    multiple=True,
+    help="What a class folder means, beside benign, nevus, seborrheic_keratosis (0), malignant and "
+    "melanoma (1).",
+)
+@click.option("--wait", is_flag=True, help="Show progress until every image has its outcome.")
+def enqueue(
+    sources: tuple[str, ...],
+    checkpoint: Path | None,
+    batch_size: int,
+    name: str | None,
+    new_run: bool,
+    labels: tuple[tuple[str, int], ...],
+    wait: bool,
+) -> None:
+    """Enqueue the images of SOURCE for scoring.
+
+    SOURCE is a folder (of class folders or of loose images), a quoted glob, a CSV manifest with a
+    column filepath or path and perhaps label, or - for a manifest on standard input. Enqueued
+    again, it resumes: new files are added, and what is finished stays as it is.
+    """
+    if len(sources) > 1:
+        raise click.UsageError("one SOURCE at a time; put a glob in quotes: 'data/test/*.jpg'")
+    from model.settings import data_root
+    from model.sources import list_source, source_key
+    from producer.orders import Order
+    from producer.run_order import run_order
+
+    root = data_root()
+    source = sources[0]
+    order = Order(
+        source if source == "-" else source_key(source, root),
+        checkpoint,
+        batch_size,
+        name,
+        new_run,
+    )
+    run_order(order, list_source(source, root, with_labels(labels)), wait=wait)
+
+
+@main.command()
+@click.argument("run", required=False)
+@click.option("--watch", is_flag=True, help="Show progress until every image has its outcome.")
+def status(run: str | None, watch: bool) -> None:
+    """Say how far RUN is, by number or name; all runs without one."""
+    from db.runs import get_run
+    from db.session import open_database
+    from producer.status import print_status
+    from producer.watch import wait_for_run
+
+    database = open_database(must_exist=True)
+    if watch:
+        with database.read() as session:
+            run = str(get_run(session, run).id)
+        wait_for_run(database, int(run))
+    with database.read() as session:
+        print_status(session, run)

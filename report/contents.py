@@ -1,0 +1,51 @@
+"""What a report is made of, whatever it is shown as."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from report.metrics import Figures
+from report.threshold import Threshold
+
+SYNTHETIC = "synthetic images: these figures say nothing about patients"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """Which run the figures are of."""
+
+    number: int
+    name: str | None
+    source: str
+    precision: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFacts:
+    """Which model gave the scores; `digest` is the SHA-256 of `file` in hex."""
+
+    file: str
+    digest: str
+    synthetic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Images from the listing to the analysis; `analysed` are both scored and labelled."""
+
+    listed: int
+    unreadable: int
+    scored: int
+    labelled: int
+    analysed: int
+    errors: Mapping[str, int]  # by error code, most frequent first
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run at one threshold."""
+
+    run: RunFacts
+    checkpoint: CheckpointFacts
+    flow: Flow
+    threshold: Threshold
+    figures: Figures

@@ -1,0 +1,66 @@
+"""The threshold of a report, and whether it was chosen before these images were seen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import click
+
+Kind = Literal["prespecified", "exploratory"]
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """An image is positive when its score >= `value`; the kind is asked for by STARD 2015, 12a."""
+
+    value: float
+    kind: Kind
+    how: str | None = None  # how a prespecified one was chosen, in the model card's words
+
+
+class ThresholdType(click.ParamType[float]):
+    """A number in [0, 1]. click's own FloatRange lets `nan` through."""
+
+    name = "number"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number, or one clear error."""
+        number = in_range(value)
+        if number is None:
+            self.fail(f"{value} is not a number between 0 and 1", param, ctx)
+        return number
+
+
+def choose(given: float | None, card: Mapping[str, Any]) -> Threshold:
+    """The threshold of the command line if there is one, else the model card's.
+
+    Raises:
+        click.UsageError: there is neither, or the card's is not a number in [0, 1].
+    """
+    if given is not None:
+        return Threshold(given, "exploratory")
+    stored = card.get("threshold")
+    if not stored:
+        raise click.UsageError(
+            "the checkpoint's model card holds no threshold: give one, such as --threshold 0.23"
+        )
+    value = in_range(stored.get("value")) if isinstance(stored, Mapping) else None
+    if value is None:
+        raise click.UsageError(
+            f"the checkpoint's model card holds {stored} as threshold, not a number between "
+            "0 and 1: give one, such as --threshold 0.23"
+        )
+    return Threshold(value, "prespecified", stored.get("how"))
+
+
+def in_range(value: object) -> float | None:
+    """`value` as a number if it is one in [0, 1], else None."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if 0 <= number <= 1 else None

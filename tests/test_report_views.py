@@ -1,0 +1,105 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from report.contents import SYNTHETIC, CheckpointFacts, Flow, Report, RunFacts
+from report.metrics import Floats, Labels, measure
+from report.plots import draw_confusion, draw_roc
+from report.text import render
+from report.threshold import Threshold
+
+LABELS: Labels = np.array([1, 1, 1, 1, 0, 0, 0], dtype=np.int8)
+SCORES: Floats = np.array([0.9, 0.8, 0.7, 0.2, 0.6, 0.3, 0.1])
+
+
+def a_report(
+    labels: Labels = LABELS, scores: Floats = SCORES, *, synthetic: bool = False
+) -> Report:
+    n = len(labels)
+    return Report(
+        run=RunFacts(number=3, name=None, source="data/test", precision="float32"),
+        checkpoint=CheckpointFacts("some.keras", "0" * 64, synthetic),
+        flow=Flow(n, 0, n, n, n, {}),
+        threshold=Threshold(0.5, "prespecified"),
+        figures=measure(labels, scores, 0.5),
+    )
+
+
+def words(picture: Figure) -> list[str]:
+    axes = picture.axes[0]
+    legend = axes.get_legend()
+    named = [] if legend is None else [entry.get_text() for entry in legend.get_texts()]
+    return [*(label.get_text() for label in axes.texts), *named, axes.get_title(loc="left")]
+
+
+def test_roc_names_area_operating_point_and_chance() -> None:
+    picture = draw_roc(a_report(), LABELS, SCORES)
+    assert words(picture) == [
+        "ROC curve (area = 0.83)",
+        "threshold 0.5 (prespecified):\nsensitivity 0.75, specificity 0.67",
+        "chance",
+        "ROC curve, run 3, 7 images",
+    ]
+
+
+def test_roc_curve_and_operating_point_are_where_they_belong() -> None:
+    curve, point, chance = draw_roc(a_report(), LABELS, SCORES).axes[0].lines
+    assert np.column_stack(curve.get_data())[[0, -1]].tolist() == [[0, 0], [1, 1]]
+    assert np.column_stack(point.get_data()).tolist() == [[1 - 2 / 3, 3 / 4]]
+    assert np.column_stack(chance.get_data()).tolist() == [[0, 0], [1, 1]]
+
+
+def test_roc_of_one_class_says_why_there_is_none() -> None:
+    labels = np.zeros_like(LABELS)
+    picture = draw_roc(a_report(labels), labels, SCORES)
+    assert "n/a (only benign images)" in words(picture)
+    assert len(picture.axes[0].lines) == 1
+
+
+def test_confusion_matrix_shows_fractions_over_counts() -> None:
+    picture = draw_confusion(a_report())
+    # Fraction and count of each cell: true benign first, predicted benign first.
+    assert words(picture)[:8] == [
+        *("0.67", "2 of 3", "0.33", "1 of 3"),
+        *("0.25", "1 of 4", "0.75", "3 of 4"),
+    ]
+    axes = picture.axes[0]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["benign", "malignant"]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["benign", "malignant"]
+    assert axes.get_ylim() == (2, 0)
+
+
+def test_confusion_matrix_of_one_class_has_no_fractions_of_the_other() -> None:
+    picture = draw_confusion(a_report(np.zeros_like(LABELS)))
+    assert words(picture)[4:8] == ["n/a", "no malignant images"] * 2
+
+
+def test_synthetic_images_are_called_so_in_the_pictures() -> None:
+    report = a_report(synthetic=True)
+    assert draw_roc(report, LABELS, SCORES).get_supxlabel() == SYNTHETIC
+    assert draw_confusion(report).get_supxlabel() == SYNTHETIC
+    assert draw_confusion(a_report()).get_supxlabel() == ""
+
+
+@pytest.mark.parametrize("columns", ["100", "200"])
+def test_a_terminal_shows_the_same_words_as_a_file(
+    monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("NO_COLOR", "1")
+    report = replace(a_report(), threshold=Threshold(0.5, "exploratory"))
+    shown, filed = render(report, terminal=True), render(report, terminal=False)
+    assert "─" in shown
+    assert "─" not in filed
+    assert set(filed.split()) <= set(shown.replace("\x1b[1m", "").replace("\x1b[0m", "").split())
+
+
+def test_plain_columns_are_aligned() -> None:
+    lines = render(a_report(), terminal=False).splitlines()
+    figures = lines[-8:-2]
+    assert figures[0].startswith("figure")
+    assert {line[17:19] for line in figures} == {"  "}
+    assert all(line[19] != " " for line in figures)
+    assert all(line == line.rstrip() for line in lines)

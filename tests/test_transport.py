@@ -1,0 +1,278 @@
+import logging
+import multiprocessing
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from queue import Empty
+from time import monotonic, sleep
+
+import pytest
+from celery import Celery
+from kombu import Connection, Exchange, Queue
+from kombu.exceptions import OperationalError
+from kombu.simple import SimpleQueue
+
+from worker.transport import BROKER_URL
+
+PUBLISHERS = CONSUMERS = 4
+EACH = 500  # messages for each publisher
+LARGE = "x" * 3_000_000  # takes many writes, so that a careless reader meets half of it
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[SimpleQueue]:
+    with (
+        Connection(BROKER_URL, transport_options={"queue_dir": str(folder)}) as connection,
+        connection.SimpleQueue("work", serializer="json") as queue,
+    ):
+        yield queue
+
+
+def publish(folder: Path, bodies: range | list[str]) -> None:
+    with opened(folder) as queue:
+        for body in bodies:
+            queue.put(body)
+
+
+def consume(folder: Path, published: Path) -> list[int | str]:
+    """Take messages until the queue is empty and `published` says that no more will come."""
+    bodies = []
+    with opened(folder) as queue:
+        while True:
+            nothing_more = published.exists()
+            try:
+                message = queue.get(timeout=0.02)
+            except Empty:
+                if nothing_more:
+                    return bodies
+            else:
+                bodies.append(message.payload)
+                message.ack()
+
+
+def comes_true(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    deadline = monotonic() + seconds
+    while not condition() and monotonic() < deadline:
+        sleep(0.02)
+    return condition()
+
+
+def waiting(folder: Path) -> list[Path]:
+    return sorted(folder.glob("waiting/*/*"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "dermscore.queue"
+
+
+@pytest.fixture
+def processes() -> Iterator[ProcessPoolExecutor]:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(PUBLISHERS + CONSUMERS, mp_context=spawn) as pool:
+        yield pool
+
+
+def test_competing_processes_take_every_message_exactly_once(
+    folder: Path, processes: ProcessPoolExecutor
+) -> None:
+    published = folder.with_suffix(".published")
+    consumers = [processes.submit(consume, folder, published) for _ in range(CONSUMERS)]
+    starts = range(0, PUBLISHERS * EACH, EACH)
+    publishers = [processes.submit(publish, folder, range(start, start + EACH)) for start in starts]
+    for publisher in publishers:
+        publisher.result()
+    published.touch()
+
+    shares = [consumer.result() for consumer in consumers]
+
+    assert sorted(chain.from_iterable(shares)) == list(range(PUBLISHERS * EACH))
+    assert sum(1 for share in shares if share) > 1, "one consumer took all: nobody competed"
+    assert not list(folder.rglob("*.msg")), "taken messages leave no file behind"
+
+
+def test_a_message_is_not_seen_before_it_is_whole(
+    folder: Path, processes: ProcessPoolExecutor
+) -> None:
+    published = folder.with_suffix(".published")
+    consumer = processes.submit(consume, folder, published)
+    processes.submit(publish, folder, [LARGE] * 20).result()
+    published.touch()
+
+    assert [len(body) for body in consumer.result()] == [len(LARGE)] * 20
+    assert not (folder / "damaged").exists()
+
+
+def test_a_file_that_is_still_being_written_is_no_message(folder: Path) -> None:
+    with opened(folder) as queue:
+        queue.put("whole")
+        whole = waiting(folder)[0]
+        whole.rename(folder / "private" / whole.name)  # where a killed publisher leaves it
+
+        assert len(queue) == 0
+        with pytest.raises(Empty):
+            queue.get(timeout=0.01)
+
+
+def test_one_consumer_takes_the_oldest_first(folder: Path) -> None:
+    publish(folder, range(300))
+    publish(folder, range(300, 400))
+
+    with opened(folder) as queue:
+        assert [queue.get(timeout=1).payload for _ in range(400)] == list(range(400))
+
+
+def test_a_consumer_outlives_others_who_take_what_it_saw(folder: Path) -> None:
+    publish(folder, range(10))
+    with opened(folder) as slow, opened(folder) as fast:
+        assert slow.get(timeout=1).payload == 0
+        assert [fast.get(timeout=1).payload for _ in range(9)] == list(range(1, 10))
+        fast.put(10)
+
+        assert slow.get(timeout=1).payload == 10
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0" * 900, b"\xff\xfe", b'{"body": "cut sho', b"[]", b"{}", b'"text"', b"[" * 100_000],
+    ids=["empty", "zeros", "not UTF-8", "half", "list", "object", "text", "deep"],
+)
+def test_a_damaged_file_is_set_aside_and_the_good_still_arrive(
+    folder: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(folder, range(3))
+    between = waiting(folder)[1].with_suffix(".damaged.msg")
+    between.write_bytes(content)
+
+    with opened(folder) as queue, caplog.at_level(logging.WARNING):
+        assert [queue.get(timeout=1).payload for _ in range(3)] == [0, 1, 2]
+
+    aside = folder / "damaged" / between.name
+    assert aside.read_bytes() == content
+    [line] = [record.getMessage() for record in caplog.records if record.name == "worker.transport"]
+    assert str(aside) in line
+    assert "\n" not in line
+
+
+def test_size_and_purge_count_the_waiting(folder: Path) -> None:
+    publish(folder, range(5))
+    with opened(folder) as queue:
+        queue.get(timeout=1).ack()
+        assert len(queue) == 4
+
+        assert queue.clear() == 4
+
+        assert len(queue) == 0
+        with pytest.raises(Empty):
+            queue.get(timeout=0.01)
+
+
+def test_what_was_not_acknowledged_returns_when_the_connection_closes(folder: Path) -> None:
+    publish(folder, range(2))
+    with opened(folder) as queue:
+        queue.get(timeout=1).ack()
+        assert queue.get(timeout=1).payload == 1
+
+    with opened(folder) as queue:
+        message = queue.get(timeout=1)
+        assert message.payload == 1
+        message.ack()
+    assert waiting(folder) == []
+
+
+def test_a_relative_folder_stays_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with opened(Path("dermscore.queue")) as queue:
+        monkeypatch.chdir("elsewhere")
+        queue.put("here")
+
+    assert len(waiting(tmp_path / "dermscore.queue")) == 1
+
+
+def test_a_folder_wiped_under_an_open_connection_is_made_anew(folder: Path) -> None:
+    exchange = Exchange("")  # Celery sends tasks straight to their queue
+    options = {"queue_dir": str(folder)}
+    with Connection(BROKER_URL, transport_options=options) as connection:
+        channel = connection.default_channel
+        work = Queue("work", exchange)(channel)
+        folder.rename(folder.with_suffix(".wiped"))
+        assert work.get() is None
+
+        connection.Producer().publish("again", routing_key="work")
+
+        assert work.get(no_ack=True).payload == "again"
+
+
+def test_a_fanout_message_reaches_every_bound_queue_and_no_deleted_one(folder: Path) -> None:
+    everyone = Exchange("everyone", "fanout")
+    with Connection(BROKER_URL, transport_options={"queue_dir": str(folder)}) as connection:
+        names = ["celery@one,two/three.pidbox", "celery@four.pidbox", "celery@gone.pidbox"]
+        one, four, gone = [Queue(name, everyone)(connection.default_channel) for name in names]
+        for queue in (one, four, gone):
+            queue.declare()
+        gone.delete()
+
+        connection.Producer(exchange=everyone, serializer="json").publish("ping")
+
+        assert one.get(no_ack=True).payload == four.get(no_ack=True).payload == "ping"
+        assert gone.get() is None
+
+
+def test_a_folder_that_cannot_be_used_is_named(folder: Path) -> None:
+    folder.write_text("a file where the folder should be")
+    options = {"queue_dir": str(folder)}
+
+    with (
+        Connection(BROKER_URL, transport_options=options) as connection,
+        pytest.raises(OperationalError, match=f"queue folder {re.escape(str(folder))} cannot be"),
+    ):
+        connection.ensure_connection(max_retries=1, interval_start=0)
+
+
+SMALL_APP = f"""
+from pathlib import Path
+import worker.transport
+from celery import Celery
+
+app = Celery("small", broker={BROKER_URL!r})
+
+@app.task(name="touch", ignore_result=True)
+def touch(file):
+    Path(file).touch()
+"""
+
+
+def test_a_celery_worker_survives_an_empty_file_works_and_answers_a_ping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the folder is dermscore.queue here unless told
+    app = Celery("small", broker=BROKER_URL)
+    Path("small.py").write_text(SMALL_APP)
+    for file in ("never", "done"):
+        app.send_task("touch", [file])
+    waiting(Path("dermscore.queue"))[0].write_bytes(b"")
+
+    command = [sys.executable, "-m", "celery", "-A", "small", "worker", "-P", "threads", "-c", "1"]
+    environment = os.environ | {"PYTHONPATH": "."}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            answered = any(app.control.ping(timeout=0.5, limit=1) for _ in range(40))
+            done = comes_true(Path("done").exists)
+        finally:
+            process.terminate()
+        log = process.communicate(timeout=10)[1]
+
+    assert answered, log
+    assert done, log
+    assert log.count("is not a message, set aside") == 1
+    assert process.returncode == 0, log
+    assert not Path("never").exists()

@@ -1,0 +1,47 @@
+"""The Celery application; `celery -A worker worker` finds it here."""
+
+import click
+from celery import Celery
+
+from worker.settings import WorkerSettings
+from worker.transport import BROKER_URL
+
+settings = WorkerSettings()
+
+app = Celery("dermscore", include=["worker.tasks", "worker.lifecycle", "worker.log"])
+# Celery reads this before it imports the modules above.
+app.user_options["worker"].add(
+    click.Option(["--drain"], is_flag=True, help="End when no unfinished batch is left.")
+)
+app.conf.update(
+    broker_url=settings.broker_url or BROKER_URL,
+    broker_transport_options={
+        # The embedded broker's folder; the rest is for Redis, each transport takes its own.
+        "queue_dir": str(settings.queue_dir),
+        # Seconds until Redis hands an unacknowledged message to another worker; the ledger's
+        # leases lapse long before, so this only tidies up.
+        "visibility_timeout": 600,
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 30,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+    },
+    task_default_queue="dermscore",
+    task_serializer="json",
+    accept_content=["json"],
+    task_ignore_result=True,
+    # A message is done when the ledger says so, not when it is read.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    # One process owns the model; the second thread decodes while the first computes.
+    worker_pool="threads",
+    worker_concurrency=2,
+    # A little over one batch on two cores: time to finish what is begun.
+    worker_soft_shutdown_timeout=10,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    broker_connection_retry_on_startup=True,
+    # The publisher gives up within seconds and says so: the ledger still knows what is owed.
+    task_publish_retry_policy={"max_retries": 2, "interval_start": 0.2, "interval_max": 1},
+)

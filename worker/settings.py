@@ -1,0 +1,17 @@
+"""The worker's environment variables, read in one place."""
+
+from pathlib import Path
+
+from pydantic_settings import BaseSettings
+
+
+class WorkerSettings(BaseSettings):
+    """`BROKER_URL` (unset: the embedded broker in `QUEUE_DIR`) and `CHECKPOINT`.
+
+    Without `CHECKPOINT` a worker first loads what the newest unfinished run needs. With it, a run's
+    checkpoint that is not at its stored path is also looked for there and beside it.
+    """
+
+    broker_url: str = ""
+    queue_dir: Path = Path("dermscore.queue")
+    checkpoint: Path | None = None

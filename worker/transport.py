@@ -1,0 +1,181 @@
+"""The embedded broker: a folder of message files that several processes share without a server.
+
+Stock kombu `filesystem://` writes messages where readers already look, and an empty file ends its
+worker (kombu #1551). Here every message appears, and is taken, by one rename, which is atomic.
+"""
+
+# mypy: disable-error-code="no-untyped-call"
+# kombu calls itself typed (py.typed) and mostly is not.
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from queue import Empty
+from time import time_ns
+from typing import Any, ClassVar
+from urllib.parse import quote, unquote
+from uuid import uuid4
+
+from kombu.connection import Connection
+from kombu.exceptions import ChannelError
+from kombu.transport import TRANSPORT_ALIASES, filesystem, virtual
+from kombu.utils.json import dumps, loads
+
+BROKER_URL = "dermscore://"
+
+# What reading a file that is not a message can raise: broken text, broken JSON, other JSON.
+DAMAGED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+logger = logging.getLogger(__name__)
+
+
+class Channel(filesystem.Channel):
+    """Puts messages into the folder and takes them out, the oldest first."""
+
+    def __init__(self, connection: "Transport", **kwargs: object) -> None:
+        super().__init__(connection, **kwargs)
+        self.root = connection.root
+        # Unfinished and claimed files wait here, in the same file system, unseen by readers.
+        self.private = self.root / "private"
+        # Names left of the last listing, the oldest last: 15,000 waiting messages are listed
+        # once and not once for each message taken.
+        self.backlogs: defaultdict[str, list[str]] = defaultdict(list)
+        self._make_private()
+
+    def _put(  # type: ignore[override]  # kombu's own classes disagree on the name of message
+        self, queue: str, message: dict[str, Any], **_kwargs: object
+    ) -> None:
+        unfinished = self.private / f"{time_ns():020d}_{uuid4()}.msg"
+        with _plain_errors(self.root):
+            unfinished.write_text(dumps(message), encoding="utf-8")
+            _move(unfinished, self._waiting(queue))
+
+    def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:  # noqa: ARG002, kombu's
+        message = self._take(queue)
+        if message is None:
+            self._make_private()  # someone may have wiped the folder under a running worker
+            self.backlogs[queue] = sorted(_names(self._waiting(queue)), reverse=True)
+            message = self._take(queue)
+        if message is None:
+            raise Empty
+        return message
+
+    def _take(self, queue: str) -> dict[str, Any] | None:
+        backlog, folder = self.backlogs[queue], self._waiting(queue)
+        while backlog:
+            message = self._claim(folder / backlog.pop())
+            if message is not None:
+                return message
+        return None
+
+    def _claim(self, file: Path) -> dict[str, Any] | None:
+        claimed = self.private / file.name
+        with _plain_errors(self.root):
+            try:
+                file.rename(claimed)
+            except FileNotFoundError:
+                return None  # another consumer was faster
+            return self._read(claimed)
+
+    def _read(self, claimed: Path) -> dict[str, Any] | None:
+        try:
+            message: dict[str, Any] = loads(claimed.read_bytes())
+            self.Message(message, channel=self)
+        except DAMAGED as error:
+            damaged = _move(claimed, self.root / "damaged")
+            logger.warning("%s is not a message, set aside: %s", damaged, error)
+            return None
+        claimed.unlink()
+        return message
+
+    def _size(self, queue: str) -> int:
+        return len(_names(self._waiting(queue)))
+
+    def _purge(self, queue: str) -> int:
+        count = 0
+        for name in _names(self._waiting(queue)):
+            with _plain_errors(self.root), suppress(FileNotFoundError):
+                (self._waiting(queue) / name).unlink()
+                count += 1
+        return count
+
+    def _delete(self, queue: str, exchange: str, *binding: str | None, **_kwargs: object) -> None:
+        with _plain_errors(self.root):
+            self._binding_file(exchange, *binding).unlink(missing_ok=True)
+        self._purge(queue)
+        with suppress(OSError):  # gone already, or a message came in between
+            self._waiting(queue).rmdir()
+
+    def _waiting(self, queue: str) -> Path:
+        return Path(self.root / "waiting", quote(queue, safe="@") + ".queue")
+
+    def _make_private(self) -> None:
+        with _plain_errors(self.root):
+            self.private.mkdir(parents=True, exist_ok=True)
+
+    # Stock keeps the bindings of an exchange in one file, truncated before it is locked: of two
+    # workers that start together, one can lose its mailbox. Here each binding is an empty file
+    # whose name says it all, so that there is nothing to lock and nothing to damage.
+
+    @property
+    def control_folder(self) -> Path:
+        """Where the exchanges are, a folder of bindings for each."""
+        return Path(self.root, "exchanges")
+
+    def get_table(self, exchange: str) -> list[Any]:
+        """Read the bindings of `exchange`."""
+        rows = [name.split(",") for name in _names(self._exchange_file(exchange))]
+        return [filesystem.exchange_queue_t(*map(unquote, row)) for row in rows if len(row) == 3]
+
+    def _queue_bind(self, exchange: str, *binding: str | None) -> None:
+        file = self._binding_file(exchange, *binding)
+        with _plain_errors(self.root):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+
+    def _binding_file(self, exchange: str, *binding: str | None) -> Path:
+        name = ",".join(quote(part or "", safe="@") for part in binding)
+        return Path(self._exchange_file(exchange), name)
+
+
+class Transport(filesystem.Transport):
+    """The broker at `dermscore://`; the transport option `queue_dir` names its folder."""
+
+    Channel = Channel
+    # Seconds between two looks into an empty folder; kombu's 1.0 starves the threads pool.
+    polling_interval = 0.1
+    # One for each folder: a process that uses two must declare its queues in both.
+    states: ClassVar[defaultdict[Path, virtual.BrokerState]] = defaultdict(virtual.BrokerState)
+
+    def __init__(self, client: Connection, **kwargs: object) -> None:
+        super().__init__(client, **kwargs)
+        options = client.transport_options or {}
+        self.root = Path(options.get("queue_dir", "dermscore.queue")).resolve()
+        self.state = self.states[self.root]
+
+
+def _names(folder: Path) -> list[str]:
+    with _plain_errors(folder), suppress(FileNotFoundError):
+        return [file.name for file in folder.iterdir()]
+    return []
+
+
+def _move(file: Path, folder: Path) -> Path:
+    try:
+        return file.rename(folder / file.name)
+    except FileNotFoundError:  # the folder is made on first use
+        folder.mkdir(parents=True, exist_ok=True)
+        return file.rename(folder / file.name)
+
+
+@contextmanager
+def _plain_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ChannelError(f"queue folder {folder} cannot be used: {error}") from error
+
+
+TRANSPORT_ALIASES["dermscore"] = "worker.transport:Transport"

@@ -1,0 +1,94 @@
+"""What a worker does beside scoring: renew its leases, sweep, and end when everything is done."""
+
+import logging
+import threading
+from collections.abc import Callable
+from enum import Enum
+
+from db.errors import DatabaseError
+from db.ledger import BatchKey, count_owed, owed_checkpoints, renew_leases, take_lapsed
+from db.session import Database
+from worker.batches import LEASE_SECONDS
+from worker.publish import BrokerError, publish, waiting_messages
+
+log = logging.getLogger(__name__)
+
+# Well under a third of a lease, so that one slow round loses nothing.
+ROUND_SECONDS = 5.0
+DRAIN_ROUND_SECONDS = 0.5
+# A message that nobody took for this long, while the queue is empty, was lost.
+REPUBLISH_SECONDS = 30.0
+
+
+class Drained(Enum):
+    """How a draining worker ends: the exit code."""
+
+    FINISHED = 0
+    STUCK = 1
+
+
+class Upkeep:
+    """A thread that runs a round every few seconds until it is stopped."""
+
+    def __init__(
+        self, database: Database, worker: str, unavailable: Callable[[str], Exception | None]
+    ) -> None:
+        self._database = database
+        self._worker = worker
+        self._unavailable = unavailable
+        self._stopping = threading.Event()
+
+    def start(self, on_drained: Callable[[Drained], None] | None) -> None:
+        """Begin; with `on_drained`, it is called once when nothing is left to do."""
+        threading.Thread(target=self._run, args=(on_drained,), daemon=True, name="upkeep").start()
+
+    def stop(self) -> None:
+        """End after the current round."""
+        self._stopping.set()
+
+    def _run(self, on_drained: Callable[[Drained], None] | None) -> None:
+        since_round = ROUND_SECONDS
+        pause = DRAIN_ROUND_SECONDS if on_drained else ROUND_SECONDS
+        while not self._stopping.is_set():
+            try:
+                if since_round >= ROUND_SECONDS:
+                    self._round()
+                    since_round = 0.0
+                drained = self._drained() if on_drained else None
+            except (DatabaseError, BrokerError) as error:
+                log.error("upkeep: %s", error.message)  # noqa: TRY400 - the sentence says it all
+                drained = None
+            if on_drained and drained:
+                on_drained(drained)
+                return
+            self._stopping.wait(pause)
+            since_round += pause
+
+    def _round(self) -> None:
+        with self._database.write() as session:
+            renew_leases(session, self._worker, LEASE_SECONDS)
+        lapsed = self._take_lapsed()
+        if lapsed:
+            log.warning("sweep: %d batches that nobody works on are sent again", len(lapsed))
+            publish(lapsed)
+
+    def _take_lapsed(self) -> list[BatchKey]:
+        with self._database.read() as session:
+            if not count_owed(session).unfinished:
+                return []
+        unstarted = waiting_messages() == 0
+        with self._database.write() as session:
+            return take_lapsed(session, REPUBLISH_SECONDS, unstarted=unstarted)
+
+    def _drained(self) -> Drained | None:
+        with self._database.read() as session:
+            owed = count_owed(session)
+            if not owed.unfinished:
+                return Drained.FINISHED
+            digests = owed_checkpoints(session)
+        failures = [self._unavailable(digest) for digest in digests]
+        if owed.leased or not all(failures):
+            return None
+        for failure in failures:
+            log.error("drain: %s", failure)
+        return Drained.STUCK
