@@ -23,7 +23,7 @@ from kombu.exceptions import ChannelError
 from kombu.transport import TRANSPORT_ALIASES, filesystem, virtual
 from kombu.utils.json import dumps, loads
 
-BROKER_URL = "dermscore://"
+BROKER_URL = "dermscore://localhost/"
 
 # What reading a file that is not a message can raise: broken text, broken JSON, other JSON.
 DAMAGED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)

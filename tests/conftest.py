@@ -1,0 +1,55 @@
+"""Fixtures: real ledgers on SQLite and PostgreSQL, a real Redis, the real images where they are."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from servers import RedisServer, new_database, postgres_server, redis_server
+
+from db.session import Database, open_database
+
+SHARED = Path(__file__).parents[2] / "shared"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as uri:
+        yield uri
+
+
+@pytest.fixture
+def postgres_url(postgres_uri: str) -> str:
+    """An empty database of its own."""
+    return new_database(postgres_uri, f"test_{next(_numbers)}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'dermscore.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An open ledger, once on SQLite and once on PostgreSQL."""
+    opened = open_database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    with redis_server(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The real data beside the project; see its data/README.md."""
+    if not (SHARED / "data" / "isic").is_dir():
+        pytest.skip(f"no real images: {SHARED} is not there")
+    return SHARED
