@@ -29,6 +29,9 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self._reading = engine
+        if engine.dialect.name == "postgresql":
+            # One snapshot for all reads of a session, as SQLite gives it.
+            self._reading = engine.execution_options(isolation_level="REPEATABLE READ")
         self._writing = engine.execution_options(dermscore_writes=True)
 
     def __str__(self) -> str:

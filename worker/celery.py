@@ -42,6 +42,8 @@ app.conf.update(
     worker_soft_shutdown_timeout=10,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     broker_connection_retry_on_startup=True,
+    # A queue folder that is away for a moment should not end the worker.
+    broker_channel_error_retry=True,
     # The publisher gives up within seconds and says so: the ledger still knows what is owed.
     task_publish_retry_policy={"max_retries": 2, "interval_start": 0.2, "interval_max": 1},
 )

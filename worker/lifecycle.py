@@ -20,7 +20,7 @@ from model.errors import CheckpointError
 from model.settings import data_root
 from worker.batches import BatchScoring
 from worker.celery import app, settings
-from worker.publish import require_broker
+from worker.publish import broker_name, require_broker
 from worker.scorers import Scorers
 from worker.upkeep import Drained, Upkeep
 
@@ -88,6 +88,7 @@ def _greeting(process: Scoring, scorer: "Scorer | None") -> str:
         checkpoint = f"{scorer.path.name} ({scorer.card.digest[:12]}), on {scorer.device}, float32"
     return (
         f"worker {process.worker}\n  checkpoint {checkpoint}\n  database {process.database}\n"
+        f"  broker {broker_name()}\n"
         f"  images under {data_root().resolve()}"
     )
 

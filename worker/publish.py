@@ -7,7 +7,7 @@ from kombu.exceptions import OperationalError
 from kombu.utils.url import maybe_sanitize_url
 
 from db.ledger import BatchKey
-from worker.celery import app
+from worker.celery import app, settings
 from worker.tasks import score_batch
 
 
@@ -51,6 +51,12 @@ def waiting_messages() -> int:
         return int(queue.queue_declare(passive=True).message_count)
 
 
+def broker_name() -> str:
+    """The broker's address without its password, or the embedded broker's folder."""
+    if settings.broker_url:
+        return str(maybe_sanitize_url(settings.broker_url))
+    return f"embedded, in {settings.queue_dir}"
+
+
 def _unreachable(error: Exception) -> BrokerError:
-    address = maybe_sanitize_url(app.conf.broker_url)
-    return BrokerError(f"broker {address} does not answer: {error} (BROKER_URL)")
+    return BrokerError(f"broker {broker_name()} does not answer: {error} (BROKER_URL)")

@@ -1,0 +1,52 @@
+# Everything here works on a fresh machine with Python 3.11 or 3.12, make and a package index.
+#   make demo     draws images, trains, scores, reports; DATA=folder BACKBONE=hub:folder for real ones
+#   make test     linters, types, import contracts and tests, with real servers from wheels
+#   make install  the environment alone, in .venv
+#   make clean    removes what demo and test made
+
+RIGHT_VERSION = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
+PYTHON ?= $(shell for python in python3 python3.12 python3.11; do \
+	$$python -c '$(RIGHT_VERSION)' 2>/dev/null && echo $$python && break; done)
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/pip --disable-pip-version-check --quiet
+
+.PHONY: install demo test lint lock clean
+
+install: $(VENV)/.installed
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-build-isolation --no-deps --editable .
+	touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.installed
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	touch $@
+
+demo: install
+	PATH="$(abspath $(BIN)):$$PATH" demo/run "$(DATA)" "$(BACKBONE)"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/mypy demo/draw.py
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/pytest
+
+# Needs uv (https://docs.astral.sh/uv/); addresses of package indexes stay out of the files.
+COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --quiet
+lock:
+	$(COMPILE) --group build --output-file requirements.lock
+	$(COMPILE) --group dev --constraint requirements.lock --output-file requirements-dev.lock
+
+clean:
+	rm -rf .work .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
