@@ -5,10 +5,10 @@ producer that is killed half-way leaves nothing that a worker would take for a c
 the next `enqueue` goes on from there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, delete, exists, func, insert, or_, select, update
+from sqlalchemy import delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.clock import Now
@@ -87,27 +87,19 @@ def count_images(session: Session, run_id: int) -> int:
     return session.scalar(select(func.count()).where(Image.run_id == run_id)) or 0
 
 
-def owed_batches(session: Session, run_id: int) -> list[int]:
-    """Numbers of the unfinished batches that nobody holds a lease on."""
-    return list(session.scalars(_owed(run_id)))
+def claim_owed(session: Session, run_id: int) -> list[int]:
+    """Numbers of the unfinished batches that nobody holds, noted as published from now on.
 
-
-def mark_published(session: Session, run_id: int, numbers: Iterable[int]) -> None:
-    """Note that messages for these batches are on their way, lest a sweep send them again."""
-    session.execute(
-        update(Batch)
-        .where(Batch.run_id == run_id, Batch.number.in_(list(numbers)))
-        .values(published_at=Now())
-    )
-
-
-def _owed(run_id: int) -> Select[int]:
+    Noted before the messages are sent: should that fail, a sweep sends them a little later.
+    """
     free = or_(Batch.leased_until.is_(None), Batch.leased_until < Now())
-    return (
-        select(Batch.number)
+    owed = session.scalars(
+        update(Batch)
         .where(Batch.run_id == run_id, Batch.finished_at.is_(None), free)
-        .order_by(Batch.number)
+        .values(published_at=Now())
+        .returning(Batch.number)
     )
+    return sorted(owed)
 
 
 def _is_cut(run_id: int) -> Any:  # noqa: ANN401 - an SQL expression

@@ -7,11 +7,10 @@ from itertools import islice
 from db.ledger import BatchKey
 from db.listing import (
     ListedImage,
+    claim_owed,
     cut_batches,
     drop_run_if_empty,
     lock_run,
-    mark_published,
-    owed_batches,
     stage_images,
     stored_labels,
     unstage_images,
@@ -70,8 +69,7 @@ def publish_owed(database: Database, run_id: int) -> int:
     from worker.publish import publish  # deferred: Celery, which a bad order should not wait for
 
     with database.write() as session:
-        owed = owed_batches(session, run_id)
-        mark_published(session, run_id, owed)
+        owed = claim_owed(session, run_id)
     publish(BatchKey(run_id, number) for number in owed)
     return len(owed)
 

@@ -3,10 +3,15 @@
 import click
 from celery import Celery
 
+from worker.broker import BrokerError, broker_url
 from worker.settings import WorkerSettings
-from worker.transport import BROKER_URL
 
 settings = WorkerSettings()
+try:
+    _broker = broker_url(settings.broker_url)
+except BrokerError as error:
+    # Celery would print any other exception of this module as a traceback.
+    raise SystemExit(f"Error: {error.message}") from error
 
 app = Celery("dermscore", include=["worker.tasks", "worker.lifecycle", "worker.log"])
 # Celery reads this before it imports the modules above.
@@ -14,7 +19,7 @@ app.user_options["worker"].add(
     click.Option(["--drain"], is_flag=True, help="End when no unfinished batch is left.")
 )
 app.conf.update(
-    broker_url=settings.broker_url or BROKER_URL,
+    broker_url=_broker,
     broker_transport_options={
         # The embedded broker's folder; the rest is for Redis, each transport takes its own.
         "queue_dir": str(settings.queue_dir),

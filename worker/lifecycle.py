@@ -12,11 +12,9 @@ from celery import bootsteps
 from celery.signals import worker_init
 from celery.worker import state
 
-from db.errors import NoSuchRunError
 from db.ledger import BatchKey
 from db.runs import checkpoint_of, run_by_number, wanted_checkpoint
 from db.session import Database, open_database
-from model.errors import CheckpointError
 from model.settings import data_root
 from worker.batches import BatchScoring
 from worker.celery import app, settings
@@ -48,15 +46,14 @@ class Scoring:
         return None if wanted is None else self.scorers.get(wanted)
 
     def score(self, key: BatchKey) -> None:
-        """Score one batch; where its checkpoint is not to be had, leave it to others."""
+        """Score one batch; without its checkpoint or the ledger, leave it to others."""
         try:
             with self.database.read() as session:
                 checkpoint = checkpoint_of(session, run_by_number(session, key.run_id))
-            scorer = self.scorers.get(checkpoint)
-        except (CheckpointError, NoSuchRunError) as error:
+            self._batches.score(key, self.scorers.get(checkpoint))
+        except click.ClickException as error:
+            # The ledger keeps what is owed, and a sweep sends it again.
             log.error("run %d batch %d: %s", *key, error.message)  # noqa: TRY400 - a full sentence
-            return
-        self._batches.score(key, scorer)
 
 
 _scoring: list[Scoring] = []

@@ -1,18 +1,15 @@
 """Messages for owed batches: ids only, never paths or pixels."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-import click
-from kombu.exceptions import OperationalError
+from kombu.exceptions import KombuError
 from kombu.utils.url import maybe_sanitize_url
 
 from db.ledger import BatchKey
+from worker.broker import BrokerError
 from worker.celery import app, settings
 from worker.tasks import score_batch
-
-
-class BrokerError(click.ClickException):
-    """The broker cannot be reached; what is owed stays in the ledger."""
 
 
 def publish(batches: Iterable[BatchKey]) -> None:
@@ -21,12 +18,9 @@ def publish(batches: Iterable[BatchKey]) -> None:
     Raises:
         BrokerError: the broker does not answer.
     """
-    try:
-        with app.producer_pool.acquire(block=True) as producer:
-            for batch in batches:
-                score_batch.apply_async(tuple(batch), producer=producer)
-    except OperationalError as error:
-        raise _unreachable(error) from error
+    with _plain_errors(), app.producer_pool.acquire(block=True) as producer:
+        for batch in batches:
+            score_batch.apply_async(tuple(batch), producer=producer)
 
 
 def require_broker() -> None:
@@ -35,17 +29,18 @@ def require_broker() -> None:
     Raises:
         BrokerError: it does not answer.
     """
-    try:
-        with app.connection_for_write() as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0.2, timeout=10)
-            connection.default_channel.close()
-    except (OperationalError, *app.connection_for_write().connection_errors) as error:
-        raise _unreachable(error) from error
+    with _plain_errors(), app.connection_for_write() as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0.2, timeout=10)
+        connection.default_channel.close()
 
 
 def waiting_messages() -> int:
-    """How many messages wait in the queue."""
-    with app.connection_for_read() as connection:
+    """How many messages wait in the queue.
+
+    Raises:
+        BrokerError: the broker does not answer.
+    """
+    with _plain_errors(), app.connection_for_read() as connection:
         queue = app.amqp.queues[app.conf.task_default_queue](connection.default_channel)
         queue.declare()
         return int(queue.queue_declare(passive=True).message_count)
@@ -58,5 +53,13 @@ def broker_name() -> str:
     return f"embedded, in {settings.queue_dir}"
 
 
-def _unreachable(error: Exception) -> BrokerError:
-    return BrokerError(f"broker {broker_name()} does not answer: {error} (BROKER_URL)")
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Every transport fails in its own way; a person needs one sentence."""
+    connection = app.connection_for_write()
+    drivers: tuple[type[Exception], ...] = connection.connection_errors + connection.channel_errors
+    try:
+        yield
+    except (KombuError, OSError, *drivers) as error:
+        variable = "BROKER_URL" if settings.broker_url else "QUEUE_DIR"
+        raise BrokerError(f"broker {broker_name()}: {error} ({variable})") from error

@@ -9,7 +9,8 @@ from db.errors import DatabaseError
 from db.ledger import BatchKey, count_owed, owed_checkpoints, renew_leases, take_lapsed
 from db.session import Database
 from worker.batches import LEASE_SECONDS
-from worker.publish import BrokerError, publish, waiting_messages
+from worker.broker import BrokerError
+from worker.publish import publish, waiting_messages
 
 log = logging.getLogger(__name__)
 
