@@ -9,6 +9,7 @@ from typing import Any
 import model.hub_module  # noqa: F401 - registers the layer that checkpoints may name
 from model.card import ModelCard, file_digest, read_checkpoint_card
 from model.errors import CheckpointError
+from model.reproducible import make_reproducible
 from model.runtime import keras
 
 
@@ -21,6 +22,7 @@ def save_checkpoint(network: Any, path: Path, card: dict[str, Any]) -> ModelCard
     with tempfile.TemporaryDirectory(prefix=".saving-", dir=path.parent) as folder:
         draft = Path(folder) / path.name
         network.save(draft)
+        make_reproducible(draft)
         finished = ModelCard(digest=file_digest(draft), **card)
         with draft.open("rb") as file:
             os.fsync(file.fileno())

@@ -57,9 +57,14 @@ def broker_name() -> str:
 def _plain_errors() -> Iterator[None]:
     """Every transport fails in its own way; a person needs one sentence."""
     connection = app.connection_for_write()
-    drivers: tuple[type[Exception], ...] = connection.connection_errors + connection.channel_errors
+    failures: tuple[type[Exception], ...] = (
+        KombuError,
+        OSError,
+        *connection.connection_errors,
+        *connection.channel_errors,
+    )
     try:
         yield
-    except (KombuError, OSError, *drivers) as error:
+    except failures as error:
         variable = "BROKER_URL" if settings.broker_url else "QUEUE_DIR"
         raise BrokerError(f"broker {broker_name()}: {error} ({variable})") from error

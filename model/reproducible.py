@@ -1,0 +1,42 @@
+"""The same network gives the same .keras bytes, and so the same digest, whenever it is saved."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+# The earliest time that a zip entry can carry.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def make_reproducible(path: Path) -> None:
+    """Rewrite a .keras file without the date and the memory addresses that Keras puts into it."""
+    draft = path.with_name(f"{path.name}.rewritten")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(draft, "w") as new:
+        for name in sorted(old.namelist()):
+            if not name.endswith("/"):
+                _copy(old, new, name)
+    draft.replace(path)
+
+
+def _copy(old: zipfile.ZipFile, new: zipfile.ZipFile, name: str) -> None:
+    data = old.read(name)
+    if name == "metadata.json":
+        data = json.dumps({**json.loads(data), "date_saved": ""}, sort_keys=True).encode()
+    if name == "config.json":
+        data = json.dumps(_without_addresses(json.loads(data), {}), sort_keys=True).encode()
+    new.writestr(zipfile.ZipInfo(name, _EPOCH), data)
+
+
+def _without_addresses(config: Any, seen: dict[int, int]) -> Any:  # noqa: ANN401 - JSON
+    """`config` with each `shared_object_id`, an address in memory, replaced by a count from 1."""
+    if isinstance(config, list):
+        return [_without_addresses(item, seen) for item in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: seen.setdefault(value, len(seen) + 1)
+        if key == "shared_object_id"
+        else _without_addresses(value, seen)
+        for key, value in config.items()
+    }
