@@ -13,6 +13,7 @@ ErrorCode = Literal[
     "empty",
     "too_large",
     "not_an_image",
+    "unsupported",
     "bad_size",
     "corrupt",
     "bad_score",

@@ -53,12 +53,15 @@ def check_header(data: bytes) -> None:
     """Refuse what the decoder should never see, at the cost of reading a header (0.03 ms).
 
     Raises:
-        ImageError: not a JPEG, PNG or BMP, or of a width and height out of bounds.
+        ImageError: not a JPEG, PNG or BMP that is decoded right, or of a size out of bounds.
     """
     kind = next((name for magic, name in _MAGIC.items() if data.startswith(magic)), None)
     if kind is None:
         raise ImageError("not_an_image", "the bytes are not those of a JPEG, PNG or BMP image")
-    width, height = _size(data, kind)
+    width, height, mode = _header(data, kind)
+    if kind == "BMP" and mode != "RGB":
+        # TensorFlow reads a palette's indices as if they were grey levels.
+        raise ImageError("unsupported", f"a BMP of mode {mode}: only 24-bit colour is decoded")
     if min(width, height) < MIN_SIDE or max(width, height) > MAX_SIDE:
         raise ImageError(
             "bad_size", f"{width}x{height} pixels: sides must be {MIN_SIDE} to {MAX_SIDE}"
@@ -93,13 +96,14 @@ def _read_bytes(path: Path) -> bytes:
         return file.readall()
 
 
-def _size(data: bytes, kind: str) -> tuple[int, int]:
+def _header(data: bytes, kind: str) -> tuple[int, int, str]:
+    """Width, height and Pillow's mode."""
     with warnings.catch_warnings():
         # Pillow's own limit is not ours; the size is judged by the caller.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
             with Image.open(io.BytesIO(data), formats=[kind]) as image:
-                return image.size
+                return *image.size, image.mode
         except Image.DecompressionBombError as error:
             raise ImageError("bad_size", str(error)) from error
         except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
