@@ -59,7 +59,7 @@ def renew_leases(session: Session, worker: str, seconds: float) -> None:
     """Prolong every lease that this worker still holds; one that ran out is not taken back."""
     session.execute(
         update(Batch)
-        .where(Batch.worker == worker, Batch.finished_at.is_(None), Batch.leased_until >= Now())
+        .where(Batch.worker == worker, Batch.finished_at.is_(None), Batch.leased_until > Now())
         .values(leased_until=Now() + seconds)
     )
 
@@ -185,4 +185,5 @@ def _is(batch: BatchKey) -> ColumnElement[bool]:
 
 
 def _free() -> ColumnElement[bool]:
-    return or_(Batch.leased_until.is_(None), Batch.leased_until < Now())
+    # Up to and including now: SQLite's clock ticks in milliseconds, and a lease given back is free.
+    return or_(Batch.leased_until.is_(None), Batch.leased_until <= Now())

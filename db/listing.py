@@ -12,6 +12,7 @@ from sqlalchemy import delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.clock import Now
+from db.errors import NoSuchRunError
 from db.tables import Batch, Image, Run
 
 # SQLite takes at most 32766 variables in one statement, PostgreSQL 65535.
@@ -27,8 +28,15 @@ class ListedImage(NamedTuple):
 
 
 def lock_run(session: Session, run_id: int) -> Run:
-    """The run, held against other producers until the transaction ends."""
-    return session.get_one(Run, run_id, with_for_update=True, populate_existing=True)
+    """The run, held against other producers until the transaction ends.
+
+    Raises:
+        NoSuchRunError: another producer dropped it, for its source turned out bad.
+    """
+    run = session.get(Run, run_id, with_for_update=True, populate_existing=True)
+    if run is None:
+        raise NoSuchRunError(f"run {run_id} is gone: another producer of it failed; start again")
+    return run
 
 
 def stored_labels(session: Session, run_id: int, paths: Sequence[str]) -> dict[str, int | None]:
@@ -92,7 +100,7 @@ def claim_owed(session: Session, run_id: int) -> list[int]:
 
     Noted before the messages are sent: should that fail, a sweep sends them a little later.
     """
-    free = or_(Batch.leased_until.is_(None), Batch.leased_until < Now())
+    free = or_(Batch.leased_until.is_(None), Batch.leased_until <= Now())
     owed = session.scalars(
         update(Batch)
         .where(Batch.run_id == run_id, Batch.finished_at.is_(None), free)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
 from db.errors import DatabaseError, NoSuchRunError
@@ -18,6 +18,12 @@ def add_checkpoint(session: Session, digest: str, path: str, card: dict[str, Any
     checkpoint.path, checkpoint.card = path, card
     session.flush()
     return checkpoint
+
+
+def drop_checkpoint_if_unused(session: Session, checkpoint_id: int) -> None:
+    """Take back a checkpoint that no run is pinned to."""
+    pinned = exists().where(Run.checkpoint_id == checkpoint_id)
+    session.execute(delete(Checkpoint).where(Checkpoint.id == checkpoint_id, ~pinned))
 
 
 def newest_checkpoint(session: Session) -> Checkpoint | None:

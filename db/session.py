@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pydantic_settings import BaseSettings
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -76,12 +77,20 @@ def open_database(url: str | None = None, *, must_exist: bool = False) -> Databa
         _require_file(address)
     engine = _engine(address)
     database = Database(engine)
+    try:
+        _bring_up_to_date(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _bring_up_to_date(database: Database) -> None:
     with database.read() as session:
         current = is_current(session.connection())
     if not current:
         with database.write() as session:
             upgrade(session.connection())
-    return database
 
 
 @contextmanager
@@ -98,7 +107,7 @@ def plain_errors(engine: Engine) -> Iterator[None]:
 def _parse(url: str) -> URL:
     try:
         address = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
         raise DatabaseError(
             "DATABASE_URL is not a database address such as "
             "sqlite:///dermscore.db or postgresql://user:password@host/name"
@@ -124,18 +133,29 @@ def _engine(address: URL) -> Engine:
                     "DATABASE_URL: a ledger in memory is lost with its process; "
                     "name a file, such as sqlite:///dermscore.db"
                 )
-            engine = create_engine(address, connect_args={"timeout": BUSY_SECONDS})
+            engine = _created(address, connect_args={"timeout": BUSY_SECONDS})
             event.listen(engine, "connect", _sqlite_connected)
             event.listen(engine, "begin", _sqlite_begin)
             return engine
         case "postgresql":
-            try:
-                return create_engine(
-                    address, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS}
-                )
-            except (NoSuchModuleError, ModuleNotFoundError):
-                pass
-    raise DatabaseError(
+            return _created(
+                address, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS}
+            )
+    raise _not_supported(address)
+
+
+def _created(address: URL, **options: Any) -> Engine:  # noqa: ANN401 - SQLAlchemy's own
+    try:
+        return create_engine(address, **options)
+    except (NoSuchModuleError, ModuleNotFoundError):
+        raise _not_supported(address) from None
+    except (ArgumentError, ValueError) as error:  # sqlite://folder/file: two slashes for three
+        reason = str(error).split("\n")[0].replace(str(address), address.render_as_string())
+        raise DatabaseError(f"DATABASE_URL: {reason}") from None
+
+
+def _not_supported(address: URL) -> DatabaseError:
+    return DatabaseError(
         f"DATABASE_URL: {address.drivername} is not supported, use sqlite or postgresql"
     )
 

@@ -99,7 +99,9 @@ class ModelCard(BaseModel):
 
     def as_json(self) -> dict[str, Any]:
         """The card as plain JSON types, as the `checkpoints` table keeps it."""
-        return self.model_dump(mode="json")
+        # Through text, where a figure that is no number becomes null: PostgreSQL takes no NaN.
+        card: dict[str, Any] = json.loads(self.model_dump_json())
+        return card
 
     def write(self, checkpoint: Path) -> None:
         """Write the card beside `checkpoint`, whole or not at all."""

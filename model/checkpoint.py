@@ -44,14 +44,14 @@ def load_checkpoint(path: Path) -> tuple[Any, ModelCard]:
         raise CheckpointError(f"{path} is not a .keras file, or was cut short")
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
+        shapes = network.input_shape, network.output_shape
     except Exception as error:  # Keras raises almost anything on a bad file
         # Keras nests its reports of one fault; the innermost says what it is.
         reason = str(error).split("Exception encountered: ")[-1].strip().split("\n")[0]
         raise CheckpointError(f"{path} cannot be loaded: {reason}") from error
     expected = (None, card.decode.height, card.decode.width, 3)
-    if network.input_shape != expected or network.output_shape != (None, 1):
+    if shapes != (expected, (None, 1)):
         raise CheckpointError(
-            f"{path} maps {network.input_shape} to {network.output_shape}; a checkpoint maps "
-            f"{expected} to (None, 1)"
+            f"{path} maps {shapes[0]} to {shapes[1]}; a checkpoint maps {expected} to (None, 1)"
         )
     return network, card

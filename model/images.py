@@ -8,13 +8,15 @@ import hashlib
 import io
 import os
 import stat
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
 from model.errors import ImageError
+
+# Pillow opens headers only, and its own limit is not ours: the size is judged below.
+Image.MAX_IMAGE_PIXELS = None
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 40_000_000
@@ -59,9 +61,9 @@ def check_header(data: bytes) -> None:
     if kind is None:
         raise ImageError("not_an_image", "the bytes are not those of a JPEG, PNG or BMP image")
     width, height, mode = _header(data, kind)
-    if kind == "BMP" and mode != "RGB":
-        # TensorFlow reads a palette's indices as if they were grey levels.
-        raise ImageError("unsupported", f"a BMP of mode {mode}: only 24-bit colour is decoded")
+    if kind == "BMP" and (mode != "RGB" or data[28:30] != b"\x18\0"):
+        # TensorFlow takes a palette's indices for grey levels, and 32 bits for BGRA always.
+        raise ImageError("unsupported", "a BMP that is not 24-bit colour, which is not decoded")
     if min(width, height) < MIN_SIDE or max(width, height) > MAX_SIDE:
         raise ImageError(
             "bad_size", f"{width}x{height} pixels: sides must be {MIN_SIDE} to {MAX_SIDE}"
@@ -98,13 +100,8 @@ def _read_bytes(path: Path) -> bytes:
 
 def _header(data: bytes, kind: str) -> tuple[int, int, str]:
     """Width, height and Pillow's mode."""
-    with warnings.catch_warnings():
-        # Pillow's own limit is not ours; the size is judged by the caller.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            with Image.open(io.BytesIO(data), formats=[kind]) as image:
-                return *image.size, image.mode
-        except Image.DecompressionBombError as error:
-            raise ImageError("bad_size", str(error)) from error
-        except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-            raise ImageError("corrupt", f"the {kind} header is damaged") from error
+    try:
+        with Image.open(io.BytesIO(data), formats=[kind]) as image:
+            return *image.size, image.mode
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise ImageError("corrupt", f"the {kind} header is damaged") from error

@@ -30,25 +30,28 @@ def read_manifest(file: BinaryIO, name: str) -> Iterator[ManifestRow]:
     Raises:
         SourceError: what is wrong, with the line's number.
     """
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
     reader = csv.reader(text, strict=True)
     try:
-        header = next(reader, [])
+        header = [_known(column) for column in next(reader, [])]
         path_column = _check_header(header, name)
         for fields in reader:
             if fields:
                 yield _row(header, fields, path_column, f"{name}:{reader.line_num}")
     except csv.Error as error:
         raise SourceError(f"{name}:{reader.line_num}: not CSV: {error}") from error
-    except UnicodeDecodeError as error:
-        raise SourceError(
-            f"{name}:{reader.line_num + 1}: not UTF-8 text: {error.reason}"
-        ) from error
     finally:
         text.detach()
 
 
+def _known(column: str) -> str:
+    """The columns that have a meaning are known in any case: Label must not be an attribute."""
+    plain = column.strip().lower()
+    return plain if plain in (*PATH_COLUMNS, "label") else column
+
+
 def _check_header(header: list[str], name: str) -> str:
+    _check_text(header, f"{name}:1")
     named = [column for column in header if column]
     twice = next((column for column in named if named.count(column) > 1), None)
     if twice is not None:
@@ -65,12 +68,28 @@ def _check_header(header: list[str], name: str) -> str:
 def _row(header: list[str], fields: list[str], path_column: str, where: str) -> ManifestRow:
     if len(fields) != len(header):
         raise SourceError(f"{where}: {len(fields)} fields under {len(header)} columns")
+    _check_text(fields, where)
     row = dict(zip(header, fields, strict=True))
     row.pop("", None)
     path = row.pop(path_column)
-    if not path.strip() or "\0" in "".join(fields):
-        raise SourceError(f"{where}: the {path_column} is empty or not text")
+    if not path.strip():
+        raise SourceError(f"{where}: the {path_column} is empty")
     return ManifestRow(path, _label(row.pop("label", ""), where), row or None, where)
+
+
+def _check_text(fields: list[str], where: str) -> None:
+    """Refuse what no database stores: NUL, and bytes that are not UTF-8 (read as surrogates).
+
+    Looked for row by row, for only so is its line known.
+    """
+    text = "".join(fields)
+    if not text.isascii() and not text.isprintable():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise SourceError(f"{where}: not UTF-8 text") from None
+    if "\0" in text:
+        raise SourceError(f"{where}: not text: it holds a NUL")
 
 
 def _label(value: str, where: str) -> int | None:

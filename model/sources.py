@@ -38,8 +38,11 @@ def list_source(source: str, root: Path, labels: Mapping[str, int] = LABELS) -> 
     Raises:
         SourceError: it is not there, lies outside `root`, lists nothing or nothing certain.
     """
-    listed = _dispatch(source, root, labels)
-    first = next(listed, None)
+    try:
+        listed = _dispatch(source, root, labels)
+        first = next(listed, None)
+    except OSError as error:  # a folder that may not be read, a name that is too long
+        raise SourceError(f"{source}: {error.strerror}") from error
     if first is None:
         raise SourceError(f"{source} lists no images ({' '.join(_DECODED)})")
     yield first
@@ -47,10 +50,14 @@ def list_source(source: str, root: Path, labels: Mapping[str, int] = LABELS) -> 
 
 
 def source_key(source: str, root: Path) -> str:
-    """The name by which a source is known again: relative to `root` where it lies under it."""
+    """The name by which a source is known again: relative to `root` where it lies under it.
+
+    A name that is not UTF-8 cannot be stored as it is: its bytes are spelled out.
+    """
     path = Path(os.path.abspath(source))  # noqa: PTH100 - keeps symlinks, unlike resolve
     top = Path(os.path.abspath(root))  # noqa: PTH100
-    return path.relative_to(top).as_posix() if path.is_relative_to(top) else str(path)
+    key = path.relative_to(top).as_posix() if path.is_relative_to(top) else str(path)
+    return os.fsencode(key).decode("utf-8", "backslashreplace")
 
 
 def _dispatch(source: str, root: Path, labels: Mapping[str, int]) -> Iterator[Listed]:
@@ -130,12 +137,11 @@ def _rows(file: object, name: str, root: Path) -> Iterator[Listed]:
 
 
 def _under(root: Path, path: Path, where: str) -> str:
-    """`path` relative to `root`, with / between its parts and every name in valid UTF-8."""
+    """`path` relative to `root`, with / between its parts."""
     key = source_key(str(path), root)
     if PurePosixPath(key).is_absolute():
         raise SourceError(
             f"{where}: {key} lies outside DATA_ROOT ({root.resolve()}); set DATA_ROOT to a folder "
             "that holds all images, here and for the workers"
         )
-    # A name that is not UTF-8 cannot be stored as it is; so it is listed, and ends as an error.
-    return os.fsencode(key).decode("utf-8", "backslashreplace")
+    return key

@@ -54,6 +54,7 @@ def list_into_run(
         _stage(database, run_id, rows, listing, told)
     except SourceError:
         with database.write() as session:
+            lock_run(session, run_id)
             for span in listing.spans:
                 unstage_images(session, run_id, *span)
             drop_run_if_empty(session, run_id)

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 import click
 
 from db.results import Progress, progress
+from db.runs import drop_checkpoint_if_unused, newest_checkpoint
 from db.session import Database, open_database
+from model.errors import SourceError
 from model.sources import Listed
 from producer.enqueue import Listing, list_into_run, publish_owed
 from producer.orders import Order, choose_checkpoint, find_or_make_run
@@ -18,10 +20,18 @@ def run_order(order: Order, rows: Iterator[Listed], *, wait: bool) -> None:
     database = open_database()
     rows = _started(rows)
     with database.write() as session:
+        newest = newest_checkpoint(session)
         checkpoint = choose_checkpoint(session, order.checkpoint)
         run = find_or_make_run(session, order, checkpoint)
         run_id, digest = run.id, checkpoint.digest
-    listing = list_into_run(database, run_id, rows, _tell_count)
+        is_new = newest is None or checkpoint.id > newest.id
+    try:
+        listing = list_into_run(database, run_id, rows, _tell_count)
+    except SourceError:
+        if is_new:  # or the next order without --checkpoint would score with it
+            with database.write() as session:
+                drop_checkpoint_if_unused(session, checkpoint.id)
+        raise
     with database.read() as session:
         counts = progress(session, run_id)
     click.echo(_summary(run_id, digest, listing, counts))

@@ -1,6 +1,7 @@
 """Fixtures: real ledgers on SQLite and PostgreSQL, a real Redis, the real images where they are."""
 
 import itertools
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +15,9 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as uri:
+def postgres_uri() -> Iterator[str]:
+    # Not under pytest's own folder: another pytest would close that to the server's user.
+    with tempfile.TemporaryDirectory() as folder, postgres_server(Path(folder) / "data") as uri:
         yield uri
 
 

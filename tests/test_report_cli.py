@@ -62,7 +62,7 @@ def store(
         listing.stage_images(session, run, rows)
         if cut:
             listing.cut_batches(session, run.id)
-        for number in listing.owed_batches(session, run.id):
+        for number in listing.claim_owed(session, run.id):
             batch = ledger.BatchKey(run.id, number)
             pending = ledger.pending_images(session, batch)
             stored = [(row, images[int(Path(path).stem)][1]) for row, path in pending]

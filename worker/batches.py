@@ -108,7 +108,7 @@ class BatchScoring:
         self, key: BatchKey, scorer: ImageScorer, image: tuple[int, str], starts: int
     ) -> list[Outcome]:
         if starts >= MAX_STARTS:
-            detail = f"{starts} workers died while they scored this image"
+            detail = f"its scoring was begun {starts} times and never ended"
             return [Outcome(image[0], None, "worker_died", detail, None)]
         with self._database.write() as session:
             note_start(session, key, image[0], starts + 1)

@@ -42,8 +42,8 @@ def waiting_messages() -> int:
     """
     with _plain_errors(), app.connection_for_read() as connection:
         queue = app.amqp.queues[app.conf.task_default_queue](connection.default_channel)
-        queue.declare()
-        return int(queue.queue_declare(passive=True).message_count)
+        # Not passively: on Redis an empty queue is one that does not exist.
+        return int(queue.queue_declare().message_count)
 
 
 def broker_name() -> str:

@@ -28,6 +28,7 @@ class Scorers:
 
     def load(self, path: Path) -> "Scorer":
         """Load the checkpoint at `path`, whatever its digest."""
+        read_checkpoint_card(path)  # a bad file should not wait for TensorFlow
         # Deferred: TensorFlow, which the producer must not import.
         from worker.scorer import Scorer
 

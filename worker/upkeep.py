@@ -53,8 +53,8 @@ class Upkeep:
         while not self._stopping.is_set():
             try:
                 if since_round >= ROUND_SECONDS:
+                    since_round = 0.0  # after a failure, too: it is told once a round
                     self._round()
-                    since_round = 0.0
                 drained = self._drained() if on_drained else None
             except (DatabaseError, BrokerError) as error:
                 log.error("upkeep: %s", error.message)  # noqa: TRY400 - the sentence says it all

@@ -66,7 +66,9 @@ def upgrade() -> None:
         sa.Column("image_digest", sa.Text),
         sa.Column("worker", sa.Text, nullable=False),
         sa.Column("scored_at", sa.Double, nullable=False, server_default=Now()),
-        sa.CheckConstraint("(score IS NULL) <> (error IS NULL)", name="score_or_error"),
+        sa.CheckConstraint(
+            "(score IS NULL) <> (error IS NULL)", name="exactly_one_of_score_and_error"
+        ),
         sa.CheckConstraint("score >= 0 AND score <= 1", name="score_between_0_and_1"),
     )
 

@@ -1,0 +1,295 @@
+"""The commands as real processes, in a folder and an environment of their own."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from sqlalchemy import NullPool, create_engine, make_url, text
+
+PROJECT = Path(__file__).parents[1]
+SCRIPTS = Path(sys.executable).parent
+# Seconds after which a condition that is awaited counts as never coming true.
+PATIENCE = 120.0
+POLL_SECONDS = 0.02
+LAST_WORDS = 8000  # characters
+TABLES = ("checkpoints", "runs", "batches", "images", "predictions")
+# What a test run may have set for itself, and what would hide TensorFlow's noise.
+_NOT_INHERITED = (
+    "BROKER_URL",
+    "CHECKPOINT",
+    "DATABASE_URL",
+    "DATA_ROOT",
+    "QUEUE_DIR",
+    "TF_CPP_MIN_LOG_LEVEL",
+)
+
+
+class Prediction(NamedTuple):
+    """A row of `predictions`, by the path of its image."""
+
+    path: str
+    score: float | None
+    error: str | None
+    detail: str | None
+    worker: str
+    scored_at: float
+
+
+class Ledger:
+    """Reads a ledger in plain SQL, past the code under test."""
+
+    def __init__(self, url: str) -> None:
+        address = make_url(url)
+        if address.drivername == "postgresql":
+            address = address.set(drivername="postgresql+psycopg")
+        self._engine = create_engine(address, poolclass=NullPool)
+
+    def rows(self, query: str, **values: object) -> list[tuple[Any, ...]]:
+        with self._engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(query), values)]
+
+    def change(self, statement: str, **values: object) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(text(statement), values)
+
+    def counts(self) -> dict[str, int]:
+        """Rows by table."""
+        return {table: self.rows(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
+
+    def predictions(self, run: int = 1) -> list[Prediction]:
+        """Every listed image that has a prediction, in the order they were listed."""
+        rows = self.rows(
+            "SELECT path, score, error, detail, worker, scored_at FROM images "
+            "JOIN predictions ON image_id = images.id WHERE run_id = :run ORDER BY images.id",
+            run=run,
+        )
+        return [Prediction(*row) for row in rows]
+
+    def scores(self, run: int = 1) -> dict[str, float | None]:
+        """Score by path of the run's images that have one."""
+        return {row.path: row.score for row in self.predictions(run) if row.error is None}
+
+    def images(self, run: int = 1) -> list[str]:
+        """Paths in the order they were listed."""
+        found = self.rows("SELECT path FROM images WHERE run_id = :run ORDER BY id", run=run)
+        return [path for (path,) in found]
+
+    def leased(self) -> list[str]:
+        """The workers that hold a batch, a name for each batch."""
+        found = self.rows(
+            "SELECT worker FROM batches WHERE leased_until IS NOT NULL AND finished_at IS NULL"
+        )
+        return [worker for (worker,) in found]
+
+    def unfinished(self) -> int:
+        """How many batches are owed."""
+        count: int = self.rows("SELECT count(*) FROM batches WHERE finished_at IS NULL")[0][0]
+        return count
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Process:
+    """A command under way, in a process group of its own; all that it prints goes to `log`."""
+
+    def __init__(
+        self, command: Sequence[str], folder: Path, environment: dict[str, str], log: Path
+    ) -> None:
+        self._log = log
+        # Where the tests themselves run with Ctrl-C ignored, as a shell's background jobs do, a
+        # child would ignore it too.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with log.open("wb") as output:
+                self._process = subprocess.Popen(
+                    command,
+                    cwd=folder,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _where: TracebackType | None,
+    ) -> None:
+        self.send(signal.SIGKILL)
+        self._process.wait(PATIENCE)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    @property
+    def last_words(self) -> str:
+        """The end of the output, for a failing test to show."""
+        return self.output[-LAST_WORDS:]
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the command and to all that it started."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, number)
+
+    def await_end(self, seconds: float = PATIENCE) -> int:
+        """The exit code, negative for the signal that ended it."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {seconds} s:\n{self.last_words}") from None
+
+    def await_true(
+        self, condition: Callable[[], object], what: str, seconds: float = PATIENCE
+    ) -> None:
+        """Wait until the condition holds; an end of the process before that is a failure."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert self._process.poll() is None, f"ended before {what}:\n{self.last_words}"
+            assert time.monotonic() < deadline, f"never {what}:\n{self.last_words}"
+            time.sleep(POLL_SECONDS)
+
+    def await_output(self, words: str) -> None:
+        self.await_true(lambda: words in self.output, f"it said {words!r}")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A working folder with what is set in its environment."""
+
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ledger(self) -> Ledger:
+        default = f"sqlite:///{self.folder / 'dermscore.db'}"
+        return Ledger(self.settings.get("DATABASE_URL", default))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        inherited = {k: value for k, value in os.environ.items() if k not in _NOT_INHERITED}
+        return {**inherited, **self.settings}
+
+    def waiting(self) -> int:
+        """Messages in the queue of the embedded broker."""
+        return len(list(self.folder.glob("dermscore.queue/waiting/*/*.msg")))
+
+    def run(
+        self, command: str, *arguments: str, stdin: str = "", seconds: float = PATIENCE
+    ) -> Done:
+        """Run a command to its end."""
+        done = subprocess.run(
+            [str(SCRIPTS / command), *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def succeed(
+        self, command: str, *arguments: str, stdin: str = "", seconds: float = PATIENCE
+    ) -> Done:
+        """Run a command that must end well."""
+        done = self.run(command, *arguments, stdin=stdin, seconds=seconds)
+        assert done.code == 0, f"{command} {' '.join(arguments)} ended with {done}"
+        return done
+
+    def start(self, command: str, *arguments: str) -> Process:
+        """Start a command; use it as a context, so that it never outlives its test."""
+        number = len(list(self.folder.glob("*.log")))
+        log = self.folder / f"{number}-{command}.log"
+        return Process([str(SCRIPTS / command), *arguments], self.folder, self.environment, log)
+
+    def worker(self, *options: str) -> Process:
+        return self.start("celery", "-A", "worker", "worker", *options)
+
+    def drain(self) -> str:
+        """Let a worker do what is owed; returns what it printed."""
+        with self.worker("--drain") as worker:
+            code = worker.await_end()
+            assert code == 0, f"the worker ended with {code}:\n{worker.last_words}"
+            return worker.output
+
+
+class Trained(NamedTuple):
+    """A folder with drawn images in `data` and a small checkpoint that its ledger knows."""
+
+    site: Site
+    checkpoint: Path
+    digest: str
+
+
+class CleanRun(NamedTuple):
+    """The three commands without a fault, what each printed, and the scores by path."""
+
+    site: Site
+    enqueued: Done
+    worker_output: str
+    reported: Done
+    scores: dict[str, float | None]
+
+
+@cache
+def small_checkpoint(base: Path) -> Trained:
+    """206 images drawn and a small network trained on them, once in a test run."""
+    folder = base / "trained"
+    folder.mkdir()
+    site = Site(folder)
+    drawing = [str(PROJECT / "demo" / "draw.py"), "data", "--train", "40", "--valid", "16"]
+    site.succeed("python", *drawing, "--test", "150")
+    options = ("--backbone", "small", "--epochs", "2")
+    site.succeed("trainer", "train", "data/train", "data/valid", *options)
+    (checkpoint,) = (folder / "checkpoints").glob("*.keras")
+    ((digest,),) = site.ledger.rows("SELECT digest FROM checkpoints")
+    return Trained(site, checkpoint, digest)
+
+
+@cache
+def clean_run(base: Path) -> CleanRun:
+    """The three commands as they stand, with nothing set, right after the training."""
+    site = small_checkpoint(base).site
+    enqueued = site.succeed("producer", "enqueue", "data/test")
+    worker_output = site.drain()
+    reported = site.succeed("report", "--threshold", "0.23")
+    return CleanRun(site, enqueued, worker_output, reported, site.ledger.scores())
+
+
+def fresh_site(folder: Path, trained: Trained, **settings: str) -> Site:
+    """A folder that holds `data/test` and nothing else; `CHECKPOINT` names the trained one."""
+    shutil.copytree(trained.site.folder / "data" / "test", folder / "data" / "test")
+    return Site(folder, {"CHECKPOINT": str(trained.checkpoint), **settings})
+
+
+def error_lines(output: str) -> list[str]:
+    """The lines that tell a person what went wrong."""
+    return [line for line in output.splitlines() if line.startswith("Error: ")]

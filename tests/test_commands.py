@@ -1,0 +1,370 @@
+"""Bad input at the command line: one clear line, a non-zero exit code, an unchanged ledger."""
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from processes import (
+    SCRIPTS,
+    CleanRun,
+    Done,
+    Site,
+    Trained,
+    clean_run,
+    error_lines,
+    small_checkpoint,
+)
+from servers import free_port
+
+PASSWORD = "hunter2"
+HELP_SECONDS = 0.5
+NOISE = ("cuda", "onednn", "absl", "initializelog")
+# What click says around the one line, and Celery to whoever is root.
+USAGE = re.compile(r"Usage: |Try '|$")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return small_checkpoint(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> CleanRun:
+    return clean_run(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A folder whose ledger holds one run, which nobody scores. The producer reads no image."""
+    site = Site(tmp_path_factory.mktemp("listed"))
+    for name in ("nevus/1.jpg", "nevus/2.jpg", "melanoma/3.jpg"):
+        image = site.folder / "data" / name
+        image.parent.mkdir(parents=True, exist_ok=True)
+        image.touch()
+    checkpoint = make_checkpoint(site.folder / "known.keras", b"not a network")
+    site.succeed("producer", "enqueue", "data", "--checkpoint", checkpoint.name)
+    return site
+
+
+def make_checkpoint(path: Path, content: bytes) -> Path:
+    """A file with a card that belongs to it; whether it holds a network is another matter."""
+    path.write_bytes(content)
+    card = {"digest": sha256(content).hexdigest(), "decode": {}}
+    path.with_suffix(".json").write_text(json.dumps(card))
+    return path
+
+
+@pytest.fixture
+def copied(listed: Site, tmp_path: Path) -> Site:
+    """The same folder, to change at will."""
+    shutil.copytree(listed.folder, tmp_path / "site")
+    return Site(tmp_path / "site")
+
+
+@pytest.fixture
+def site(copied: Site) -> Iterator[Site]:
+    """The same folder; what goes wrong must leave every table with the rows it had."""
+    before = copied.ledger.counts()
+    assert before == {"checkpoints": 1, "runs": 1, "batches": 1, "images": 3, "predictions": 0}
+    yield copied
+    assert copied.ledger.counts() == before
+
+
+def assert_one_clear_line(done: Done, *words: str) -> None:
+    assert done.code != 0, done
+    assert "Traceback" not in done.stdout + done.stderr, done
+    lines = [line for line in done.stderr.splitlines() if not USAGE.match(line)]
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("Error: "), done.stderr
+    for word in words:
+        assert word in lines[0], done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+
+
+def assert_worker_refuses(site: Site, *words: str) -> None:
+    """The worker ends with exit code 1, and one line says why; Celery may add lines of its own."""
+    done = site.run("celery", "-A", "worker", "worker", "--drain")
+    output = done.stdout + done.stderr
+    assert done.code == 1, output
+    assert "Traceback" not in output, output
+    (line,) = error_lines(output)
+    for word in words:
+        assert word in line, output
+    assert PASSWORD not in output
+    assert "celery@" not in output, "it was refused before it took work"
+
+
+def write(path: Path, content: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+def test_an_empty_folder(site: Site) -> None:
+    (site.folder / "empty").mkdir()
+    done = site.run("producer", "enqueue", "empty")
+    assert_one_clear_line(done, "empty lists no images")
+
+
+def test_a_folder_that_is_not_there(site: Site) -> None:
+    done = site.run("producer", "enqueue", "nowhere")
+    assert_one_clear_line(done, "nowhere", "no such folder, manifest or image")
+
+
+def test_a_manifest_without_a_path_column(site: Site) -> None:
+    name = write(site.folder / "odd.csv", "image,label\na.jpg,1\n").name
+    done = site.run("producer", "enqueue", name)
+    assert_one_clear_line(done, "odd.csv:1:", "filepath or path", "image, label")
+
+
+def test_a_manifest_with_a_header_and_no_row(site: Site) -> None:
+    name = write(site.folder / "bare.csv", "path,label\n").name
+    assert_one_clear_line(site.run("producer", "enqueue", name), "bare.csv lists no images")
+
+
+@pytest.mark.parametrize("label", ["2", "-1", "0.5", "melanoma"])
+def test_a_label_that_is_neither_0_nor_1(site: Site, label: str) -> None:
+    rows = f"path,label\ndata/a.jpg,0\ndata/b.jpg,1\ndata/c.jpg,{label}\n"
+    name = write(site.folder / "labels.csv", rows).name
+    done = site.run("producer", "enqueue", name)
+    assert_one_clear_line(done, "labels.csv:4:", repr(label), "neither 0 (benign) nor 1")
+
+
+def test_a_bad_label_on_standard_input(site: Site) -> None:
+    done = site.run("producer", "enqueue", "-", stdin="path,label\na.jpg,1\nb.jpg,yes\n")
+    assert_one_clear_line(done, "standard input:3:", "'yes'")
+
+
+def test_a_label_that_contradicts_the_run(site: Site) -> None:
+    name = write(site.folder / "twice.csv", "path,label\ndata/a.jpg,0\ndata/a.jpg,1\n").name
+    assert_one_clear_line(site.run("producer", "enqueue", name), "twice.csv:3:", "--new-run")
+
+
+def test_a_bad_manifest_leaves_no_checkpoint_behind(copied: Site) -> None:
+    """Else the next `enqueue` without --checkpoint would score with it."""
+    new = make_checkpoint(copied.folder / "new.keras", b"another")
+    name = write(copied.folder / "labels.csv", "path,label\ndata/a.jpg,0\ndata/b.jpg,2\n").name
+    before = copied.ledger.counts()
+    done = copied.run("producer", "enqueue", name, "--checkpoint", new.name)
+    assert_one_clear_line(done, "labels.csv:3:")
+    assert copied.ledger.counts() == before
+
+
+def test_several_sources(site: Site) -> None:
+    done = site.run("producer", "enqueue", "data/nevus", "data/melanoma")
+    assert_one_clear_line(done, "one SOURCE at a time")
+
+
+@pytest.mark.parametrize("label", ["dysplastic", "dysplastic=2", "=1"])
+def test_a_bad_label_option(site: Site, label: str) -> None:
+    done = site.run("producer", "enqueue", "data", "--label", label)
+    assert_one_clear_line(done, label, "NAME=0 (benign) or NAME=1 (malignant)")
+
+
+def test_a_class_folder_of_unknown_meaning(site: Site) -> None:
+    write(site.folder / "data" / "dysplastic" / "4.jpg", "")
+    done = site.run("producer", "enqueue", "data")
+    assert_one_clear_line(done, "dysplastic", "--label dysplastic=0")
+
+
+def test_a_data_root_that_is_no_folder(site: Site) -> None:
+    lost = Site(site.folder, {"DATA_ROOT": "nowhere"})
+    done = lost.run("producer", "enqueue", "data")
+    assert_one_clear_line(done, "DATA_ROOT=nowhere is not a folder")
+    assert_worker_refuses(lost, "DATA_ROOT=nowhere is not a folder")
+
+
+def no_file(folder: Path) -> Path:
+    return folder / "absent.keras"
+
+
+def no_card(folder: Path) -> Path:
+    return write(folder / "cardless.keras", "some bytes")
+
+
+def cut_short(folder: Path) -> Path:
+    """Its card is of the whole file."""
+    path = make_checkpoint(folder / "broken.keras", b"long enough to be cut")
+    path.write_bytes(path.read_bytes()[:9])
+    return path
+
+
+def no_keras_file(folder: Path) -> Path:
+    return write(folder / "weights.h5", "some bytes")
+
+
+def no_network(folder: Path) -> Path:
+    """Whole, and with its card; but it holds something else."""
+    return make_checkpoint(folder / "other.keras", b"not a network")
+
+
+Maker = Callable[[Path], Path]
+MISSING: tuple[Maker, str] = (no_file, "No such file")
+BROKEN: tuple[Maker, str] = (cut_short, "cut short")
+OTHERS: list[tuple[Maker, str]] = [
+    (no_card, "no model card"),
+    (no_keras_file, "not a .keras file"),
+]
+
+
+@pytest.mark.parametrize(("make", "reason"), [MISSING, BROKEN, *OTHERS])
+def test_a_bad_checkpoint_is_refused_by_the_producer(site: Site, make: Maker, reason: str) -> None:
+    name = make(site.folder).name
+    done = site.run("producer", "enqueue", "data", "--checkpoint", name)
+    assert_one_clear_line(done, name, reason)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"), [MISSING, BROKEN, (no_network, "not a .keras file, or was cut short")]
+)
+def test_a_bad_checkpoint_ends_the_worker(site: Site, make: Maker, reason: str) -> None:
+    name = make(site.folder).name
+    assert_worker_refuses(Site(site.folder, {"CHECKPOINT": name}), name, reason)
+
+
+def test_without_any_checkpoint_the_producer_says_how_to_get_one(
+    site: Site, tmp_path: Path
+) -> None:
+    shutil.copytree(site.folder / "data", tmp_path / "bare" / "data")
+    done = Site(tmp_path / "bare").run("producer", "enqueue", "data")
+    assert_one_clear_line(done, "no checkpoint is known yet", "trainer train")
+
+
+def test_no_broker_for_the_producer(site: Site) -> None:
+    """The run was listed before; sending its batch again is what fails."""
+    deaf = Site(site.folder, {"BROKER_URL": closed_redis()})
+    done = deaf.run("producer", "enqueue", "data")
+    assert_one_clear_line(done, "redis://", "refused", "(BROKER_URL)")
+    assert "0 new" in done.stdout
+
+
+def test_no_broker_for_the_worker(site: Site) -> None:
+    deaf = Site(site.folder, {"BROKER_URL": closed_redis()})
+    assert_worker_refuses(deaf, "redis://", "refused", "(BROKER_URL)")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("producer", "enqueue", "data"), ("producer", "status"), ("report", "--threshold", "0.2")],
+    ids=" ".join,
+)
+def test_no_database_for_the_commands(site: Site, command: tuple[str, ...]) -> None:
+    deaf = Site(site.folder, {"DATABASE_URL": closed_postgres()})
+    assert_one_clear_line(deaf.run(*command), "postgresql", "refused", "(DATABASE_URL)")
+
+
+def test_no_database_for_the_worker(site: Site) -> None:
+    deaf = Site(site.folder, {"DATABASE_URL": closed_postgres()})
+    assert_worker_refuses(deaf, "postgresql", "refused", "(DATABASE_URL)")
+
+
+def closed_redis() -> str:
+    return f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0"
+
+
+def closed_postgres() -> str:
+    return f"postgresql://somebody:{PASSWORD}@127.0.0.1:{free_port()}/dermscore"
+
+
+def test_what_was_listed_without_a_broker_is_sent_when_there_is_one(copied: Site) -> None:
+    """The ledger comes first: it knows what is owed, whatever became of the messages."""
+    write(copied.folder / "data" / "nevus" / "4.jpg", "")
+    deaf = Site(copied.folder, {"BROKER_URL": closed_redis()})
+    assert_one_clear_line(deaf.run("producer", "enqueue", "data"), "(BROKER_URL)")
+    counts = copied.ledger.counts()
+    assert counts == {"checkpoints": 1, "runs": 1, "batches": 2, "images": 4, "predictions": 0}
+    shutil.rmtree(copied.folder / "dermscore.queue")
+    again = copied.succeed("producer", "enqueue", "data")
+    assert "2 batches enqueued" in again.stdout
+    assert copied.waiting() == 2
+    assert copied.ledger.counts() == counts
+
+
+NO_SUCH_RUN = [
+    ("report", "--run", "99", "--threshold", "0.2"),
+    ("report", "--run", "nosuch", "--threshold", "0.2"),
+    ("producer", "status", "99"),
+    ("producer", "status", "nosuch"),
+]
+
+
+@pytest.mark.parametrize("command", NO_SUCH_RUN, ids=" ".join)
+def test_a_run_that_does_not_exist(site: Site, command: tuple[str, ...]) -> None:
+    done = site.run(*command)
+    assert_one_clear_line(done, f"there is no run {'99' if '99' in command else 'nosuch'}")
+
+
+def test_an_unfinished_run_is_not_reported(site: Site) -> None:
+    done = site.run("report", "--threshold", "0.2")
+    assert done.code == 3
+    assert done.stdout == ""
+    assert done.stderr.startswith("run 1: 3 of 3 images are pending")
+
+
+def test_a_report_without_a_ledger(tmp_path: Path) -> None:
+    done = Site(tmp_path).run("report", "--threshold", "0.2")
+    assert_one_clear_line(done, "there is no database dermscore.db yet")
+    assert not (tmp_path / "dermscore.db").exists()
+
+
+@pytest.mark.parametrize("threshold", ["1.5", "-0.1", "nan", "half"])
+def test_a_threshold_that_is_none(site: Site, threshold: str) -> None:
+    done = site.run("report", "--threshold", threshold)
+    assert_one_clear_line(done, f"{threshold} is not a number between 0 and 1")
+
+
+def test_a_database_of_a_newer_version_is_left_alone(site: Site) -> None:
+    site.ledger.change("UPDATE alembic_version SET version_num = '9999'")
+    for command in (("producer", "enqueue", "data"), ("report", "--threshold", "0.2")):
+        assert_one_clear_line(site.run(*command), "newer version (9999)", "upgrade dermscore")
+    assert_worker_refuses(site, "newer version (9999)")
+    assert site.ledger.rows("SELECT version_num FROM alembic_version") == [("9999",)]
+
+
+@pytest.mark.parametrize("command", ["producer", "report", "trainer"])
+def test_help_answers_in_under_half_a_second(command: str) -> None:
+    assert min(seconds_to_help(command) for _ in range(3)) < HELP_SECONDS
+
+
+def seconds_to_help(command: str) -> float:
+    began = time.monotonic()
+    done = subprocess.run([SCRIPTS / command, "--help"], check=True, capture_output=True, text=True)
+    assert done.stdout.startswith(f"Usage: {command} ")
+    assert done.stderr == ""
+    return time.monotonic() - began
+
+
+def test_a_worker_says_what_it_starts_with(clean: CleanRun, trained: Trained) -> None:
+    checkpoint = f"{trained.checkpoint.name} ({trained.digest[:12]})"
+    starts = (
+        rf"  checkpoint {re.escape(checkpoint)}, on (CPU|\d+ GPU), float32",
+        r"  database sqlite:///dermscore\.db",
+        rf"  images under {re.escape(str(clean.site.folder))}",
+    )
+    for line in starts:
+        assert re.search(f"^{line}$", clean.worker_output, re.MULTILINE), clean.worker_output
+
+
+def test_a_worker_prints_one_line_for_each_batch(clean: CleanRun) -> None:
+    line = re.compile(
+        r" run 1 batch (\d+): (\d+) images, 0 errors, \d+\.\d images/s$", re.MULTILINE
+    )
+    batches = sorted(line.findall(clean.worker_output))
+    assert batches == [("1", "64"), ("2", "64"), ("3", "22")]
+    assert clean.worker_output.count("images/s") == 3
+
+
+def test_tensorflows_noise_is_held_back(clean: CleanRun) -> None:
+    said = clean.worker_output.lower()
+    assert [word for word in NOISE if word in said] == []
+
+
+def test_nothing_is_logged_as_a_warning_or_error(clean: CleanRun) -> None:
+    lines = clean.worker_output.splitlines()
+    assert [line for line in lines if " WARNING " in line or " ERROR " in line] == []

@@ -1,0 +1,270 @@
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from servers import free_port
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import IntegrityError
+
+import db
+from db.errors import DatabaseError
+from db.ledger import Outcome, store_outcomes
+from db.listing import ListedImage, stage_images
+from db.runs import add_checkpoint
+from db.session import Database, open_database
+from db.tables import Base, Run
+
+OPEN = "from db.session import open_database; print('ready', flush=True); input(); open_database()"
+
+
+@pytest.fixture
+def image_id(database: Database) -> int:
+    """The one image of a run."""
+    with database.write() as session:
+        checkpoint = add_checkpoint(session, "a" * 64, "model.keras", {})
+        run = Run(source="images", checkpoint_id=checkpoint.id, precision="float32", batch_size=64)
+        session.add(run)
+        session.flush()
+        stage_images(session, run, [ListedImage("1.jpg", None, None)])
+        image_id: int = session.scalar(text("SELECT id FROM images")) or 0
+    return image_id
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[Connection]:
+    with database.engine.connect() as opened:
+        yield opened
+
+
+def refusal(url: str | None = None, *, must_exist: bool = False) -> str:
+    with pytest.raises(DatabaseError) as caught, closing(open_database(url, must_exist=must_exist)):
+        pass
+    return caught.value.message
+
+
+def differs(
+    _context: Any, _column: Any, _model: Any, stored: str, _default: Any, model: str
+) -> Any:
+    """Whether two defaults differ; None leaves it to Alembic."""
+    clock = "clock_timestamp()"  # Alembic would read it twice, and the two times differ
+    return clock not in (stored or "") if clock in (model or "") else None
+
+
+def test_the_imported_db_is_ours() -> None:
+    assert db.__file__ == str(Path(__file__).parents[1] / "db" / "__init__.py")
+
+
+def test_without_an_address_the_ledger_is_a_file_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+
+    with closing(open_database()) as opened:
+        assert str(opened) == "sqlite:///dermscore.db"
+    assert (tmp_path / "dermscore.db").is_file()
+
+
+def test_the_address_comes_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/elsewhere.db")
+
+    open_database().close()
+
+    assert (tmp_path / "elsewhere.db").is_file()
+
+
+def test_a_given_address_goes_before_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/environment.db")
+
+    open_database(f"sqlite:///{tmp_path}/given.db").close()
+
+    assert [path.name for path in tmp_path.glob("*.db")] == ["given.db"]
+
+
+def test_a_ledger_that_must_exist_is_not_made(tmp_path: Path) -> None:
+    message = refusal(f"sqlite:///{tmp_path}/none.db", must_exist=True)
+
+    assert f"there is no database {tmp_path}/none.db yet" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ledger_that_exists_is_opened_where_it_must_exist(database_url: str) -> None:
+    open_database(database_url).close()
+
+    open_database(database_url, must_exist=True).close()
+
+
+def test_a_postgresql_that_does_not_answer_is_named_without_its_password() -> None:
+    port = free_port()
+
+    message = refusal(f"postgresql://ana:hunter2@127.0.0.1:{port}/lesions")
+
+    assert f"ana:***@127.0.0.1:{port}/lesions" in message
+    assert "Connection refused" in message
+    assert "hunter2" not in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "garbage",
+        "mysql://ana:hunter2@host/lesions",
+        "mongo://ana:hunter2@host/lesions",
+        "postgresql+nosuchdriver://ana:hunter2@host/lesions",
+        "sqlite+nosuchdriver:///ledger.db",
+        "postgresql://ana:hunter2@host:port/lesions",
+        "sqlite://ana:hunter2@folder/ledger.db",  # two slashes where three are meant
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:////no/such/folder/ledger.db",
+    ],
+)
+def test_an_address_that_is_none_of_ours_is_refused_in_one_line(url: str) -> None:
+    message = refusal(url)
+
+    assert "DATABASE_URL" in message
+    assert "hunter2" not in message
+    assert "\n" not in message
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("not a database at all, but long enough to have a header\n" * 100)
+    before = file.read_bytes()
+
+    message = refusal(f"sqlite:///{file}")
+
+    assert "file is not a database" in message
+    assert file.read_bytes() == before
+
+
+def test_a_schema_of_a_newer_release_is_refused(database_url: str) -> None:
+    with closing(open_database(database_url)) as opened, opened.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    assert "newer version (9999)" in refusal(database_url)
+
+
+def test_two_processes_may_open_a_fresh_database_at_once(database_url: str) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN],
+            env={"DATABASE_URL": database_url},
+            cwd=Path(__file__).parents[1],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("\n")
+        process.stdin.flush()
+
+    assert [(process.communicate()[1], process.returncode) for process in processes] == [
+        ("", 0)
+    ] * 2
+    with closing(open_database(database_url)) as opened, opened.read() as session:
+        assert session.scalar(text("SELECT count(*) FROM alembic_version")) == 1
+
+
+def test_the_models_are_the_migrated_schema(connection: Connection) -> None:
+    context = MigrationContext.configure(connection, opts={"compare_server_default": differs})
+
+    assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_models_name_the_checks_of_the_migrated_schema(connection: Connection) -> None:
+    for table in Base.metadata.sorted_tables:
+        migrated = {
+            check["name"] for check in inspect(connection).get_check_constraints(table.name)
+        }
+        named = {str(item.name) for item in table.constraints if hasattr(item, "sqltext")}
+        assert migrated == named, table.name
+
+
+@pytest.mark.parametrize(
+    ("score", "error"),
+    [("1.5", "NULL"), ("-0.1", "NULL"), ("0.5", "'corrupt'"), ("NULL", "NULL")],
+)
+def test_the_database_refuses_what_is_no_prediction(
+    image_id: int, connection: Connection, score: str, error: str
+) -> None:
+    with pytest.raises(IntegrityError, match=r"(?i)check"):
+        connection.execute(
+            text(
+                "INSERT INTO predictions (image_id, score, error, worker) "
+                f"VALUES ({image_id}, {score}, {error}, 'w')"
+            )
+        )
+
+
+@pytest.mark.parametrize(("score", "error"), [("0", "NULL"), ("1", "NULL"), ("NULL", "'corrupt'")])
+def test_the_database_takes_a_score_or_an_error(
+    image_id: int, connection: Connection, score: str, error: str
+) -> None:
+    connection.execute(
+        text(
+            "INSERT INTO predictions (image_id, score, error, worker) "
+            f"VALUES ({image_id}, {score}, {error}, 'w')"
+        )
+    )
+
+    assert connection.scalar(text("SELECT scored_at > 1.7e9 FROM predictions"))
+
+
+def test_the_database_refuses_a_label_that_is_neither_0_nor_1(
+    image_id: int, connection: Connection
+) -> None:
+    with pytest.raises(IntegrityError, match="label_is_0_or_1"):
+        connection.execute(text(f"UPDATE images SET label = 2 WHERE id = {image_id}"))
+
+
+def test_a_score_that_is_not_a_number_is_never_stored(database: Database, image_id: int) -> None:
+    # SQLite makes it NULL, and then it is neither score nor error; PostgreSQL's NaN is above 1.
+    with pytest.raises(DatabaseError, match=r"(?i)check"), database.write() as session:
+        store_outcomes(session, "w", [Outcome(image_id, float("nan"), None, None, None)])
+
+    with database.read() as session:
+        assert session.scalar(text("SELECT count(*) FROM predictions")) == 0
+
+
+def test_what_is_written_before_an_error_is_not_stored(database: Database) -> None:
+    def add_and_fail() -> None:
+        with database.write() as session:
+            add_checkpoint(session, "b" * 64, "model.keras", {})
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        add_and_fail()
+
+    with database.read() as session:
+        assert session.scalar(text("SELECT count(*) FROM checkpoints")) == 0
+
+
+def test_a_reader_sees_one_state_of_the_ledger(database: Database) -> None:
+    count = text("SELECT count(*) FROM checkpoints")
+
+    with database.read() as reader:
+        before = reader.scalar(count)
+        with database.write() as session:
+            add_checkpoint(session, "c" * 64, "model.keras", {})
+        assert reader.scalar(count) == before == 0
+    with database.read() as reader:
+        assert reader.scalar(count) == 1

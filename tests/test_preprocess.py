@@ -1,0 +1,197 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from drawing import draw, encoded
+from PIL import Image
+
+from model import preprocess
+from model.card import Decode
+from model.errors import ImageError
+from model.preprocess import DecodedBatch, Decoder
+from model.runtime import tf
+
+BAD = {
+    "text.jpg": (b"not an image", "not_an_image"),
+    "empty.jpg": (b"", "empty"),
+    "cut.jpg": (encoded("JPEG", 300, 200)[:2000], "corrupt"),
+    "cut.png": (encoded("PNG", 300, 200)[:500], "corrupt"),
+    "dot.png": (encoded("PNG", 1, 1), "bad_size"),
+}
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Decoder:
+    return Decoder(Decode())
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> list[str]:
+    """Names of files that cannot be decoded."""
+    for name, (data, _code) in BAD.items():
+        (tmp_path / name).write_bytes(data)
+    return list(BAD)
+
+
+def good(root: Path, count: int) -> list[str]:
+    """Names of so many images, no two alike."""
+    for seed in range(count):
+        draw(root / f"{seed}.jpg", 60 + seed, 45, seed)
+    return [f"{seed}.jpg" for seed in range(count)]
+
+
+def tutorial(data: bytes) -> npt.NDArray[np.float32]:
+    """The tutorial's own decode; it knows JPEG only, so PNG and BMP by their own operation."""
+    decode = {b"\x89P": tf.image.decode_png, b"BM": tf.image.decode_bmp}
+    image = decode.get(data[:2], tf.image.decode_jpeg)(data, channels=3)
+    image = tf.image.convert_image_dtype(image, tf.float32)
+    resized: npt.NDArray[np.float32] = tf.image.resize(image, [299, 299]).numpy()
+    return resized
+
+
+def pixels(data: bytes) -> npt.NDArray[np.float32]:
+    """What Pillow sees."""
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB"), np.float32) / 255
+
+
+def equal(one: DecodedBatch, other: DecodedBatch) -> bool:
+    return (
+        np.array_equal(one.images, other.images)
+        and one.positions == other.positions
+        and one.digests == other.digests
+        and {at: error.code for at, error in one.errors.items()}
+        == {at: error.code for at, error in other.errors.items()}
+    )
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP"])
+@pytest.mark.parametrize(("width", "height"), [(600, 450), (299, 299), (100, 400), (17, 16)])
+def test_images_are_decoded_as_in_the_tutorial(
+    decoder: Decoder, kind: str, width: int, height: int
+) -> None:
+    data = encoded(kind, width, height)
+
+    image = decoder.decode(data)
+
+    assert (image.shape, image.dtype) == ((299, 299, 3), np.float32)
+    assert 0 <= image.min() < 0.2
+    assert 0.8 < image.max() <= 1
+    np.testing.assert_allclose(image, tutorial(data), atol=1e-6, rtol=0)
+
+
+def test_files_are_decoded_as_they_are_alone(decoder: Decoder, tmp_path: Path) -> None:
+    files = [draw(tmp_path / f"1{suffix}", 70, 50) for suffix in (".jpg", ".png", ".bmp")]
+
+    batch = decoder.decode_files(tmp_path, [file.name for file in files])
+
+    assert batch.positions == [0, 1, 2]
+    for image, file in zip(batch.images, files, strict=True):
+        np.testing.assert_array_equal(image, decoder.decode(file.read_bytes()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "L"), ("PNG", "P"), ("PNG", "1"), ("BMP", "RGB")],
+)
+def test_files_without_loss_have_the_pixels_that_any_viewer_shows(
+    decoder: Decoder, kind: str, mode: str
+) -> None:
+    data = encoded(kind, 299, 299, mode=mode)  # of the size that needs no resizing
+
+    np.testing.assert_array_equal(decoder.decode(data), pixels(data))
+
+
+def test_an_accurate_jpeg_has_pillows_pixels_to_the_bit() -> None:
+    data = encoded("JPEG", 299, 299)
+
+    accurate = Decoder(Decode(dct_method="INTEGER_ACCURATE")).decode(data)
+
+    np.testing.assert_array_equal(accurate, pixels(data))
+
+
+def test_the_size_and_ratio_of_the_card_are_obeyed(decoder: Decoder) -> None:
+    data = encoded("JPEG", 1196, 1196)
+
+    image = Decoder(Decode(height=200, width=100)).decode(data)
+    assert image.shape == (200, 100, 3)
+
+    quarter = Decoder(Decode(ratio=4)).decode(data)
+    difference = np.abs(quarter - decoder.decode(data)).mean()
+    assert 0 < difference < 0.05
+
+
+def test_bad_images_between_good_ones_move_nothing(
+    decoder: Decoder, tmp_path: Path, bad: list[str]
+) -> None:
+    names = good(tmp_path, 6)
+    mixed = [name for pair in zip(names, [*bad, "missing.jpg"], strict=True) for name in pair]
+
+    alone = decoder.decode_files(tmp_path, names)
+    batch = decoder.decode_files(tmp_path, mixed)
+
+    assert batch.positions == [0, 2, 4, 6, 8, 10]
+    np.testing.assert_array_equal(batch.images, alone.images)
+    assert {at: error.code for at, error in batch.errors.items()} == {
+        **{2 * at + 1: BAD[name][1] for at, name in enumerate(bad)},
+        11: "missing",
+    }
+    assert set(batch.digests) == {0, 1, 2, 4, 5, 6, 7, 8, 9, 10}  # those that could be read
+
+
+def test_each_image_has_its_own_pixels(decoder: Decoder, tmp_path: Path) -> None:
+    names = good(tmp_path, 20)
+
+    batch = decoder.decode_files(tmp_path, names[::-1])
+
+    for image, name in zip(batch.images, names[::-1], strict=True):
+        np.testing.assert_array_equal(image, decoder.decode((tmp_path / name).read_bytes()))
+
+
+def test_a_batch_of_bad_images_alone_has_an_error_for_each(
+    decoder: Decoder, tmp_path: Path, bad: list[str]
+) -> None:
+    batch = decoder.decode_files(tmp_path, bad)
+
+    assert batch.images.shape == (0, 299, 299, 3)
+    assert batch.positions == []
+    assert [batch.errors[at].code for at in range(len(bad))] == [code for _, code in BAD.values()]
+
+
+def test_an_empty_batch_is_empty(decoder: Decoder, tmp_path: Path) -> None:
+    batch = decoder.decode_files(tmp_path, [])
+
+    assert batch.images.shape == (0, 299, 299, 3)
+    assert (batch.positions, batch.errors, batch.digests) == ([], {}, {})
+
+
+@pytest.mark.parametrize("percent", [30, 50, 75, 90, 99])
+def test_a_jpeg_cut_short_is_corrupt_wherever_it_was_cut(decoder: Decoder, percent: int) -> None:
+    data = encoded("JPEG", 300, 200)
+
+    with pytest.raises(ImageError, match="the image data is damaged") as caught:
+        decoder.decode(data[: len(data) * percent // 100])
+
+    assert caught.value.code == "corrupt"
+    assert "{{" not in caught.value.detail
+    assert "\n" not in caught.value.detail
+
+
+@pytest.mark.parametrize("limit", [1, 3000, 6000])
+def test_small_groups_give_what_one_large_group_gives(
+    decoder: Decoder,
+    tmp_path: Path,
+    bad: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    limit: int,
+) -> None:
+    names = good(tmp_path, 9)
+    names[2:2], names[6:6] = bad[:3], bad[3:]
+    whole = decoder.decode_files(tmp_path, names)
+
+    monkeypatch.setattr(preprocess, "GROUP_BYTES", limit)
+
+    assert equal(decoder.decode_files(tmp_path, names), whole)
+    assert len(whole.positions) == 9
