@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from model.graph_safety import refuse_unsafe_module
 from model.runtime import hub, keras, tf
 
 
@@ -41,6 +42,7 @@ class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
 
     def load_assets(self, inner_path: str) -> None:
         """Load the module from inside the .keras file, which is unpacked only for this moment."""
+        refuse_unsafe_module(Path(inner_path))
         self._module = hub.load(inner_path)
 
 

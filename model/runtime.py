@@ -54,6 +54,8 @@ with _start_up_noise_held_back(), warnings.catch_warnings():
     import keras
     import tensorflow as tf
     import tensorflow_hub as hub
+    from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow.python.framework import op_def_registry
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     gpus = tf.config.list_physical_devices("GPU")
@@ -61,4 +63,12 @@ with _start_up_noise_held_back(), warnings.catch_warnings():
         # Untested on a GPU: leave memory for others instead of taking all of it at once.
         tf.config.experimental.set_memory_growth(gpu, True)
 
-__all__ = ["convert_variables_to_constants_v2", "gpus", "hub", "keras", "tf"]
+__all__ = [
+    "convert_variables_to_constants_v2",
+    "gpus",
+    "hub",
+    "keras",
+    "op_def_registry",
+    "saved_model_pb2",
+    "tf",
+]
