@@ -1,7 +1,7 @@
 """Bytes to float32 `[height, width, 3]` in [0, 1]: the tf.data decode path."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from model.card import Decode
 from model.errors import ImageError
-from model.images import check_header, read_image
+from model.images import ImageFile, check_header, read_image
 from model.runtime import tf
 
 # Encoded bytes held at once, whatever the size of the files in a batch.
@@ -42,22 +42,28 @@ class Decoder:
 
     def decode_files(self, root: Path, paths: Sequence[str]) -> DecodedBatch:
         """Read and decode files under `root`; each path ends as an image or as an error."""
-        settings = self._settings
-        batch = DecodedBatch(
-            np.empty((len(paths), settings.height, settings.width, 3), np.float32), [], {}, {}
-        )
+        batch = self._empty(len(paths))
         group: dict[int, bytes] = {}
         for position, path in enumerate(paths):
             try:
-                file = read_image(root, path)
-                batch.digests[position] = file.digest
-                check_header(file.data)
-                group[position] = file.data
+                self._admit(position, read_image(root, path), group, batch)
             except ImageError as error:
                 batch.errors[position] = error
             if sum(map(len, group.values())) >= GROUP_BYTES:
                 self._decode_group(group, batch)
                 group = {}
+        self._decode_group(group, batch)
+        return batch._replace(images=batch.images[: len(batch.positions)])
+
+    def decode_read(self, files: Mapping[int, ImageFile]) -> DecodedBatch:
+        """Decode files that were read before, by position; the caller bounds their bytes."""
+        batch = self._empty(len(files))
+        group: dict[int, bytes] = {}
+        for position, file in files.items():
+            try:
+                self._admit(position, file, group, batch)
+            except ImageError as error:
+                batch.errors[position] = error
         self._decode_group(group, batch)
         return batch._replace(images=batch.images[: len(batch.positions)])
 
@@ -73,6 +79,18 @@ class Decoder:
             reason = re.sub(r"{{.*?}}|\[Op:.*", "", str(error.message)).strip()
             raise ImageError("corrupt", f"the image data is damaged: {reason}") from error
         return image
+
+    def _empty(self, count: int) -> DecodedBatch:
+        shape = (count, self._settings.height, self._settings.width, 3)
+        return DecodedBatch(np.empty(shape, np.float32), [], {}, {})
+
+    @staticmethod
+    def _admit(
+        position: int, file: ImageFile, group: dict[int, bytes], batch: DecodedBatch
+    ) -> None:
+        batch.digests[position] = file.digest
+        check_header(file.data)
+        group[position] = file.data
 
     def _decode_group(self, group: dict[int, bytes], batch: DecodedBatch) -> None:
         """Decode a group into the next free rows of `batch.images`, in order of position."""
