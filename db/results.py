@@ -1,5 +1,7 @@
 """Reads of the report and of `producer status`."""
 
+from collections.abc import Sequence
+from random import Random
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +11,9 @@ from sqlalchemy.orm import Session
 
 from db.clock import Now
 from db.tables import Batch, Image, Prediction
+
+# SQLite takes at most 32766 variables in one statement, PostgreSQL 65535.
+_DIGESTS_PER_QUERY = 10_000
 
 
 class Progress(NamedTuple):
@@ -32,6 +37,15 @@ class Scores(NamedTuple):
 
     labels: npt.NDArray[np.int8]
     scores: npt.NDArray[np.float64]
+
+
+class ScoredImage(NamedTuple):
+    """An image with its score, and the SHA-256 of the bytes that were scored."""
+
+    path: str
+    label: int | None
+    score: float
+    digest: str | None
 
 
 def progress(session: Session, run_id: int) -> Progress:
@@ -97,3 +111,47 @@ def labelled(session: Session, run_id: int) -> int:
     """Images of the run whose label is known, scored or not."""
     known = select(func.count()).where(Image.run_id == run_id, Image.label.is_not(None))
     return session.scalar(known) or 0
+
+
+def count_digests(session: Session, run_id: int, digests: Sequence[str]) -> int:
+    """How many scored images of the run have bytes of one of these SHA-256 digests."""
+    found = 0
+    for start in range(0, len(digests), _DIGESTS_PER_QUERY):
+        some = digests[start : start + _DIGESTS_PER_QUERY]
+        found += (
+            session.scalar(
+                select(func.count())
+                .select_from(Prediction)
+                .join(Image, Image.id == Prediction.image_id)
+                .where(
+                    Image.run_id == run_id,
+                    Prediction.score.is_not(None),
+                    Prediction.image_digest.in_(some),
+                )
+            )
+            or 0
+        )
+    return found
+
+
+def sample_scored(session: Session, run_id: int, number: int, seed: int) -> list[ScoredImage]:
+    """At most `number` scored images of the run, drawn at random, always the same for a seed."""
+    scored = (
+        select(Image.id)
+        .join(Prediction, Prediction.image_id == Image.id)
+        .where(Image.run_id == run_id, Prediction.score.is_not(None))
+        .order_by(Image.id)
+    )
+    numbers = session.scalars(scored).all()
+    drawn = Random(seed).sample(numbers, min(number, len(numbers)))  # noqa: S311 - no secret
+    rows = session.execute(
+        select(Image.id, Image.path, Image.label, Prediction.score, Prediction.image_digest)
+        .join(Prediction, Prediction.image_id == Image.id)
+        .where(Image.id.in_(drawn))
+    )
+    found = {
+        image_id: ScoredImage(path, label, score, digest)
+        for image_id, path, label, score, digest in rows
+        if score is not None
+    }
+    return [found[number] for number in drawn]

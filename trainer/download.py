@@ -1,0 +1,140 @@
+"""The command `trainer download`: the tutorial's three archives, fetched, checked and unpacked."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from trainer.archive import Part, accept_archive, finish_part, require_room, unpack_archive
+from trainer.fetch import DownloadError, archive_size, fetch_archive
+from trainer.transfer_progress import in_units, transfer_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PARTS = ("valid", "train", "test")  # the smallest first, as in the tutorial
+TUTORIAL = "https://s3-us-west-1.amazonaws.com/udacity-dlnfd/datasets/skin-cancer"
+INTERRUPTED = 130  # exit code: 128 + SIGINT
+
+
+def _web_address(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    if not value.startswith(("https://", "http://")):
+        raise click.BadParameter(f"{value} is not an address such as {TUTORIAL}")
+    return value.rstrip("/")
+
+
+@click.command()
+@click.argument("home", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--part", "names", multiple=True, type=click.Choice(PARTS), help="One part only; repeatable."
+)
+@click.option(
+    "--url",
+    default=TUTORIAL,
+    show_default=True,
+    callback=_web_address,
+    help="Where train.zip, valid.zip and test.zip are.",
+)
+@click.option(
+    "--retries",
+    default=5,
+    show_default=True,
+    type=click.IntRange(0, 100),
+    help="Tries in a row that may bring nothing new.",
+)
+@click.option("--keep-archives", "keep", is_flag=True, help="Keep the zip files.")
+def download(home: Path, names: tuple[str, ...], url: str, retries: int, keep: bool) -> None:
+    """Download the tutorial's data set into DIR/train, DIR/valid and DIR/test.
+
+    2,750 images of the ISIC 2017 challenge in three archives, 11.2 GB. Called again after an
+    interruption, it goes on where it stopped.
+    """
+    parts = [Part(name, f"{url}/{name}.zip", home) for name in PARTS if name in (names or PARTS)]
+    try:
+        with _only_one(home):
+            _download_all(parts, retries, keep=keep)
+    except KeyboardInterrupt:
+        click.echo("interrupted; the same command goes on where it stopped", err=True)
+        raise SystemExit(INTERRUPTED) from None
+    except OSError as error:
+        raise DownloadError(f"{error.filename or home}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    """Two downloads into one folder would write into the same file."""
+    import fcntl  # deferred: there is none on Windows, where --help should still work
+
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / ".download.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DownloadError(f"another `trainer download {home}` is at work") from None
+        yield
+
+
+def _download_all(parts: list[Part], retries: int, *, keep: bool) -> None:
+    for part in parts:
+        finish_part(part, keep_archive=keep)  # a call that was interrupted at the very end
+    todo = [part for part in parts if not _is_there(part)]
+    if todo:
+        _announce(todo, retries, keep=keep)
+    for part in todo:
+        if not part.archive.exists():
+            fetch_archive(part, retries)
+            click.echo(f"{part.name}: checking the archive", err=True)
+            accept_archive(part)
+        with transfer_progress(f"{part.name}: unpacking") as show:
+            unpack_archive(part, show)
+        finish_part(part, keep_archive=keep)
+        click.echo(f"{part.name}: {_count_images(part.images)} images in {part.images}")
+
+
+def _is_there(part: Part) -> bool:
+    if part.marker.exists():
+        click.echo(f"{part.name}: already in {part.images}")
+        return True
+    if part.images.exists():
+        raise DownloadError(
+            f"{part.images} is there, but was not made by `trainer download`: "
+            "move it away, or name another DIR"
+        )
+    return False
+
+
+def _announce(parts: list[Part], retries: int, *, keep: bool) -> None:
+    """Say how much there is to do, and refuse it where the disk has not the room."""
+    sizes = [archive_size(part, retries) for part in parts]
+    known = [size or 0 for size in sizes]
+    there = [part.bytes_there for part in parts]
+    missing = sum(max(0, size - have) for size, have in zip(known, there, strict=True))
+    named = ", ".join(
+        f"{part.name} {in_units(size) if size else 'of unknown size'}"
+        for part, size in zip(parts, sizes, strict=True)
+    )
+    room = room_needed(known, keep=keep) - sum(there) - sum(part.bytes_unpacked for part in parts)
+    click.echo(f"{named}: {in_units(missing)} to download, {in_units(max(0, room))} of room needed")
+    require_room(parts[0].home, room, "this")
+
+
+def room_needed(sizes: list[int], *, keep: bool) -> int:
+    """The most bytes that archives of these sizes and what is in them ever take together.
+
+    JPEGs do not shrink in a zip, so an archive unpacks to about its own size. Exact sizes stand at
+    an archive's end; they are checked once it is there.
+    """
+    most = before = 0
+    for size in sizes:
+        most = max(most, before + 2 * size)
+        before += 2 * size if keep else size
+    return most
+
+
+def _count_images(folder: Path) -> int:
+    from model.sources import walk_images  # deferred: --help has no use for it
+
+    return sum(1 for _ in walk_images(folder))

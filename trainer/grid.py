@@ -1,0 +1,127 @@
+"""A grid of images with a title above each, as a PNG file.
+
+Drawn on `matplotlib.figure.Figure` and not through pyplot, which keeps its figures globally.
+"""
+
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+CLASSES = ("benign", "malignant")
+# Blue and red of the same darkness on paper; the colour-blind tell them apart. A wrong prediction
+# has a cross and a frame as well, for those who see neither.
+BLUE, RED, BLACK, GREY = "#0072B2", "#B2182B", "#000000", "#595959"
+CROSS = "✗"
+LEGEND = (
+    f"blue: correct; red, framed, {CROSS}: wrong, the true class in parentheses; black: no label"
+)
+
+# Pixels.
+_CELL, _GAP, _TITLE, _MARGIN, _HEADING, _NOTE = 299, 28, 44, 44, 40, 27
+_DPI = 100
+_MIN_COLUMNS = 3  # the heading needs the width
+
+
+class Title(NamedTuple):
+    """What stands above an image, and whether the image is framed in the same colour."""
+
+    text: str
+    colour: str = BLACK
+    framed: bool = False
+
+
+class Cell(NamedTuple):
+    """One image, float32 `[height, width, 3]` in [0, 1], and its title."""
+
+    image: npt.NDArray[np.float32]
+    title: Title
+
+
+def class_title(label: int | None) -> Title:
+    """The class of an image, as the tutorial's sample shows it."""
+    return Title("no label" if label is None else CLASSES[label])
+
+
+def prediction_title(label: int | None, score: float, threshold: float) -> Title:
+    """The predicted class and the score; blue if right, red if wrong, black if nobody knows."""
+    predicted = int(score >= threshold)
+    text = f"{CLASSES[predicted]} {score_text(score, threshold)}"
+    if label is None:
+        return Title(text)
+    if label == predicted:
+        return Title(text, BLUE)
+    return Title(f"{CROSS} {text} ({CLASSES[label]})", RED, framed=True)
+
+
+def score_text(score: float, threshold: float) -> str:
+    """The score in two digits, or in as many as show on which side of the threshold it is."""
+    for digits in range(2, 17):
+        text = f"{score:.{digits}f}"
+        if (float(text) >= threshold) == (score >= threshold):
+            return text
+    return repr(score)
+
+
+def shortened(name: str, most: int = 44) -> str:
+    """The end of a long name, which tells it from others; on one line."""
+    plain = "".join(letter if letter.isprintable() else "?" for letter in name)
+    return plain if len(plain) <= most else "…" + plain[1 - most :]
+
+
+def save_grid(path: Path, cells: Sequence[Cell], heading: str, notes: Sequence[str] = ()) -> None:
+    """Write the cells as a PNG file, as square a grid as their number allows.
+
+    Args:
+        path: is replaced if it is there.
+        cells: at least one.
+        heading: the first line.
+        notes: smaller lines below it.
+    """
+    columns = max(math.ceil(math.sqrt(len(cells))), _MIN_COLUMNS)
+    rows = math.ceil(len(cells) / columns)
+    head = _MARGIN + _HEADING + len(notes) * _NOTE
+    width = 2 * _MARGIN - _GAP + columns * (_CELL + _GAP)
+    height = head + rows * (_TITLE + _CELL) + _MARGIN
+    picture = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
+    _write_head(picture, heading, notes)
+    for at, cell in enumerate(cells):
+        row, column = divmod(at, columns)
+        left = _MARGIN + column * (_CELL + _GAP)
+        bottom = height - head - (row + 1) * (_TITLE + _CELL)
+        box = (left / width, bottom / height, _CELL / width, _CELL / height)
+        _draw_cell(picture.add_axes(box), cell)
+    with warnings.catch_warnings():
+        # A letter that the font has not is drawn as a box; nobody at a terminal can help that.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        picture.savefig(path, format="png")
+
+
+def _write_head(picture: Figure, heading: str, notes: Sequence[str]) -> None:
+    width, height = picture.get_size_inches() * _DPI
+    lines = [(heading, 18, BLACK)] + [(note, 13, GREY) for note in notes]
+    below_top = _MARGIN
+    for text, size, colour in lines:
+        picture.text(
+            _MARGIN / width, 1 - below_top / height, text, size=size, color=colour, va="top",
+            parse_math=False,  # a $ in a name is no mathematics
+        )  # fmt: skip
+        below_top += _HEADING if size == 18 else _NOTE
+
+
+def _draw_cell(axes: Axes, cell: Cell) -> None:
+    # Pixel by pixel where it fits, so that nothing is smoothed that the network sees.
+    exact = cell.image.shape[:2] == (_CELL, _CELL)
+    axes.imshow(cell.image, interpolation="none" if exact else "antialiased", aspect="auto")
+    axes.set_title(cell.title.text, fontsize=14, color=cell.title.colour, loc="left", pad=6)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for side in axes.spines.values():
+        side.set_visible(cell.title.framed)
+        side.set(color=cell.title.colour, linewidth=4)

@@ -1,0 +1,93 @@
+"""The command `trainer manifest`: the tutorial's CSV file of paths and labels."""
+
+import csv
+import filecmp
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from model.labels import LabelOption, with_labels
+from model.sources import Listed, list_source
+
+NAMES = {0: "benign", 1: "malignant", None: "without label"}
+
+
+class ManifestError(click.ClickException):
+    """The manifest cannot be written; the message names the file and says what to do."""
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write.  [default: the folder's name and .csv, in the working directory]",
+)
+@click.option(
+    "--label", "labels", type=LabelOption(), multiple=True, help="What a class folder means."
+)
+@click.option("--force", is_flag=True, help="Write over a file with other rows.")
+def manifest(
+    folder: Path, output: Path | None, labels: tuple[tuple[str, int], ...], *, force: bool
+) -> None:
+    """Write the images of DIR and their labels into a CSV manifest.
+
+    `producer enqueue` and `trainer train` read it. Its paths are relative to DATA_ROOT (default:
+    the working directory). An image outside the class folders gets an empty label.
+    """
+    from model.settings import data_root  # deferred: pydantic-settings, a tenth of a second
+
+    if not folder.is_dir():
+        raise ManifestError(f"{folder} is not a folder")
+    output = output or Path(f"{folder.resolve().name}.csv")
+    listed = list_source(str(folder), data_root(), with_labels(labels))
+    try:
+        with _whole_or_not_at_all(output, force=force) as file:
+            counts = write_rows(file, listed)
+    except OSError as error:
+        raise ManifestError(f"{output}: {error.strerror}") from error
+    click.echo(f"{output}: {counts.total()} images ({describe(counts)})")
+
+
+def write_rows(file: TextIO, listed: Iterable[Listed]) -> Counter[int | None]:
+    """Write `filepath,label` and a row for each image; returns how many there are of each label."""
+    counts: Counter[int | None] = Counter()
+    plain = csv.writer(file, lineterminator="\n")
+    # Where rows end with \n, the csv module leaves a lone \r unquoted, and then refuses to read it.
+    quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    plain.writerow(("filepath", "label"))
+    for image in listed:
+        writer = quoted if "\r" in image.path else plain
+        writer.writerow((image.path, "" if image.label is None else image.label))
+        counts[image.label] += 1
+    return counts
+
+
+def describe(counts: Counter[int | None]) -> str:
+    """`56 benign, 24 malignant` and, if there are any, how many have no label."""
+    return ", ".join(
+        f"{counts[label]} {name}"
+        for label, name in NAMES.items()
+        if counts[label] or label is not None
+    )
+
+
+@contextmanager
+def _whole_or_not_at_all(output: Path, *, force: bool) -> Iterator[TextIO]:
+    """A file that takes the place of `output` at the end, unless that holds other rows."""
+    draft = output.with_name(f".{output.name}.part")
+    try:
+        with draft.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        if output.exists() and not force and not filecmp.cmp(draft, output, shallow=False):
+            raise ManifestError(
+                f"{output} is there and holds other rows: --force writes over it, -o names another"
+            )
+        draft.replace(output)
+    finally:
+        draft.unlink(missing_ok=True)

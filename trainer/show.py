@@ -1,0 +1,158 @@
+"""The command `trainer show`: the tutorial's picture of a sample, and that of its predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from model.labels import LabelOption, with_labels
+from report.threshold import ThresholdType, choose
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from db.results import ScoredImage
+    from model.card import Decode
+    from report.threshold import Threshold
+    from trainer.grid import Title
+
+# TensorFlow, matplotlib and sqlalchemy are imported where they are used: together they take
+# seconds, and `trainer --help` should not.
+
+IMAGES = 25  # five times five, as in the tutorial
+
+
+class ShowError(click.ClickException):
+    """There is nothing to show, or nowhere to write it; the message says which."""
+
+
+class Wanted(NamedTuple):
+    """An image to show, and the digest of its bytes when it was scored."""
+
+    path: str
+    title: Title
+    digest: str | None = None
+
+
+class Words(NamedTuple):
+    """What stands above the picture: what is shown, of how many, and smaller lines."""
+
+    shown: str
+    of: str
+    notes: list[str]
+
+
+@click.command()
+@click.argument("source", required=False)
+@click.option("--run", help="Number or name of a run, to show its predictions.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The PNG file to write.  [default: batch.png, with --run predictions.png]",
+)
+@click.option("--seed", default=7, show_default=True, type=click.IntRange(0, 2**32 - 1))
+@click.option(
+    "--threshold",
+    type=ThresholdType(),
+    help="With --run: malignant when score >= threshold.  [default: the model card's]",
+)
+@click.option(
+    "--label", "labels", type=LabelOption(), multiple=True, help="What a class folder means."
+)
+def show(
+    source: str | None,
+    run: str | None,
+    output: Path | None,
+    seed: int,
+    threshold: float | None,
+    labels: tuple[tuple[str, int], ...],
+) -> None:
+    """Draw 25 random images of SOURCE with their classes, or of a run with its predictions.
+
+    The images look as the network sees them. They must lie under DATA_ROOT.
+    """
+    if (source is None) == (run is None):
+        raise click.UsageError("name either a SOURCE or a --run")
+    if source is not None:
+        if threshold is not None:
+            raise click.UsageError("--threshold goes with --run: a SOURCE has no predictions")
+        _show_source(source, with_labels(labels), seed, output or Path("batch.png"))
+    elif run is not None:
+        _show_run(run, threshold, seed, output or Path("predictions.png"))
+
+
+def _show_source(source: str, labels: Mapping[str, int], seed: int, output: Path) -> None:
+    from model.card import Decode  # deferred, as above
+    from model.settings import data_root
+    from model.sources import list_source
+    from trainer.grid import class_title
+
+    listed = list(list_source(source, data_root(), labels))
+    drawn = Random(seed).sample(listed, min(IMAGES, len(listed)))  # noqa: S311 - no secret
+    wanted = [Wanted(image.path, class_title(image.label)) for image in drawn]
+    _draw(wanted, Decode(), output, Words(source, f"of {len(listed)} images", [f"seed {seed}"]))
+
+
+def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
+    from contextlib import closing  # deferred, as above
+
+    from db import results, runs
+    from db.session import open_database
+    from model.card import Decode
+    from report.contents import SYNTHETIC
+    from trainer.grid import LEGEND
+
+    with closing(open_database(must_exist=True)) as database, database.read() as session:
+        run = runs.get_run(session, name)
+        card = runs.checkpoint_of(session, run).card
+        scored = results.progress(session, run.id).scored
+        drawn = results.sample_scored(session, run.id, IMAGES, seed)
+    threshold = choose(given, card)
+    if not drawn:
+        raise ShowError(f"run {run.id} has no scored images yet: start `celery -A worker worker`")
+    notes = [f"threshold {threshold.value:g} ({threshold.kind}), seed {seed}", LEGEND]
+    if (card.get("data") or {}).get("synthetic") is True:
+        notes.append(SYNTHETIC)  # a picture travels without its report
+    decode = Decode.model_validate(card.get("decode") or {})
+    words = Words(f"run {run.id} of {run.source}", f"of {scored} scored images", notes)
+    _draw(_with_titles(drawn, threshold), decode, output, words)
+
+
+def _with_titles(drawn: list[ScoredImage], threshold: Threshold) -> list[Wanted]:
+    from trainer.grid import prediction_title  # deferred, as above
+
+    return [
+        Wanted(
+            image.path, prediction_title(image.label, image.score, threshold.value), image.digest
+        )
+        for image in drawn
+    ]
+
+
+def _draw(wanted: list[Wanted], decode: Decode, output: Path, words: Words) -> None:
+    from model.preprocess import Decoder  # deferred, as above
+    from model.settings import data_root
+    from trainer.grid import Cell, save_grid, shortened
+
+    batch = Decoder(decode).decode_files(data_root(), [image.path for image in wanted])
+    faults = {at: error.detail for at, error in batch.errors.items()}
+    cells = []
+    for at, image in zip(batch.positions, batch.images, strict=True):
+        if wanted[at].digest not in (None, batch.digests[at]):
+            faults[at] = "it is not the file that was scored"
+            continue
+        cells.append(Cell(image, wanted[at].title))
+    for at, fault in sorted(faults.items()):
+        click.echo(f"left out {wanted[at].path}: {fault}", err=True)
+    if not cells:
+        raise ShowError("not one image could be read: is DATA_ROOT the folder they lie under?")
+    heading = f"{shortened(words.shown)}: {len(cells)} {words.of}"
+    try:
+        save_grid(output, cells, heading, words.notes)
+    except OSError as error:
+        raise ShowError(f"{output}: {error.strerror}") from error
+    click.echo(f"{output}: {len(cells)} images")
