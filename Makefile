@@ -1,6 +1,7 @@
 # Everything here works on a fresh machine with Python 3.11 or 3.12, make and a package index.
 #   make demo     draws images, trains, scores, reports; DATA=folder BACKBONE=hub:folder for real ones
 #   make test     linters, types, import contracts and tests, with real servers from wheels
+#   make bench    the benchmarks, on real images where ../shared is there
 #   make install  the environment alone, in .venv
 #   make clean    removes what demo and test made
 
@@ -11,7 +12,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: install demo test lint lock clean
+.PHONY: install demo test lint bench lock clean
 
 install: $(VENV)/.installed
 
@@ -40,6 +41,10 @@ lint: $(VENV)/.dev
 
 test: lint
 	$(BIN)/pytest
+
+# Each benchmark measures both sides in one run and prints their ratio; docs/performance.md keeps them.
+bench: $(VENV)/.dev
+	for benchmark in benchmarks/bench_*.py; do $(BIN)/python $$benchmark || exit 1; done
 
 # Needs uv (https://docs.astral.sh/uv/); addresses of package indexes stay out of the files.
 COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

@@ -45,14 +45,17 @@ class Data(BaseModel):
 
 
 class Training(BaseModel):
-    """How the head was trained, and which epoch was kept."""
+    """How the head was trained, and which epoch was kept.
 
-    optimizer: str
-    learning_rate: float
-    batch_size: int
+    `recipe` holds every option of the training; `history` one figure for each epoch. `note` says
+    what a reader of the scores must know.
+    """
+
+    recipe: dict[str, str | int | float | bool | None]
     epochs: int
     best_epoch: int
-    seed: int
+    history: dict[str, list[float]] = {}
+    note: str | None = None
 
 
 class Threshold(BaseModel):

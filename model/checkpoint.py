@@ -13,11 +13,24 @@ from model.reproducible import make_reproducible
 from model.runtime import keras
 
 
-def save_checkpoint(network: Any, path: Path, card: dict[str, Any]) -> ModelCard:  # noqa: ANN401 - keras.Model
+def save_checkpoint(network: Any, path: Path, card: dict[str, Any]) -> tuple[Path, ModelCard]:  # noqa: ANN401 - keras.Model
     """Write `network` and its card; neither appears under its name before it is whole.
 
-    `card` is everything but the digest. The card comes last: a checkpoint without one is refused.
+    `card` is everything but the digest, and is written last: a checkpoint without one is refused.
+    Another checkpoint of the same name stays, since runs may be pinned to it: the new one's name
+    then ends in -2, -3, … Returns the path and the finished card.
+
+    Raises:
+        CheckpointError: it cannot be written, for the disk is full or the folder is not ours.
     """
+    try:
+        return _write(network, path, card)
+    except (OSError, RuntimeError) as error:  # HDF5 has its own words for a full disk
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:400]
+        raise CheckpointError(f"{path} cannot be written: {reason}") from error
+
+
+def _write(network: Any, path: Path, card: dict[str, Any]) -> tuple[Path, ModelCard]:  # noqa: ANN401 - keras.Model
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".saving-", dir=path.parent) as folder:
         draft = Path(folder) / path.name
@@ -26,9 +39,18 @@ def save_checkpoint(network: Any, path: Path, card: dict[str, Any]) -> ModelCard
         finished = ModelCard(digest=file_digest(draft), **card)
         with draft.open("rb") as file:
             os.fsync(file.fileno())
+        path = _free_name(path, finished.digest)
         draft.replace(path)
     finished.write(path)
-    return finished
+    return path, finished
+
+
+def _free_name(path: Path, digest: str) -> Path:
+    number, candidate = 1, path
+    while candidate.exists() and file_digest(candidate) != digest:
+        number += 1
+        candidate = path.with_stem(f"{path.stem}-{number}")
+    return candidate
 
 
 def load_checkpoint(path: Path) -> tuple[Any, ModelCard]:
@@ -47,7 +69,7 @@ def load_checkpoint(path: Path) -> tuple[Any, ModelCard]:
         shapes = network.input_shape, network.output_shape
     except Exception as error:  # Keras raises almost anything on a bad file
         # Keras nests its reports of one fault; the innermost says what it is.
-        reason = str(error).split("Exception encountered: ")[-1].strip().split("\n")[0]
+        reason = " ".join(str(error).split("Exception encountered: ")[-1].split())[:400]
         raise CheckpointError(f"{path} cannot be loaded: {reason}") from error
     expected = (None, card.decode.height, card.decode.width, 3)
     if shapes != (expected, (None, 1)):

@@ -38,6 +38,15 @@ class Flow:
     labelled: int
     analysed: int
     errors: Mapping[str, int]  # by error code, most frequent first
+    trained_on: int = 0  # scored images whose bytes the checkpoint was trained on
+
+
+def trained_on(flow: Flow) -> str:
+    """What a reader must know of scored images that the checkpoint was trained on."""
+    return (
+        f"warning: the checkpoint was trained on {flow.trained_on} of the {flow.scored} scored "
+        "images: these figures flatter it"
+    )
 
 
 @dataclass(frozen=True, slots=True)

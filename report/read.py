@@ -48,6 +48,7 @@ def read_run(session: Session, wanted: str | None) -> Stored:
         labelled=results.labelled(session, run.id),
         analysed=int(known.sum()),
         errors=results.errors(session, run.id),
+        trained_on=results.count_digests(session, run.id, _trained_on(checkpoint)),
     )
     facts = RunFacts(run.id, run.name, run.source, run.precision)
     return Stored(facts, _facts(checkpoint), checkpoint.card, flow, labels[known], scores[known])
@@ -57,6 +58,12 @@ def _facts(checkpoint: Checkpoint) -> CheckpointFacts:
     data = checkpoint.card.get("data")
     synthetic = isinstance(data, Mapping) and data.get("synthetic") is True
     return CheckpointFacts(PurePath(checkpoint.path).name, checkpoint.digest, synthetic)
+
+
+def _trained_on(checkpoint: Checkpoint) -> list[str]:
+    data = checkpoint.card.get("data")
+    digests = data.get("images") if isinstance(data, Mapping) else None
+    return [str(digest) for digest in digests] if isinstance(digests, list) else []
 
 
 def _require_finished(run: Run, progress: results.Progress, staged: int) -> None:

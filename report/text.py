@@ -7,8 +7,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from report.contents import SYNTHETIC, Report
-from report.metrics import Accuracy, Confusion, Figure, Proportion
+from report.contents import SYNTHETIC, Report, trained_on
+from report.metrics import Accuracy, Confusion, Figure, Figures, Proportion
 from report.threshold import Threshold
 
 # A file has no width; this one folds nothing that a report prints.
@@ -17,11 +17,24 @@ _FILE_WIDTH = 400
 
 def render(report: Report, *, terminal: bool) -> str:
     """The whole text: ruled tables as wide as the terminal, or plain aligned lines."""
+    return _print(_parts(report, _rules(terminal)), terminal=terminal)
+
+
+def render_figures(threshold: Threshold, figures: Figures, *, terminal: bool) -> str:
+    """The 2x2 table and the figures alone, for scores that are in no ledger."""
+    return _print(_operating_point(threshold, figures, _rules(terminal)), terminal=terminal)
+
+
+def _rules(terminal: bool) -> box.Box | None:
+    return box.SIMPLE if terminal else None
+
+
+def _print(parts: Iterator[RenderableType], *, terminal: bool) -> str:
     console = Console(
         force_terminal=terminal, width=None if terminal else _FILE_WIDTH, highlight=False
     )
     with console.capture() as capture:
-        for part in _parts(report, box.SIMPLE if terminal else None):
+        for part in parts:
             console.print(part, soft_wrap=not terminal and isinstance(part, Text))
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
@@ -31,13 +44,21 @@ def _parts(report: Report, rules: box.Box | None) -> Iterator[RenderableType]:
     yield Text()
     if report.checkpoint.synthetic:
         yield Text(SYNTHETIC, style="bold")
-    yield Text(_threshold(report.threshold))
-    yield Text()
-    yield _confusion(report.figures.confusion, rules)
-    yield Text()
-    yield _figures(report, rules)
+    if report.flow.trained_on:
+        yield Text(trained_on(report.flow), style="bold")
+    yield from _operating_point(report.threshold, report.figures, rules)
     yield Text()
     yield Text(_provenance(report))
+
+
+def _operating_point(
+    threshold: Threshold, figures: Figures, rules: box.Box | None
+) -> Iterator[RenderableType]:
+    yield Text(_threshold(threshold))
+    yield Text()
+    yield _confusion(figures.confusion, rules)
+    yield Text()
+    yield _figures(figures, rules)
 
 
 def _flow(report: Report, rules: box.Box | None) -> Table:
@@ -63,8 +84,7 @@ def _confusion(cells: Confusion, rules: box.Box | None) -> Table:
     return table
 
 
-def _figures(report: Report, rules: box.Box | None) -> Table:
-    figures = report.figures
+def _figures(figures: Figures, rules: box.Box | None) -> Table:
     table = _table(rules, "figure", "(95 % interval)", "")
     table.add_row("sensitivity", _short(figures.sensitivity), _exact(figures.sensitivity))
     table.add_row("specificity", _short(figures.specificity), _exact(figures.specificity))

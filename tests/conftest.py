@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import CleanRun, Trained, clean_run, small_checkpoint
 from servers import RedisServer, new_database, postgres_server, redis_server
 
 from db.session import Database, open_database
@@ -47,6 +48,18 @@ def database(database_url: str) -> Iterator[Database]:
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
     with redis_server(tmp_path / "redis") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A small checkpoint on drawn images, made once."""
+    return small_checkpoint(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="session")
+def clean(trained: Trained) -> CleanRun:
+    """Its run over 150 images without any fault."""
+    return clean_run(trained)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -28,6 +27,7 @@ _NOT_INHERITED = (
     "CHECKPOINT",
     "DATABASE_URL",
     "DATA_ROOT",
+    "FEATURE_CACHE",
     "QUEUE_DIR",
     "TF_CPP_MIN_LOG_LEVEL",
 )
@@ -259,9 +259,8 @@ class CleanRun(NamedTuple):
     scores: dict[str, float | None]
 
 
-@cache
 def small_checkpoint(base: Path) -> Trained:
-    """206 images drawn and a small network trained on them, once in a test run."""
+    """206 images drawn and a small network trained on them."""
     folder = base / "trained"
     folder.mkdir()
     site = Site(folder)
@@ -274,10 +273,9 @@ def small_checkpoint(base: Path) -> Trained:
     return Trained(site, checkpoint, digest)
 
 
-@cache
-def clean_run(base: Path) -> CleanRun:
+def clean_run(trained: Trained) -> CleanRun:
     """The three commands as they stand, with nothing set, right after the training."""
-    site = small_checkpoint(base).site
+    site = trained.site
     enqueued = site.succeed("producer", "enqueue", "data/test")
     worker_output = site.drain()
     reported = site.succeed("report", "--threshold", "0.23")

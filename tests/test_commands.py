@@ -16,9 +16,7 @@ from processes import (
     Done,
     Site,
     Trained,
-    clean_run,
     error_lines,
-    small_checkpoint,
 )
 from servers import free_port
 
@@ -27,16 +25,6 @@ HELP_SECONDS = 0.5
 NOISE = ("cuda", "onednn", "absl", "initializelog")
 # What click says around the one line, and Celery to whoever is root.
 USAGE = re.compile(r"Usage: |Try '|$")
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return small_checkpoint(tmp_path_factory.getbasetemp())
-
-
-@pytest.fixture(scope="session")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> CleanRun:
-    return clean_run(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")

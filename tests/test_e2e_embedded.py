@@ -19,10 +19,8 @@ from processes import (
     Process,
     Site,
     Trained,
-    clean_run,
     error_lines,
     fresh_site,
-    small_checkpoint,
 )
 
 IMAGES = 150
@@ -34,16 +32,6 @@ BROKEN = {
     42: ("truncated.jpg", "corrupt"),
     63: ("absent.jpg", "missing"),
 }
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return small_checkpoint(tmp_path_factory.getbasetemp())
-
-
-@pytest.fixture(scope="session")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> CleanRun:
-    return clean_run(tmp_path_factory.getbasetemp())
 
 
 class Healing(NamedTuple):

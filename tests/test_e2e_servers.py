@@ -14,24 +14,12 @@ from processes import (
     Process,
     Site,
     Trained,
-    clean_run,
     fresh_site,
-    small_checkpoint,
 )
 from servers import new_database, redis_server
 
 IMAGES = 150
 RUNS = 3
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return small_checkpoint(tmp_path_factory.getbasetemp())
-
-
-@pytest.fixture(scope="session")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> CleanRun:
-    return clean_run(tmp_path_factory.getbasetemp())
 
 
 class Kill(NamedTuple):

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from model.card import Backbone, Decode
 from model.errors import CheckpointError
 from model.hub_module import HubModule, feature_count
-from model.runtime import hub, keras
+from model.runtime import hub, keras, tf
 
 TUTORIAL = "hub:https://tfhub.dev/google/tf2-preview/inception_v3/feature_vector/4"
 
@@ -26,6 +27,14 @@ class FrozenBackbone:
     network: Any
     card: Backbone
     head_layers: Callable[[], list[Any]] = field(default=list)
+
+    @cached_property
+    def forward(self) -> Any:  # noqa: ANN401 - tf.function
+        """The network as one graph for batches of any size, traced once."""
+        signature = tf.TensorSpec(self.network.input_shape, tf.float32)
+        return tf.function(
+            lambda images: self.network(images, training=False), input_signature=[signature]
+        )
 
 
 def build_backbone(option: str, decode: Decode) -> FrozenBackbone:
@@ -63,20 +72,23 @@ def _hub(option: str, handle: str, decode: Decode) -> FrozenBackbone:
 
 
 def _keras(option: str, name: str, decode: Decode) -> FrozenBackbone:
+    name, _, file = name.partition("=")
     make = getattr(keras.applications, name, None)
     if not callable(make):
         raise CheckpointError(f"--backbone {option}: keras.applications has no {name}")
     shape = (decode.height, decode.width, 3)
     try:
-        network = make(include_top=False, weights="imagenet", pooling="avg", input_shape=shape)
+        network = make(
+            include_top=False, weights=file or "imagenet", pooling="avg", input_shape=shape
+        )
     except Exception as error:  # above all: no connection for the download
         reason = str(error).strip().split("\n")[0]
         raise CheckpointError(f"--backbone {option} cannot be loaded: {reason}") from error
     network.trainable = False
     card = Backbone(
         option=option,
-        digest=_weights_digest(network),
-        description=f"keras.applications.{name}, ImageNet weights, frozen",
+        digest=weights_digest(network, name),
+        description=f"keras.applications.{name}, weights {file or 'ImageNet'}, frozen",
     )
     # Images come in [0, 1]; what the network expects is part of the checkpoint.
     return FrozenBackbone(_network(decode, [*_rescaling(name), network]), card)
@@ -134,9 +146,9 @@ def _folder_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _weights_digest(network: Any) -> str:  # noqa: ANN401 - keras.Model
-    """SHA-256 over the weights of a Keras network, in their order."""
-    digest = hashlib.sha256()
+def weights_digest(network: Any, what: str) -> str:  # noqa: ANN401 - keras.Model
+    """SHA-256 over what a Keras network is called and its weights, in their order."""
+    digest = hashlib.sha256(f"{what}\0".encode())
     for weights in network.get_weights():
         digest.update(np.ascontiguousarray(weights).tobytes())
     return digest.hexdigest()

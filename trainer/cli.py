@@ -1,10 +1,17 @@
-"""The command `trainer`."""
+"""The command `trainer`. Imports wait until they are needed: --help answers at once."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from model.labels import LabelOption, with_labels
+from report.threshold import ThresholdType
+from trainer.cache import cache
+from trainer.download import download
+from trainer.manifest import manifest
+from trainer.options import RECIPES, recipe_options, recipe_values
+from trainer.show import show
 
 
 @click.group()
@@ -12,20 +19,49 @@ def main() -> None:
     """Make the checkpoints that workers score with."""
 
 
+for command in (cache, download, manifest, show):
+    main.add_command(command)
+
+
+@main.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("source")
+@click.option("--threshold", type=ThresholdType(), help="Default: the model card's.")
+@click.option(
+    "--label", "labels", type=LabelOption(), multiple=True, help="What a class folder means."
+)
+def evaluate(
+    checkpoint: Path,
+    source: str,
+    threshold: float | None,
+    labels: tuple[tuple[str, int], ...],
+) -> None:
+    """Say what CHECKPOINT is worth on SOURCE, in this process, without queue or ledger."""
+    # Deferred: TensorFlow takes seconds to import, and --help should not.
+    from model.settings import data_root
+    from trainer.evaluate import evaluate_checkpoint
+
+    click.echo(evaluate_checkpoint(checkpoint, source, data_root(), with_labels(labels), threshold))
+
+
 @main.command()
 @click.argument("train_source", metavar="TRAIN")
 @click.argument("valid_source", metavar="VALID")
 @click.option(
-    "--backbone",
-    default="hub:https://tfhub.dev/google/tf2-preview/inception_v3/feature_vector/4",
+    "--recipe",
+    "recipe_name",
+    default="tutorial",
     show_default=True,
-    help="hub:HANDLE (an address or a folder), keras:NAME (of keras.applications), or small "
-    "(a small network trained from scratch, for demos).",
+    type=click.Choice(sorted(RECIPES)),
+    help="Sets several of the options below; those given beside it go first.",
 )
-@click.option("--epochs", default=100, show_default=True, type=click.IntRange(1))
-@click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1))
-@click.option("--learning-rate", default=1e-3, show_default=True, type=click.FloatRange(0, 10))
-@click.option("--seed", default=7, show_default=True, type=click.IntRange(0, 2**32 - 1))
+@recipe_options
+@click.option(
+    "--target-sensitivity",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Put the operating point of this sensitivity on VALID into the model card.",
+)
+@click.option("--resume", is_flag=True, help="Go on with an interrupted training.")
 @click.option(
     "--output",
     default="checkpoints",
@@ -34,18 +70,28 @@ def main() -> None:
     help="The folder for checkpoints.",
 )
 @click.option(
+    "--logs",
+    default="logs",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder for TensorBoard.",
+)
+@click.option(
     "--label", "labels", type=LabelOption(), multiple=True, help="What a class folder means."
 )
+@click.pass_context
 def train(
+    context: click.Context,
+    /,
     train_source: str,
     valid_source: str,
-    backbone: str,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    seed: int,
+    recipe_name: str,
+    target_sensitivity: float | None,
+    resume: bool,
     output: Path,
+    logs: Path,
     labels: tuple[tuple[str, int], ...],
+    **values: Any,  # noqa: ANN401 - the options of the recipe
 ) -> None:
     """Train a checkpoint on TRAIN, its best epoch chosen on VALID.
 
@@ -53,17 +99,10 @@ def train(
     """
     # Deferred: TensorFlow takes seconds to import, and --help should not.
     from model.settings import data_root
-    from trainer.command import describe, train_checkpoint
-    from trainer.train import Recipe
+    from trainer.command import train_checkpoints
+    from trainer.recipe import Recipe
+    from trainer.saving import Order, describe
 
-    recipe = Recipe(
-        backbone=backbone,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        seed=seed,
-    )
-    path, card = train_checkpoint(
-        (train_source, valid_source), data_root(), with_labels(labels), recipe, output
-    )
-    click.echo(describe(path, card))
+    recipe = Recipe(**recipe_values(context, recipe_name, values))
+    order = Order(train_source, valid_source, recipe, output, logs, target_sensitivity, resume)
+    click.echo(describe(train_checkpoints(order, data_root(), with_labels(labels))))

@@ -1,68 +1,123 @@
-"""What `trainer train` does, from two sources to a checkpoint that the ledger knows."""
+"""What `trainer train` does, from two sources to checkpoints that the ledger knows."""
 
+import shutil
 from collections.abc import Mapping
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from sklearn.metrics import roc_auc_score
+import click
 
-from db.runs import add_checkpoint
-from db.session import open_database
-from model.card import Data, Decode, ModelCard, Training
-from model.checkpoint import save_checkpoint
+from db.session import Database, open_database
+from model.card import Data, Decode
+from model.feature_cache import FeatureKey, FeatureStore, feature_folder
 from model.preprocess import Decoder
-from trainer.backbone import build_backbone
+from model.runtime import tf
+from trainer.augment import augment
+from trainer.backbone import FrozenBackbone, build_backbone
 from trainer.dataset import LabelledImages, list_labelled
-from trainer.features import FeatureRows, compute_features
-from trainer.train import Recipe, Trained, train_head
+from trainer.features import FeatureRows, compute_features, joined
+from trainer.finetune import Images
+from trainer.progress import EpochLines
+from trainer.saving import Materials, Order, Saved, save_best, save_fine_tuned
+from trainer.train import HeadTraining
 
 
-def train_checkpoint(
-    sources: tuple[str, str],
-    root: Path,
-    labels: Mapping[str, int],
-    recipe: Recipe,
-    output: Path,
-) -> tuple[Path, ModelCard]:
-    """Train on the first source, choose the epoch on the second, write and enter the checkpoint."""
-    train, valid = (list_labelled(source, root, labels) for source in sources)
+class Interrupted(click.ClickException):
+    """Training was stopped by Ctrl-C; what it has is kept."""
+
+    exit_code = 130
+
+
+def train_checkpoints(order: Order, root: Path, labels: Mapping[str, int]) -> list[Saved]:
+    """Train on the first source, choose epochs on the second, write and enter the checkpoints.
+
+    Raises:
+        Interrupted: by Ctrl-C, after the best epoch so far was written as a checkpoint.
+    """
     database = open_database()  # an unreachable ledger should not cost an hour of training
-    decode = Decode()
+    try:
+        materials = _prepare(order, root, labels)
+        return _train(order, materials, database)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted before the first epoch; cached features are kept") from None
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        raise click.ClickException(
+            "out of memory: a smaller --batch-size or --augment needs less"
+        ) from error
+
+
+def _train(order: Order, materials: Materials, database: Database) -> list[Saved]:
+    training = materials.training
+    folder = order.output / f".training-{order.recipe.key(materials.digests)}"
+    _take_up(training, folder, resume=order.resume)
+    try:
+        training.run(folder, EpochLines(order.recipe.epochs), order.logs / folder.name[1:])
+    except KeyboardInterrupt:
+        saved = save_best(order, materials, database)
+        raise Interrupted(_interruption(training.state.epochs, saved)) from None
+    saved = save_best(order, materials, database)
+    if order.recipe.fine_tune:
+        saved = save_fine_tuned(order, materials, database, saved)
+    shutil.rmtree(folder, ignore_errors=True)
+    return saved
+
+
+def _prepare(order: Order, root: Path, labels: Mapping[str, int]) -> Materials:
+    recipe, decode = order.recipe, Decode()
+    if recipe.fine_tune and not recipe.backbone.startswith("keras:"):
+        raise click.ClickException("--fine-tune needs a backbone of keras.applications, keras:NAME")
+    train, valid = (list_labelled(source, root, labels) for source in (order.train, order.valid))
     backbone = build_backbone(recipe.backbone, decode)
     decoder = Decoder(decode)
-    train_rows = compute_features(backbone.network, decoder, root, train)
-    valid_rows = compute_features(backbone.network, decoder, root, valid)
-    trained = train_head(backbone, train_rows, valid_rows, recipe)
-    path = (
-        output
-        / f"benign-vs-malignant_{recipe.batch_size}_{recipe.optimizer}_{trained.loss:.3f}.keras"
+
+    def features(images: LabelledImages, row: int = 0) -> FeatureRows:
+        variant = f"augment-{row}-seed-{recipe.seed}" if row else ""
+        store = _feature_store(backbone, decode, variant)
+        change = partial(augment, row=row, seed=recipe.seed) if row else None
+        return compute_features(backbone.forward, decoder, root, images, store, change=change)
+
+    train_rows = joined([features(train, row) for row in range(recipe.augment)])
+    valid_rows = features(valid)
+    _warn_of_overlap(train_rows, valid_rows)
+    return Materials(
+        decode,
+        backbone,
+        train_rows,
+        valid_rows,
+        HeadTraining(backbone, train_rows, valid_rows, recipe),
+        _data(train, valid, train_rows, root),
+        (Images(decoder, root, train), Images(decoder, root, valid)),
     )
-    card = save_checkpoint(
-        trained.network,
-        path,
-        {
-            "decode": decode,
-            "backbone": backbone.card,
-            "data": _data(train, valid, train_rows, root),
-            "training": _training(recipe, trained),
-            "validation": _validation(trained, valid_rows),
-            "versions": {name: version(name) for name in ("dermscore", "tensorflow", "keras")},
-        },
-    )
-    with database.write() as session:
-        add_checkpoint(session, card.digest, str(path.absolute()), card.as_json())
-    return path, card
 
 
-def describe(path: Path, card: ModelCard) -> str:
-    """What a person wants to know of a new checkpoint."""
-    figures = ", ".join(f"{name} {value:.3f}" for name, value in card.validation.items() if value)
-    return (
-        f"{path}\n  digest {card.digest[:12]}, {card.backbone and card.backbone.description}\n"
-        f"  validation: {figures} (best epoch {card.training and card.training.best_epoch})\n"
-        "next: producer enqueue SOURCE"
-    )
+def _warn_of_overlap(train: FeatureRows, valid: FeatureRows) -> None:
+    shared = len(set(train.digests) & set(valid.digests))
+    if shared:
+        click.echo(
+            f"warning: {shared} validation images are training images too, by their bytes: "
+            "validation figures will flatter",
+            err=True,
+        )
+
+
+def _take_up(training: HeadTraining, folder: Path, *, resume: bool) -> None:
+    if resume:
+        if not folder.is_dir():
+            raise click.ClickException(
+                f"{folder.parent} holds no interrupted training of these images and options: "
+                "leave out --resume"
+            )
+        training.resume(folder)
+        click.echo(f"resumed after epoch {training.state.epochs}")
+    elif folder.is_dir():
+        click.echo(
+            "an interrupted training is started afresh; --resume would have gone on", err=True
+        )
+
+
+def _interruption(epochs: int, saved: list[Saved]) -> str:
+    kept = f"; the best so far is {saved[0].path}" if saved else ""
+    return f"interrupted after epoch {epochs}{kept}; the same command with --resume goes on"
 
 
 def _data(train: LabelledImages, valid: LabelledImages, rows: FeatureRows, root: Path) -> Data:
@@ -71,7 +126,7 @@ def _data(train: LabelledImages, valid: LabelledImages, rows: FeatureRows, root:
         valid=valid.source,
         train_counts=train.counts,
         valid_counts=valid.counts,
-        images=rows.digests,
+        images=sorted(set(rows.digests)),
         synthetic=_is_synthetic(root, train),
     )
 
@@ -82,20 +137,10 @@ def _is_synthetic(root: Path, images: LabelledImages) -> bool:
     return any((folder / "SYNTHETIC.txt").is_file() for folder in list(folders)[:3])
 
 
-def _training(recipe: Recipe, trained: Trained) -> Training:
-    return Training(
-        optimizer=recipe.optimizer,
-        learning_rate=recipe.learning_rate,
-        batch_size=recipe.batch_size,
-        epochs=recipe.epochs,
-        best_epoch=trained.best_epoch,
-        seed=recipe.seed,
-    )
-
-
-def _validation(trained: Trained, valid: FeatureRows) -> dict[str, Any]:
-    try:
-        auc = float(roc_auc_score(valid.labels, trained.scores))
-    except ValueError:  # one class only, where unreadable images were left out
-        auc = None
-    return {"loss": trained.loss, "accuracy": trained.accuracy, "roc_auc": auc}
+def _feature_store(backbone: FrozenBackbone, decode: Decode, variant: str) -> FeatureStore | None:
+    """Where features are kept; not those of `small`, quick to compute and 65 KB an image."""
+    shape = backbone.network.output_shape[1:]
+    if backbone.card.option == "small" or None in shape:
+        return None
+    key = FeatureKey(backbone=backbone.card.digest, decode=decode, shape=shape, variant=variant)
+    return FeatureStore(feature_folder(), key)

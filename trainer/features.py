@@ -1,6 +1,7 @@
-"""The backbone is frozen, so an image's features are computed once for all epochs."""
+"""The backbone is frozen: an image's features are computed once for all epochs and trainings."""
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,46 +10,203 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
-from model.preprocess import Decoder
+from model.errors import ImageError
+from model.feature_cache import FeatureCacheError, FeatureStore, FeatureWriter
+from model.images import ImageFile, read_image
+from model.preprocess import GROUP_BYTES, Decoder
 from model.runtime import tf
 from trainer.dataset import LabelledImages
 
 _BATCH = 64
 
+_Floats = npt.NDArray[np.float32]
+# Pixels `[n, height, width, 3]` to features `[n, ...]`; `FrozenBackbone.forward` is one.
+Network = Callable[[Any], Any]
+Change = Callable[[_Floats, Sequence[str]], _Floats]
+
 
 class FeatureRows(NamedTuple):
     """Features `[n, ...]`, labels `[n]` and file digests of the images that could be read."""
 
-    features: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.float32]
+    features: _Floats
+    labels: _Floats
     digests: list[str]
 
 
 def compute_features(
-    network: Any,  # noqa: ANN401 - keras.Model
+    network: Network,
     decoder: Decoder,
     root: Path,
     images: LabelledImages,
+    store: FeatureStore | None = None,
+    *,
+    change: Change | None = None,
 ) -> FeatureRows:
-    """One pass of the backbone over the images; an unreadable one is named and left out."""
-    forward = tf.function(lambda batch: network(batch, training=False), reduce_retracing=True)
-    features: list[npt.NDArray[np.float32]] = []
-    labels: list[int] = []
-    digests: list[str] = []
-    starts = range(0, len(images.paths), _BATCH)
-    for start in track(starts, f"features of {images.source}", disable=not _is_terminal()):
-        paths = images.paths[start : start + _BATCH]
-        batch = decoder.decode_files(root, paths)
+    """One pass of the backbone over those images whose features are not in the store, or all.
+
+    An unreadable image is named and left out. `change` alters decoded images, float32
+    `[n, height, width, 3]`, of these digests beforehand; the store must then be one of such images.
+
+    Raises:
+        click.ClickException: not one could be read.
+    """
+    kept = _Kept(store)
+    work = _Pass(network, decoder, images, kept, change)
+    positions = range(len(images.paths))
+    try:
+        for position in track(
+            positions, f"features of {images.source}", disable=not sys.stdout.isatty()
+        ):
+            work.take(root, position)
+        work.finish()
+    finally:
+        kept.close()
+    return work.rows()
+
+
+def joined(parts: Sequence[FeatureRows]) -> FeatureRows:
+    """The rows of all parts, one after another."""
+    return FeatureRows(
+        np.concatenate([part.features for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        [digest for part in parts for digest in part.digests],
+    )
+
+
+class _Kept:
+    """The store, if there is one, until it fails: a cache is only a cache."""
+
+    def __init__(self, store: FeatureStore | None) -> None:
+        self.store = store
+        self._writer: FeatureWriter | None = None
+        if store is not None and not store.failed:
+            try:
+                self._writer = store.writer()
+            except FeatureCacheError as error:
+                self._give_up(error)
+
+    def get(self, digest: str) -> _Floats | None:
+        if self.store is None:
+            return None
+        rows, found = self.store.get([digest])
+        return rows[0] if found[0] else None
+
+    def add(self, digest: str, row: _Floats) -> None:
+        if self._writer is not None:
+            try:
+                self._writer.add(digest, row)
+            except FeatureCacheError as error:
+                self._give_up(error)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            try:
+                self._writer.close()
+            except FeatureCacheError as error:
+                self._give_up(error)
+
+    def _give_up(self, error: FeatureCacheError) -> None:
+        self._writer = None
+        click.echo(f"warning: {error.message}; training goes on without", err=True)
+
+
+class _Pass:
+    """Takes images one by one; the bytes of a group and the pixels of a batch are held at most."""
+
+    def __init__(
+        self,
+        network: Network,
+        decoder: Decoder,
+        images: LabelledImages,
+        kept: _Kept,
+        change: Change | None,
+    ) -> None:
+        self._network = network
+        self._decoder = decoder
+        self._images = images
+        self._kept = kept
+        self._change = change
+        self._cached = 0
+        self._digests: dict[int, str] = {}
+        self._encoded: dict[int, ImageFile] = {}
+        self._decoded: dict[int, _Floats] = {}
+        self._done = np.zeros(len(images.paths), np.bool_)
+        self._features = np.empty(0, np.float32)
+
+    def take(self, root: Path, position: int) -> None:
+        """Read an image; find its features, or compute them with the next full batch."""
+        try:
+            file = read_image(root, self._images.paths[position])
+        except ImageError as error:
+            self._leave_out(position, error)
+            return
+        self._digests[position] = file.digest
+        row = self._kept.get(file.digest)
+        if row is not None:
+            self._put(position, row)
+            self._cached += 1
+            return
+        self._encoded[position] = file
+        self._work_off()
+
+    def finish(self) -> None:
+        """Compute what has not filled a batch."""
+        self._decode()
+        self._compute()
+
+    def rows(self) -> FeatureRows:
+        """The features of all images that could be read, in the order they were listed."""
+        positions = np.flatnonzero(self._done).tolist()
+        self._say(len(positions))
+        whole = len(positions) == len(self._done)
+        labels = [self._images.labels[position] for position in positions]
+        return FeatureRows(
+            self._features if whole else self._features[self._done],
+            np.asarray(labels, np.float32),
+            [self._digests[position] for position in positions],
+        )
+
+    def _say(self, count: int) -> None:
+        source, listed = self._images.source, len(self._done)
+        if not count:
+            raise click.ClickException(f"{source}: not one image could be read")
+        if count < listed:
+            click.echo(f"{listed - count} of {listed} images left out", err=True)
+        cached = "" if self._kept.store is None else f", {self._cached} from the cache"
+        click.echo(f"features of {source}: {count} images{cached}")
+
+    def _work_off(self) -> None:
+        # Large files fill a group before they fill a batch; the backbone waits for a full one.
+        held = sum(len(file.data) for file in self._encoded.values())
+        if held >= GROUP_BYTES or len(self._encoded) + len(self._decoded) >= _BATCH:
+            self._decode()
+        if len(self._decoded) >= _BATCH:
+            self._compute()
+
+    def _decode(self) -> None:
+        batch = self._decoder.decode_read(self._encoded)
+        self._encoded = {}
         for position, error in sorted(batch.errors.items()):
-            click.echo(f"left out {paths[position]}: {error.detail}", err=True)
-        if batch.positions:
-            features.append(forward(tf.constant(batch.images)).numpy())
-        labels += [images.labels[start + position] for position in batch.positions]
-        digests += [batch.digests[position] for position in batch.positions]
-    if not features:
-        raise click.ClickException(f"{images.source}: not one image could be read")
-    return FeatureRows(np.concatenate(features), np.asarray(labels, np.float32), digests)
+            self._leave_out(position, error)
+        self._decoded.update(zip(batch.positions, batch.images, strict=True))
 
+    def _compute(self) -> None:
+        if not self._decoded:
+            return
+        positions = list(self._decoded)
+        pixels = np.stack([self._decoded.pop(position) for position in positions])
+        if self._change is not None:
+            pixels = self._change(pixels, [self._digests[position] for position in positions])
+        rows = np.asarray(self._network(tf.constant(pixels)))
+        for position, row in zip(positions, rows, strict=True):
+            self._put(position, row)
+            self._kept.add(self._digests[position], row)
 
-def _is_terminal() -> bool:
-    return sys.stdout.isatty()
+    def _put(self, position: int, row: _Floats) -> None:
+        if not self._features.size:  # only now is the shape of a row known
+            self._features = np.empty((len(self._done), *row.shape), np.float32)
+        self._features[position] = row
+        self._done[position] = True
+
+    def _leave_out(self, position: int, error: ImageError) -> None:
+        click.echo(f"left out {self._images.paths[position]}: {error.detail}", err=True)

@@ -1,97 +1,203 @@
-"""Train the head on the backbone's features; the best epoch by validation loss is kept."""
+"""Train the head on the backbone's features, epoch by epoch."""
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
+import numpy.typing as npt
+from imblearn.over_sampling import RandomOverSampler
 
 from model.runtime import keras
 from trainer.backbone import FrozenBackbone
 from trainer.features import FeatureRows
+from trainer.recipe import Recipe
+from trainer.state import Best, TrainingState, Weights
+
+Rows = npt.NDArray[np.int64]
+# A kill costs at most this much training, beside the features, which are cached.
+SAVE_SECONDS = 2.0
+_EVALUATION_BATCH = 1024
+# About the norm of an InceptionV3's features: learning rates then mean the same as without.
+_UNIT_SCALE = 8.0
+# A feature that hardly varies in training is not blown up into one that decides.
+_SMALLEST_DEVIATION = 1e-6
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """The tutorial's settings, unless told otherwise."""
+class HeadTraining:
+    """One training of a head, which can be stopped and taken up again.
 
-    backbone: str
-    epochs: int = 100
-    batch_size: int = 64
-    optimizer: str = "rmsprop"
-    learning_rate: float = 1e-3
-    seed: int = 7
-
-
-@dataclass(frozen=True)
-class Trained:
-    """The whole network, backbone and head, at its best epoch (counted from 1)."""
-
-    network: Any
-    best_epoch: int
-    loss: float
-    accuracy: float
-    scores: Any
-
-
-class _Improvements(keras.callbacks.Callback):  # type: ignore[misc] # keras has no types
-    """Keeps the weights of the best epoch and says when there is a better one."""
-
-    def __init__(self, epochs: int) -> None:
-        super().__init__()
-        self._epochs = epochs
-        self.best_epoch, self.best_loss = 0, float("inf")
-        self.best_weights: list[Any] = []
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        logs = logs or {}
-        if not logs["val_loss"] < self.best_loss:
-            return
-        self.best_epoch, self.best_loss = epoch + 1, logs["val_loss"]
-        self.best_weights = self.model.get_weights()
-        click.echo(
-            f"epoch {epoch + 1}/{self._epochs}: loss {logs['loss']:.3f}, "
-            f"validation loss {logs['val_loss']:.3f} (best so far), "
-            f"validation accuracy {logs['val_accuracy']:.3f}"
-        )
-
-
-def train_head(
-    backbone: FrozenBackbone, train: FeatureRows, valid: FeatureRows, recipe: Recipe
-) -> Trained:
-    """Fit the head as the tutorial fits it: binary cross-entropy, accuracy, shuffled batches.
-
-    Raises:
-        click.ClickException: the loss was never a number.
+    The order of the rows depends only on the seed and the epoch, so a training that was interrupted
+    gives what it would have given. By `train_on_batch`, which takes a tenth of the time of `fit`.
     """
+
+    def __init__(
+        self, backbone: FrozenBackbone, train: FeatureRows, valid: FeatureRows, recipe: Recipe
+    ) -> None:
+        self._train, self._valid, self._recipe = train, valid, recipe
+        self.state = TrainingState(recipe.keep)
+        self.head = make_head(backbone, train, recipe)
+        self._rows = _balanced_rows(train.labels, recipe)
+        self._weights = _class_weights(train.labels, recipe)
+
+    def resume(self, folder: Path) -> None:
+        """Go on from the state in `folder`."""
+        self.state, self.head = TrainingState.load(folder, self._recipe.keep)
+
+    def run(self, folder: Path, told: Callable[[TrainingState], None], logs: Path) -> None:
+        """Train to the last epoch, or until `patience` runs out; the state is kept in `folder`.
+
+        Raises:
+            click.ClickException: the validation loss was never a number.
+        """
+        callbacks = _tensorboard(logs, self.head)
+        saved_at = time.monotonic()
+        try:
+            while self.state.epochs < self._recipe.epochs and not self._out_of_patience():
+                figures = self._epoch(self.state.epochs)
+                self.state.record(figures, self.head.get_weights())
+                callbacks.on_epoch_end(self.state.epochs - 1, figures)
+                told(self.state)
+                if time.monotonic() > saved_at + SAVE_SECONDS:
+                    self._save_state(folder)
+                    saved_at = time.monotonic()
+        finally:
+            self._save_state(folder)
+            callbacks.on_train_end()
+        if not self.state.best:
+            raise click.ClickException(
+                "the validation loss was never a number: lower --learning-rate"
+            )
+
+    def _save_state(self, folder: Path) -> None:
+        """A state that cannot be written costs the resuming, not the training."""
+        try:
+            self.state.save(folder, self.head)
+        except OSError as error:
+            click.echo(f"warning: {folder}: {error.strerror or error}: no --resume", err=True)
+
+    @property
+    def chosen(self) -> list[Best]:
+        """The epochs that become checkpoints, the best first."""
+        if self._recipe.epoch == "best" or not self.state.epochs:
+            return self.state.best
+        loss = self.state.history["val_loss"][-1]
+        return [Best(self.state.epochs, loss, self.head.get_weights())]
+
+    def head_with(self, weights: Weights) -> Any:  # noqa: ANN401 - keras.Model
+        """The head with the weights of one of its epochs."""
+        self.head.set_weights(weights)
+        return self.head
+
+    def _epoch(self, epoch: int) -> dict[str, float]:
+        order = np.random.default_rng([self._recipe.seed, epoch]).permutation(self._rows)
+
+        def train(rows: Rows) -> dict[str, float]:
+            features, labels = self._train.features[rows], self._train.labels[rows]
+            logs: dict[str, float] = self.head.train_on_batch(
+                features, labels, class_weight=self._weights, return_dict=True
+            )
+            return logs
+
+        figures = _mean_over(order, self._recipe.batch_size, train)
+        valid = evaluate(self.head, self._valid)
+        return {**figures, **{f"val_{name}": value for name, value in valid.items()}}
+
+    def _out_of_patience(self) -> bool:
+        patience = self._recipe.patience
+        return patience is not None and self.state.since_best >= patience
+
+
+def make_head(backbone: FrozenBackbone, train: FeatureRows, recipe: Recipe) -> Any:  # noqa: ANN401 - keras.Model
+    """The layers between features and score, compiled as the tutorial compiles them."""
     keras.utils.set_random_seed(recipe.seed)
-    head = _head(backbone, train.features.shape[1:])
-    head.compile(_optimizer(recipe), loss="binary_crossentropy", metrics=["accuracy"])
-    best = _Improvements(recipe.epochs)
-    head.fit(
-        train.features,
-        train.labels,
-        batch_size=recipe.batch_size,
-        epochs=recipe.epochs,
-        validation_data=(valid.features, valid.labels),
-        callbacks=[best],
-        verbose=0,
+    layers = [*_feature_layers(train, recipe), *backbone.head_layers(), _score_unit(recipe)]
+    head = keras.Sequential([keras.Input(train.features.shape[1:]), *layers], name="head")
+    optimizer = keras.optimizers.get(
+        {
+            "class_name": recipe.optimizer,
+            "config": {
+                "learning_rate": recipe.learning_rate,
+                "weight_decay": recipe.weight_decay or None,
+            },
+        }
     )
-    if not best.best_epoch:
-        raise click.ClickException("the validation loss was never a number: lower --learning-rate")
-    head.set_weights(best.best_weights)
-    loss, accuracy = head.evaluate(valid.features, valid.labels, verbose=0)
-    scores = head.predict(valid.features, verbose=0)[:, 0]
-    whole = keras.Sequential([*backbone.network.layers, *head.layers], name="dermscore")
-    whole.build(backbone.network.input_shape)
-    return Trained(whole, best.best_epoch, float(loss), float(accuracy), scores)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    head.compile(optimizer, loss="binary_crossentropy", metrics=["accuracy"])
+    return head
 
 
-def _head(backbone: FrozenBackbone, shape: tuple[int, ...]) -> Any:  # noqa: ANN401 - keras.Model
-    layers = [*backbone.head_layers(), keras.layers.Dense(1, activation="sigmoid")]
-    return keras.Sequential([keras.Input(shape), *layers])
+def evaluate(head: Any, rows: FeatureRows) -> dict[str, float]:  # noqa: ANN401 - keras.Model
+    """Loss and accuracy of the head on these rows."""
+
+    def test(some: Rows) -> dict[str, float]:
+        logs: dict[str, float] = head.test_on_batch(
+            rows.features[some], rows.labels[some], return_dict=True
+        )
+        return logs
+
+    return _mean_over(np.arange(len(rows.labels)), _EVALUATION_BATCH, test)
 
 
-def _optimizer(recipe: Recipe) -> Any:  # noqa: ANN401 - keras.Optimizer
-    return keras.optimizers.get(
-        {"class_name": recipe.optimizer, "config": {"learning_rate": recipe.learning_rate}}
+def _feature_layers(train: FeatureRows, recipe: Recipe) -> list[Any]:
+    """Fixed layers that scale the features; part of the checkpoint, so serving does the same."""
+    layers = []
+    if recipe.unit_norm:
+        layers += [keras.layers.UnitNormalization(), keras.layers.Rescaling(_UNIT_SCALE)]
+    if recipe.standardise:
+        layers.append(_standardisation(train.features))
+    return layers
+
+
+def _score_unit(recipe: Recipe) -> Any:  # noqa: ANN401 - keras.Layer
+    start = "zeros" if recipe.zero_init else "glorot_uniform"
+    return keras.layers.Dense(1, activation="sigmoid", kernel_initializer=start, name="score")
+
+
+def _standardisation(features: npt.NDArray[np.float32]) -> Any:  # noqa: ANN401 - keras.Layer
+    """Centre and scale each feature by the training rows."""
+    axes = tuple(range(features.ndim - 1))
+    mean = features.mean(axes, dtype=np.float64)
+    variance = features.var(axes, dtype=np.float64)
+    variance[variance < _SMALLEST_DEVIATION**2] = 1.0
+    return keras.layers.Normalization(
+        axis=-1, mean=mean.tolist(), variance=variance.tolist(), name="standardise"
     )
+
+
+def _balanced_rows(labels: npt.NDArray[np.float32], recipe: Recipe) -> Rows:
+    rows = np.arange(len(labels))
+    if recipe.balance != "oversample":
+        return rows
+    sampler = RandomOverSampler(random_state=recipe.seed)
+    resampled: Rows = sampler.fit_resample(rows[:, None], labels)[0][:, 0]
+    return resampled
+
+
+def _class_weights(labels: npt.NDArray[np.float32], recipe: Recipe) -> dict[int, float] | None:
+    """Weights under which both classes count the same, and all rows together count as before."""
+    if recipe.balance != "weights":
+        return None
+    malignant = float(labels.mean())
+    return {0: 0.5 / (1 - malignant), 1: 0.5 / malignant}
+
+
+def _mean_over(
+    order: Rows, size: int, step: Callable[[Rows], dict[str, float]]
+) -> dict[str, float]:
+    """The figures of `step` over all rows in slices of `size`, each row counting the same."""
+    sums: dict[str, float] = {}
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        for name, value in step(rows).items():  # Keras's figures are of this slice alone
+            sums[name] = sums.get(name, 0.0) + float(value) * len(rows)
+    return {name: total / len(order) for name, total in sums.items()}
+
+
+def _tensorboard(logs: Path, head: Any) -> Any:  # noqa: ANN401 - keras's CallbackList
+    callback = keras.callbacks.TensorBoard(log_dir=str(logs), write_graph=False)
+    callbacks = keras.callbacks.CallbackList([callback], model=head)
+    callbacks.on_train_begin()
+    return callbacks

@@ -1,0 +1,29 @@
+"""Thresholds chosen on a dataset, to be prespecified for others."""
+
+import math
+
+import numpy as np
+
+from report.metrics import Floats, Labels
+
+
+def threshold_for_sensitivity(labels: Labels, scores: Floats, target: float) -> float:
+    """The highest threshold whose sensitivity on these images is at least `target`.
+
+    It lies half-way between the lowest score that must be positive and the next one below, so that
+    rounding moves no image of this dataset across it.
+
+    Args:
+        labels: `[n]`, 1 malignant, 0 benign; at least one malignant.
+        scores: `[n]`, in [0, 1].
+        target: in (0, 1].
+    """
+    malignant = np.sort(scores[labels == 1])[::-1]
+    if not len(malignant):
+        raise ValueError("sensitivity is undefined without malignant images")
+    # 0.9 * 10 is 9.000000000000002 in floats of another order; a hair must not cost an image.
+    needed = max(1, math.ceil(target * len(malignant) - 1e-9))
+    lowest = float(malignant[needed - 1])
+    below = scores[scores < lowest]
+    between = (lowest + float(below.max())) / 2 if len(below) else lowest
+    return between if between > (below.max() if len(below) else -1.0) else lowest

@@ -1,0 +1,165 @@
+"""The command `trainer cache`: what features are kept, and how to be rid of them."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from model.feature_cache import FeatureKey
+
+_STORE = re.compile(r"[0-9a-f]{32}")
+_CLEARING = ".clearing-"
+
+
+class KeptStore(NamedTuple):
+    """A store on disk: images, bytes and the time in seconds; no key where its file is damaged."""
+
+    path: Path
+    key: "FeatureKey | None"
+    images: int
+    size: int
+    last_used: float
+
+
+@click.group()
+def cache() -> None:
+    """Features of images that were kept for later trainings."""
+
+
+@cache.command("list")
+def list_cache() -> None:
+    """List the kept features by backbone, decode settings and variant."""
+    from model.feature_cache import feature_folder
+
+    folder = feature_folder()
+    stores = list(kept_stores(folder))
+    if not stores:
+        click.echo(f"no features are cached in {folder}")
+        return
+    _print_table(stores)
+    click.echo(f"{_summary(stores)} in {folder}")
+
+
+@cache.command()
+@click.option("--backbone", metavar="DIGEST", help="Only of the backbone whose digest begins so.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def clear(backbone: str | None, yes: bool) -> None:
+    """Delete kept features; the next training computes them again."""
+    from model.feature_cache import feature_folder
+
+    folder = feature_folder()
+    stores = [store for store in kept_stores(folder) if _is_of(store, backbone)]
+    if not stores:
+        of = "" if backbone is None else f" of backbone {backbone}"
+        click.echo(f"no features{of} are cached in {folder}")
+        return
+    if not yes:
+        click.confirm(f"delete {_summary(stores)} in {folder}?", abort=True)
+    for store in stores:
+        _remove(store.path)
+    for left in folder.glob(f"{_CLEARING}*"):  # by a clear that was interrupted
+        shutil.rmtree(left, ignore_errors=True)
+    click.echo(f"freed {_megabytes(sum(store.size for store in stores))}")
+
+
+def kept_stores(folder: Path) -> Iterator[KeptStore]:
+    """The stores in `folder`, by name.
+
+    Raises:
+        click.ClickException: the folder cannot be read.
+    """
+    try:
+        found = sorted(
+            path for path in folder.iterdir() if _STORE.fullmatch(path.name) and path.is_dir()
+        )
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise click.ClickException(f"{folder}: {error.strerror}") from error
+    for path in found:
+        with suppress(FileNotFoundError):  # cleared meanwhile
+            yield _kept_store(path)
+
+
+def _kept_store(path: Path) -> KeptStore:
+    from pydantic import ValidationError
+
+    from model.feature_cache import KEY_FILE, FeatureKey, FeatureStore
+
+    try:
+        key = FeatureKey.model_validate_json((path / KEY_FILE).read_bytes())
+    except (OSError, ValidationError):
+        key = None
+    if key is not None and key.name != path.name:  # renamed by hand, or of another version
+        key = None
+    images = len(FeatureStore(path.parent, key)) if key else 0
+    statuses = list(_statuses(path))
+    size = sum(status.st_size for status in statuses)
+    return KeptStore(path, key, images, size, max(status.st_mtime for status in statuses))
+
+
+def _statuses(path: Path) -> Iterator[os.stat_result]:
+    yield path.stat()
+    for file in path.iterdir():
+        with suppress(FileNotFoundError):  # a draft that was just published
+            yield file.stat()
+
+
+def _is_of(store: KeptStore, backbone: str | None) -> bool:
+    if backbone is None:
+        return True
+    return store.key is not None and store.key.backbone.startswith(backbone.lower())
+
+
+def _print_table(stores: list[KeptStore]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)  # no column is folded in a log
+    table = Table("backbone", "decode", "variant", "last used", box=None, pad_edge=False)
+    table.add_column("images", justify="right")
+    table.add_column("size", justify="right")
+    for store in stores:
+        table.add_row(*_cells(store))
+    console.print(table)
+
+
+def _cells(store: KeptStore) -> list[str]:
+    used = datetime.fromtimestamp(store.last_used).astimezone().strftime("%Y-%m-%d %H:%M")
+    ends = [used, str(store.images), _megabytes(store.size)]
+    if store.key is None:
+        return ["damaged", "", "", *ends]
+    decode = store.key.decode
+    settings = f"{decode.height}x{decode.width}, DCT {decode.dct_method or 'default'}"
+    if decode.ratio > 1:
+        settings += f", ratio {decode.ratio}"
+    return [store.key.backbone[:12], settings, store.key.variant or "none", *ends]
+
+
+def _summary(stores: list[KeptStore]) -> str:
+    images = sum(store.images for store in stores)
+    return f"features of {images} images, {_megabytes(sum(store.size for store in stores))},"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+def _remove(path: Path) -> None:
+    """Delete a store that a training may just be writing to: out of its way first."""
+    aside = path.with_name(_CLEARING + path.name)
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        path.rename(aside)
+        shutil.rmtree(aside)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be deleted: {error.strerror}") from error

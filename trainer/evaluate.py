@@ -1,0 +1,45 @@
+"""What `trainer evaluate` does: a checkpoint's figures on a source, without queue or ledger."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import numpy as np
+from sklearn.metrics import log_loss
+
+from model.sources import list_source
+from report.metrics import measure
+from report.text import render_figures
+from report.threshold import choose
+from worker.scorer import Scorer
+
+_BATCH = 64
+
+
+def evaluate_checkpoint(
+    checkpoint: Path,
+    source: str,
+    root: Path,
+    labels: Mapping[str, int],
+    given_threshold: float | None,
+) -> str:
+    """The report's figures, and the loss, of a checkpoint on the labelled images of a source."""
+    scorer = Scorer(checkpoint)
+    threshold = choose(given_threshold, scorer.card.as_json())
+    listed = [row for row in list_source(source, root, labels) if row.label is not None]
+    truth: list[int] = []
+    scores: list[float] = []
+    for start in range(0, len(listed), _BATCH):
+        rows = listed[start : start + _BATCH]
+        batch = scorer.decode(root, [row.path for row in rows])
+        for position, error in sorted(batch.errors.items()):
+            click.echo(f"left out {rows[position].path}: {error.detail}", err=True)
+        truth += [rows[position].label or 0 for position in batch.positions]
+        scores += scorer.score(batch.images).tolist()
+    figures = measure(np.asarray(truth, np.int8), np.asarray(scores), threshold.value)
+    loss = f"{log_loss(truth, scores, labels=[0, 1]):.3f}" if truth else "n/a (no labelled images)"
+    return (
+        f"{checkpoint.name} on {source}: {len(truth)} labelled images\n"
+        f"loss {loss}\n\n{render_figures(threshold, figures, terminal=sys.stdout.isatty())}"
+    )

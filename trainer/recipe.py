@@ -1,0 +1,49 @@
+"""How a checkpoint is trained: the tutorial's settings, unless told otherwise."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Balance = Literal["none", "weights", "oversample"]
+Epoch = Literal["best", "last"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that shapes a training beside its images.
+
+    `weight_decay` is decoupled from the loss; `augment` is the number of feature rows for each
+    training image, the plain one included; `epoch` is which one becomes the checkpoint, `keep` how
+    many of the best do.
+    """
+
+    backbone: str
+    epochs: int = 100
+    batch_size: int = 64
+    optimizer: str = "rmsprop"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    patience: int | None = None
+    seed: int = 7
+    balance: Balance = "none"
+    standardise: bool = False
+    unit_norm: bool = False
+    zero_init: bool = False
+    epoch: Epoch = "best"
+    augment: int = 1
+    fine_tune: int = 0
+    fine_tune_epochs: int = 10
+    keep: int = 1
+
+    def key(self, digests: list[str]) -> str:
+        """What must be equal for a training to be the continuation of another, as 12 hex digits.
+
+        The number of epochs need not: an interrupted training may go on for longer.
+        """
+        fields = {name: value for name, value in asdict(self).items() if name != "epochs"}
+        text = repr((sorted(fields.items()), digests))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def file_name(self, loss: float) -> str:
+        """The tutorial's name for a checkpoint of this validation loss."""
+        return f"benign-vs-malignant_{self.batch_size}_{self.optimizer}_{loss:.3f}.keras"
