@@ -189,6 +189,7 @@ def test_flow_counts_every_image_once(url: str) -> None:
         "labelled": 7,
         "analysed": 5,
         "errors": {"too_large": 2, "not_decodable": 1},
+        "trained_on": 0,
     }
     shown = [line.split()[:2] for line in report("--threshold", "0.5").stdout.splitlines()]
     assert shown[1:8] == [
