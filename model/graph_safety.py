@@ -32,8 +32,30 @@ _HARMLESS = frozenset(
         "While",
     }
 )
-# Not counted as stateful, and yet they read files.
-_READERS = frozenset({"ImmutableConst", "MatchingFiles", "ReadFile"})
+# Not counted as stateful, and yet they reach files, addresses, Python or code outside TensorFlow.
+_HARMFUL = frozenset(
+    {
+        "CacheDataset",
+        "DebugIdentity",
+        "DebugNanCount",
+        "DebugNumericSummary",
+        "GenerateVocabRemapping",
+        "ImmutableConst",
+        "InitializeTableFromTextFile",
+        "MatchingFiles",
+        "PyFuncStateless",
+        "ReadFile",
+        "RegisterDataset",
+        "RegisterDatasetV2",
+        "SnapshotChunkDataset",
+        "SnapshotDataset",
+        "SnapshotDatasetReader",
+        "SnapshotDatasetV2",
+        "SnapshotNestedDatasetReader",
+        "XlaCustomCall",
+        "XlaCustomCallV2",
+    }
+)
 
 
 def refuse_unsafe_module(folder: Path) -> None:
@@ -44,6 +66,11 @@ def refuse_unsafe_module(folder: Path) -> None:
     """
     saved = saved_model_pb2.SavedModel()
     saved.ParseFromString((folder / "saved_model.pb").read_bytes())
+    if [graph.HasField("object_graph_def") for graph in saved.meta_graphs] != [True]:
+        # TensorFlow would load it as a graph of version 1, and run its main operation at once.
+        raise CheckpointError(
+            "its TensorFlow Hub module is not one of TensorFlow 2; such a checkpoint is not loaded"
+        )
     for graph in saved.meta_graphs:
         functions = {one.signature.name: one for one in graph.graph_def.library.function}
         for name in _callable(graph.object_graph_def.concrete_functions, functions):
@@ -75,7 +102,7 @@ def _refuse(operation: str, functions: dict[str, Any]) -> None:
     if operation in functions or operation in _HARMLESS:
         return
     known = op_def_registry.get(operation)
-    if known is None or known.is_stateful or operation in _READERS:
+    if known is None or known.is_stateful or operation in _HARMFUL:
         raise CheckpointError(
             f"its TensorFlow Hub module holds the operation {operation}, which can do more than "
             "compute; such a checkpoint is not loaded"

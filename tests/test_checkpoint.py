@@ -121,7 +121,7 @@ def test_saving_leaves_a_checkpoint_and_its_card_and_nothing_else(saved: Path) -
 
 
 def test_the_same_network_gives_the_same_bytes(plain: Any, saved: Path, tmp_path: Path) -> None:
-    again = save_checkpoint(plain, tmp_path / "again.keras", CARD)
+    _, again = save_checkpoint(plain, tmp_path / "again.keras", CARD)
 
     assert again.digest == file_digest(saved)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from model.card import Backbone, Decode
 from model.errors import CheckpointError
+from model.graph_safety import refuse_unsafe_module
 from model.hub_module import HubModule, feature_count
 from model.runtime import hub, keras, tf
 
@@ -58,6 +59,7 @@ def build_backbone(option: str, decode: Decode) -> FrozenBackbone:
 def _hub(option: str, handle: str, decode: Decode) -> FrozenBackbone:
     try:
         folder = Path(hub.resolve(handle))
+        refuse_unsafe_module(folder)  # or a worker would refuse the checkpoint
         features = feature_count(folder, decode.height, decode.width)
         layer = HubModule(features, folder, name="backbone")
     except Exception as error:  # resolving and loading fail in many ways

@@ -14,11 +14,12 @@ from model.preprocess import Decoder
 from model.runtime import tf
 from trainer.augment import augment
 from trainer.backbone import FrozenBackbone, build_backbone
-from trainer.dataset import LabelledImages, list_labelled
+from trainer.dataset import LabelledImages, counts_of, list_labelled, require_both_classes
 from trainer.features import FeatureRows, compute_features, joined
 from trainer.finetune import Images
 from trainer.progress import EpochLines
 from trainer.saving import Materials, Order, Saved, save_best, save_fine_tuned
+from trainer.state import recover
 from trainer.train import HeadTraining
 
 
@@ -39,7 +40,10 @@ def train_checkpoints(order: Order, root: Path, labels: Mapping[str, int]) -> li
         materials = _prepare(order, root, labels)
         return _train(order, materials, database)
     except KeyboardInterrupt:
-        raise Interrupted("interrupted before the first epoch; cached features are kept") from None
+        raise Interrupted(
+            "interrupted; cached features and finished checkpoints are kept, and --resume goes on "
+            "from the last epoch that was finished"
+        ) from None
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise click.ClickException(
             "out of memory: a smaller --batch-size or --augment needs less"
@@ -76,16 +80,18 @@ def _prepare(order: Order, root: Path, labels: Mapping[str, int]) -> Materials:
         change = partial(augment, row=row, seed=recipe.seed) if row else None
         return compute_features(backbone.forward, decoder, root, images, store, change=change)
 
-    train_rows = joined([features(train, row) for row in range(recipe.augment)])
-    valid_rows = features(valid)
-    _warn_of_overlap(train_rows, valid_rows)
+    plain, valid_rows = features(train), features(valid)
+    for source, rows in ((order.train, plain), (order.valid, valid_rows)):
+        require_both_classes(source, counts_of(rows.labels.tolist()))
+    _warn_of_overlap(plain, valid_rows)
+    train_rows = joined([plain, *(features(train, row) for row in range(1, recipe.augment))])
     return Materials(
         decode,
         backbone,
         train_rows,
         valid_rows,
         HeadTraining(backbone, train_rows, valid_rows, recipe),
-        _data(train, valid, train_rows, root),
+        _data((train, valid), (plain, valid_rows), root),
         (Images(decoder, root, train), Images(decoder, root, valid)),
     )
 
@@ -101,6 +107,7 @@ def _warn_of_overlap(train: FeatureRows, valid: FeatureRows) -> None:
 
 
 def _take_up(training: HeadTraining, folder: Path, *, resume: bool) -> None:
+    recover(folder)
     if resume:
         if not folder.is_dir():
             raise click.ClickException(
@@ -120,13 +127,18 @@ def _interruption(epochs: int, saved: list[Saved]) -> str:
     return f"interrupted after epoch {epochs}{kept}; the same command with --resume goes on"
 
 
-def _data(train: LabelledImages, valid: LabelledImages, rows: FeatureRows, root: Path) -> Data:
+def _data(
+    sources: tuple[LabelledImages, LabelledImages],
+    rows: tuple[FeatureRows, FeatureRows],
+    root: Path,
+) -> Data:
+    (train, valid), (train_rows, valid_rows) = sources, rows
     return Data(
         train=train.source,
         valid=valid.source,
-        train_counts=train.counts,
-        valid_counts=valid.counts,
-        images=sorted(set(rows.digests)),
+        train_counts=counts_of(train_rows.labels.tolist()),
+        valid_counts=counts_of(valid_rows.labels.tolist()),
+        images=sorted(set(train_rows.digests)),
         synthetic=_is_synthetic(root, train),
     )
 

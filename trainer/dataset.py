@@ -1,6 +1,6 @@
 """The images that a checkpoint is trained on, with their labels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,14 +14,6 @@ class LabelledImages(NamedTuple):
     source: str
     paths: list[str]
     labels: list[int]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Images by class."""
-        return {
-            "benign": self.labels.count(0),
-            "malignant": self.labels.count(1),
-        }
 
 
 def list_labelled(source: str, root: Path, labels: Mapping[str, int]) -> LabelledImages:
@@ -40,7 +32,21 @@ def list_labelled(source: str, root: Path, labels: Mapping[str, int]) -> Labelle
     images = LabelledImages(
         source, [row.path for row in listed], [row.label for row in listed if row.label is not None]
     )
-    absent = [name for name, count in images.counts.items() if not count]
+    require_both_classes(source, counts_of(images.labels))
+    return images
+
+
+def counts_of(labels: Sequence[float]) -> dict[str, int]:
+    """Images by class."""
+    return {"benign": labels.count(0), "malignant": labels.count(1)}
+
+
+def require_both_classes(source: str, counts: Mapping[str, int]) -> None:
+    """Refuse a source of one class.
+
+    Raises:
+        SourceError: a class has no images, or none that can be read.
+    """
+    absent = [name for name, count in counts.items() if not count]
     if absent:
         raise SourceError(f"{source} holds no {absent[0]} images: training needs both classes")
-    return images

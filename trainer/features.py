@@ -170,7 +170,7 @@ class _Pass:
         source, listed = self._images.source, len(self._done)
         if not count:
             raise click.ClickException(f"{source}: not one image could be read")
-        if count < listed:
+        if count < listed and self._change is None:
             click.echo(f"{listed - count} of {listed} images left out", err=True)
         cached = "" if self._kept.store is None else f", {self._cached} from the cache"
         click.echo(f"features of {source}: {count} images{cached}")
@@ -209,4 +209,5 @@ class _Pass:
         self._done[position] = True
 
     def _leave_out(self, position: int, error: ImageError) -> None:
-        click.echo(f"left out {self._images.paths[position]}: {error.detail}", err=True)
+        if self._change is None:  # of a changed copy it was said before
+            click.echo(f"left out {self._images.paths[position]}: {error.detail}", err=True)

@@ -52,7 +52,10 @@ def fine_tune(
     _unfreeze(network, recipe.fine_tune)
     optimizer = {
         "class_name": recipe.optimizer,
-        "config": {"learning_rate": recipe.learning_rate * _RATE},
+        "config": {
+            "learning_rate": recipe.learning_rate * _RATE,
+            "weight_decay": recipe.weight_decay,
+        },
     }
     network.compile(keras.optimizers.get(optimizer), loss="binary_crossentropy")
     best_loss, best_weights, improved = loss_before, network.get_weights(), False

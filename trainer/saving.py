@@ -63,7 +63,12 @@ class Materials:
     @property
     def digests(self) -> list[str]:
         """What the training depends on beside its recipe."""
-        return [self.backbone.card.digest, *self.train.digests, "", *self.valid.digests]
+        images = [
+            f"{digest} {label:g}"
+            for rows in (self.train, self.valid)
+            for digest, label in zip(rows.digests, rows.labels.tolist(), strict=True)
+        ]
+        return [self.backbone.card.digest, *images]
 
 
 def describe(saved: list[Saved]) -> str:
@@ -71,7 +76,7 @@ def describe(saved: list[Saved]) -> str:
     lines = []
     for path, card in saved:
         figures = ", ".join(
-            f"{name} {value:.3f}" for name, value in card.validation.items() if value
+            f"{name} {value:.3f}" for name, value in card.validation.items() if value is not None
         )
         best = card.training.best_epoch if card.training else "?"
         backbone = card.backbone.description if card.backbone else "?"

@@ -1,6 +1,7 @@
 """What a training has reached, in memory and in a folder from which it can go on."""
 
 import json
+import math
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,8 +39,9 @@ class TrainingState:
         for name, value in logs.items():
             self.history.setdefault(name, []).append(float(value))
         loss = float(logs["val_loss"])
-        if loss < (self.best[0].loss if self.best else float("inf")):
-            self.best = [Best(self.epochs, loss, weights), *self.best][: self.keep]
+        if math.isfinite(loss):
+            ranked = [*self.best, Best(self.epochs, loss, weights)]
+            self.best = sorted(ranked, key=lambda best: best.loss)[: self.keep]  # ties: the earlier
 
     @property
     def since_best(self) -> int:
@@ -60,8 +62,11 @@ class TrainingState:
         (draft / "state.json").write_text(json.dumps(facts))
         for rank, best in enumerate(self.best):
             np.savez(draft / f"best-{rank}.npz", *best.weights)
-        shutil.rmtree(folder, ignore_errors=True)
+        recover(folder)
+        if folder.is_dir():
+            folder.rename(_old(folder))
         draft.rename(folder)
+        shutil.rmtree(_old(folder), ignore_errors=True)
 
     @classmethod
     def load(cls, folder: Path, keep: int) -> tuple[Self, Any]:
@@ -73,6 +78,17 @@ class TrainingState:
         ]
         head = keras.saving.load_model(folder / "head.keras", safe_mode=True)
         return cls(keep, facts["epochs"], facts["history"], best), head
+
+
+def recover(folder: Path) -> None:
+    """Put back the state before, should a kill have come between the two renames of `save`."""
+    if not folder.is_dir() and _old(folder).is_dir():
+        _old(folder).rename(folder)
+    shutil.rmtree(_old(folder), ignore_errors=True)
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.old")
 
 
 def _weights(path: Path) -> Weights:

@@ -43,8 +43,14 @@ class HeadTraining:
         self._weights = _class_weights(train.labels, recipe)
 
     def resume(self, folder: Path) -> None:
-        """Go on from the state in `folder`."""
-        self.state, self.head = TrainingState.load(folder, self._recipe.keep)
+        """Go on from the state in `folder`.
+
+        Its values go into our own head: a loaded one has lost that biases do not decay, and is
+        saved with other bytes.
+        """
+        self.state, stored = TrainingState.load(folder, self._recipe.keep)
+        for variable, value in zip(_variables(self.head), _variables(stored), strict=True):
+            variable.assign(value)
 
     def run(self, folder: Path, told: Callable[[TrainingState], None], logs: Path) -> None:
         """Train to the last epoch, or until `patience` runs out; the state is kept in `folder`.
@@ -56,7 +62,7 @@ class HeadTraining:
         saved_at = time.monotonic()
         try:
             while self.state.epochs < self._recipe.epochs and not self._out_of_patience():
-                figures = self._epoch(self.state.epochs)
+                figures = self._epoch_or_nothing(self.state.epochs)
                 self.state.record(figures, self.head.get_weights())
                 callbacks.on_epoch_end(self.state.epochs - 1, figures)
                 told(self.state)
@@ -91,6 +97,16 @@ class HeadTraining:
         self.head.set_weights(weights)
         return self.head
 
+    def _epoch_or_nothing(self, epoch: int) -> dict[str, float]:
+        """Ctrl-C in the middle of an epoch leaves the head as it was before it."""
+        before = [variable.numpy() for variable in _variables(self.head)]
+        try:
+            return self._epoch(epoch)
+        except KeyboardInterrupt:
+            for variable, value in zip(_variables(self.head), before, strict=True):
+                variable.assign(value)
+            raise
+
     def _epoch(self, epoch: int) -> dict[str, float]:
         order = np.random.default_rng([self._recipe.seed, epoch]).permutation(self._rows)
 
@@ -120,13 +136,19 @@ def make_head(backbone: FrozenBackbone, train: FeatureRows, recipe: Recipe) -> A
             "class_name": recipe.optimizer,
             "config": {
                 "learning_rate": recipe.learning_rate,
-                "weight_decay": recipe.weight_decay or None,
+                "weight_decay": recipe.weight_decay,  # 0.0 and not None, which AdamW refuses
             },
         }
     )
     optimizer.exclude_from_weight_decay(var_names=["bias"])
     head.compile(optimizer, loss="binary_crossentropy", metrics=["accuracy"])
+    optimizer.build(head.trainable_variables)
     return head
+
+
+def _variables(head: Any) -> list[Any]:  # noqa: ANN401 - keras.Model
+    """All that training changes: the weights and the optimizer's own."""
+    return [*head.variables, *head.optimizer.variables]
 
 
 def evaluate(head: Any, rows: FeatureRows) -> dict[str, float]:  # noqa: ANN401 - keras.Model
