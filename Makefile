@@ -40,7 +40,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # Each benchmark measures both sides in one run and prints their ratio; docs/performance.md keeps them.
 bench: $(VENV)/.dev

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Row, and_, exists, func, or_, select, update
+from sqlalchemy import Row, and_, exists, func, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
@@ -139,17 +139,23 @@ def take_lapsed(
     lapsed = (
         or_(ran_out, and_(Batch.leased_until.is_(None), not_just_sent)) if unstarted else ran_out
     )
-    numbers = (
+    # A CTE and not a subquery, which PostgreSQL may run again, past the limit.
+    found = (
         select(Batch.run_id, Batch.number)
         .where(Batch.finished_at.is_(None), lapsed)
         .order_by(Batch.run_id, Batch.number)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte("found")
     )
-    keys = [BatchKey(*row) for row in session.execute(numbers)]
-    for key in keys:
-        session.execute(update(Batch).where(_is(key)).values(published_at=Now()))
-    return keys
+    numbers = select(found.c.run_id, found.c.number)
+    taken = session.execute(
+        update(Batch)
+        .where(tuple_(Batch.run_id, Batch.number).in_(numbers))
+        .values(published_at=Now())
+        .returning(Batch.run_id, Batch.number)
+    )
+    return sorted(BatchKey(*row) for row in taken)
 
 
 def count_owed(session: Session) -> Owed:
