@@ -14,6 +14,8 @@ from producer.enqueue import Listing, list_into_run, publish_owed
 from producer.orders import Order, choose_checkpoint, find_or_make_run
 from producer.watch import wait_for_run
 
+INTERRUPTED = 130  # exit code, as the shell gives it after Ctrl-C
+
 
 def run_order(order: Order, rows: Iterator[Listed], *, wait: bool) -> None:
     """List `rows` into the order's run, publish what is owed, and say what to type next."""
@@ -27,11 +29,15 @@ def run_order(order: Order, rows: Iterator[Listed], *, wait: bool) -> None:
         is_new = newest is None or checkpoint.id > newest.id
     try:
         listing = list_into_run(database, run_id, rows, _tell_count)
+    except KeyboardInterrupt:
+        click.echo("\nlisting was interrupted: the same command goes on with it", err=True)
+        raise SystemExit(INTERRUPTED) from None
     except SourceError:
         if is_new:  # or the next order without --checkpoint would score with it
             with database.write() as session:
                 drop_checkpoint_if_unused(session, checkpoint.id)
         raise
+    _end_count()
     with database.read() as session:
         counts = progress(session, run_id)
     click.echo(_summary(run_id, digest, listing, counts))
@@ -60,6 +66,12 @@ def _tell_count(images: int) -> None:
         click.echo(f"\r{images:,} images listed", nl=False, err=True)
 
 
+def _end_count() -> None:
+    """Clear the line that the count stood on."""
+    if sys.stderr.isatty():
+        click.echo("\r\033[K", nl=False, err=True)
+
+
 def _summary(run_id: int, digest: str, listing: Listing, counts: Progress) -> str:
     unlabelled = f", {listing.unlabelled} of the new without label" if listing.unlabelled else ""
     return (
@@ -78,7 +90,7 @@ def _wait(database: Database, run_id: int) -> Progress:
             f"`producer status {run_id} --watch` looks again",
             err=True,
         )
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None
 
 
 def _next(run_id: int, counts: Progress) -> str:

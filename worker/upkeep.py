@@ -59,6 +59,10 @@ class Upkeep:
             except (DatabaseError, BrokerError) as error:
                 log.error("upkeep: %s", error.message)  # noqa: TRY400 - the sentence says it all
                 drained = None
+            except Exception:
+                # A thread that ended here would let every lease lapse, and nobody would know.
+                log.exception("upkeep failed; it goes on")
+                drained = None
             if on_drained and drained:
                 on_drained(drained)
                 return
