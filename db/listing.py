@@ -90,11 +90,6 @@ def cut_batches(session: Session, run_id: int) -> None:
     session.execute(insert(Batch).from_select(["run_id", "number"], staged.distinct()))
 
 
-def count_images(session: Session, run_id: int) -> int:
-    """How many images the run lists."""
-    return session.scalar(select(func.count()).where(Image.run_id == run_id)) or 0
-
-
 def claim_owed(session: Session, run_id: int) -> list[int]:
     """Numbers of the unfinished batches that nobody holds, noted as published from now on.
 

@@ -6,14 +6,13 @@ from db.ledger import BatchKey, take_lease
 from db.listing import (
     ListedImage,
     claim_owed,
-    count_images,
     cut_batches,
     drop_run_if_empty,
     stage_images,
     stored_labels,
     unstage_images,
 )
-from db.results import staged
+from db.results import progress, staged
 from db.runs import add_checkpoint
 from db.session import Database
 from db.tables import Batch, Image, Run
@@ -113,7 +112,7 @@ def test_stored_labels_are_those_of_the_run_alone(database: Database, run: Run) 
         stage_images(session, run, [ListedImage("b", None, None), ListedImage("c", 1, None)])
 
         assert stored_labels(session, run.id, ["a", "b", "c", "d"]) == {"b": None, "c": 1}
-        assert (count_images(session, run.id), count_images(session, other.id)) == (2, 1)
+        assert (progress(session, run.id).listed, progress(session, other.id).listed) == (2, 1)
 
 
 def test_stored_labels_are_found_among_more_paths_than_one_statement_takes(

@@ -15,8 +15,6 @@ from model.graph_safety import refuse_unsafe_module
 from model.hub_module import HubModule, feature_count
 from model.runtime import hub, keras, tf
 
-TUTORIAL = "hub:https://tfhub.dev/google/tf2-preview/inception_v3/feature_vector/4"
-
 
 @dataclass(frozen=True)
 class FrozenBackbone:

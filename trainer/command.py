@@ -52,10 +52,11 @@ def train_checkpoints(order: Order, root: Path, labels: Mapping[str, int]) -> li
 
 def _train(order: Order, materials: Materials, database: Database) -> list[Saved]:
     training = materials.training
-    folder = order.output / f".training-{order.recipe.key(materials.digests)}"
+    key = order.recipe.key(materials.digests)
+    folder, logs = order.output / f".training-{key}", order.logs / f"{order.recipe.name}_{key}"
     _take_up(training, folder, resume=order.resume)
     try:
-        training.run(folder, EpochLines(order.recipe.epochs), order.logs / folder.name[1:])
+        training.run(folder, EpochLines(order.recipe.epochs), logs)
     except KeyboardInterrupt:
         saved = save_best(order, materials, database)
         raise Interrupted(_interruption(training.state.epochs, saved)) from None

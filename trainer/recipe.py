@@ -44,6 +44,11 @@ class Recipe:
         text = repr((sorted(fields.items()), digests))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
+    @property
+    def name(self) -> str:
+        """The tutorial's name for a model of this recipe."""
+        return f"benign-vs-malignant_{self.batch_size}_{self.optimizer}"
+
     def file_name(self, loss: float) -> str:
         """The tutorial's name for a checkpoint of this validation loss."""
-        return f"benign-vs-malignant_{self.batch_size}_{self.optimizer}_{loss:.3f}.keras"
+        return f"{self.name}_{loss:.3f}.keras"

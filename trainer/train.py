@@ -1,5 +1,6 @@
 """Train the head on the backbone's features, epoch by epoch."""
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -56,7 +57,7 @@ class HeadTraining:
         """Train to the last epoch, or until `patience` runs out; the state is kept in `folder`.
 
         Raises:
-            click.ClickException: the validation loss was never a number.
+            click.ClickException: the validation loss is not a number.
         """
         callbacks = _tensorboard(logs, self.head)
         saved_at = time.monotonic()
@@ -72,10 +73,8 @@ class HeadTraining:
         finally:
             self._save_state(folder)
             callbacks.on_train_end()
-        if not self.state.best:
-            raise click.ClickException(
-                "the validation loss was never a number: lower --learning-rate"
-            )
+        if not all(math.isfinite(best.loss) for best in self.chosen) or not self.chosen:
+            raise click.ClickException("the validation loss is not a number: lower --learning-rate")
 
     def _save_state(self, folder: Path) -> None:
         """A state that cannot be written costs the resuming, not the training."""
