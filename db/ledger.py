@@ -48,7 +48,7 @@ def take_lease(session: Session, batch: BatchKey, worker: str, seconds: float) -
     """Hold the batch for `seconds` by the database's clock; None if finished, held or unknown."""
     row = session.execute(
         update(Batch)
-        .where(_is(batch), Batch.finished_at.is_(None), _free())
+        .where(_is(batch), Batch.finished_at.is_(None), is_free())
         .values(attempts=Batch.attempts + 1, worker=worker, leased_until=Now() + seconds)
         .returning(Batch.attempts, Batch.suspect_id, Batch.suspect_starts)
     ).one_or_none()
@@ -163,7 +163,7 @@ def count_owed(session: Session) -> Owed:
     row = session.execute(
         select(
             func.count(),
-            func.count().filter(~_free()),
+            func.count().filter(~is_free()),
         ).where(Batch.finished_at.is_(None))
     ).one()
     return Owed(*row)
@@ -190,6 +190,7 @@ def _is(batch: BatchKey) -> ColumnElement[bool]:
     return and_(Batch.run_id == batch.run_id, Batch.number == batch.number)
 
 
-def _free() -> ColumnElement[bool]:
+def is_free() -> ColumnElement[bool]:
+    """Nobody holds the batch: no lease was taken, or it ran out by the database's clock."""
     # Up to and including now: SQLite's clock ticks in milliseconds, and a lease given back is free.
     return or_(Batch.leased_until.is_(None), Batch.leased_until <= Now())

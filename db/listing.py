@@ -8,11 +8,12 @@ the next `enqueue` goes on from there.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, exists, func, insert, or_, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.clock import Now
 from db.errors import NoSuchRunError
+from db.ledger import is_free
 from db.tables import Batch, Image, Run
 
 # SQLite takes at most 32766 variables in one statement, PostgreSQL 65535.
@@ -95,10 +96,9 @@ def claim_owed(session: Session, run_id: int) -> list[int]:
 
     Noted before the messages are sent: should that fail, a sweep sends them a little later.
     """
-    free = or_(Batch.leased_until.is_(None), Batch.leased_until <= Now())
     owed = session.scalars(
         update(Batch)
-        .where(Batch.run_id == run_id, Batch.finished_at.is_(None), free)
+        .where(Batch.run_id == run_id, Batch.finished_at.is_(None), is_free())
         .values(published_at=Now())
         .returning(Batch.number)
     )

@@ -13,13 +13,20 @@ class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
     """A frozen feature-vector module: `[n, height, width, 3]` in [0, 1] to `[n, features]`.
 
     `hub.KerasLayer` is refused by Keras 3, and under tf_keras needs the module's folder to reload.
+    The `module` is loaded from `folder` unless it is given.
     """
 
-    def __init__(self, features: int, folder: Path | None = None, **options: Any) -> None:  # noqa: ANN401 - Keras's own
+    def __init__(
+        self,
+        features: int,
+        folder: Path | None = None,
+        module: Any = None,  # noqa: ANN401 - what hub.load gives
+        **options: Any,  # noqa: ANN401 - Keras's own
+    ) -> None:
         super().__init__(**{**options, "trainable": False})
         self._features = features
         self._folder = folder
-        self._module = None if folder is None else hub.load(str(folder))
+        self._module = hub.load(str(folder)) if folder is not None and module is None else module
 
     def call(self, images: Any) -> Any:  # noqa: ANN401 - tensors have no static type
         """Features of the images, batch normalisation in inference mode."""
@@ -46,9 +53,9 @@ class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
         self._module = hub.load(inner_path)
 
 
-def feature_count(folder: Path, height: int, width: int) -> int:
+def feature_count(module: Any, height: int, width: int) -> int:  # noqa: ANN401 - what hub.load gives
     """The width of a module's feature vector, asked with one grey image."""
-    features = _apply(hub.load(str(folder)), tf.fill([1, height, width, 3], 0.5))
+    features = _apply(module, tf.fill([1, height, width, 3], 0.5))
     return int(features.shape[-1])
 
 

@@ -29,6 +29,16 @@ class LabelOption(click.ParamType[tuple[str, int]]):
         return name, int(label)
 
 
+label_option = click.option(
+    "--label",
+    "labels",
+    type=LabelOption(),
+    multiple=True,
+    help="What a class folder means, beside benign, nevus, seborrheic_keratosis (0), malignant and "
+    "melanoma (1).",
+)
+
+
 def with_labels(more: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
     """The known class folders and those given by `--label`, which go first."""
     return {**LABELS, **dict(more)}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from model.labels import LabelOption, with_labels
+from model.labels import label_option, with_labels
 
 
 @click.group()
@@ -24,14 +24,7 @@ def main() -> None:
 @click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1, 4096))
 @click.option("--name", help="A name for the run, to know it by instead of its number.")
 @click.option("--new-run", is_flag=True, help="Start afresh instead of resuming.")
-@click.option(
-    "--label",
-    "labels",
-    type=LabelOption(),
-    multiple=True,
-    help="What a class folder means, beside benign, nevus, seborrheic_keratosis (0), malignant and "
-    "melanoma (1).",
-)
+@label_option
 @click.option("--wait", is_flag=True, help="Show progress until every image has its outcome.")
 def enqueue(
     sources: tuple[str, ...],

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from report.metrics import Figures
 from report.threshold import Threshold
@@ -39,6 +40,12 @@ class Flow:
     analysed: int
     errors: Mapping[str, int]  # by error code, most frequent first
     trained_on: int = 0  # scored images whose bytes the checkpoint was trained on
+
+
+def is_synthetic(card: Mapping[str, Any]) -> bool:
+    """Whether a model card says that its images were drawn."""
+    data = card.get("data")
+    return isinstance(data, Mapping) and data.get("synthetic") is True
 
 
 def trained_on(flow: Flow) -> str:

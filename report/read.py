@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from db import results, runs
 from db.tables import Checkpoint, Run
-from report.contents import CheckpointFacts, Flow, RunFacts
+from report.contents import CheckpointFacts, Flow, RunFacts, is_synthetic
 from report.metrics import Floats, Labels
 
 
@@ -55,9 +55,8 @@ def read_run(session: Session, wanted: str | None) -> Stored:
 
 
 def _facts(checkpoint: Checkpoint) -> CheckpointFacts:
-    data = checkpoint.card.get("data")
-    synthetic = isinstance(data, Mapping) and data.get("synthetic") is True
-    return CheckpointFacts(PurePath(checkpoint.path).name, checkpoint.digest, synthetic)
+    name = PurePath(checkpoint.path).name
+    return CheckpointFacts(name, checkpoint.digest, is_synthetic(checkpoint.card))
 
 
 def _trained_on(checkpoint: Checkpoint) -> list[str]:

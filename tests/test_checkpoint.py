@@ -13,7 +13,7 @@ from model.card import Decode, ModelCard, card_path, file_digest, read_checkpoin
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.errors import CheckpointError
 from model.hub_module import HubModule, feature_count
-from model.runtime import keras, tf
+from model.runtime import hub, keras, tf
 
 CARD: dict[str, Any] = {"decode": Decode()}
 RELOAD = """
@@ -253,7 +253,7 @@ def test_a_card_holds_no_number_that_a_database_refuses() -> None:
 
 
 def test_a_modules_features_are_counted(module: Path) -> None:
-    assert feature_count(module, 299, 299) == 5
+    assert feature_count(hub.load(str(module)), 299, 299) == 5
 
 
 def test_a_checkpoint_carries_its_module_into_another_process(

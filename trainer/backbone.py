@@ -58,8 +58,9 @@ def _hub(option: str, handle: str, decode: Decode) -> FrozenBackbone:
     try:
         folder = Path(hub.resolve(handle))
         refuse_unsafe_module(folder)  # or a worker would refuse the checkpoint
-        features = feature_count(folder, decode.height, decode.width)
-        layer = HubModule(features, folder, name="backbone")
+        module = hub.load(str(folder))
+        features = feature_count(module, decode.height, decode.width)
+        layer = HubModule(features, folder, module, name="backbone")
     except Exception as error:  # resolving and loading fail in many ways
         reason = str(error).strip().split("\n")[0]
         raise CheckpointError(f"--backbone {option} cannot be loaded: {reason}") from error

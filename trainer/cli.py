@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from model.labels import LabelOption, with_labels
+from model.labels import label_option, with_labels
 from report.threshold import ThresholdType
 from trainer.cache import cache
 from trainer.download import download
@@ -27,9 +27,7 @@ for command in (cache, download, manifest, show):
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("source")
 @click.option("--threshold", type=ThresholdType(), help="Default: the model card's.")
-@click.option(
-    "--label", "labels", type=LabelOption(), multiple=True, help="What a class folder means."
-)
+@label_option
 def evaluate(
     checkpoint: Path,
     source: str,
@@ -76,9 +74,7 @@ def evaluate(
     type=click.Path(file_okay=False, path_type=Path),
     help="The folder for TensorBoard.",
 )
-@click.option(
-    "--label", "labels", type=LabelOption(), multiple=True, help="What a class folder means."
-)
+@label_option
 @click.pass_context
 def train(
     context: click.Context,

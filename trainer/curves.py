@@ -6,8 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-# Okabe and Ito's blue and vermilion, told apart by the colour-blind and in grey by their dashes.
-_BLUE, _VERMILION, _GREY, _PALE = "#0072B2", "#D55E00", "#6E6E6E", "#E4E4E4"
+from report.plots import BLUE, GREY, PALE, VERMILION
 
 
 def save_curves(path: Path, history: dict[str, list[float]], best_epoch: int) -> None:
@@ -23,11 +22,11 @@ def save_curves(path: Path, history: dict[str, list[float]], best_epoch: int) ->
 def _draw(axes: Axes, what: str, train: list[float], valid: list[float], best: int) -> None:
     epochs = range(1, len(train) + 1)
     marker = "o" if len(train) == 1 else None
-    axes.plot(epochs, train, color=_BLUE, linestyle="--", marker=marker, label="training")
-    axes.plot(epochs, valid, color=_VERMILION, marker=marker, label="validation")
-    axes.axvline(best, color=_GREY, linewidth=1, linestyle=":", label=f"kept: epoch {best}")
+    axes.plot(epochs, train, color=BLUE, linestyle="--", marker=marker, label="training")
+    axes.plot(epochs, valid, color=VERMILION, marker=marker, label="validation")
+    axes.axvline(best, color=GREY, linewidth=1, linestyle=":", label=f"kept: epoch {best}")
     axes.set_xlabel("epoch")
     axes.set_title(what, loc="left")
-    axes.grid(color=_PALE, linewidth=0.6)
+    axes.grid(color=PALE, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

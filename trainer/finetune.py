@@ -13,6 +13,7 @@ from model.preprocess import Decoder
 from model.runtime import keras
 from trainer.dataset import LabelledImages
 from trainer.recipe import Recipe
+from trainer.train import make_optimizer
 
 # The head is trained already; a higher rate would first undo what the backbone knows.
 _RATE = 1e-2
@@ -50,21 +51,15 @@ def fine_tune(
     is below `loss_before`; returns whether one was.
     """
     _unfreeze(network, recipe.fine_tune)
-    optimizer = {
-        "class_name": recipe.optimizer,
-        "config": {
-            "learning_rate": recipe.learning_rate * _RATE,
-            "weight_decay": recipe.weight_decay,
-        },
-    }
-    network.compile(keras.optimizers.get(optimizer), loss="binary_crossentropy")
+    optimizer = make_optimizer(recipe, recipe.learning_rate * _RATE)
+    network.compile(optimizer, loss="binary_crossentropy")
     best_loss, best_weights, improved = loss_before, network.get_weights(), False
     for epoch in range(recipe.fine_tune_epochs):
         seed = [recipe.seed, recipe.epochs + epoch]
         order = np.random.default_rng(seed).permutation(len(train.images.paths))
         for images, labels in train.batches(order, recipe.batch_size):
             network.train_on_batch(images, labels)
-        loss = _loss(network, valid, recipe.batch_size)
+        loss = mean_loss(*scores_of(network, valid, recipe.batch_size))
         click.echo(f"fine-tuning {epoch + 1}/{recipe.fine_tune_epochs}: validation loss {loss:.3f}")
         if loss < best_loss:
             best_loss, best_weights, improved = loss, network.get_weights(), True
@@ -82,6 +77,11 @@ def scores_of(network: Any, images: Images, size: int) -> _Batch:  # noqa: ANN40
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
+def mean_loss(scores: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]) -> float:
+    """Binary cross-entropy of scores `[n]` against labels `[n]`, as Keras clips it."""
+    return float(np.mean(keras.losses.binary_crossentropy(labels[:, None], scores[:, None])))
+
+
 def _unfreeze(network: Any, layers: int) -> None:  # noqa: ANN401 - keras.Model
     backbone = next(layer for layer in network.layers if isinstance(layer, keras.Model))
     backbone.trainable = True
@@ -91,8 +91,3 @@ def _unfreeze(network: Any, layers: int) -> None:  # noqa: ANN401 - keras.Model
         # Its statistics are ImageNet's; those of a few batches of skin would be worse.
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
-
-
-def _loss(network: Any, valid: Images, size: int) -> float:  # noqa: ANN401 - keras.Model
-    scores, labels = scores_of(network, valid, size)
-    return float(np.mean(keras.losses.binary_crossentropy(labels[:, None], scores[:, None])))

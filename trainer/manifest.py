@@ -10,7 +10,7 @@ from typing import TextIO
 
 import click
 
-from model.labels import LabelOption, with_labels
+from model.labels import label_option, with_labels
 from model.sources import Listed, list_source
 
 NAMES = {0: "benign", 1: "malignant", None: "without label"}
@@ -28,9 +28,7 @@ class ManifestError(click.ClickException):
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file to write.  [default: the folder's name and .csv, in the working directory]",
 )
-@click.option(
-    "--label", "labels", type=LabelOption(), multiple=True, help="What a class folder means."
-)
+@label_option
 @click.option("--force", is_flag=True, help="Write over a file with other rows.")
 def manifest(
     folder: Path, output: Path | None, labels: tuple[tuple[str, int], ...], *, force: bool

@@ -19,7 +19,7 @@ from report.operating_point import threshold_for_sensitivity
 from trainer.backbone import FrozenBackbone, weights_digest
 from trainer.curves import save_curves
 from trainer.features import FeatureRows
-from trainer.finetune import Images, fine_tune, scores_of
+from trainer.finetune import Images, fine_tune, mean_loss, scores_of
 from trainer.recipe import Recipe
 from trainer.state import Best
 from trainer.train import HeadTraining, evaluate
@@ -129,7 +129,7 @@ def save_fine_tuned(
         click.echo("fine-tuning found nothing better: the checkpoint before it is kept")
         return saved
     scores, labels = scores_of(network, valid, order.recipe.batch_size)
-    loss = float(np.mean(keras.losses.binary_crossentropy(labels[:, None], scores[:, None])))
+    loss = mean_loss(scores, labels)
     figures = {"loss": loss, "accuracy": float(np.mean((scores >= 0.5) == labels))}
     tuned = _save(
         order,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from model.labels import LabelOption, with_labels
+from model.labels import label_option, with_labels
 from report.threshold import ThresholdType, choose
 
 if TYPE_CHECKING:
@@ -60,9 +60,7 @@ class Words(NamedTuple):
     type=ThresholdType(),
     help="With --run: malignant when score >= threshold.  [default: the model card's]",
 )
-@click.option(
-    "--label", "labels", type=LabelOption(), multiple=True, help="What a class folder means."
-)
+@label_option
 def show(
     source: str | None,
     run: str | None,
@@ -103,7 +101,7 @@ def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
     from db import results, runs
     from db.session import open_database
     from model.card import Decode
-    from report.contents import SYNTHETIC
+    from report.contents import SYNTHETIC, is_synthetic
     from trainer.grid import LEGEND
 
     with closing(open_database(must_exist=True)) as database, database.read() as session:
@@ -115,7 +113,7 @@ def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
     if not drawn:
         raise ShowError(f"run {run.id} has no scored images yet: start `celery -A worker worker`")
     notes = [f"threshold {threshold.value:g} ({threshold.kind}), seed {seed}", LEGEND]
-    if (card.get("data") or {}).get("synthetic") is True:
+    if is_synthetic(card):
         notes.append(SYNTHETIC)  # a picture travels without its report
     decode = Decode.model_validate(card.get("decode") or {})
     words = Words(f"run {run.id} of {run.source}", f"of {scored} scored images", notes)

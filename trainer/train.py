@@ -130,19 +130,20 @@ def make_head(backbone: FrozenBackbone, train: FeatureRows, recipe: Recipe) -> A
     keras.utils.set_random_seed(recipe.seed)
     layers = [*_feature_layers(train, recipe), *backbone.head_layers(), _score_unit(recipe)]
     head = keras.Sequential([keras.Input(train.features.shape[1:]), *layers], name="head")
-    optimizer = keras.optimizers.get(
-        {
-            "class_name": recipe.optimizer,
-            "config": {
-                "learning_rate": recipe.learning_rate,
-                "weight_decay": recipe.weight_decay,  # 0.0 and not None, which AdamW refuses
-            },
-        }
-    )
+    optimizer = make_optimizer(recipe, recipe.learning_rate)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
     head.compile(optimizer, loss="binary_crossentropy", metrics=["accuracy"])
     optimizer.build(head.trainable_variables)
     return head
+
+
+def make_optimizer(recipe: Recipe, learning_rate: float) -> Any:  # noqa: ANN401 - keras.Optimizer
+    """The recipe's optimizer at this rate."""
+    config = {
+        "learning_rate": learning_rate,
+        "weight_decay": recipe.weight_decay,  # 0.0 and not None, which AdamW refuses
+    }
+    return keras.optimizers.get({"class_name": recipe.optimizer, "config": config})
 
 
 def _variables(head: Any) -> list[Any]:  # noqa: ANN401 - keras.Model

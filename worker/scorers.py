@@ -29,6 +29,9 @@ class Scorers:
     def load(self, path: Path) -> "Scorer":
         """Load the checkpoint at `path`, whatever its digest."""
         read_checkpoint_card(path)  # a bad file should not wait for TensorFlow
+        return self._load(path)
+
+    def _load(self, path: Path) -> "Scorer":
         # Deferred: TensorFlow, which the producer must not import.
         from worker.scorer import Scorer
 
@@ -56,7 +59,7 @@ class Scorers:
         if error is not None and time.monotonic() < tried_at + RETRY_SECONDS:
             raise error
         try:
-            self.load(self._find(checkpoint))
+            self._load(self._find(checkpoint))
             self._failed.pop(checkpoint.digest, None)
         except CheckpointError as failure:
             self._failed[checkpoint.digest] = (time.monotonic(), failure)
