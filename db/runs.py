@@ -1,12 +1,25 @@
 """Reads and writes of checkpoints and runs."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from db.errors import DatabaseError, NoSuchRunError
+from db.precisions import PRECISIONS
 from db.tables import Batch, Checkpoint, Run
+
+
+class Needs(NamedTuple):
+    """What a run asks of a worker; the same for all of its batches."""
+
+    run_id: int
+    source: str
+    digest: str
+    path: str
+    precision: str
+    keep_features: bool
 
 
 def add_checkpoint(session: Session, digest: str, path: str, card: dict[str, Any]) -> Checkpoint:
@@ -31,17 +44,19 @@ def newest_checkpoint(session: Session) -> Checkpoint | None:
     return session.scalar(select(Checkpoint).order_by(Checkpoint.id.desc()).limit(1))
 
 
-def wanted_checkpoint(session: Session) -> Checkpoint | None:
-    """The checkpoint that the newest unfinished run needs, else the one entered last."""
-    wanted = session.scalar(
-        select(Checkpoint)
-        .join(Run)
-        .join(Batch, Batch.run_id == Run.id)
-        .where(Batch.finished_at.is_(None))
-        .order_by(Run.id.desc())
-        .limit(1)
+def wanted_first(session: Session) -> Needs | None:
+    """What the newest unfinished run needs; without one the checkpoint entered last, in float32."""
+    unfinished = session.scalar(
+        select(func.max(Run.id)).where(
+            exists().where(Batch.run_id == Run.id, Batch.finished_at.is_(None))
+        )
     )
-    return wanted or newest_checkpoint(session)
+    if unfinished is not None:
+        return needs_of(session, unfinished)
+    newest = newest_checkpoint(session)
+    if newest is None:
+        return None
+    return Needs(0, "", newest.digest, newest.path, PRECISIONS[0], keep_features=False)
 
 
 def find_run(session: Session, source: str, checkpoint_id: int, precision: str) -> Run | None:
@@ -52,6 +67,14 @@ def find_run(session: Session, source: str, checkpoint_id: int, precision: str) 
         .order_by(Run.id.desc())
         .limit(1)
     )
+
+
+def put_together(session: Session, run_ids: Sequence[int]) -> None:
+    """Let these runs, and those that the first is with already, be scored as one."""
+    if len(run_ids) > 1:
+        first = session.get_one(Run, run_ids[0])
+        number = first.together_id or first.id
+        session.execute(update(Run).where(Run.id.in_(run_ids)).values(together_id=number))
 
 
 def named_run(session: Session, name: str) -> Run | None:
@@ -86,7 +109,7 @@ def run_by_number(session: Session, number: int) -> Run:
     """
     run = session.get(Run, number)
     if run is None:
-        raise NoSuchRunError(f"there is no run {number}: `producer status` lists them")
+        raise _no_run(number)
     return run
 
 
@@ -101,3 +124,30 @@ def checkpoint_of(session: Session, run: Run) -> Checkpoint:
     if checkpoint is None:  # the foreign key forbids it
         raise DatabaseError(f"run {run.id} names a checkpoint that is not in the database")
     return checkpoint
+
+
+def needs_of(session: Session, run_id: int) -> Needs:
+    """What the run of this number asks of a worker.
+
+    Raises:
+        NoSuchRunError: there is none.
+    """
+    row = session.execute(
+        select(
+            Run.id,
+            Run.source,
+            Checkpoint.digest,
+            Checkpoint.path,
+            Run.precision,
+            Run.keep_features,
+        )
+        .join(Checkpoint, Checkpoint.id == Run.checkpoint_id)
+        .where(Run.id == run_id)
+    ).one_or_none()
+    if row is None:
+        raise _no_run(run_id)
+    return Needs(*row)
+
+
+def _no_run(number: int) -> NoSuchRunError:
+    return NoSuchRunError(f"there is no run {number}: `producer status` lists them")

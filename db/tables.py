@@ -12,6 +12,7 @@ from sqlalchemy import (
     Integer,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -51,6 +52,9 @@ class Run(Base):
     checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoints.id"))
     precision: Mapped[str] = mapped_column(Text)
     batch_size: Mapped[int]
+    # Runs enqueued together share this number: their batches are leased, and decoded, as one.
+    together_id: Mapped[int | None]
+    keep_features: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[float] = mapped_column(Double, server_default=Now())
 
 
@@ -70,6 +74,12 @@ class Batch(Base):
     # On a second attempt images go one by one: the one begun last, and how often it was begun.
     suspect_id: Mapped[int | None] = mapped_column(ImageId)
     suspect_starts: Mapped[int] = mapped_column(server_default="0")
+    # Where the last attempt's time went; runs that were scored together share the first three.
+    read_seconds: Mapped[float | None] = mapped_column(Double)
+    decode_seconds: Mapped[float | None] = mapped_column(Double)
+    compute_seconds: Mapped[float | None] = mapped_column(Double)
+    # Up to the commit, which is not over when this is stored.
+    write_seconds: Mapped[float | None] = mapped_column(Double)
 
 
 class Image(Base):

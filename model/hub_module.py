@@ -1,11 +1,16 @@
 """A TensorFlow Hub module as a Keras 3 layer that carries the module inside the .keras file."""
 
+import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from model.graph_safety import refuse_unsafe_module
 from model.runtime import hub, keras, tf
+
+# Modules in use by their digest: a second checkpoint of the same backbone loads none.
+_loaded: WeakValueDictionary[str, Any] = WeakValueDictionary()
 
 
 @keras.saving.register_keras_serializable("dermscore")
@@ -13,7 +18,8 @@ class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
     """A frozen feature-vector module: `[n, height, width, 3]` in [0, 1] to `[n, features]`.
 
     `hub.KerasLayer` is refused by Keras 3, and under tf_keras needs the module's folder to reload.
-    The `module` is loaded from `folder` unless it is given.
+    The `module` is loaded from `folder` unless it is given. One out of a checkpoint has a `digest`,
+    that of the module's files.
     """
 
     def __init__(
@@ -26,6 +32,7 @@ class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
         super().__init__(**{**options, "trainable": False})
         self._features = features
         self._folder = folder
+        self.digest: str | None = None
         self._module = hub.load(str(folder)) if folder is not None and module is None else module
 
     def call(self, images: Any) -> Any:  # noqa: ANN401 - tensors have no static type
@@ -49,8 +56,21 @@ class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
 
     def load_assets(self, inner_path: str) -> None:
         """Load the module from inside the .keras file, which is unpacked only for this moment."""
-        refuse_unsafe_module(Path(inner_path))
-        self._module = hub.load(inner_path)
+        self.digest = module_digest(Path(inner_path))
+        module = _loaded.get(self.digest)
+        if module is None:
+            refuse_unsafe_module(Path(inner_path))
+            module = _loaded[self.digest] = hub.load(inner_path)
+        self._module = module
+
+
+def module_digest(folder: Path) -> str:
+    """SHA-256 over names and bytes of a module's files."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{file.relative_to(folder).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def feature_count(module: Any, height: int, width: int) -> int:  # noqa: ANN401 - what hub.load gives

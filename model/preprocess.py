@@ -1,7 +1,7 @@
 """Bytes to float32 `[height, width, 3]` in [0, 1]: the tf.data decode path."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +28,8 @@ class DecodedBatch(NamedTuple):
     positions: list[int]
     errors: dict[int, ImageError]
     digests: dict[int, str]
+    read_seconds: float = 0.0
+    decode_seconds: float = 0.0
 
 
 class Decoder:
@@ -40,13 +42,22 @@ class Decoder:
             self._decode_all, input_signature=[tf.TensorSpec([None], tf.string)]
         )
 
-    def decode_files(self, root: Path, paths: Sequence[str]) -> DecodedBatch:
-        """Read and decode files under `root`; each path ends as an image or as an error."""
+    def decode_files(
+        self, root: Path, paths: Sequence[str], skip: Callable[[int, str], bool] | None = None
+    ) -> DecodedBatch:
+        """Read and decode files under `root`; each path ends as an image or as an error.
+
+        But for those that `skip` answers for, asked with position and digest.
+        """
         batch = self._empty(len(paths))
         group: dict[int, bytes] = {}
         for position, path in enumerate(paths):
             try:
-                self._admit(position, read_image(root, path), group, batch)
+                file = read_image(root, path)
+                if skip is not None and skip(position, file.digest):
+                    batch.digests[position] = file.digest
+                    continue
+                self._admit(position, file, group, batch)
             except ImageError as error:
                 batch.errors[position] = error
             if sum(map(len, group.values())) >= GROUP_BYTES:

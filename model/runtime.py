@@ -17,6 +17,8 @@ from pathlib import Path
 # 2: errors only, once the log level takes hold.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from model.cores import threads
+
 _NOISE = re.compile(r"[IW]\d{4} |WARNING: All log messages before absl|.*(pkg_resources|^\s*$)")
 _NO_GPU = re.compile(r"E\d{4} .*cuda_platform.*cuInit")
 
@@ -59,12 +61,24 @@ with _start_up_noise_held_back(), warnings.catch_warnings():
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        # Untested on a GPU: leave memory for others instead of taking all of it at once.
+    # Untested on a GPU: one for each process, which CUDA_VISIBLE_DEVICES chooses, and memory left
+    # for others instead of taking all of it at once.
+    tf.config.set_visible_devices(gpus[:1], "GPU")
+    for gpu in gpus[:1]:
         tf.config.experimental.set_memory_growth(gpu, True)
+    tf.config.threading.set_intra_op_parallelism_threads(threads())
+
+
+def device_name() -> str:
+    """Where this process computes."""
+    if not gpus:
+        return f"CPU ({threads()} threads)"
+    return "GPU" if len(gpus) == 1 else f"the first of {len(gpus)} GPUs (see CUDA_VISIBLE_DEVICES)"
+
 
 __all__ = [
     "convert_variables_to_constants_v2",
+    "device_name",
     "gpus",
     "hub",
     "keras",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from db.precisions import PRECISIONS
 from model.labels import label_option, with_labels
 
 
@@ -16,10 +17,24 @@ def main() -> None:
 @click.argument("sources", metavar="SOURCE", nargs=-1, required=True)
 @click.option(
     "--checkpoint",
-    envvar="CHECKPOINT",
-    show_envvar=True,
+    "checkpoints",
+    multiple=True,
+    metavar="FILE",
     type=click.Path(path_type=Path),
-    help="The .keras file to score with; default: the newest that is known.",
+    help="The .keras file to score with; given several times, a run for each, and every image is "
+    "decoded once for all. Default: $CHECKPOINT, or the newest that is known.",
+)
+@click.option(
+    "--precision",
+    default=PRECISIONS[0],
+    show_default=True,
+    type=click.Choice(PRECISIONS),
+    help="What the workers compute in; bfloat16 halves the time on a CPU that has it.",
+)
+@click.option(
+    "--keep-features",
+    is_flag=True,
+    help="Let the workers keep the backbone's features in FEATURE_CACHE, and use those there.",
 )
 @click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1, 4096))
 @click.option("--name", help="A name for the run, to know it by instead of its number.")
@@ -28,7 +43,9 @@ def main() -> None:
 @click.option("--wait", is_flag=True, help="Show progress until every image has its outcome.")
 def enqueue(
     sources: tuple[str, ...],
-    checkpoint: Path | None,
+    checkpoints: tuple[Path, ...],
+    precision: str,
+    keep_features: bool,
     batch_size: int,
     name: str | None,
     new_run: bool,
@@ -43,19 +60,23 @@ def enqueue(
     """
     if len(sources) > 1:
         raise click.UsageError("one SOURCE at a time; put a glob in quotes: 'data/test/*.jpg'")
+    if name is not None and len(checkpoints) > 1:
+        raise click.UsageError("--name is for one run: name one --checkpoint, or leave out --name")
     from model.settings import data_root
     from model.sources import list_source, source_key
-    from producer.orders import Order
+    from producer.orders import Order, checkpoint_setting
     from producer.run_order import run_order
 
     root = data_root()
     source = sources[0]
     order = Order(
         source if source == "-" else source_key(source, root),
-        checkpoint,
+        checkpoints or checkpoint_setting(),
         batch_size,
         name,
         new_run,
+        precision,
+        keep_features,
     )
     run_order(order, list_source(source, root, with_labels(labels)), wait=wait)
 

@@ -1,6 +1,6 @@
 """Rows to run, images, batches and messages. The ledger first: a message is only a hint."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -25,12 +25,14 @@ CHUNK = 10_000
 
 @dataclass
 class Listing:
-    """What came of listing a source into a run."""
+    """What came of listing a source into a run; `carried` waits to fill a batch up."""
 
+    run_id: int
     new: int = 0
     known: int = 0
     unlabelled: int = 0
     spans: list[tuple[int, int]] = field(default_factory=list)
+    carried: list[Listed] = field(default_factory=list)
 
     @property
     def images(self) -> int:
@@ -38,62 +40,77 @@ class Listing:
         return self.new + self.known
 
 
-def list_into_run(
-    database: Database, run_id: int, rows: Iterator[Listed], told: Callable[[int], None]
-) -> Listing:
-    """Stage new images in chunks, then make all of them owed at once.
+def list_into_runs(
+    database: Database,
+    run_ids: Sequence[int],
+    rows: Iterator[Listed],
+    told: Callable[[int], None],
+) -> list[Listing]:
+    """Stage new images of each run in chunks, then make all of them owed at once.
 
-    `told` is called with the number of images so far. A source that turns out bad leaves the run as
-    it was; a producer that is killed or interrupted leaves staged images for the next `enqueue`.
+    `told` is called with the number of images so far. A source that turns out bad leaves the runs
+    as they were; a producer that is killed or interrupted leaves staged images for the next
+    `enqueue`.
 
     Raises:
-        SourceError: the source is bad, or gives an image another label than the run holds.
+        SourceError: the source is bad, or gives an image another label than a run holds.
     """
-    listing = Listing()
+    listings = [Listing(run_id) for run_id in run_ids]
     try:
-        _stage(database, run_id, rows, listing, told)
+        _stage(database, rows, listings, told)
     except SourceError:
+        for listing in listings:
+            _take_back(database, listing)
+        raise
+    for run_id in run_ids:
         with database.write() as session:
             lock_run(session, run_id)
-            for span in listing.spans:
-                unstage_images(session, run_id, *span)
-            drop_run_if_empty(session, run_id)
-        raise
-    with database.write() as session:
-        lock_run(session, run_id)
-        cut_batches(session, run_id)
-    return listing
+            cut_batches(session, run_id)
+    return listings
 
 
-def publish_owed(database: Database, run_id: int) -> int:
-    """Send a message for each batch that nobody finished or holds; returns how many."""
+def publish_owed(database: Database, run_ids: Sequence[int]) -> int:
+    """Send a message for each batch that nobody finished or holds; returns how many.
+
+    Runs that were enqueued together share a message: whoever leases a batch of one takes all.
+    """
     from worker.publish import publish  # deferred: Celery, which a bad order should not wait for
 
-    with database.write() as session:
-        owed = claim_owed(session, run_id)
-    publish(BatchKey(run_id, number) for number in owed)
+    owed: dict[int, BatchKey] = {}
+    for run_id in run_ids:
+        with database.write() as session:
+            for number in claim_owed(session, run_id):
+                owed.setdefault(number, BatchKey(run_id, number))
+    publish(owed.values())
     return len(owed)
+
+
+def _take_back(database: Database, listing: Listing) -> None:
+    with database.write() as session:
+        lock_run(session, listing.run_id)
+        for span in listing.spans:
+            unstage_images(session, listing.run_id, *span)
+        drop_run_if_empty(session, listing.run_id)
 
 
 def _stage(
     database: Database,
-    run_id: int,
     rows: Iterator[Listed],
-    listing: Listing,
+    listings: Sequence[Listing],
     told: Callable[[int], None],
 ) -> None:
-    carried: list[Listed] = []
     while chunk := list(islice(rows, CHUNK)):
-        carried = _stage_chunk(database, run_id, carried + chunk, listing, last=False)
-        told(listing.images + len(carried))
-    if carried:
-        _stage_chunk(database, run_id, carried, listing, last=True)
+        for listing in listings:
+            _stage_chunk(database, listing, listing.carried + chunk, last=False)
+        told(listings[0].images + len(listings[0].carried))
+    for listing in listings:
+        if listing.carried:
+            _stage_chunk(database, listing, listing.carried, last=True)
 
 
-def _stage_chunk(
-    database: Database, run_id: int, chunk: list[Listed], listing: Listing, *, last: bool
-) -> list[Listed]:
-    """Stage whole batches of what is new in `chunk`; returns the rest, for the next to fill up."""
+def _stage_chunk(database: Database, listing: Listing, chunk: list[Listed], *, last: bool) -> None:
+    """Stage whole batches of what is new in `chunk`; the rest is carried to the next."""
+    run_id = listing.run_id
     with database.write() as session:
         run = lock_run(session, run_id)
         new = _new_images(chunk, stored_labels(session, run_id, [row.path for row in chunk]))
@@ -105,7 +122,7 @@ def _stage_chunk(
     listing.new += keep
     listing.known += len(chunk) - len(new)
     listing.unlabelled += sum(image.label is None for image in images)
-    return new[keep:]
+    listing.carried = new[keep:]
 
 
 def _new_images(chunk: list[Listed], stored: dict[str, int | None]) -> list[Listed]:

@@ -1,46 +1,77 @@
 """Which run an order is for: the checkpoint, and the run found or made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.orm import Session
 
+from db.precisions import PRECISIONS
 from db.runs import add_checkpoint, find_run, named_run, newest_checkpoint
 from db.tables import Checkpoint, Run
 from model.card import read_checkpoint_card
 from producer.errors import EnqueueError
 
-PRECISION = "float32"
-
 
 @dataclass(frozen=True)
 class Order:
-    """What `producer enqueue` was asked for; `source` is the name by which it is known again."""
+    """What `producer enqueue` was asked for; `source` is the name by which it is known again.
+
+    One run for each of `checkpoints`; without any, one for the newest that is known.
+    """
 
     source: str
-    checkpoint: Path | None
+    checkpoints: tuple[Path, ...]
     batch_size: int = 64
     name: str | None = None
     new_run: bool = False
+    precision: str = PRECISIONS[0]
+    keep_features: bool = False
 
 
-def choose_checkpoint(session: Session, path: Path | None) -> Checkpoint:
-    """The checkpoint at `path`, entered if it is new; without one the newest that is known.
+class CheckpointSettings(BaseSettings):
+    """`CHECKPOINT`, the file that is enqueued for unless another is named."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True)
+
+    checkpoint: Path | None = None
+
+
+def checkpoint_setting() -> tuple[Path, ...]:
+    """The checkpoint that `CHECKPOINT` names, if it does."""
+    setting = CheckpointSettings().checkpoint
+    return () if setting is None else (setting,)
+
+
+def choose_checkpoints(session: Session, paths: Sequence[Path]) -> list[Checkpoint]:
+    """The checkpoints at `paths`, entered if new; without any the newest that is known.
 
     Raises:
         CheckpointError: the file is missing, broken or without its card.
-        EnqueueError: none is known.
+        EnqueueError: none is known, or one is named twice.
     """
-    if path is not None:
-        card = read_checkpoint_card(path)
-        return add_checkpoint(session, card.digest, str(path.absolute()), card.as_json())
+    if paths:
+        return _entered(session, paths)
     newest = newest_checkpoint(session)
     if newest is None:
         raise EnqueueError(
             "no checkpoint is known yet: make one with `trainer train TRAIN VALID`, "
             "or name one with --checkpoint FILE"
         )
-    return newest
+    return [newest]
+
+
+def _entered(session: Session, paths: Sequence[Path]) -> list[Checkpoint]:
+    found: dict[str, Checkpoint] = {}
+    for path in paths:
+        card = read_checkpoint_card(path)
+        if card.digest in found:
+            raise EnqueueError(f"--checkpoint {path} is named twice: by its bytes it is the same")
+        found[card.digest] = add_checkpoint(
+            session, card.digest, str(path.absolute()), card.as_json()
+        )
+    return list(found.values())
 
 
 def find_or_make_run(session: Session, order: Order, checkpoint: Checkpoint) -> Run:
@@ -51,6 +82,7 @@ def find_or_make_run(session: Session, order: Order, checkpoint: Checkpoint) -> 
     """
     found = None if order.new_run else _find(session, order, checkpoint)
     if found is not None:
+        found.keep_features = found.keep_features or order.keep_features
         return found
     if order.name is not None:
         _check_name(session, order.name)
@@ -58,8 +90,9 @@ def find_or_make_run(session: Session, order: Order, checkpoint: Checkpoint) -> 
         name=order.name,
         source=order.source,
         checkpoint_id=checkpoint.id,
-        precision=PRECISION,
+        precision=order.precision,
         batch_size=order.batch_size,
+        keep_features=order.keep_features,
     )
     session.add(run)
     session.flush()
@@ -71,14 +104,15 @@ def _find(session: Session, order: Order, checkpoint: Checkpoint) -> Run | None:
         # What comes down a pipe has no name to know it by: each time it is another dataset.
         if order.source == "-":
             return None
-        return find_run(session, order.source, checkpoint.id, PRECISION)
+        return find_run(session, order.source, checkpoint.id, order.precision)
     run = named_run(session, order.name)
     if run is None:
         return None
-    if (run.source, run.checkpoint_id, run.precision) != (order.source, checkpoint.id, PRECISION):
+    asked = (order.source, checkpoint.id, order.precision)
+    if (run.source, run.checkpoint_id, run.precision) != asked:
         raise EnqueueError(
             f"--name {order.name} belongs to run {run.id}, which is of {run.source} or of another "
-            "checkpoint: choose another name"
+            "checkpoint or precision: choose another name"
         )
     return run
 

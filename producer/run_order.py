@@ -2,52 +2,80 @@
 
 import sys
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import click
 
 from db.results import Progress, progress
-from db.runs import drop_checkpoint_if_unused, newest_checkpoint
+from db.runs import drop_checkpoint_if_unused, newest_checkpoint, put_together
 from db.session import Database, open_database
 from model.errors import SourceError
 from model.sources import Listed
-from producer.enqueue import Listing, list_into_run, publish_owed
-from producer.orders import Order, choose_checkpoint, find_or_make_run
+from producer.enqueue import Listing, list_into_runs, publish_owed
+from producer.orders import Order, choose_checkpoints, find_or_make_run
 from producer.watch import wait_for_run
 
 INTERRUPTED = 130  # exit code, as the shell gives it after Ctrl-C
 
 
+class Made(NamedTuple):
+    """A run of an order, and what was entered for it; `is_new` is about the checkpoint."""
+
+    run_id: int
+    checkpoint_id: int
+    digest: str
+    is_new: bool
+
+
 def run_order(order: Order, rows: Iterator[Listed], *, wait: bool) -> None:
-    """List `rows` into the order's run, publish what is owed, and say what to type next."""
+    """List `rows` into the order's runs, publish what is owed, and say what to type next."""
     database = open_database()
     rows = _started(rows)
+    made = _make_runs(database, order)
+    listings = _list(database, made, rows)
+    pending = []
+    for one, listing in zip(made, listings, strict=True):
+        with database.read() as session:
+            counts = progress(session, one.run_id)
+        click.echo(_summary(one, listing, counts))
+        if counts.pending:
+            pending.append(one.run_id)
+    if pending:
+        click.echo(f"{publish_owed(database, pending)} batches enqueued")
+    if wait:
+        for run_id in pending:
+            counts = _wait(database, run_id)
+            click.echo(f"run {run_id}: {counts.scored} scored, {counts.unreadable} unreadable")
+        pending = []
+    click.echo(_next(made, pending=bool(pending)))
+
+
+def _make_runs(database: Database, order: Order) -> list[Made]:
     with database.write() as session:
         newest = newest_checkpoint(session)
-        checkpoint = choose_checkpoint(session, order.checkpoint)
-        run = find_or_make_run(session, order, checkpoint)
-        run_id, digest = run.id, checkpoint.digest
-        is_new = newest is None or checkpoint.id > newest.id
+        made = []
+        for checkpoint in choose_checkpoints(session, order.checkpoints):
+            run = find_or_make_run(session, order, checkpoint)
+            is_new = newest is None or checkpoint.id > newest.id
+            made.append(Made(run.id, checkpoint.id, checkpoint.digest, is_new))
+        put_together(session, [one.run_id for one in made])
+    return made
+
+
+def _list(database: Database, made: list[Made], rows: Iterator[Listed]) -> list[Listing]:
     try:
-        listing = list_into_run(database, run_id, rows, _tell_count)
+        listings = list_into_runs(database, [one.run_id for one in made], rows, _tell_count)
     except KeyboardInterrupt:
         click.echo("\nlisting was interrupted: the same command goes on with it", err=True)
         raise SystemExit(INTERRUPTED) from None
     except SourceError:
-        if is_new:  # or the next order without --checkpoint would score with it
-            with database.write() as session:
-                drop_checkpoint_if_unused(session, checkpoint.id)
+        with database.write() as session:
+            for one in made:
+                if one.is_new:  # or the next order without --checkpoint would score with it
+                    drop_checkpoint_if_unused(session, one.checkpoint_id)
         raise
     _end_count()
-    with database.read() as session:
-        counts = progress(session, run_id)
-    click.echo(_summary(run_id, digest, listing, counts))
-    if counts.pending:
-        sent = publish_owed(database, run_id)
-        click.echo(f"{sent} batches enqueued")
-    if wait and counts.pending:
-        counts = _wait(database, run_id)
-        click.echo(f"{counts.scored} scored, {counts.unreadable} unreadable")
-    click.echo(_next(run_id, counts))
+    return listings
 
 
 def _started(rows: Iterator[Listed]) -> Iterator[Listed]:
@@ -72,11 +100,11 @@ def _end_count() -> None:
         click.echo("\r\033[K", nl=False, err=True)
 
 
-def _summary(run_id: int, digest: str, listing: Listing, counts: Progress) -> str:
+def _summary(made: Made, listing: Listing, counts: Progress) -> str:
     unlabelled = f", {listing.unlabelled} of the new without label" if listing.unlabelled else ""
     return (
-        f"run {run_id}: {counts.listed} images ({listing.new} new{unlabelled}), "
-        f"checkpoint {digest[:12]}; {counts.scored} scored, {counts.unreadable} unreadable, "
+        f"run {made.run_id}: {counts.listed} images ({listing.new} new{unlabelled}), "
+        f"checkpoint {made.digest[:12]}; {counts.scored} scored, {counts.unreadable} unreadable, "
         f"{counts.pending} pending"
     )
 
@@ -93,7 +121,7 @@ def _wait(database: Database, run_id: int) -> Progress:
         raise SystemExit(INTERRUPTED) from None
 
 
-def _next(run_id: int, counts: Progress) -> str:
-    if counts.pending:
+def _next(made: list[Made], *, pending: bool) -> str:
+    if pending:
         return "next: celery -A worker worker --drain"
-    return f"next: report --run {run_id} --threshold 0.23"
+    return "\n".join(f"next: report --run {one.run_id} --threshold 0.23" for one in made)

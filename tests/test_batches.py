@@ -1,75 +1,87 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 from sqlalchemy import select, update
 
 from db.clock import Now
-from db.ledger import BatchKey, take_lease
+from db.ledger import BatchKey, Seconds, take_leases
 from db.listing import ListedImage, cut_batches, stage_images
-from db.runs import add_checkpoint
+from db.runs import Needs, add_checkpoint, put_together
 from db.session import Database
 from db.tables import Batch, Image, Prediction, Run
-from model.errors import ImageError
+from model.errors import CheckpointError, ImageError
 from worker.batches import MAX_STARTS, BatchScoring
-
-ROOT = Path("/data")
+from worker.scored import KnownDigests, RunScores, Scored
 
 
 class Killed(BaseException):
     """Stands for the end of the process: what comes after it in the worker does not happen."""
 
 
-class Decoded(NamedTuple):
-    images: npt.NDArray[np.float32]
-    positions: list[int]
-    errors: dict[int, ImageError]
-    digests: dict[int, str]
+class NameEngine:
+    """Scores an image by the number that is its file's name; `7.bad` cannot be decoded.
 
-
-class NameScorer:
-    """Scores an image by the number that is its file's name; `7.bad` cannot be decoded."""
+    Runs get the same scores, but for those in `halved`. Checkpoints in `absent` are not to be had.
+    """
 
     def __init__(self) -> None:
         self.decoded: list[list[str]] = []
+        self.runs: list[list[int]] = []
+        self.halved: set[int] = set()
+        self.absent: set[str] = set()
         self.before_score: Callable[[list[str]], None] = lambda _names: None
+        self.device = "nothing"
 
-    def decode(self, root: Path, paths: Sequence[str]) -> Decoded:
-        assert root == ROOT
+    def prepare(self, needs: Needs) -> None:
+        if needs.digest in self.absent:
+            raise CheckpointError(f"checkpoint {needs.digest[:4]} is not to be had")
+
+    def score(self, runs: Sequence[Needs], paths: Sequence[str], _known: KnownDigests) -> Scored:
         self.decoded.append(list(paths))
+        self.runs.append([needs.run_id for needs in runs])
+        self.before_score(list(paths))
         good = [at for at, path in enumerate(paths) if not path.endswith(".bad")]
-        images = np.zeros((len(good), 1, 1, 3), np.float32)
-        images[:, 0, 0, 0] = [float(paths[at]) for at in good]
         errors = {
             at: ImageError("corrupt", f"{path} is damaged")
             for at, path in enumerate(paths)
             if at not in good
         }
-        return Decoded(images, good, errors, {at: f"digest of {paths[at]}" for at in good})
+        digests = {at: f"digest of {paths[at]}" for at in good}
+        return Scored(
+            [
+                RunScores(
+                    {at: float(paths[at]) / (1 + (needs.run_id in self.halved)) for at in good},
+                    errors,
+                    digests,
+                    {},
+                )
+                for needs in runs
+            ],
+            Seconds(read=1, decode=2, compute=4),
+        )
 
-    def score(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        self.before_score(self.decoded[-1])
-        return images[:, 0, 0, 0].astype(np.float64)
+    def failure(self, digest: str, _precision: str) -> None:
+        raise NotImplementedError(digest)
+
+    def close(self) -> None:
+        raise NotImplementedError
 
 
 @pytest.fixture
-def scorer() -> NameScorer:
-    return NameScorer()
+def scorer() -> NameEngine:
+    return NameEngine()
 
 
 @pytest.fixture
-def scoring(database: Database) -> BatchScoring:
-    return BatchScoring(database, ROOT, "ana")
+def scoring(database: Database, scorer: NameEngine) -> BatchScoring:
+    return BatchScoring(database, scorer, "ana")
 
 
-def store_run(database: Database, *names: str) -> BatchKey:
+def store_run(database: Database, *names: str, digest: str = "a" * 64) -> BatchKey:
     """A run of one batch of images of these names."""
     with database.write() as session:
-        checkpoint = add_checkpoint(session, "a" * 64, "model.keras", {})
+        checkpoint = add_checkpoint(session, digest, "model.keras", {})
         run = Run(source="images", checkpoint_id=checkpoint.id, precision="float32", batch_size=64)
         session.add(run)
         session.flush()
@@ -78,12 +90,13 @@ def store_run(database: Database, *names: str) -> BatchKey:
         return BatchKey(run.id, 1)
 
 
-def stored(database: Database) -> dict[str, float | str | None]:
+def stored(database: Database, run_id: int = 1) -> dict[str, float | str | None]:
     """Image to score or error code."""
     with database.read() as session:
         rows = session.execute(
             select(Image.path, Prediction.score, Prediction.error)
             .join(Prediction, Prediction.image_id == Image.id)
+            .where(Image.run_id == run_id)
             .order_by(Image.id)
         )
         return {row.path: row.error or row.score for row in rows}
@@ -110,19 +123,19 @@ def die_on(name: str) -> Callable[[list[str]], None]:
     return die
 
 
-def attempt(database: Database, scoring: BatchScoring, key: BatchKey, scorer: NameScorer) -> None:
+def attempt(database: Database, scoring: BatchScoring, key: BatchKey) -> None:
     """One worker's attempt, from which it may not return."""
     free(database)
     with suppress(Killed):
-        scoring.score(key, scorer)
+        scoring.score(key)
 
 
 def test_a_batch_is_scored_as_a_whole(
-    database: Database, scoring: BatchScoring, scorer: NameScorer
+    database: Database, scoring: BatchScoring, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.125", "7.bad", "0.5", "1", "0")
 
-    scoring.score(key, scorer)
+    scoring.score(key)
 
     assert scorer.decoded == [["0.125", "7.bad", "0.5", "1", "0"]]
     assert stored(database) == {"0.125": 0.125, "7.bad": "corrupt", "0.5": 0.5, "1": 1, "0": 0}
@@ -130,10 +143,8 @@ def test_a_batch_is_scored_as_a_whole(
     assert batch(database, key).leased_until is None
 
 
-def test_an_outcome_says_all_that_is_known(
-    database: Database, scoring: BatchScoring, scorer: NameScorer
-) -> None:
-    scoring.score(store_run(database, "7.bad", "0.5"), scorer)
+def test_an_outcome_says_all_that_is_known(database: Database, scoring: BatchScoring) -> None:
+    scoring.score(store_run(database, "7.bad", "0.5"))
 
     with database.read() as session:
         bad, good = session.scalars(select(Prediction).order_by(Prediction.image_id))
@@ -141,59 +152,55 @@ def test_an_outcome_says_all_that_is_known(
     assert (good.detail, good.image_digest, good.worker) == (None, "digest of 0.5", "ana")
 
 
-def test_a_batch_of_bad_images_alone_is_finished(
-    database: Database, scoring: BatchScoring, scorer: NameScorer
-) -> None:
+def test_a_batch_of_bad_images_alone_is_finished(database: Database, scoring: BatchScoring) -> None:
     key = store_run(database, "1.bad", "2.bad")
 
-    scoring.score(key, scorer)
+    scoring.score(key)
 
     assert stored(database) == {"1.bad": "corrupt", "2.bad": "corrupt"}
     assert batch(database, key).finished_at
 
 
 def test_a_message_delivered_twice_finds_nothing_to_do(
-    database: Database, scoring: BatchScoring, scorer: NameScorer
+    database: Database, scoring: BatchScoring, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.5")
-    scoring.score(key, scorer)
+    scoring.score(key)
 
-    scoring.score(key, scorer)
+    scoring.score(key)
 
     assert scorer.decoded == [["0.5"]]
     assert batch(database, key).attempts == 1
 
 
 def test_a_batch_that_another_worker_holds_is_left_alone(
-    database: Database, scoring: BatchScoring, scorer: NameScorer
+    database: Database, scoring: BatchScoring, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.5")
     with database.write() as session:
-        take_lease(session, key, "ben", 60)
+        take_leases(session, key, "ben", 60)
 
-    scoring.score(key, scorer)
+    scoring.score(key)
 
     assert scorer.decoded == []
     assert batch(database, key).worker == "ben"
 
 
 def test_the_same_batch_delivered_while_it_is_scored_is_scored_once(
-    database: Database, scoring: BatchScoring, scorer: NameScorer
+    database: Database, scoring: BatchScoring, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.5")
-    other = NameScorer()
-    scorer.before_score = lambda _names: BatchScoring(database, ROOT, "ben").score(key, other)
+    other = NameEngine()
+    scorer.before_score = lambda _names: BatchScoring(database, other, "ben").score(key)
 
-    scoring.score(key, scorer)
+    scoring.score(key)
 
     assert other.decoded == []
     assert stored(database) == {"0.5": 0.5}
 
 
-def test_a_score_that_is_none_becomes_an_error(
-    database: Database, scoring: BatchScoring, scorer: NameScorer
-) -> None:
-    scoring.score(store_run(database, "nan", "inf", "-0.5", "1.5", "0.5"), scorer)
+def test_a_score_that_is_none_becomes_an_error(database: Database, scoring: BatchScoring) -> None:
+    scoring.score(store_run(database, "nan", "inf", "-0.5", "1.5", "0.5"))
 
     assert stored(database) == {
         "nan": "bad_score",
@@ -205,7 +212,7 @@ def test_a_score_that_is_none_becomes_an_error(
 
 
 def test_an_exception_gives_the_batch_back_at_once(
-    database: Database, scoring: BatchScoring, scorer: NameScorer
+    database: Database, scoring: BatchScoring, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.25", "0.5")
 
@@ -214,7 +221,7 @@ def test_an_exception_gives_the_batch_back_at_once(
 
     scorer.before_score = fail
     with pytest.raises(MemoryError):
-        scoring.score(key, scorer)
+        scoring.score(key)
 
     with database.read() as session:  # by now, for any clock has ticked
         assert session.scalar(select(Batch.leased_until <= Now()))
@@ -223,14 +230,14 @@ def test_an_exception_gives_the_batch_back_at_once(
 
 
 def test_a_second_attempt_goes_image_by_image(
-    database: Database, scoring: BatchScoring, scorer: NameScorer
+    database: Database, scoring: BatchScoring, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.25", "7.bad", "0.5")
     with database.write() as session:
-        take_lease(session, key, "ben", 60)
+        take_leases(session, key, "ben", 60)
     free(database)
 
-    scoring.score(key, scorer)
+    scoring.score(key)
 
     assert scorer.decoded == [["0.25"], ["7.bad"], ["0.5"]]
     assert stored(database) == {"0.25": 0.25, "7.bad": "corrupt", "0.5": 0.5}
@@ -238,11 +245,11 @@ def test_a_second_attempt_goes_image_by_image(
 
 
 def test_on_a_second_attempt_each_image_is_written_down_before_and_stored_after(
-    database: Database, scoring: BatchScoring, scorer: NameScorer
+    database: Database, scoring: BatchScoring, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.25", "0.5", "0.75")
     with database.write() as session:
-        take_lease(session, key, "ben", 60)
+        take_leases(session, key, "ben", 60)
     free(database)
     with database.read() as session:
         ids = list(session.scalars(select(Image.id).order_by(Image.id)))
@@ -253,37 +260,37 @@ def test_on_a_second_attempt_each_image_is_written_down_before_and_stored_after(
         seen.append((now.suspect_id, now.suspect_starts, len(stored(database))))
 
     scorer.before_score = look
-    scoring.score(key, scorer)
+    scoring.score(key)
 
     assert seen == [(ids[0], 1, 0), (ids[1], 1, 1), (ids[2], 1, 2)]
 
 
 def test_images_with_a_prediction_are_not_scored_again(
-    database: Database, scoring: BatchScoring, scorer: NameScorer
+    database: Database, scoring: BatchScoring, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.25", "0.5", "0.75")
     scorer.before_score = die_on("0.5")
-    attempt(database, scoring, key, scorer)  # as a whole: nothing is stored
-    attempt(database, scoring, key, scorer)  # one by one: the first is stored
+    attempt(database, scoring, key)  # as a whole: nothing is stored
+    attempt(database, scoring, key)  # one by one: the first is stored
 
     scorer.decoded.clear()
     scorer.before_score = lambda _names: None
-    attempt(database, scoring, key, scorer)
+    attempt(database, scoring, key)
 
     assert scorer.decoded == [["0.5"], ["0.75"]]
     assert stored(database) == {"0.25": 0.25, "0.5": 0.5, "0.75": 0.75}
 
 
 def test_an_image_that_kills_every_worker_costs_only_itself(
-    database: Database, scoring: BatchScoring, scorer: NameScorer
+    database: Database, scoring: BatchScoring, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.25", "0.5", "0.75")
     scorer.before_score = die_on("0.5")
 
     for _ in range(1 + MAX_STARTS):  # once in company, then alone
-        attempt(database, scoring, key, scorer)
+        attempt(database, scoring, key)
         assert not batch(database, key).finished_at
-    attempt(database, scoring, key, scorer)
+    attempt(database, scoring, key)
 
     assert stored(database) == {"0.25": 0.25, "0.5": "worker_died", "0.75": 0.75}
     assert batch(database, key).finished_at
@@ -291,7 +298,7 @@ def test_an_image_that_kills_every_worker_costs_only_itself(
 
 
 def test_two_images_that_kill_every_worker_cost_only_themselves(
-    database: Database, scoring: BatchScoring, scorer: NameScorer
+    database: Database, scoring: BatchScoring, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.25", "0.5", "0.75", "1")
 
@@ -302,7 +309,7 @@ def test_two_images_that_kill_every_worker_cost_only_themselves(
     scorer.before_score = die
     attempts = 0
     while not batch(database, key).finished_at:
-        attempt(database, scoring, key, scorer)
+        attempt(database, scoring, key)
         attempts += 1
         assert attempts < 20
 
@@ -311,17 +318,17 @@ def test_two_images_that_kill_every_worker_cost_only_themselves(
 
 
 def test_a_worker_that_came_late_changes_nothing(
-    database: Database, scoring: BatchScoring, scorer: NameScorer
+    database: Database, scoring: BatchScoring, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.25", "0.5")
 
     def be_overtaken(_names: list[str]) -> None:
         scorer.before_score = lambda _names: None
         free(database)
-        BatchScoring(database, ROOT, "ben").score(key, NameScorer())
+        BatchScoring(database, NameEngine(), "ben").score(key)
 
     scorer.before_score = be_overtaken
-    scoring.score(key, scorer)
+    scoring.score(key)
 
     with database.read() as session:
         assert set(session.scalars(select(Prediction.worker))) == {"ben"}
@@ -330,10 +337,97 @@ def test_a_worker_that_came_late_changes_nothing(
 
 
 def test_a_batch_that_is_not_in_the_ledger_is_left_alone(
-    database: Database, scoring: BatchScoring, scorer: NameScorer
+    database: Database, scoring: BatchScoring, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.5")
 
-    scoring.score(BatchKey(key.run_id, 2), scorer)
+    scoring.score(BatchKey(key.run_id, 2))
 
     assert scorer.decoded == []
+
+
+def together(database: Database, *keys: BatchKey) -> None:
+    with database.write() as session:
+        put_together(session, [key.run_id for key in keys])
+
+
+def test_runs_enqueued_together_are_decoded_once(
+    database: Database, scoring: BatchScoring, scorer: NameEngine
+) -> None:
+    one = store_run(database, "0.25", "7.bad", "0.5")
+    two = store_run(database, "0.25", "7.bad", "0.5", digest="b" * 64)
+    apart = store_run(database, "0.25", digest="c" * 64)
+    together(database, one, two)
+    scorer.halved = {two.run_id}
+
+    scoring.score(one)
+
+    assert scorer.decoded == [["0.25", "7.bad", "0.5"]]
+    assert stored(database, one.run_id) == {"0.25": 0.25, "7.bad": "corrupt", "0.5": 0.5}
+    assert stored(database, two.run_id) == {"0.25": 0.125, "7.bad": "corrupt", "0.5": 0.25}
+    assert batch(database, two).finished_at
+    assert stored(database, apart.run_id) == {}
+
+
+def test_runs_together_that_list_different_images_each_get_their_own(
+    database: Database, scoring: BatchScoring, scorer: NameEngine
+) -> None:
+    one = store_run(database, "0.25", "0.5")
+    two = store_run(database, "0.5", "0.75", digest="b" * 64)
+    together(database, one, two)
+    scorer.halved = {two.run_id}
+
+    scoring.score(two)
+
+    assert scorer.decoded == [["0.25", "0.5", "0.75"]]
+    assert stored(database, one.run_id) == {"0.25": 0.25, "0.5": 0.5}
+    assert stored(database, two.run_id) == {"0.5": 0.25, "0.75": 0.375}
+
+
+def test_a_run_whose_checkpoint_is_away_does_not_hold_up_the_other(
+    database: Database, scoring: BatchScoring, scorer: NameEngine
+) -> None:
+    one = store_run(database, "0.25")
+    two = store_run(database, "0.25", digest="b" * 64)
+    together(database, one, two)
+    scorer.absent = {"b" * 64}
+
+    scoring.score(one)
+
+    assert stored(database, one.run_id) == {"0.25": 0.25}
+    left = batch(database, two)
+    assert (left.attempts, left.leased_until, left.finished_at) == (0, None, None)
+    with pytest.raises(CheckpointError, match="bbbb is not to be had"):
+        scoring.score(two)
+    scorer.absent.clear()
+    scoring.score(two)
+    assert stored(database, two.run_id) == {"0.25": 0.25}
+    assert scorer.runs == [[one.run_id], [two.run_id]]
+
+
+def test_an_image_that_kills_workers_costs_only_itself_in_runs_together(
+    database: Database, scoring: BatchScoring, scorer: NameEngine
+) -> None:
+    one = store_run(database, "0.25", "0.5", "0.75")
+    two = store_run(database, "0.25", "0.5", "0.75", digest="b" * 64)
+    together(database, one, two)
+    scorer.before_score = die_on("0.5")
+
+    for _ in range(1 + MAX_STARTS + 1):
+        attempt(database, scoring, one)
+
+    expected = {"0.25": 0.25, "0.5": "worker_died", "0.75": 0.75}
+    assert stored(database, one.run_id) == stored(database, two.run_id) == expected
+    assert batch(database, one).finished_at
+    assert batch(database, two).finished_at
+
+
+def test_a_batch_says_where_its_time_went(database: Database, scoring: BatchScoring) -> None:
+    key = store_run(database, "0.25", "0.5")
+
+    scoring.score(key)
+
+    row = batch(database, key)
+    assert (row.read_seconds, row.decode_seconds, row.compute_seconds) == (1, 2, 4)
+    assert row.write_seconds is not None
+    assert row.write_seconds > 0

@@ -22,11 +22,11 @@ from db.ledger import (
     note_start,
     owed_checkpoints,
     pending_images,
-    release_lease,
+    release_leases,
     renew_leases,
     store_outcomes,
     take_lapsed,
-    take_lease,
+    take_leases,
 )
 from db.listing import ListedImage, cut_batches, stage_images
 from db.runs import add_checkpoint
@@ -68,7 +68,8 @@ def second(first: BatchKey) -> BatchKey:
 
 def lease(database: Database, key: BatchKey, worker: str, seconds: float = LONG) -> Lease | None:
     with database.write() as session:
-        return take_lease(session, key, worker, seconds)
+        leases = take_leases(session, key, worker, seconds)
+        return leases[0] if leases else None
 
 
 def renew(database: Database, worker: str, seconds: float) -> None:
@@ -84,7 +85,7 @@ def sweep(database: Database, republish_seconds: float = LONG, **options: Any) -
 def score(database: Database, key: BatchKey, value: float = 0.5, images: int = 99) -> bool:
     """Store scores for so many of the pending images; whether the batch is finished then."""
     with database.write() as session:
-        pending = pending_images(session, key)[:images]
+        pending = pending_images(session, [key])[:images]
         store_outcomes(session, "w", [Outcome(row.id, value, None, None, "d") for row in pending])
         return finish_batch(session, key)
 
@@ -104,11 +105,11 @@ def becomes(look: Callable[[], T], seconds: float = 10) -> T:
 
 
 def test_a_batch_has_one_holder(database: Database, first: BatchKey, second: BatchKey) -> None:
-    assert lease(database, first, "ana") == Lease(1, None, 0)
+    assert lease(database, first, "ana") == Lease(first, 1, None, 0)
 
     assert lease(database, first, "ben") is None
     assert lease(database, first, "ana") is None
-    assert lease(database, second, "ben") == Lease(1, None, 0)
+    assert lease(database, second, "ben") == Lease(second, 1, None, 0)
 
 
 def test_a_lease_that_ran_out_is_anyones_and_attempts_are_counted(
@@ -117,8 +118,8 @@ def test_a_lease_that_ran_out_is_anyones_and_attempts_are_counted(
     lease(database, first, "ana", 0.05)
     assert lease(database, first, "ben", 0.05) is None
 
-    assert becomes(lambda: lease(database, first, "ben", 0.05)) == Lease(2, None, 0)
-    assert becomes(lambda: lease(database, first, "ana")) == Lease(3, None, 0)
+    assert becomes(lambda: lease(database, first, "ben", 0.05)) == Lease(first, 2, None, 0)
+    assert becomes(lambda: lease(database, first, "ana")) == Lease(first, 3, None, 0)
     assert stored(database, first).worker == "ana"
 
 
@@ -165,7 +166,7 @@ def test_a_lease_that_ran_out_is_not_taken_back(database: Database, first: Batch
 
     renew(database, "ana", LONG)
 
-    assert lease(database, first, "ben") == Lease(2, None, 0)
+    assert lease(database, first, "ben") == Lease(first, 2, None, 0)
 
 
 def test_a_lease_that_was_given_back_is_free_at_once_and_not_prolonged(
@@ -173,8 +174,8 @@ def test_a_lease_that_was_given_back_is_free_at_once_and_not_prolonged(
 ) -> None:
     for attempt in range(1, 21):  # within one tick of SQLite's clock, a millisecond
         with database.write() as session:
-            assert take_lease(session, first, "ana", LONG) == Lease(attempt, None, 0)
-            release_lease(session, first, "ana")
+            assert take_leases(session, first, "ana", LONG) == [Lease(first, attempt, None, 0)]
+            release_leases(session, [first], "ana")
             renew_leases(session, "ana", LONG)
 
 
@@ -182,7 +183,7 @@ def test_nobody_gives_back_the_lease_of_another(database: Database, first: Batch
     lease(database, first, "ana")
 
     with database.write() as session:
-        release_lease(session, first, "ben")
+        release_leases(session, [first], "ben")
 
     assert lease(database, first, "cem") is None
 
@@ -207,7 +208,7 @@ def test_a_finished_batch_is_held_by_nobody_again(database: Database, first: Bat
     assert lease(database, first, "ben") is None
     renew(database, "ana", LONG)
     with database.write() as session:
-        release_lease(session, first, "ana")
+        release_leases(session, [first], "ana")
         assert finish_batch(session, first)  # once more, by a worker that came late
     assert stored(database, first).finished_at == finished_at
     assert stored(database, first).leased_until is None
@@ -219,13 +220,13 @@ def test_only_images_without_a_prediction_are_pending(
     score(database, first, images=1)
 
     with database.read() as session:
-        assert [row.path for row in pending_images(session, first)] == ["1.jpg", "2.jpg"]
-        assert [row.path for row in pending_images(session, second)] == ["3.jpg", "4.jpg"]
+        assert [row.path for row in pending_images(session, [first])] == ["1.jpg", "2.jpg"]
+        assert [row.path for row in pending_images(session, [second])] == ["3.jpg", "4.jpg"]
 
 
 def test_an_image_keeps_its_first_prediction(database: Database, first: BatchKey) -> None:
     with database.read() as session:
-        images = [row.id for row in pending_images(session, first)]
+        images = [row.id for row in pending_images(session, [first])]
     score(database, first, 0.25, images=2)
 
     with database.write() as session:
@@ -246,7 +247,7 @@ def test_the_suspect_is_handed_to_the_next_holder(database: Database, first: Bat
     with database.write() as session:
         note_start(session, first, image_id=2, starts=1)
 
-    assert becomes(lambda: lease(database, first, "ben")) == Lease(2, 2, 1)
+    assert becomes(lambda: lease(database, first, "ben")) == Lease(first, 2, 2, 1)
 
 
 def test_a_sweep_takes_batches_whose_lease_ran_out_and_no_others(
@@ -351,7 +352,7 @@ def test_the_checkpoints_of_unfinished_batches_are_owed(database: Database) -> N
     score(database, BatchKey(runs[1], 1))
 
     with database.read() as session:
-        assert owed_checkpoints(session) == ["b" * 64]
+        assert owed_checkpoints(session) == [("b" * 64, "float32")]
 
 
 class Step(NamedTuple):
@@ -386,8 +387,8 @@ class Workers:
 
     def take(self, step: Step) -> None:
         with self._database.write() as session:
-            if take_lease(session, self._key(step), f"w{step.worker}", LONG):
-                pending = pending_images(session, self._key(step))
+            if take_leases(session, self._key(step), f"w{step.worker}", LONG):
+                pending = pending_images(session, [self._key(step)])
                 self._read[step.worker, step.batch] = [row.id for row in pending]
 
     def score(self, step: Step) -> None:
@@ -417,7 +418,7 @@ class Workers:
 
     def release(self, step: Step) -> None:
         with self._database.write() as session:
-            release_lease(session, self._key(step), f"w{step.worker}")
+            release_leases(session, [self._key(step)], f"w{step.worker}")
 
     def sweep(self, _step: Step) -> None:
         with self._database.write() as session:

@@ -2,7 +2,7 @@ import pytest
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from db.ledger import BatchKey, take_lease
+from db.ledger import BatchKey, take_leases
 from db.listing import (
     ListedImage,
     claim_owed,
@@ -141,7 +141,7 @@ def test_a_batch_that_is_held_or_finished_is_not_owed(database: Database, run: R
     with database.write() as session:
         stage_images(session, run, named(*"abcdefg"))
         cut_batches(session, run.id)
-        take_lease(session, BatchKey(run.id, 1), "w", 60)
+        take_leases(session, BatchKey(run.id, 1), "w", 60)
         session.get_one(Batch, (run.id, 2)).finished_at = 1.0
         session.flush()
 
@@ -152,7 +152,7 @@ def test_batches_that_are_claimed_count_as_published(database: Database, run: Ru
     with database.write() as session:
         stage_images(session, run, named(*"abcdefg"))
         cut_batches(session, run.id)
-        take_lease(session, BatchKey(run.id, 1), "w", 60)
+        take_leases(session, BatchKey(run.id, 1), "w", 60)
 
         assert claim_owed(session, run.id) == [2, 3]
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from db.errors import DatabaseError
-from db.ledger import BatchKey, Outcome, finish_batch, store_outcomes, take_lease
+from db.ledger import BatchKey, Outcome, finish_batch, store_outcomes, take_leases
 from db.listing import claim_owed, drop_run_if_empty
 from db.results import staged
 from db.runs import add_checkpoint
@@ -17,7 +17,7 @@ from db.tables import Batch, Image, Run
 from model.errors import SourceError
 from model.sources import Listed
 from producer import enqueue
-from producer.enqueue import Listing, list_into_run
+from producer.enqueue import Listing, list_into_runs
 
 BATCH_SIZE = 3
 
@@ -56,7 +56,8 @@ def broken_off(names: str, error: BaseException) -> Iterator[Listed]:
 
 
 def enlist(database: Database, run_id: int, listed: Iterator[Listed]) -> Listing:
-    return list_into_run(database, run_id, listed, lambda _count: None)
+    (listing,) = list_into_runs(database, [run_id], listed, lambda _count: None)
+    return listing
 
 
 def batches(database: Database) -> list[str]:
@@ -90,7 +91,7 @@ def test_the_number_of_images_so_far_is_told(
     monkeypatch.setattr(enqueue, "CHUNK", 4)
     told: list[int] = []
 
-    list_into_run(database, run_id, rows("abcdefghij"), told.append)
+    list_into_runs(database, [run_id], rows("abcdefghij"), told.append)
 
     assert told == [4, 8, 10]
 
@@ -120,7 +121,7 @@ def test_a_finished_batch_stays_finished_when_files_are_added(
 ) -> None:
     enlist(database, run_id, rows("abc"))
     with database.write() as session:
-        take_lease(session, BatchKey(run_id, 1), "w", 60)
+        take_leases(session, BatchKey(run_id, 1), "w", 60)
         images = session.scalars(select(Image.id))
         store_outcomes(session, "w", [Outcome(image, 0.5, None, None, None) for image in images])
         finish_batch(session, BatchKey(run_id, 1))

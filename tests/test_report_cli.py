@@ -64,7 +64,7 @@ def store(
             listing.cut_batches(session, run.id)
         for number in listing.claim_owed(session, run.id):
             batch = ledger.BatchKey(run.id, number)
-            pending = ledger.pending_images(session, batch)
+            pending = ledger.pending_images(session, [batch])
             stored = [(row, images[int(Path(path).stem)][1]) for row, path in pending]
             ledger.store_outcomes(
                 session, "worker", [outcome(row, what) for row, what in stored if what is not None]

@@ -43,7 +43,7 @@ def store(database: Database, images: Sequence[Stored], trained_on: Sequence[int
         rows = [listing.ListedImage(f"{at}.jpg", at % 2, None) for at in range(len(images))]
         listing.stage_images(session, run, rows)
         listing.cut_batches(session, run.id)
-        pending = ledger.pending_images(session, ledger.BatchKey(run.id, 1))
+        pending = ledger.pending_images(session, [ledger.BatchKey(run.id, 1)])
         outcomes = [outcome(row, images[int(Path(path).stem)]) for row, path in pending]
         ledger.store_outcomes(session, "worker", outcomes)
         return run.id

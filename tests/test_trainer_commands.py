@@ -340,7 +340,7 @@ def score_all(session: Session, count: int) -> Progress:
     rows = [listing.ListedImage(f"{at}.jpg", at % 2, None) for at in range(count)]
     listing.stage_images(session, run, rows)
     listing.cut_batches(session, run.id)
-    pending = ledger.pending_images(session, ledger.BatchKey(run.id, 1))
+    pending = ledger.pending_images(session, [ledger.BatchKey(run.id, 1)])
     outcomes = [ledger.Outcome(row, 0.5, None, None, None) for row, _ in pending]
     ledger.store_outcomes(session, "worker", outcomes)
     return progress(session, run.id)

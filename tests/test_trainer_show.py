@@ -44,7 +44,7 @@ def score_all(database: Database, root: Path, scored: int = 30, **card: object) 
         rows = [listing.ListedImage(image.path, image.label, None) for image in listed]
         listing.stage_images(session, run, rows)
         listing.cut_batches(session, run.id)
-        pending = ledger.pending_images(session, ledger.BatchKey(run.id, 1))
+        pending = ledger.pending_images(session, [ledger.BatchKey(run.id, 1)])
         outcomes = [
             ledger.Outcome(row, int(Path(path).stem) / 100, None, None, digest(root / path))
             for row, path in pending[:scored]

@@ -7,12 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from model.backbones import rescaling, weights_digest
 from model.card import Backbone, Decode
 from model.errors import CheckpointError
 from model.graph_safety import refuse_unsafe_module
-from model.hub_module import HubModule, feature_count
+from model.hub_module import HubModule, feature_count, module_digest
 from model.runtime import hub, keras, tf
 
 
@@ -66,7 +65,7 @@ def _hub(option: str, handle: str, decode: Decode) -> FrozenBackbone:
         raise CheckpointError(f"--backbone {option} cannot be loaded: {reason}") from error
     card = Backbone(
         option=option,
-        digest=_folder_digest(folder),
+        digest=module_digest(folder),
         description=f"TensorFlow Hub module, frozen, {features} features",
     )
     return FrozenBackbone(_network(decode, [layer]), card)
@@ -92,7 +91,7 @@ def _keras(option: str, name: str, decode: Decode) -> FrozenBackbone:
         description=f"keras.applications.{name}, weights {file or 'ImageNet'}, frozen",
     )
     # Images come in [0, 1]; what the network expects is part of the checkpoint.
-    return FrozenBackbone(_network(decode, [*_rescaling(name), network]), card)
+    return FrozenBackbone(_network(decode, [rescaling(name), network]), card)
 
 
 def _small(option: str, decode: Decode) -> FrozenBackbone:
@@ -121,35 +120,3 @@ def _small_head() -> list[Any]:
 def _network(decode: Decode, layers: list[Any]) -> Any:  # noqa: ANN401 - keras.Model
     shape = (decode.height, decode.width, 3)
     return keras.Sequential([keras.Input(shape), *layers], name="backbone")
-
-
-def _rescaling(name: str) -> list[Any]:
-    """The layers that turn [0, 1] into what a network of keras.applications was trained on."""
-    if name.startswith(("Inception", "Xception", "MobileNet", "NASNet")) and name not in (
-        "MobileNetV3Small",
-        "MobileNetV3Large",
-    ):
-        return [keras.layers.Rescaling(2.0, offset=-1.0)]
-    if name.startswith(("EfficientNet", "ConvNeXt", "MobileNetV3")):  # rescale by themselves
-        return [keras.layers.Rescaling(255.0)]
-    raise CheckpointError(
-        f"--backbone keras:{name}: its preprocessing is not one that dermscore knows; use "
-        "InceptionV3, InceptionResNetV2, Xception, MobileNet*, NASNet*, EfficientNet* or ConvNeXt*"
-    )
-
-
-def _folder_digest(folder: Path) -> str:
-    """SHA-256 over names and bytes of a module's files."""
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{file.relative_to(folder).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def weights_digest(network: Any, what: str) -> str:  # noqa: ANN401 - keras.Model
-    """SHA-256 over what a Keras network is called and its weights, in their order."""
-    digest = hashlib.sha256(f"{what}\0".encode())
-    for weights in network.get_weights():
-        digest.update(np.ascontiguousarray(weights).tobytes())
-    return digest.hexdigest()

@@ -8,11 +8,13 @@ import click
 import numpy as np
 from sklearn.metrics import log_loss
 
+from db.precisions import PRECISIONS
+from model.preprocess import Decoder
 from model.sources import list_source
 from report.metrics import measure
 from report.text import render_figures
 from report.threshold import choose
-from worker.scorer import Scorer
+from worker.scorer import Backbones, Scorer
 
 _BATCH = 64
 
@@ -25,18 +27,19 @@ def evaluate_checkpoint(
     given_threshold: float | None,
 ) -> str:
     """The report's figures, and the loss, of a checkpoint on the labelled images of a source."""
-    scorer = Scorer(checkpoint)
+    scorer = Scorer(checkpoint, PRECISIONS[0], Backbones())
+    decoder = Decoder(scorer.card.decode)
     threshold = choose(given_threshold, scorer.card.as_json())
     listed = [row for row in list_source(source, root, labels) if row.label is not None]
     truth: list[int] = []
     scores: list[float] = []
     for start in range(0, len(listed), _BATCH):
         rows = listed[start : start + _BATCH]
-        batch = scorer.decode(root, [row.path for row in rows])
+        batch = decoder.decode_files(root, [row.path for row in rows])
         for position, error in sorted(batch.errors.items()):
             click.echo(f"left out {rows[position].path}: {error.detail}", err=True)
         truth += [rows[position].label or 0 for position in batch.positions]
-        scores += scorer.score(batch.images).tolist()
+        scores += scorer.score_images(batch.images).tolist()
     figures = measure(np.asarray(truth, np.int8), np.asarray(scores), threshold.value)
     loss = f"{log_loss(truth, scores, labels=[0, 1]):.3f}" if truth else "n/a (no labelled images)"
     return (

@@ -11,12 +11,13 @@ import numpy.typing as npt
 
 from db.runs import add_checkpoint
 from db.session import Database
+from model.backbones import weights_digest
 from model.card import Backbone, Data, Decode, ModelCard, Threshold, Training
 from model.checkpoint import save_checkpoint
 from model.runtime import keras
 from report.metrics import Floats, Labels, measure
 from report.operating_point import threshold_for_sensitivity
-from trainer.backbone import FrozenBackbone, weights_digest
+from trainer.backbone import FrozenBackbone
 from trainer.curves import save_curves
 from trainer.features import FeatureRows
 from trainer.finetune import Images, fine_tune, mean_loss, scores_of

@@ -1,27 +1,31 @@
-"""The life of a batch in a worker: lease, decode, score, store, finish."""
+"""The life of a batch in a worker: lease, score, store, finish."""
 
 import logging
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import NamedTuple
 
 from db.ledger import (
     BatchKey,
     Lease,
     Outcome,
+    PendingImage,
+    Seconds,
     finish_batch,
+    known_digests,
+    lock_batches,
     note_start,
     pending_images,
-    release_lease,
+    release_leases,
+    return_untried,
     store_outcomes,
-    take_lease,
+    take_leases,
 )
+from db.runs import Needs, needs_of
 from db.session import Database
-from model.errors import ImageError
+from model.errors import CheckpointError, ImageError
+from worker.pace import Pace
+from worker.scored import Engine, RunScores, Scored
 
 log = logging.getLogger(__name__)
 
@@ -31,116 +35,162 @@ LEASE_SECONDS = 30.0
 MAX_STARTS = 3
 
 
-class Batch(Protocol):
-    """Decoded images of a batch; see `model.preprocess.DecodedBatch`."""
+class Work(NamedTuple):
+    """A file, and the images of the leased batches that are this file: one for each run at most."""
 
-    @property
-    def images(self) -> npt.NDArray[np.float32]: ...  # noqa: D102
-    @property
-    def positions(self) -> list[int]: ...  # noqa: D102
-    @property
-    def errors(self) -> dict[int, ImageError]: ...  # noqa: D102
-    @property
-    def digests(self) -> dict[int, str]: ...  # noqa: D102
-
-
-class ImageScorer(Protocol):
-    """What scores images; see `worker.scorer.Scorer`."""
-
-    def decode(self, root: Path, paths: Sequence[str]) -> Batch: ...  # noqa: D102
-    def score(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]: ...  # noqa: D102
+    path: str
+    images: list[PendingImage]
 
 
 class BatchScoring:
     """Scores batches of the ledger under one worker's name."""
 
-    def __init__(self, database: Database, root: Path, worker: str) -> None:
+    def __init__(self, database: Database, engine: Engine, worker: str) -> None:
         self._database = database
-        self._root = root
+        self._engine = engine
         self._worker = worker
+        self._needs: dict[int, Needs] = {}
+        self._pace = Pace()
 
-    def score(self, key: BatchKey, scorer: ImageScorer) -> None:
-        """Bring one batch to its end; a batch that is finished or held by another is left alone."""
+    def score(self, key: BatchKey) -> None:
+        """Bring a batch to its end, and with it the same batch of runs enqueued together with it.
+
+        What is finished or held by another is left alone.
+
+        Raises:
+            CheckpointError: the run's checkpoint is not to be had; nothing was leased.
+        """
+        self._engine.prepare(self._needs_of(key.run_id))
         with self._database.write() as session:
-            lease = take_lease(session, key, self._worker, LEASE_SECONDS)
-        if lease is None:
-            log.debug("run %d batch %d: finished, or held by another worker", *key)
-            return
+            leases = take_leases(session, key, self._worker, LEASE_SECONDS)
         try:
-            self._score_leased(key, lease, scorer)
+            prepared = [lease for lease in leases if self._prepared(lease)]
+            if prepared:
+                self._score_leased(prepared)
+            else:
+                log.debug("run %d batch %d: finished, or held by another worker", *key)
         except BaseException:
             with self._database.write() as session:
-                release_lease(session, key, self._worker)
+                release_leases(session, [lease.batch for lease in leases], self._worker)
             raise
 
-    def _score_leased(self, key: BatchKey, lease: Lease, scorer: ImageScorer) -> None:
-        began = time.monotonic()
-        with self._database.read() as session:
-            pending = [(row.id, row.path) for row in pending_images(session, key)]
-        if lease.attempts == 1:
-            outcomes = self._outcomes(scorer, pending)
-        else:
-            outcomes = self._one_by_one(key, lease, scorer, pending)
-        with self._database.write() as session:
-            store_outcomes(session, self._worker, outcomes)
-            finish_batch(session, key)
-        _log_batch(key, outcomes, time.monotonic() - began)
+    def _needs_of(self, run_id: int) -> Needs:
+        if run_id not in self._needs:
+            with self._database.read() as session:
+                self._needs[run_id] = needs_of(session, run_id)
+        return self._needs[run_id]
 
-    def _one_by_one(
-        self, key: BatchKey, lease: Lease, scorer: ImageScorer, pending: list[tuple[int, str]]
-    ) -> list[Outcome]:
+    def _prepared(self, lease: Lease) -> bool:
+        """Whether the lease's run can be scored here; if not, its batch goes back untried."""
+        try:
+            self._engine.prepare(self._needs_of(lease.batch.run_id))
+        except CheckpointError as error:
+            log.error("run %d batch %d: %s", *lease.batch, error.message)  # noqa: TRY400 - a full sentence
+            with self._database.write() as session:
+                return_untried(session, [lease.batch], self._worker)
+            return False
+        return True
+
+    def _score_leased(self, leases: list[Lease]) -> None:
+        began = time.monotonic()
+        batches = [lease.batch for lease in leases]
+        with self._database.read() as session:
+            work = _by_path(pending_images(session, batches))
+        if all(lease.attempts == 1 for lease in leases):
+            outcomes, seconds = self._outcomes(work)
+        else:
+            outcomes, seconds = self._one_by_one(leases, work), Seconds()
+        wrote = time.perf_counter()
+        with self._database.write() as session:
+            lock_batches(session, batches)
+            store_outcomes(session, self._worker, outcomes)
+            for batch in batches:
+                finish_batch(session, batch, seconds._replace(write=time.perf_counter() - wrote))
+        seconds = seconds._replace(write=time.perf_counter() - wrote)
+        errors = sum(outcome.error is not None for outcome in outcomes)
+        rate = self._pace.of(len(work), began)
+        log.info("%s", _line(batches, len(work), errors, seconds, rate))
+
+    def _one_by_one(self, leases: list[Lease], work: list[Work]) -> list[Outcome]:
         """Score and commit image by image, so that one that kills the process costs only itself."""
         log.warning(
-            "run %d batch %d: attempt %d, its %d images go one by one",
-            *key,
-            lease.attempts,
-            len(pending),
+            "%s: attempt %d, its %d images go one by one",
+            _name([lease.batch for lease in leases]),
+            max(lease.attempts for lease in leases),
+            len(work),
         )
         outcomes: list[Outcome] = []
-        for image_id, path in pending:
-            starts = lease.suspect_starts if lease.suspect_id == image_id else 0
-            outcomes += self._one(key, scorer, (image_id, path), starts)
+        for one in work:
+            own = self._one(leases, one)
             with self._database.write() as session:
-                store_outcomes(session, self._worker, outcomes[-1:])
+                store_outcomes(session, self._worker, own)
+            outcomes += own
         return outcomes
 
-    def _one(
-        self, key: BatchKey, scorer: ImageScorer, image: tuple[int, str], starts: int
-    ) -> list[Outcome]:
+    def _one(self, leases: list[Lease], work: Work) -> list[Outcome]:
+        ids = {image.id for image in work.images}
+        starts = max(lease.suspect_starts if lease.suspect_id in ids else 0 for lease in leases)
         if starts >= MAX_STARTS:
             detail = f"its scoring was begun {starts} times and never ended"
-            return [Outcome(image[0], None, "worker_died", detail, None)]
+            return [Outcome(image.id, None, "worker_died", detail, None) for image in work.images]
+        batches = {lease.batch.run_id: lease.batch for lease in leases}
         with self._database.write() as session:
-            note_start(session, key, image[0], starts + 1)
-        return self._outcomes(scorer, [image])
+            for image in work.images:
+                note_start(session, batches[image.run_id], image.id, starts + 1)
+        return self._outcomes([work])[0]
 
-    def _outcomes(self, scorer: ImageScorer, pending: list[tuple[int, str]]) -> list[Outcome]:
+    def _outcomes(self, work: list[Work]) -> tuple[list[Outcome], Seconds]:
         """One outcome for each image, whatever its bytes hold."""
-        batch = scorer.decode(self._root, [path for _, path in pending])
-        scores = dict(zip(batch.positions, scorer.score(batch.images).tolist(), strict=True))
-        return [
-            _outcome(image_id, scores.get(at), batch.errors.get(at), batch.digests.get(at))
-            for at, (image_id, _) in enumerate(pending)
-        ]
+        if not work:
+            return [], Seconds()
+        runs = sorted({image.run_id for one in work for image in one.images})
+        needs = [self._needs_of(run) for run in runs]
+        scored = self._engine.score(
+            needs, [one.path for one in work], lambda paths: self._known(needs[0], paths)
+        )
+        return _outcomes(work, runs, scored), scored.seconds
+
+    def _known(self, needs: Needs, paths: Sequence[str]) -> dict[str, str]:
+        with self._database.read() as session:
+            return known_digests(session, needs.source, paths)
 
 
-def _outcome(
-    image_id: int, score: float | None, error: ImageError | None, digest: str | None
-) -> Outcome:
-    if error is None and score is not None and not 0 <= score <= 1:  # NaN is neither
+def _by_path(images: Sequence[PendingImage]) -> list[Work]:
+    """Each file once, in the order of the first run that lists it."""
+    work: dict[str, Work] = {}
+    for image in images:
+        work.setdefault(image.path, Work(image.path, [])).images.append(image)
+    return list(work.values())
+
+
+def _outcomes(work: list[Work], runs: list[int], scored: Scored) -> list[Outcome]:
+    by_run = dict(zip(runs, scored.runs, strict=True))
+    return [
+        _outcome(image.id, at, by_run[image.run_id])
+        for at, one in enumerate(work)
+        for image in one.images
+    ]
+
+
+def _outcome(image_id: int, at: int, run: RunScores) -> Outcome:
+    score, error, digest = run.scores.get(at), run.errors.get(at), run.digests.get(at)
+    if error is None and (score is None or not 0 <= score <= 1):  # NaN is neither
         error = ImageError("bad_score", f"the model gave {score}, which is no score in [0, 1]")
     if error is not None:
         return Outcome(image_id, None, error.code, error.detail, digest)
-    return Outcome(image_id, score, None, None, digest)
+    return Outcome(image_id, score, None, run.notes.get(at), digest)
 
 
-def _log_batch(key: BatchKey, outcomes: list[Outcome], seconds: float) -> None:
-    errors = sum(outcome.error is not None for outcome in outcomes)
-    log.info(
-        "run %d batch %d: %d images, %d error%s, %.1f images/s",
-        *key,
-        len(outcomes),
-        errors,
-        "" if errors == 1 else "s",
-        len(outcomes) / max(seconds, 1e-9),
+def _name(batches: Sequence[BatchKey]) -> str:
+    runs = ", ".join(str(batch.run_id) for batch in batches)
+    return f"run{'s' if len(batches) > 1 else ''} {runs} batch {batches[0].number}"
+
+
+def _line(
+    batches: Sequence[BatchKey], images: int, errors: int, seconds: Seconds, rate: float
+) -> str:
+    parts = ", ".join(f"{part} {value:.2f}" for part, value in seconds._asdict().items())
+    return (
+        f"{_name(batches)}: {images} images, {errors} error{'' if errors == 1 else 's'}, "
+        f"{rate:.1f} images/s ({parts} s)"
     )

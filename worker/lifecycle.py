@@ -5,7 +5,7 @@ import os
 import socket
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from celery import bootsteps
@@ -13,17 +13,17 @@ from celery.signals import worker_init
 from celery.worker import state
 
 from db.ledger import BatchKey
-from db.runs import checkpoint_of, run_by_number, wanted_checkpoint
+from db.precisions import PRECISIONS
+from db.runs import Needs, wanted_first
 from db.session import Database, open_database
+from model.card import read_checkpoint_card
+from model.feature_cache import feature_folder
 from model.settings import data_root
 from worker.batches import BatchScoring
 from worker.celery import app, settings
 from worker.publish import broker_name, require_broker
-from worker.scorers import Scorers
+from worker.scored import Engine
 from worker.upkeep import Drained, Upkeep
-
-if TYPE_CHECKING:
-    from worker.scorer import Scorer
 
 log = logging.getLogger(__name__)
 
@@ -31,29 +31,29 @@ log = logging.getLogger(__name__)
 class Scoring:
     """Everything a worker process holds: the ledger, the loaded checkpoints, its name."""
 
-    def __init__(self, database: Database, root: Path) -> None:
+    def __init__(self, database: Database, engine: Engine) -> None:
         self.database = database
+        self.engine = engine
         self.worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-        self.scorers = Scorers(settings.checkpoint)
-        self._batches = BatchScoring(database, root, self.worker)
-
-    def load_first(self) -> "Scorer | None":
-        """Load `CHECKPOINT`, or else the checkpoint that is likely wanted first."""
-        if settings.checkpoint is not None:
-            return self.scorers.load(settings.checkpoint)
-        with self.database.read() as session:
-            wanted = wanted_checkpoint(session)
-        return None if wanted is None else self.scorers.get(wanted)
+        self._batches = BatchScoring(database, engine, self.worker)
 
     def score(self, key: BatchKey) -> None:
         """Score one batch; without its checkpoint or the ledger, leave it to others."""
         try:
-            with self.database.read() as session:
-                checkpoint = checkpoint_of(session, run_by_number(session, key.run_id))
-            self._batches.score(key, self.scorers.get(checkpoint))
+            self._batches.score(key)
         except click.ClickException as error:
             # The ledger keeps what is owed, and a sweep sends it again.
             log.error("run %d batch %d: %s", *key, error.message)  # noqa: TRY400 - a full sentence
+
+
+def make_engine(root: Path) -> Engine:
+    """What this worker scores with."""
+    # Deferred: TensorFlow, which the producer must not import.
+    from worker.engine import ModelEngine
+    from worker.features import RunFeatures
+    from worker.scorers import Scorers
+
+    return ModelEngine(root, Scorers(settings.checkpoint), RunFeatures(feature_folder()))
 
 
 _scoring: list[Scoring] = []
@@ -69,20 +69,38 @@ def _start(**_: Any) -> None:  # noqa: ANN401 - celery's own signature
     """Open the ledger and load the checkpoint, or end the worker with one clear line."""
     try:
         require_broker()
-        process = Scoring(open_database(), data_root())
-        scorer = process.load_first()
+        database, root = open_database(), data_root()
+        first = _wanted_first(database)
+        process = Scoring(database, make_engine(root))
+        if first is not None:
+            process.engine.prepare(first)
     except click.ClickException as error:
         # Any other exception would be logged, and the worker would take tasks regardless.
         raise SystemExit(f"Error: {error.message}") from error
     _scoring[:] = [process]
-    click.echo(_greeting(process, scorer), err=True)
+    click.echo(_greeting(process, first), err=True)
 
 
-def _greeting(process: Scoring, scorer: "Scorer | None") -> str:
-    if scorer is None:
-        checkpoint = "none yet, the first run's will be loaded"
+def _wanted_first(database: Database) -> Needs | None:
+    """`CHECKPOINT`, or else the checkpoint that is likely wanted first."""
+    with database.read() as session:
+        wanted = wanted_first(session)
+    if settings.checkpoint is None:
+        return wanted
+    card = read_checkpoint_card(settings.checkpoint)  # a bad file should not wait for TensorFlow
+    if wanted is not None and wanted.digest == card.digest:
+        return wanted
+    return Needs(0, "", card.digest, str(settings.checkpoint), PRECISIONS[0], keep_features=False)
+
+
+def _greeting(process: Scoring, first: Needs | None) -> str:
+    if first is None:
+        checkpoint = f"none yet, the first run's will be loaded on {process.engine.device}"
     else:
-        checkpoint = f"{scorer.path.name} ({scorer.card.digest[:12]}), on {scorer.device}, float32"
+        checkpoint = (
+            f"{Path(first.path).name} ({first.digest[:12]}), on {process.engine.device}, "
+            f"{first.precision}"
+        )
     return (
         f"worker {process.worker}\n  checkpoint {checkpoint}\n  database {process.database}\n"
         f"  broker {broker_name()}\n"
@@ -103,13 +121,14 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
     def start(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - celery's own signature
         """Begin upkeep; Celery calls this once the pool is up."""
         process = scoring()
-        self._upkeep = Upkeep(process.database, process.worker, process.scorers.failed)
+        self._upkeep = Upkeep(process.database, process.worker, process.engine.failure)
         self._upkeep.start(_end_worker if self._drain else None)
 
     def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - celery's own signature
-        """End upkeep."""
+        """End upkeep, and publish what waits."""
         if self._upkeep is not None:
             self._upkeep.stop()
+        scoring().engine.close()
 
 
 def _end_worker(drained: Drained) -> None:

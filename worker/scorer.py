@@ -1,69 +1,93 @@
-"""The loaded model: images in, scores out."""
+"""A loaded checkpoint: the backbone that it may share with others, and its own head."""
 
-import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from model.backbones import Parts, split
+from model.card import Decode
 from model.checkpoint import load_checkpoint
 from model.errors import CheckpointError
-from model.preprocess import DecodedBatch, Decoder
-from model.runtime import convert_variables_to_constants_v2, gpus, tf
+from model.feature_cache import FeatureKey
+from worker.frozen import Floats, FrozenGraph
+
+
+class Backbone(NamedTuple):
+    """A network up to its features, frozen once for all checkpoints that share it.
+
+    Without a `key` its features belong to one checkpoint alone. The `layers` are kept so that the
+    next checkpoint of the same module need not load it again.
+    """
+
+    graph: FrozenGraph
+    key: FeatureKey | None
+    layers: Sequence[Any]
+
+
+class Backbones:
+    """The frozen backbones of this process."""
+
+    def __init__(self) -> None:
+        self._shared: dict[tuple[str, Decode, str], Backbone] = {}
+
+    def of(self, parts: Parts, decode: Decode, precision: str) -> Backbone:
+        """The frozen backbone of a network, made unless another checkpoint brought it already."""
+        if parts.digest is None:
+            return _freeze(parts, decode, precision)
+        key = (parts.digest, decode, precision)
+        if key not in self._shared:
+            self._shared[key] = _freeze(parts, decode, precision)
+        return self._shared[key]
 
 
 class Scorer:
-    """A checkpoint frozen for serving, with the decode path that its card asks for."""
+    """A checkpoint frozen for serving in one precision."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, precision: str, backbones: Backbones) -> None:
         """Load, freeze and warm up.
 
         Raises:
-            CheckpointError: the file cannot be used, or does not give scores in [0, 1].
+            CheckpointError: the file cannot be used, this machine has no such precision, or it does
+                not give scores in [0, 1].
         """
         network, self.card = load_checkpoint(path)
         self.path = path
-        self._decoder = Decoder(self.card.decode)
-        self._graph = _freeze(network)
-        # One batch computes while another decodes; two at once would only share the same cores.
-        self._computing = threading.Lock()
-        self._check(path)
+        self.precision = precision
+        parts = split(network, self.card.backbone)
+        self.backbone = backbones.of(parts, self.card.decode, precision)
+        # In float32 always: next to the backbone it costs nothing.
+        self._head = FrozenGraph(parts.head, self.backbone.graph.shape) if parts.head else None
+        self._check()
 
-    @property
-    def device(self) -> str:
-        """Where the scores are computed."""
-        return f"{len(gpus)} GPU" if gpus else "CPU"
+    def score(self, features: Floats) -> npt.NDArray[np.float64]:
+        """Scores `[n]` in [0, 1] of the backbone's features `[n, ...]`, in the same order."""
+        scores = features if self._head is None else self._head(features)
+        return scores[:, 0].astype(np.float64)
 
-    def decode(self, root: Path, paths: Sequence[str]) -> DecodedBatch:
-        """Read and decode files under `root` as the model card asks."""
-        return self._decoder.decode_files(root, paths)
+    def score_images(self, images: Floats) -> npt.NDArray[np.float64]:
+        """Scores `[n]` of images `[n, height, width, 3]` in [0, 1], in the same order."""
+        return self.score(self.backbone.graph(images))
 
-    def score(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Scores `[n]` in [0, 1] of images `[n, height, width, 3]` in [0, 1], in the same order."""
-        if not len(images):
-            return np.empty(0)
-        # Alone, an image takes another path through oneDNN and its score differs by 1e-7; in any
-        # company it is the same to the bit.
-        batch = np.repeat(images, 2, axis=0) if len(images) == 1 else images
-        with self._computing:
-            scores: npt.NDArray[np.float32] = self._graph(tf.constant(batch))[0].numpy()
-        return scores[: len(images), 0].astype(np.float64)
-
-    def _check(self, path: Path) -> None:
+    def _check(self) -> None:
         """Score one grey and one black image: the first call is slow, and may show a fault."""
         shape = (2, self.card.decode.height, self.card.decode.width, 3)
         images = np.full(shape, 0.5, np.float32)
         images[1] = 0
-        scores = self.score(images)
+        scores = self.score_images(images)
         if not np.all((scores >= 0) & (scores <= 1)):  # NaN is neither
-            raise CheckpointError(f"{path} gives {scores.tolist()}, which are not scores in [0, 1]")
+            raise CheckpointError(
+                f"{self.path} gives {scores.tolist()}, which are not scores in [0, 1]"
+            )
 
 
-def _freeze(network: Any) -> Any:  # noqa: ANN401 - keras.Model to a concrete function
-    """The network as one graph of constants, in which TensorFlow folds batch normalisation."""
-    height, width, channels = network.input_shape[1:]
-    call = tf.function(lambda images: network(images, training=False))
-    signature = tf.TensorSpec([None, height, width, channels], tf.float32)
-    return convert_variables_to_constants_v2(call.get_concrete_function(signature))
+def _freeze(parts: Parts, decode: Decode, precision: str) -> Backbone:
+    graph = FrozenGraph(parts.backbone, (decode.height, decode.width, 3), precision)
+    if parts.digest is None or None in graph.shape:
+        return Backbone(graph, None, parts.backbone)
+    # float32 has no variant: those are the trainer's features.
+    variant = "" if precision == "float32" else precision
+    key = FeatureKey(backbone=parts.digest, decode=decode, shape=graph.shape, variant=variant)
+    return Backbone(graph, key, parts.backbone)

@@ -32,7 +32,10 @@ class Upkeep:
     """A thread that runs a round every few seconds until it is stopped."""
 
     def __init__(
-        self, database: Database, worker: str, unavailable: Callable[[str], Exception | None]
+        self,
+        database: Database,
+        worker: str,
+        unavailable: Callable[[str, str], Exception | None],
     ) -> None:
         self._database = database
         self._worker = worker
@@ -90,8 +93,8 @@ class Upkeep:
             owed = count_owed(session)
             if not owed.unfinished:
                 return Drained.FINISHED
-            digests = owed_checkpoints(session)
-        failures = [self._unavailable(digest) for digest in digests]
+            wanted = owed_checkpoints(session)
+        failures = [self._unavailable(digest, precision) for digest, precision in wanted]
         if owed.leased or not all(failures):
             return None
         for failure in failures:

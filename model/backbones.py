@@ -1,0 +1,80 @@
+"""How a backbone is known again, and where it ends inside a checkpoint's network."""
+
+import hashlib
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from model.card import Backbone
+from model.errors import CheckpointError
+from model.hub_module import HubModule
+from model.runtime import keras
+
+
+class Parts(NamedTuple):
+    """The layers of a network below and above its features.
+
+    `digest` identifies the backbone where the layers are those that the model card names; else its
+    features are nobody else's. A network without a recognisable backbone has no `head`.
+    """
+
+    backbone: list[Any]
+    head: list[Any]
+    digest: str | None
+
+
+def split(network: Any, card: Backbone | None) -> Parts:  # noqa: ANN401 - keras.Model
+    """Split a checkpoint's network where its backbone ends."""
+    layers = list(network.layers)
+    ends = [at for at, layer in enumerate(layers, 1) if isinstance(layer, HubModule | keras.Model)]
+    if not isinstance(network, keras.Sequential) or len(ends) != 1 or ends[0] == len(layers):
+        return Parts([network], [], None)
+    backbone, head = layers[: ends[0]], layers[ends[0] :]
+    verified = card is not None and _is_as_named(backbone, card)
+    return Parts(backbone, head, card.digest if card is not None and verified else None)
+
+
+def weights_digest(network: Any, what: str) -> str:  # noqa: ANN401 - keras.Model
+    """SHA-256 over what a Keras network is called and its weights, in their order."""
+    digest = hashlib.sha256(f"{what}\0".encode())
+    for weights in network.get_weights():
+        digest.update(np.ascontiguousarray(weights).tobytes())
+    return digest.hexdigest()
+
+
+def rescaling(name: str) -> Any:  # noqa: ANN401 - keras.Layer
+    """The layer that turns [0, 1] into what a network of keras.applications was trained on.
+
+    Raises:
+        CheckpointError: the network's preprocessing is not known.
+    """
+    if name.startswith(("Inception", "Xception", "MobileNet", "NASNet")) and name not in (
+        "MobileNetV3Small",
+        "MobileNetV3Large",
+    ):
+        return keras.layers.Rescaling(2.0, offset=-1.0)
+    if name.startswith(("EfficientNet", "ConvNeXt", "MobileNetV3")):  # rescale by themselves
+        return keras.layers.Rescaling(255.0)
+    raise CheckpointError(
+        f"--backbone keras:{name}: its preprocessing is not one that dermscore knows; use "
+        "InceptionV3, InceptionResNetV2, Xception, MobileNet*, NASNet*, EfficientNet* or ConvNeXt*"
+    )
+
+
+def _is_as_named(layers: list[Any], card: Backbone) -> bool:
+    """Whether the layers hold what the card says, by their own bytes and not by its word."""
+    *before, last = layers
+    if isinstance(last, HubModule):
+        return not before and last.digest == card.digest
+    name = card.option.removeprefix("keras:").partition("=")[0]
+    try:
+        expected = rescaling(name)
+    except CheckpointError:
+        return False
+    return [_scale(layer) for layer in before] == [_scale(expected)] and weights_digest(
+        last, name
+    ) == card.digest
+
+
+def _scale(layer: Any) -> tuple[Any, Any]:  # noqa: ANN401 - keras.Layer
+    return getattr(layer, "scale", None), getattr(layer, "offset", None)

@@ -1,0 +1,73 @@
+"""Images to scores for several checkpoints at once: each image is decoded once for all of them."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from db.ledger import Seconds
+from db.runs import Needs
+from model.card import Decode
+from model.errors import CheckpointError
+from model.preprocess import Decoder
+from model.runtime import device_name
+from worker.features import RunFeatures
+from worker.passing import Pass
+from worker.scored import KnownDigests, RunScores, Scored
+from worker.scorers import Scorers
+
+
+class ModelEngine:
+    """Scores with the checkpoints that this worker has loaded."""
+
+    def __init__(self, root: Path, scorers: Scorers, features: RunFeatures) -> None:
+        self._root = root
+        self._scorers = scorers
+        self._features = features
+        self._decoders: dict[Decode, Decoder] = {}
+        # One batch computes while another decodes; two at once would only share the same cores.
+        self._computing = threading.Lock()
+
+    def prepare(self, needs: Needs) -> None:
+        """Load the run's checkpoint, if it is not loaded.
+
+        Raises:
+            CheckpointError: no file of its digest is to be had here, or not in its precision.
+        """
+        self._scorers.get(needs)
+
+    def score(self, runs: Sequence[Needs], paths: Sequence[str], known: KnownDigests) -> Scored:
+        """Score the images at `paths` for each run, a pass for each setting of decoding."""
+        scorers = [self._scorers.get(needs) for needs in runs]
+        passes: defaultdict[Decode, list[int]] = defaultdict(list)
+        for at, scorer in enumerate(scorers):
+            passes[scorer.card.decode].append(at)
+        scored: dict[int, RunScores] = {}
+        seconds = Seconds()
+        for decode, members in passes.items():
+            kept = self._features.of([(runs[at], scorers[at].backbone) for at in members])
+            one = Pass(self._root, paths, kept)
+            one.decode(self._decoder(decode), known)
+            with self._computing:
+                scores = one.compute([scorers[at] for at in members])
+            scored.update((at, one.outcome(own)) for at, own in zip(members, scores, strict=True))
+            seconds = Seconds(*map(sum, zip(seconds, one.seconds, strict=True)))
+        return Scored([scored[at] for at in range(len(runs))], seconds)
+
+    def failure(self, digest: str, precision: str) -> CheckpointError | None:
+        """Why a checkpoint cannot be had in this precision, if it was tried in vain."""
+        return self._scorers.failure(digest, precision)
+
+    @property
+    def device(self) -> str:
+        """Where scores are computed."""
+        return device_name()
+
+    def close(self) -> None:
+        """Publish the features that were kept."""
+        self._features.close()
+
+    def _decoder(self, decode: Decode) -> Decoder:
+        if decode not in self._decoders:
+            self._decoders[decode] = Decoder(decode)
+        return self._decoders[decode]
