@@ -15,8 +15,20 @@ except BrokerError as error:
 
 app = Celery("dermscore", include=["worker.tasks", "worker.lifecycle", "worker.log"])
 # Celery reads this before it imports the modules above.
-app.user_options["worker"].add(
-    click.Option(["--drain"], is_flag=True, help="End when no unfinished batch is left.")
+app.user_options["worker"].update(
+    [
+        click.Option(["--drain"], is_flag=True, help="End when no unfinished batch is left."),
+        click.Option(
+            ["--profile"], metavar="DIR", help="Write TensorFlow's profile of some batches to DIR."
+        ),
+        click.Option(
+            ["--profile-batches"],
+            default=10,
+            show_default=True,
+            type=click.IntRange(1),
+            help="How many, after the first two.",
+        ),
+    ]
 )
 app.conf.update(
     broker_url=_broker,

@@ -21,6 +21,7 @@ from model.feature_cache import feature_folder
 from model.settings import data_root
 from worker.batches import BatchScoring
 from worker.celery import app, settings
+from worker.profile import Profile
 from worker.publish import broker_name, require_broker
 from worker.scored import Engine
 from worker.upkeep import Drained, Upkeep
@@ -35,6 +36,7 @@ class Scoring:
         self.database = database
         self.engine = engine
         self.worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self.profile: Profile | None = None
         self._batches = BatchScoring(database, engine, self.worker)
 
     def score(self, key: BatchKey) -> None:
@@ -44,11 +46,19 @@ class Scoring:
         except click.ClickException as error:
             # The ledger keeps what is owed, and a sweep sends it again.
             log.error("run %d batch %d: %s", *key, error.message)  # noqa: TRY400 - a full sentence
+        if self.profile is not None:
+            self.profile.batch_ended()
+
+    def close(self) -> None:
+        """Write what waits."""
+        if self.profile is not None:
+            self.profile.close()
+        self.engine.close()
 
 
 def make_engine(root: Path) -> Engine:
     """What this worker scores with."""
-    # Deferred: TensorFlow, which the producer must not import.
+    # Deferred: TensorFlow takes seconds, and a bad setting should be said before.
     from worker.engine import ModelEngine
     from worker.features import RunFeatures
     from worker.scorers import Scorers
@@ -113,14 +123,17 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
 
     requires = ("celery.worker.components:Pool",)
 
-    def __init__(self, parent: Any, *, drain: bool = False, **options: Any) -> None:  # noqa: ANN401 - celery's
+    def __init__(self, parent: Any, **options: Any) -> None:  # noqa: ANN401 - celery's
         super().__init__(parent, **options)
-        self._drain = drain
+        self._drain = bool(options.get("drain"))
+        folder = options.get("profile")
+        self._profile = Profile(Path(folder), options["profile_batches"]) if folder else None
         self._upkeep: Upkeep | None = None
 
     def start(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - celery's own signature
         """Begin upkeep; Celery calls this once the pool is up."""
         process = scoring()
+        process.profile = self._profile
         self._upkeep = Upkeep(process.database, process.worker, process.engine.failure)
         self._upkeep.start(_end_worker if self._drain else None)
 
@@ -128,7 +141,7 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
         """End upkeep, and publish what waits."""
         if self._upkeep is not None:
             self._upkeep.stop()
-        scoring().engine.close()
+        scoring().close()
 
 
 def _end_worker(drained: Drained) -> None:
