@@ -58,7 +58,9 @@ with _start_up_noise_held_back(), warnings.catch_warnings():
     import tensorflow_hub as hub
     from tensorflow.core.protobuf import saved_model_pb2
     from tensorflow.python.framework import op_def_registry
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2_as_graph,
+    )
 
     gpus = tf.config.list_physical_devices("GPU")
     # Untested on a GPU: one for each process, which CUDA_VISIBLE_DEVICES chooses, and memory left
@@ -77,7 +79,7 @@ def device_name() -> str:
 
 
 __all__ = [
-    "convert_variables_to_constants_v2",
+    "convert_variables_to_constants_v2_as_graph",
     "device_name",
     "gpus",
     "hub",
