@@ -10,6 +10,8 @@ from statistics import median
 
 PROJECT = Path(__file__).parents[1]
 SHARED = PROJECT.parent / "shared"
+# Benchmarks start the same real servers as the tests: `from servers import ...` after this module.
+sys.path.append(str(PROJECT / "tests"))
 
 
 def images_folder() -> Path:

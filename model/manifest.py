@@ -44,9 +44,9 @@ def read_manifest(file: BinaryIO, name: str) -> Iterator[ManifestRow]:
         text.detach()
 
 
-def _shown(column: str) -> str:
-    """A column's name on one line, whatever is in it."""
-    return column if column.isprintable() else repr(column)
+def shown(name: str) -> str:
+    """A name on one line, whatever is in it."""
+    return name if name.isprintable() else repr(name)
 
 
 def _known(column: str) -> str:
@@ -60,12 +60,12 @@ def _check_header(header: list[str], name: str) -> str:
     named = [column for column in header if column]
     twice = next((column for column in named if named.count(column) > 1), None)
     if twice is not None:
-        raise SourceError(f"{name}:1: two columns are called {_shown(twice)}")
+        raise SourceError(f"{name}:1: two columns are called {shown(twice)}")
     found = [column for column in PATH_COLUMNS if column in named]
     if len(found) != 1:
         raise SourceError(
             f"{name}:1: one column must be called filepath or path; "
-            f"the header has {', '.join(map(_shown, named)) or 'no columns'}"
+            f"the header has {', '.join(map(shown, named)) or 'no columns'}"
         )
     return found[0]
 

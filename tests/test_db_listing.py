@@ -1,7 +1,12 @@
+import re
+from contextlib import closing
+
+import psycopg
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import Session
 
+from db.errors import DatabaseError
 from db.ledger import BatchKey, take_leases
 from db.listing import (
     ListedImage,
@@ -14,7 +19,7 @@ from db.listing import (
 )
 from db.results import progress, staged
 from db.runs import add_checkpoint
-from db.session import Database
+from db.session import Database, open_database
 from db.tables import Batch, Image, Run
 
 
@@ -22,10 +27,14 @@ from db.tables import Batch, Image, Run
 def run(database: Database) -> Run:
     """A run of batches of 3 that lists nothing yet."""
     with database.write() as session:
-        checkpoint = add_checkpoint(session, "a" * 64, "model.keras", {})
-        made = Run(source="images", checkpoint_id=checkpoint.id, precision="float32", batch_size=3)
-        session.add(made)
-        session.flush()
+        return add_run(session)
+
+
+def add_run(session: Session) -> Run:
+    checkpoint = add_checkpoint(session, "a" * 64, "model.keras", {})
+    made = Run(source="images", checkpoint_id=checkpoint.id, precision="float32", batch_size=3)
+    session.add(made)
+    session.flush()
     return made
 
 
@@ -45,6 +54,11 @@ def test_images_are_numbered_into_batches_of_the_runs_size(database: Database, r
         assert stage_images(session, run, named(*"abcdefg")) == (1, 3)
 
         assert batches(session) == [["a", "b", "c"], ["d", "e", "f"], ["g"]]
+
+
+def test_full_batches_take_no_number_more(database: Database, run: Run) -> None:
+    with database.write() as session:
+        assert stage_images(session, run, named(*"abcdef")) == (1, 2)
 
 
 def test_nothing_to_stage_takes_no_number(database: Database, run: Run) -> None:
@@ -71,6 +85,59 @@ def test_a_row_is_stored_as_it_was_listed(database: Database, run: Run) -> None:
             select(Image.path, Image.label, Image.attributes).order_by(Image.id)
         ).all()
         assert stored == rows
+
+
+def test_any_text_is_stored_as_it_is(database: Database, run: Run) -> None:
+    odd = ["\t", "\\N", "\\.", "a\tb\nc\r", "\\", '"', "'", "{}", "3", "é😀", " "]
+    rows = [ListedImage(text, None, {text: text}) for text in odd]
+
+    with database.write() as session:
+        stage_images(session, run, rows)
+
+    with database.write() as session:
+        stored = session.execute(select(Image.path, Image.label, Image.attributes)).all()
+        assert sorted(stored) == sorted(rows)
+        assert stored_labels(session, run.id, odd) == dict.fromkeys(odd)
+
+
+def test_no_attributes_are_null_and_not_json_null(database: Database, run: Run) -> None:
+    with database.write() as session:
+        stage_images(session, run, [ListedImage("a", None, None), ListedImage("b", None, {})])
+
+    with database.read() as session:
+        without = session.scalars(text("SELECT path FROM images WHERE attributes IS NULL"))
+        assert list(without) == ["a"]
+
+
+def test_images_of_a_transaction_that_fails_are_not_stored(database: Database, run: Run) -> None:
+    def stage_one_twice() -> None:
+        with database.write() as session:
+            stage_images(session, run, named("a", "b"))
+            stage_images(session, run, named("c", "a"))
+
+    with pytest.raises(DatabaseError) as caught:
+        stage_one_twice()
+
+    assert "\n" not in caught.value.message
+    assert re.search("unique", caught.value.message, re.IGNORECASE)
+    with database.read() as session:
+        assert progress(session, run.id).listed == 0
+
+
+def test_a_server_that_goes_away_is_an_error_in_one_line(postgres_url: str) -> None:
+    def stage_on_a_lost_connection(database: Database) -> None:
+        with database.write() as session:
+            made = add_run(session)
+            mine = session.scalar(text("SELECT pg_backend_pid()"))
+            with psycopg.connect(postgres_url, autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 10000)", [mine])
+            stage_images(session, made, named("a"))
+
+    with closing(open_database(postgres_url)) as database, pytest.raises(DatabaseError) as caught:
+        stage_on_a_lost_connection(database)
+
+    assert "terminat" in caught.value.message
+    assert "\n" not in caught.value.message
 
 
 def test_staged_images_are_owed_to_nobody_until_they_are_cut(database: Database, run: Run) -> None:

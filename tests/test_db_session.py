@@ -187,7 +187,14 @@ def test_two_processes_may_open_a_fresh_database_at_once(database_url: str) -> N
 def test_the_models_are_the_migrated_schema(connection: Connection) -> None:
     context = MigrationContext.configure(connection, opts={"compare_server_default": differs})
 
-    assert compare_metadata(context, Base.metadata) == []
+    assert [
+        change for change in compare_metadata(context, Base.metadata) if not dropped(change)
+    ] == []
+
+
+def dropped(change: Any) -> bool:
+    """The one foreign key that PostgreSQL is spared; see migration 0002."""
+    return change[0] == "add_fk" and change[1].column_keys == ["run_id"]
 
 
 def test_the_models_name_the_checks_of_the_migrated_schema(connection: Connection) -> None:

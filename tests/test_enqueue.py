@@ -208,6 +208,24 @@ def test_a_path_listed_twice_with_another_label_is_refused_by_its_line(
     assert count(database, Image) == 0
 
 
+def test_a_refusal_is_one_line_whatever_the_path(database: Database, run_id: int) -> None:
+    listed = [Listed("a\nb", 0, None, "m.csv:2"), Listed("a\nb", 1, None, "m.csv:4")]
+
+    with pytest.raises(SourceError) as caught:
+        enlist(database, run_id, iter(listed))
+
+    assert "\n" not in caught.value.message
+
+
+def test_image_ids_grow_in_the_order_of_the_listing(database: Database, run_id: int) -> None:
+    paths = [f"{number * 7919 % 20_011}.jpg" for number in range(20_011)]  # each once, mixed up
+
+    enlist(database, run_id, (Listed(path, 0) for path in paths))
+
+    with database.read() as session:
+        assert session.scalars(select(Image.path).order_by(Image.id)).all() == paths
+
+
 def test_a_label_that_changed_since_it_was_stored_is_refused(
     database: Database, run_id: int
 ) -> None:

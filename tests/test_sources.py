@@ -1,3 +1,4 @@
+import csv
 import io
 import os
 import sys
@@ -6,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from drawing import as_nobody
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from model.errors import SourceError
 from model.labels import LABELS
@@ -181,6 +184,28 @@ def test_a_path_that_leads_out_of_the_data_root_is_refused_by_its_line(
 
     assert message.startswith("m.csv:3: ")
     assert f"lies outside DATA_ROOT ({root})" in message
+
+
+PIECES = st.sampled_from(
+    ["/", "/", ".", "..", "a", "b.jpg", "...", ".x", "é", "\\", " ", "\n", "'"]
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(PIECES, min_size=1, max_size=8).map("".join).filter(str.strip))
+def test_a_manifests_path_means_what_the_file_system_takes_it_for(path: str) -> None:
+    # A folder of its own name, so that "../" can lead out and in again.
+    root = Path(tempfile.gettempdir()) / "a"
+    means = os.path.relpath(os.path.join(root, path), root)  # noqa: PTH118 - as open() takes it
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = Path(folder) / "m.csv"
+        with manifest.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["path"], [path]])
+
+        if means == ".." or means.startswith("../"):
+            assert "lies outside DATA_ROOT" in refusal(root, str(manifest))
+        else:
+            assert list(labels(root, str(manifest))) == [means]
 
 
 @pytest.mark.parametrize("source", ["..", "../*/*.jpg", "../other", "../other/1.jpg"])

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from kombu.exceptions import KombuError
+from kombu.exceptions import BatchPublishError, KombuError
 from kombu.utils.url import maybe_sanitize_url
 
 from db.ledger import BatchKey
@@ -13,12 +13,16 @@ from worker.tasks import score_batch
 
 
 def publish(batches: Iterable[BatchKey]) -> None:
-    """Send one message for each batch.
+    """Send one message for each batch; Redis takes a thousand of them in one go.
 
     Raises:
-        BrokerError: the broker does not answer.
+        BrokerError: the broker does not answer; some messages may have reached it.
     """
-    with _plain_errors(), app.producer_pool.acquire(block=True) as producer:
+    with (
+        _plain_errors(),
+        app.producer_pool.acquire(block=True) as producer,
+        producer.batch(),
+    ):
         for batch in batches:
             score_batch.apply_async(tuple(batch), producer=producer)
 
@@ -67,4 +71,6 @@ def _plain_errors() -> Iterator[None]:
         yield
     except failures as error:
         variable = "BROKER_URL" if settings.broker_url else "QUEUE_DIR"
-        raise BrokerError(f"broker {broker_name()}: {error} ({variable})") from error
+        # Of messages sent together kombu says only that they failed; the cause says why.
+        reason = error.__cause__ if isinstance(error, BatchPublishError) else error
+        raise BrokerError(f"broker {broker_name()}: {reason} ({variable})") from error

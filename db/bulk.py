@@ -1,0 +1,44 @@
+"""Many images in one go, past the ORM: COPY on PostgreSQL, plain rows on SQLite.
+
+Both run on the session's own connection, so they commit or vanish with its transaction.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+_COPY = "COPY images (run_id, batch, path, label, attributes) FROM STDIN"
+_INSERT = "INSERT INTO images (run_id, batch, path, label, attributes) VALUES (?, ?, ?, ?, ?)"
+
+
+class ImageRow(NamedTuple):
+    """A row of `images` before it has its id; attributes are JSON text."""
+
+    run_id: int
+    batch: int
+    path: str
+    label: int | None
+    attributes: str | None
+
+
+def insert_images(session: Session, rows: Iterable[ImageRow]) -> None:
+    """Insert `rows`; their ids grow in the order given."""
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        _copy(connection, rows)
+    else:
+        connection.exec_driver_sql(_INSERT, list(rows))
+
+
+def _copy(connection: Connection, rows: Iterable[ImageRow]) -> None:
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except connection.dialect.loaded_dbapi.Error as error:
+        # SQLAlchemy does the same for every statement that goes through it.
+        raise DBAPIError(_COPY, None, error) from error
