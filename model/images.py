@@ -8,6 +8,10 @@ import hashlib
 import io
 import os
 import stat
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +26,10 @@ MAX_BYTES = 50_000_000
 MAX_PIXELS = 40_000_000
 MIN_SIDE = 16
 MAX_SIDE = 16_384
+# Files read at once: on network storage each waits for an answer, and those waits overlap.
+READERS = 8
+# For good, and for all batches: threads made anew for each cost more than the reading.
+_readers = ThreadPoolExecutor(READERS, "read")
 
 _MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"BM": "BMP"}
 
@@ -51,8 +59,23 @@ def read_image(root: Path, path: str) -> ImageFile:
     return ImageFile(data, hashlib.sha256(data).hexdigest())
 
 
-def check_header(data: bytes) -> None:
+def read_images(root: Path, paths: Sequence[str]) -> Iterator[ImageFile | ImageError]:
+    """`read_image` of every path in order, READERS at once; what it raises takes the file's place.
+
+    No more than READERS files are held beside those that were taken.
+    """
+    waiting = iter(paths)
+    ahead = deque(_read_soon(root, path) for path in islice(waiting, READERS))
+    while ahead:
+        file = ahead.popleft().result()
+        ahead.extend(_read_soon(root, path) for path in islice(waiting, 1))
+        yield file
+
+
+def check_header(data: bytes) -> int:
     """Refuse what the decoder should never see, at the cost of reading a header (0.03 ms).
+
+    Returns how many bytes decoding it holds at once.
 
     Raises:
         ImageError: not a JPEG, PNG or BMP that is decoded right, or of a size out of bounds.
@@ -60,7 +83,7 @@ def check_header(data: bytes) -> None:
     kind = next((name for magic, name in _MAGIC.items() if data.startswith(magic)), None)
     if kind is None:
         raise ImageError("not_an_image", "the bytes are not those of a JPEG, PNG or BMP image")
-    width, height, mode = _header(data, kind)
+    width, height, mode, progressive = _header(data, kind)
     if kind == "BMP" and (mode != "RGB" or data[28:30] != b"\x18\0"):
         # TensorFlow takes a palette's indices for grey levels, and 32 bits for BGRA always.
         raise ImageError("unsupported", "a BMP that is not 24-bit colour, which is not decoded")
@@ -72,6 +95,19 @@ def check_header(data: bytes) -> None:
         raise ImageError(
             "bad_size", f"{width}x{height} pixels are more than {MAX_PIXELS // 1_000_000} million"
         )
+    # RGB; of a progressive JPEG every coefficient besides, in 16 bits.
+    return width * height * (9 if progressive else 3)
+
+
+def _read_soon(root: Path, path: str) -> Future[ImageFile | ImageError]:
+    return _readers.submit(_read_or_error, root, path)
+
+
+def _read_or_error(root: Path, path: str) -> ImageFile | ImageError:
+    try:
+        return read_image(root, path)
+    except ImageError as error:
+        return error
 
 
 def _resolve(root: Path, path: str) -> Path:
@@ -98,10 +134,10 @@ def _read_bytes(path: Path) -> bytes:
         return file.readall()
 
 
-def _header(data: bytes, kind: str) -> tuple[int, int, str]:
-    """Width, height and Pillow's mode."""
+def _header(data: bytes, kind: str) -> tuple[int, int, str, bool]:
+    """Width, height, Pillow's mode, and whether it is a progressive JPEG."""
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
-            return *image.size, image.mode
+            return *image.size, image.mode, "progressive" in image.info
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise ImageError("corrupt", f"the {kind} header is damaged") from error

@@ -6,13 +6,19 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 
 def encoded(
-    kind: str, width: int = 40, height: int = 30, seed: int = 0, mode: str = "RGB"
+    kind: str,
+    width: int = 40,
+    height: int = 30,
+    seed: int = 0,
+    mode: str = "RGB",
+    **options: Any,
 ) -> bytes:
     """The bytes of a JPEG, PNG or BMP file: a smooth gradient whose colours depend on `seed`."""
     across = np.linspace(0, 255, width)
@@ -25,7 +31,7 @@ def encoded(
     ]
     pixels = np.stack(channels, axis=-1).astype(np.uint8)
     file = io.BytesIO()
-    Image.fromarray(pixels).convert(mode).save(file, kind)
+    Image.fromarray(pixels).convert(mode).save(file, kind, **options)
     return file.getvalue()
 
 

@@ -3,12 +3,14 @@ import os
 import struct
 import tempfile
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from drawing import as_nobody, claiming, draw, encoded, png_claiming
 
+from model import images
 from model.errors import ImageError
-from model.images import MAX_BYTES, check_header, read_image
+from model.images import MAX_BYTES, READERS, ImageFile, check_header, read_image, read_images
 
 
 def code(root: Path, path: str) -> str:
@@ -197,3 +199,53 @@ def test_a_bmp_with_its_channels_in_another_order_is_unsupported(tmp_path: Path)
     (tmp_path / "1.bmp").write_bytes(struct.pack("<2sIII", b"BM", 1666, 0, 66) + info + pixels)
 
     assert code(tmp_path, "1.bmp") == "unsupported"
+
+
+def test_many_are_read_in_order_and_errors_take_their_place(tmp_path: Path) -> None:
+    files = [draw(tmp_path / f"{at}.jpg", seed=at) for at in range(3 * READERS)]
+    files[5].unlink()
+
+    read = list(read_images(tmp_path, [file.name for file in files]))
+
+    assert [at for at, file in enumerate(read) if isinstance(file, ImageError)] == [5]
+    assert isinstance(read[5], ImageError)
+    assert read[5].code == "missing"
+    for at, file in enumerate(read):
+        if at != 5:
+            assert file == read_image(tmp_path, f"{at}.jpg")
+
+
+def test_no_more_files_are_read_ahead_than_there_are_readers(tmp_path: Path) -> None:
+    files = [draw(tmp_path / f"{at}.jpg") for at in range(3 * READERS)]
+    reading = read_images(tmp_path, [file.name for file in files])
+
+    next(reading)
+    for file in files[1 + READERS :]:
+        file.unlink()
+
+    left = [isinstance(file, ImageFile) for file in reading]
+    assert left == [True] * READERS + [False] * (2 * READERS - 1)
+
+
+def test_files_are_waited_for_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    everyone = Barrier(READERS, timeout=20)  # storage that answers once all have asked
+
+    def slow(root: Path, path: str) -> ImageFile:
+        everyone.wait()
+        return read_image(root, path)
+
+    files = [draw(tmp_path / f"{at}.jpg") for at in range(2 * READERS)]
+    monkeypatch.setattr(images, "read_image", slow)
+
+    read = list(read_images(tmp_path, [file.name for file in files]))
+
+    assert [type(file) for file in read] == [ImageFile] * (2 * READERS)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP"])
+def test_a_header_tells_what_decoding_will_hold(kind: str) -> None:
+    assert check_header(encoded(kind, 50, 40)) == 50 * 40 * 3
+
+
+def test_a_progressive_jpeg_holds_its_coefficients_too() -> None:
+    assert check_header(encoded("JPEG", 50, 40, progressive=True)) == 50 * 40 * 9

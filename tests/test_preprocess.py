@@ -1,5 +1,9 @@
 import io
+import sys
+import time
 from pathlib import Path
+from subprocess import run
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +14,7 @@ from PIL import Image
 from model import preprocess
 from model.card import Decode
 from model.errors import ImageError
+from model.images import read_image
 from model.preprocess import DecodedBatch, Decoder
 from model.runtime import tf
 
@@ -82,6 +87,43 @@ def test_images_are_decoded_as_in_the_tutorial(
     np.testing.assert_allclose(image, tutorial(data), atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize(
+    ("kind", "mode", "options"),
+    [
+        ("JPEG", "L", {}),
+        ("JPEG", "CMYK", {}),
+        ("JPEG", "RGB", {"progressive": True}),
+        ("JPEG", "RGB", {"subsampling": 0, "quality": 98}),
+        ("JPEG", "RGB", {"restart_marker_blocks": 4}),
+        *(("PNG", mode, {}) for mode in ("RGBA", "L", "LA", "P", "1", "I;16")),
+    ],
+)
+def test_every_kind_that_is_accepted_is_decoded_as_in_the_tutorial(
+    decoder: Decoder, tmp_path: Path, kind: str, mode: str, options: dict[str, Any]
+) -> None:
+    data = encoded(kind, 640, 480, mode=mode, **options)
+    (tmp_path / "1").write_bytes(data)
+
+    batch = decoder.decode_files(tmp_path, ["1"])
+
+    assert batch.errors == {}
+    assert batch.images.max() <= 1
+    np.testing.assert_allclose(batch.images[0], tutorial(data), atol=1e-6, rtol=0)
+
+
+def test_real_images_are_decoded_as_in_the_tutorial(decoder: Decoder, shared: Path) -> None:
+    files = sorted((shared / "data" / "isic").rglob("*.jpg"))
+    assert len(files) == 260
+
+    for start in range(0, len(files), 64):
+        group = files[start : start + 64]
+        batch = decoder.decode_files(shared, [str(file) for file in group])
+
+        assert batch.positions == list(range(len(group)))
+        for image, file in zip(batch.images, group, strict=True):
+            np.testing.assert_allclose(image, tutorial(file.read_bytes()), atol=1e-6, rtol=0)
+
+
 def test_files_are_decoded_as_they_are_alone(decoder: Decoder, tmp_path: Path) -> None:
     files = [draw(tmp_path / f"1{suffix}", 70, 50) for suffix in (".jpg", ".png", ".bmp")]
 
@@ -123,6 +165,27 @@ def test_the_size_and_ratio_of_the_card_are_obeyed(decoder: Decoder) -> None:
     assert 0 < difference < 0.05
 
 
+def test_half_a_jpeg_is_almost_the_whole_one() -> None:
+    data = encoded("JPEG", 1196, 900)
+
+    whole, half = (Decoder(Decode(ratio=ratio)).decode(data) for ratio in (1, 2))
+
+    assert 0.001 < np.abs(half - whole).mean() < 0.05
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP"])
+def test_a_ratio_changes_jpegs_only(decoder: Decoder, kind: str) -> None:
+    data = encoded(kind, 640, 480)
+
+    np.testing.assert_array_equal(Decoder(Decode(ratio=8)).decode(data), decoder.decode(data))
+
+
+def test_a_jpeg_that_a_ratio_makes_tiny_is_still_an_image() -> None:
+    image = Decoder(Decode(ratio=8)).decode(encoded("JPEG", 16, 16))  # 2 by 2 pixels
+
+    assert image.shape == (299, 299, 3)
+
+
 def test_bad_images_between_good_ones_move_nothing(
     decoder: Decoder, tmp_path: Path, bad: list[str]
 ) -> None:
@@ -139,6 +202,50 @@ def test_bad_images_between_good_ones_move_nothing(
         11: "missing",
     }
     assert set(batch.digests) == {0, 1, 2, 4, 5, 6, 7, 8, 9, 10}  # those that could be read
+
+
+class NotingDecoder(Decoder):
+    """Notes the images that were decoded alone."""
+
+    def __init__(self) -> None:
+        super().__init__(Decode())
+        self.alone: list[bytes] = []
+
+    def decode(self, data: bytes) -> npt.NDArray[np.float32]:
+        self.alone.append(data)
+        return super().decode(data)
+
+
+def test_only_damaged_images_are_decoded_again(tmp_path: Path, bad: list[str]) -> None:
+    decoder = NotingDecoder()
+    names = good(tmp_path, 9)
+
+    decoder.decode_files(tmp_path, names)
+    assert decoder.alone == []
+
+    decoder.decode_files(tmp_path, [*names[:3], *bad, *names[3:]])
+    # the others of them were refused by their headers
+    assert decoder.alone == [BAD[name][0] for name in bad if name.startswith("cut")]
+
+
+def test_files_that_were_read_before_are_decoded_alike(
+    decoder: Decoder, tmp_path: Path, bad: list[str]
+) -> None:
+    names = [*good(tmp_path, 4), "cut.jpg", "text.jpg"]
+    assert set(names[4:]) < set(bad)
+    read = {at: read_image(tmp_path, name) for at, name in enumerate(names)}
+
+    assert equal(decoder.decode_read(read), decoder.decode_files(tmp_path, names))
+
+
+def test_reading_and_decoding_are_timed(decoder: Decoder, tmp_path: Path) -> None:
+    names = good(tmp_path, 9)
+    began = time.perf_counter()
+
+    batch = decoder.decode_files(tmp_path, names)
+
+    assert min(batch.read_seconds, batch.decode_seconds) > 0
+    assert batch.read_seconds + batch.decode_seconds <= time.perf_counter() - began
 
 
 def test_each_image_has_its_own_pixels(decoder: Decoder, tmp_path: Path) -> None:
@@ -179,19 +286,59 @@ def test_a_jpeg_cut_short_is_corrupt_wherever_it_was_cut(decoder: Decoder, perce
     assert "\n" not in caught.value.detail
 
 
-@pytest.mark.parametrize("limit", [1, 3000, 6000])
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [
+        *(("GROUP_BYTES", limit) for limit in (1, 3000, 6000)),
+        *(("DECODED_BYTES", limit) for limit in (1, 20_000, 50_000)),
+    ],
+)
 def test_small_groups_give_what_one_large_group_gives(
     decoder: Decoder,
     tmp_path: Path,
     bad: list[str],
     monkeypatch: pytest.MonkeyPatch,
+    name: str,
     limit: int,
 ) -> None:
     names = good(tmp_path, 9)
     names[2:2], names[6:6] = bad[:3], bad[3:]
     whole = decoder.decode_files(tmp_path, names)
 
-    monkeypatch.setattr(preprocess, "GROUP_BYTES", limit)
+    monkeypatch.setattr(preprocess, name, limit)
 
     assert equal(decoder.decode_files(tmp_path, names), whole)
     assert len(whole.positions) == 9
+
+
+# A machine of 16 cores, as far as TensorFlow's threads go.
+PEAK_SCRIPT = """
+import sys
+from pathlib import Path
+from model.card import Decode
+from model.preprocess import Decoder
+from model.runtime import tf
+
+def status(field):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024
+
+tf.config.threading.set_inter_op_parallelism_threads(16)
+decoder = Decoder(Decode(), parallel=16)
+decoder.decode_files(Path(sys.argv[1]), ["small.jpg"])
+before = status("VmRSS")
+batch = decoder.decode_files(Path(sys.argv[1]), ["large.jpg"] * 16)
+assert len(batch.positions) == 16, batch.errors
+print(status("VmHWM") - before)
+"""
+
+
+def test_memory_is_bounded_on_any_number_of_cores(tmp_path: Path) -> None:
+    draw(tmp_path / "small.jpg")
+    Image.new("RGB", (8000, 5000), "pink").save(tmp_path / "large.jpg")
+
+    command = [sys.executable, "-c", PEAK_SCRIPT, str(tmp_path)]
+    peak = run(command, check=True, capture_output=True, text=True).stdout
+
+    # 16 of them decoded at once are 1.9 GB
+    assert int(peak) < preprocess.DECODED_BYTES + 200_000_000

@@ -27,11 +27,13 @@ from db import ledger, listing, runs
 from db.results import Progress, progress
 from db.session import open_database
 from db.tables import Run
+from model.card import Decode
 from model.checkpoint import load_checkpoint
 from model.preprocess import Decoder
 from model.runtime import keras, tf
 from trainer.cli import main
 from trainer.options import RECIPES
+from worker.scorer import Scorer
 
 Floats = npt.NDArray[np.float32]
 
@@ -271,6 +273,26 @@ def test_recipes_are_written_down_and_explicit_options_go_first(here: Path, trai
     assert card_of(other)["training"]["recipe"] == recommended | {
         "optimizer": "sgd", "epoch": "best",
     }  # fmt: skip
+
+
+def test_a_checkpoint_is_scored_with_the_decode_ratio_it_was_trained_with(
+    here: Path, train: Train
+) -> None:
+    good(train())
+    said = good(train("--decode-ratio", "2"))
+
+    assert "features of train: 18 images, 0 from the cache" in said  # whole images have others
+    checkpoint = checkpoints(here)[-1]
+    card = card_of(checkpoint)
+    assert card["decode"]["ratio"] == card["training"]["recipe"]["decode_ratio"] == 2
+    paths = pictures(here / "valid")
+    names = [str(path) for path in paths]
+    images = Scorer(checkpoint).decode(Path(), names).images
+    np.testing.assert_array_equal(
+        images, Decoder(Decode(ratio=2)).decode_files(Path(), names).images
+    )
+    difference = np.abs(images - Decoder(Decode()).decode_files(Path(), names).images).mean()
+    assert 0.001 < difference < 0.05
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adagrad"])

@@ -68,7 +68,7 @@ def _train(order: Order, materials: Materials, database: Database) -> list[Saved
 
 
 def _prepare(order: Order, root: Path, labels: Mapping[str, int]) -> Materials:
-    recipe, decode = order.recipe, Decode()
+    recipe, decode = order.recipe, Decode(ratio=order.recipe.decode_ratio)
     if recipe.fine_tune and not recipe.backbone.startswith("keras:"):
         raise click.ClickException("--fine-tune needs a backbone of keras.applications, keras:NAME")
     train, valid = (list_labelled(source, root, labels) for source in (order.train, order.valid))

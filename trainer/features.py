@@ -11,8 +11,9 @@ import numpy.typing as npt
 from rich.progress import track
 
 from model.errors import ImageError
-from model.feature_cache import FeatureCacheError, FeatureStore, FeatureWriter
-from model.images import ImageFile, read_image
+from model.feature_cache import FeatureStore
+from model.images import ImageFile, read_images
+from model.kept_features import KeptFeatures
 from model.preprocess import GROUP_BYTES, Decoder
 from model.runtime import tf
 from trainer.dataset import LabelledImages
@@ -50,17 +51,18 @@ def compute_features(
     Raises:
         click.ClickException: not one could be read.
     """
-    kept = _Kept(store)
+    kept = None if store is None else KeptFeatures(store, _warn)
     work = _Pass(network, decoder, images, kept, change)
-    positions = range(len(images.paths))
+    positions = track(
+        range(len(images.paths)), f"features of {images.source}", disable=not sys.stdout.isatty()
+    )
     try:
-        for position in track(
-            positions, f"features of {images.source}", disable=not sys.stdout.isatty()
-        ):
-            work.take(root, position)
+        for position, file in zip(positions, read_images(root, images.paths), strict=True):
+            work.take(position, file)
         work.finish()
     finally:
-        kept.close()
+        if kept is not None:
+            kept.close()
     return work.rows()
 
 
@@ -73,43 +75,6 @@ def joined(parts: Sequence[FeatureRows]) -> FeatureRows:
     )
 
 
-class _Kept:
-    """The store, if there is one, until it fails: a cache is only a cache."""
-
-    def __init__(self, store: FeatureStore | None) -> None:
-        self.store = store
-        self._writer: FeatureWriter | None = None
-        if store is not None and not store.failed:
-            try:
-                self._writer = store.writer()
-            except FeatureCacheError as error:
-                self._give_up(error)
-
-    def get(self, digest: str) -> _Floats | None:
-        if self.store is None:
-            return None
-        rows, found = self.store.get([digest])
-        return rows[0] if found[0] else None
-
-    def add(self, digest: str, row: _Floats) -> None:
-        if self._writer is not None:
-            try:
-                self._writer.add(digest, row)
-            except FeatureCacheError as error:
-                self._give_up(error)
-
-    def close(self) -> None:
-        if self._writer is not None:
-            try:
-                self._writer.close()
-            except FeatureCacheError as error:
-                self._give_up(error)
-
-    def _give_up(self, error: FeatureCacheError) -> None:
-        self._writer = None
-        click.echo(f"warning: {error.message}; training goes on without", err=True)
-
-
 class _Pass:
     """Takes images one by one; the bytes of a group and the pixels of a batch are held at most."""
 
@@ -118,7 +83,7 @@ class _Pass:
         network: Network,
         decoder: Decoder,
         images: LabelledImages,
-        kept: _Kept,
+        kept: KeptFeatures | None,
         change: Change | None,
     ) -> None:
         self._network = network
@@ -133,15 +98,13 @@ class _Pass:
         self._done = np.zeros(len(images.paths), np.bool_)
         self._features = np.empty(0, np.float32)
 
-    def take(self, root: Path, position: int) -> None:
-        """Read an image; find its features, or compute them with the next full batch."""
-        try:
-            file = read_image(root, self._images.paths[position])
-        except ImageError as error:
-            self._leave_out(position, error)
+    def take(self, position: int, file: ImageFile | ImageError) -> None:
+        """Find an image's features, or compute them with the next full batch."""
+        if isinstance(file, ImageError):
+            self._leave_out(position, file)
             return
         self._digests[position] = file.digest
-        row = self._kept.get(file.digest)
+        row = None if self._kept is None else self._kept.get(file.digest)
         if row is not None:
             self._put(position, row)
             self._cached += 1
@@ -172,7 +135,7 @@ class _Pass:
             raise click.ClickException(f"{source}: not one image could be read")
         if count < listed and self._change is None:
             click.echo(f"{listed - count} of {listed} images left out", err=True)
-        cached = "" if self._kept.store is None else f", {self._cached} from the cache"
+        cached = "" if self._kept is None else f", {self._cached} from the cache"
         click.echo(f"features of {source}: {count} images{cached}")
 
     def _work_off(self) -> None:
@@ -200,7 +163,8 @@ class _Pass:
         rows = np.asarray(self._network(tf.constant(pixels)))
         for position, row in zip(positions, rows, strict=True):
             self._put(position, row)
-            self._kept.add(self._digests[position], row)
+            if self._kept is not None:
+                self._kept.add(self._digests[position], row)
 
     def _put(self, position: int, row: _Floats) -> None:
         if not self._features.size:  # only now is the shape of a row known
@@ -211,3 +175,7 @@ class _Pass:
     def _leave_out(self, position: int, error: ImageError) -> None:
         if self._change is None:  # of a changed copy it was said before
             click.echo(f"left out {self._images.paths[position]}: {error.detail}", err=True)
+
+
+def _warn(message: str) -> None:
+    click.echo(f"warning: {message}; training goes on without", err=True)

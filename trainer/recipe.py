@@ -6,18 +6,20 @@ from typing import Literal
 
 Balance = Literal["none", "weights", "oversample"]
 Epoch = Literal["best", "last"]
+Ratio = Literal[1, 2, 4, 8]
 
 
 @dataclass(frozen=True)
 class Recipe:
     """All that shapes a training beside its images.
 
-    `weight_decay` is decoupled from the loss; `augment` is the number of feature rows for each
-    training image, the plain one included; `epoch` is which one becomes the checkpoint, `keep` how
-    many of the best do.
+    `decode_ratio` is the `ratio` of the card's decode settings; `weight_decay` is decoupled from
+    the loss; `augment` is the number of feature rows for each training image, the plain one
+    included; `epoch` is which one becomes the checkpoint, `keep` how many of the best do.
     """
 
     backbone: str
+    decode_ratio: Ratio = 1
     epochs: int = 100
     batch_size: int = 64
     optimizer: str = "rmsprop"
