@@ -5,8 +5,9 @@ import pytest
 from sqlalchemy import select, update
 
 from db.clock import Now
-from db.ledger import BatchKey, Seconds, take_leases
+from db.ledger import BatchKey, take_leases
 from db.listing import ListedImage, cut_batches, stage_images
+from db.outcomes import Seconds
 from db.runs import Needs, add_checkpoint, put_together
 from db.session import Database
 from db.tables import Batch, Image, Prediction, Run

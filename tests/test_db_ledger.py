@@ -12,23 +12,10 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, update
 
 from db.clock import Now
-from db.ledger import (
-    BatchKey,
-    Lease,
-    Outcome,
-    Owed,
-    count_owed,
-    finish_batch,
-    note_start,
-    owed_checkpoints,
-    pending_images,
-    release_leases,
-    renew_leases,
-    store_outcomes,
-    take_lapsed,
-    take_leases,
-)
+from db.ledger import BatchKey, Lease, pending_images, release_leases, renew_leases, take_leases
 from db.listing import ListedImage, cut_batches, stage_images
+from db.outcomes import Outcome, finish_batch, note_start, store_outcomes
+from db.owed import Owed, count_owed, owed_checkpoints, take_lapsed
 from db.runs import add_checkpoint
 from db.session import Database, open_database
 from db.tables import Batch, Prediction, Run

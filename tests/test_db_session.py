@@ -14,8 +14,8 @@ from sqlalchemy.exc import IntegrityError
 
 import db
 from db.errors import DatabaseError
-from db.ledger import Outcome, store_outcomes
 from db.listing import ListedImage, stage_images
+from db.outcomes import Outcome, store_outcomes
 from db.runs import add_checkpoint
 from db.session import Database, open_database
 from db.tables import Base, Run

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import func, select
 
 from db.errors import DatabaseError
-from db.ledger import BatchKey, Outcome, finish_batch, store_outcomes, take_leases
+from db.ledger import BatchKey, take_leases
 from db.listing import claim_owed, drop_run_if_empty
+from db.outcomes import Outcome, finish_batch, store_outcomes
 from db.results import staged
 from db.runs import add_checkpoint
 from db.session import Database, open_database

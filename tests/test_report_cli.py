@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import text
 
-from db import ledger, listing, runs
+from db import ledger, listing, outcomes, runs
 from db.session import open_database
 from db.tables import Run
 from report.cli import main
@@ -65,18 +65,18 @@ def store(
         for number in listing.claim_owed(session, run.id):
             batch = ledger.BatchKey(run.id, number)
             pending = ledger.pending_images(session, [batch])
-            stored = [(row, images[int(Path(path).stem)][1]) for row, path in pending]
-            ledger.store_outcomes(
+            stored = [(row, images[int(Path(path).stem)][1]) for _, row, path in pending]
+            outcomes.store_outcomes(
                 session, "worker", [outcome(row, what) for row, what in stored if what is not None]
             )
-            ledger.finish_batch(session, batch)
+            outcomes.finish_batch(session, batch)
         return run.id
 
 
-def outcome(image_id: int, what: float | str) -> ledger.Outcome:
+def outcome(image_id: int, what: float | str) -> outcomes.Outcome:
     if isinstance(what, str):
-        return ledger.Outcome(image_id, None, what, "a sentence", None)
-    return ledger.Outcome(image_id, what, None, None, None)
+        return outcomes.Outcome(image_id, None, what, "a sentence", None)
+    return outcomes.Outcome(image_id, what, None, None, None)
 
 
 def report(*arguments: str) -> Result:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 from click.testing import CliRunner
 
-from db import ledger, listing, runs
+from db import ledger, listing, outcomes, runs
 from db.results import count_digests
 from db.session import Database, open_database
 from db.tables import Run
@@ -44,16 +44,16 @@ def store(database: Database, images: Sequence[Stored], trained_on: Sequence[int
         listing.stage_images(session, run, rows)
         listing.cut_batches(session, run.id)
         pending = ledger.pending_images(session, [ledger.BatchKey(run.id, 1)])
-        outcomes = [outcome(row, images[int(Path(path).stem)]) for row, path in pending]
-        ledger.store_outcomes(session, "worker", outcomes)
+        stored = [outcome(row, images[int(Path(path).stem)]) for _, row, path in pending]
+        outcomes.store_outcomes(session, "worker", stored)
         return run.id
 
 
-def outcome(row: int, stored: Stored) -> ledger.Outcome:
+def outcome(row: int, stored: Stored) -> outcomes.Outcome:
     of = None if stored.content is None else digest(stored.content)
     if stored.score is None:
-        return ledger.Outcome(row, None, "corrupt", "a sentence", of)
-    return ledger.Outcome(row, stored.score, None, None, of)
+        return outcomes.Outcome(row, None, "corrupt", "a sentence", of)
+    return outcomes.Outcome(row, stored.score, None, None, of)
 
 
 def count(database: Database, run: int, contents: Sequence[int]) -> int:

@@ -23,7 +23,7 @@ from processes import PROJECT, Ledger, Process, Site
 from sqlalchemy.orm import Session
 
 import report.cli
-from db import ledger, listing, runs
+from db import ledger, listing, outcomes, runs
 from db.results import Progress, progress
 from db.session import open_database
 from db.tables import Run
@@ -363,8 +363,8 @@ def score_all(session: Session, count: int) -> Progress:
     listing.stage_images(session, run, rows)
     listing.cut_batches(session, run.id)
     pending = ledger.pending_images(session, [ledger.BatchKey(run.id, 1)])
-    outcomes = [ledger.Outcome(row, 0.5, None, None, None) for row, _ in pending]
-    ledger.store_outcomes(session, "worker", outcomes)
+    stored = [outcomes.Outcome(row, 0.5, None, None, None) for _, row, _ in pending]
+    outcomes.store_outcomes(session, "worker", stored)
     return progress(session, run.id)
 
 

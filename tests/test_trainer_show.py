@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from drawing import draw
 from PIL import Image
 
-from db import ledger, listing, runs
+from db import ledger, listing, outcomes, runs
 from db.results import sample_scored
 from db.session import Database, open_database
 from db.tables import Run
@@ -45,11 +45,11 @@ def score_all(database: Database, root: Path, scored: int = 30, **card: object) 
         listing.stage_images(session, run, rows)
         listing.cut_batches(session, run.id)
         pending = ledger.pending_images(session, [ledger.BatchKey(run.id, 1)])
-        outcomes = [
-            ledger.Outcome(row, int(Path(path).stem) / 100, None, None, digest(root / path))
-            for row, path in pending[:scored]
+        stored = [
+            outcomes.Outcome(row, int(Path(path).stem) / 100, None, None, digest(root / path))
+            for _, row, path in pending[:scored]
         ]
-        ledger.store_outcomes(session, "worker", outcomes)
+        outcomes.store_outcomes(session, "worker", stored)
         return run.id
 
 

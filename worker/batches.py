@@ -8,18 +8,20 @@ from typing import NamedTuple
 from db.ledger import (
     BatchKey,
     Lease,
-    Outcome,
     PendingImage,
+    pending_images,
+    release_leases,
+    return_untried,
+    take_leases,
+)
+from db.outcomes import (
+    Outcome,
     Seconds,
     finish_batch,
     known_digests,
     lock_batches,
     note_start,
-    pending_images,
-    release_leases,
-    return_untried,
     store_outcomes,
-    take_leases,
 )
 from db.runs import Needs, needs_of
 from db.session import Database
@@ -63,10 +65,12 @@ class BatchScoring:
         self._engine.prepare(self._needs_of(key.run_id))
         with self._database.write() as session:
             leases = take_leases(session, key, self._worker, LEASE_SECONDS)
+            pending = pending_images(session, [lease.batch for lease in leases])
         try:
             prepared = [lease for lease in leases if self._prepared(lease)]
             if prepared:
-                self._score_leased(prepared)
+                runs = {lease.batch.run_id for lease in prepared}
+                self._score_leased(prepared, [image for image in pending if image.run_id in runs])
             else:
                 log.debug("run %d batch %d: finished, or held by another worker", *key)
         except BaseException:
@@ -91,11 +95,15 @@ class BatchScoring:
             return False
         return True
 
-    def _score_leased(self, leases: list[Lease]) -> None:
-        began = time.monotonic()
+    def _score_leased(self, leases: list[Lease], pending: list[PendingImage]) -> None:
+        self._pace.begin()
+        try:
+            self._score_timed(leases, _by_path(pending))
+        finally:
+            self._pace.end()
+
+    def _score_timed(self, leases: list[Lease], work: list[Work]) -> None:
         batches = [lease.batch for lease in leases]
-        with self._database.read() as session:
-            work = _by_path(pending_images(session, batches))
         if all(lease.attempts == 1 for lease in leases):
             outcomes, seconds = self._outcomes(work)
         else:
@@ -108,7 +116,7 @@ class BatchScoring:
                 finish_batch(session, batch, seconds._replace(write=time.perf_counter() - wrote))
         seconds = seconds._replace(write=time.perf_counter() - wrote)
         errors = sum(outcome.error is not None for outcome in outcomes)
-        rate = self._pace.of(len(work), began)
+        rate = self._pace.add(len(work))
         log.info("%s", _line(batches, len(work), errors, seconds, rate))
 
     def _one_by_one(self, leases: list[Lease], work: list[Work]) -> list[Outcome]:

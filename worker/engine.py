@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from db.ledger import Seconds
+from db.outcomes import Seconds
 from db.runs import Needs
 from model.card import Decode
 from model.errors import CheckpointError

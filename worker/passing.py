@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from db.ledger import Seconds
+from db.outcomes import Seconds
 from model.preprocess import DecodedBatch, Decoder
 from worker.features import KeptRows
 from worker.frozen import Floats

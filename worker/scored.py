@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from db.ledger import Seconds
+from db.outcomes import Seconds
 from db.runs import Needs
 from model.errors import ImageError
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from enum import Enum
 
 from db.errors import DatabaseError
-from db.ledger import BatchKey, count_owed, owed_checkpoints, renew_leases, take_lapsed
+from db.ledger import BatchKey, renew_leases
+from db.owed import count_owed, owed_checkpoints, take_lapsed
 from db.session import Database
 from worker.batches import LEASE_SECONDS
 from worker.broker import BrokerError

@@ -1,0 +1,68 @@
+"""Reads and writes of the sweep: what is owed, and what nobody works on."""
+
+from typing import NamedTuple
+
+from sqlalchemy import and_, exists, func, or_, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from db.clock import Now
+from db.ledger import BatchKey, is_free, locked
+from db.tables import Batch, Checkpoint, Run
+
+
+class Owed(NamedTuple):
+    """Unfinished batches: all of them, and those under a running lease."""
+
+    unfinished: int
+    leased: int
+
+
+def take_lapsed(
+    session: Session, republish_seconds: float, *, unstarted: bool, limit: int = 1000
+) -> list[BatchKey]:
+    """Claim for publishing the batches that nobody works on; each sweep of many gets its own.
+
+    A batch lapses when its lease runs out and, with `unstarted` (the queue is empty), when it was
+    published `republish_seconds` ago and nobody ever took it.
+    """
+    not_just_sent = or_(
+        Batch.published_at.is_(None), Batch.published_at < Now() - republish_seconds
+    )
+    ran_out = and_(
+        Batch.leased_until < Now(),
+        or_(not_just_sent, Batch.published_at <= Batch.leased_until),
+    )
+    lapsed = (
+        or_(ran_out, and_(Batch.leased_until.is_(None), not_just_sent)) if unstarted else ran_out
+    )
+    found = locked(lapsed, limit=limit)
+    taken = session.execute(
+        update(Batch)
+        .where(tuple_(Batch.run_id, Batch.number).in_(select(found.c.run_id, found.c.number)))
+        .values(published_at=Now())
+        .returning(Batch.run_id, Batch.number)
+    )
+    return sorted(BatchKey(*row) for row in taken)
+
+
+def count_owed(session: Session) -> Owed:
+    """How much is left to do, over all runs."""
+    row = session.execute(
+        select(
+            func.count(),
+            func.count().filter(~is_free()),
+        ).where(Batch.finished_at.is_(None))
+    ).one()
+    return Owed(*row)
+
+
+def owed_checkpoints(session: Session) -> list[tuple[str, str]]:
+    """(digest, precision) of the checkpoints that unfinished batches need."""
+    rows = session.execute(
+        select(Checkpoint.digest, Run.precision)
+        .join(Run, Run.checkpoint_id == Checkpoint.id)
+        .where(exists().where(Batch.run_id == Run.id, Batch.finished_at.is_(None)))
+        .distinct()
+        .order_by(Checkpoint.digest, Run.precision)
+    )
+    return [(digest, precision) for digest, precision in rows]
