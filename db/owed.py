@@ -66,3 +66,15 @@ def owed_checkpoints(session: Session) -> list[tuple[str, str]]:
         .order_by(Checkpoint.digest, Run.precision)
     )
     return [(digest, precision) for digest, precision in rows]
+
+
+def unfinished_runs(session: Session) -> list[int]:
+    """Numbers of the runs that have an unfinished batch."""
+    return list(
+        session.scalars(
+            select(Batch.run_id)
+            .where(Batch.finished_at.is_(None))
+            .distinct()
+            .order_by(Batch.run_id)
+        )
+    )

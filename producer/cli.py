@@ -1,10 +1,12 @@
 """The command `producer`. Imports wait until they are needed: --help answers at once."""
 
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from db.precisions import PRECISIONS
+from model.errors import ErrorCode
 from model.labels import label_option, with_labels
 
 
@@ -98,3 +100,33 @@ def status(run: str | None, watch: bool) -> None:
         wait_for_run(database, int(run))
     with database.read() as session:
         print_status(session, run)
+
+
+@main.command()
+@click.argument("run", required=False)
+def resume(run: str | None) -> None:
+    """Send what RUN, or every run, still owes and nobody works on, now.
+
+    Workers find it by themselves within half a minute; this does not wait for them.
+    """
+    from producer import again
+
+    again.resume(run)
+
+
+@main.command()
+@click.argument("run", required=False)
+@click.option(
+    "--error",
+    "codes",
+    multiple=True,
+    required=True,
+    metavar="CODE",
+    type=click.Choice(get_args(ErrorCode)),
+    help="An error as `producer status RUN` and docs/images.md name it; may be given again.",
+)
+def retry(run: str | None, codes: tuple[str, ...]) -> None:
+    """Clear errors of RUN (the newest without one) and score their images again."""
+    from producer import again
+
+    again.retry(run, codes)

@@ -1,0 +1,41 @@
+"""Writes of `producer retry`: errors are cleared, so that their images are owed again."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from db.listing import lock_run
+from db.tables import Batch, Image, Prediction
+
+
+def clear_errors(session: Session, run_id: int, codes: Sequence[str]) -> dict[str, int]:
+    """Take back the predictions with these errors and reopen their batches; images by code."""
+    lock_run(session, run_id)
+    images = select(Image.id).where(Image.run_id == run_id)
+    failed = (Prediction.image_id.in_(images), Prediction.error.in_(codes))
+    found = session.execute(
+        select(Prediction.error, func.count()).where(*failed).group_by(Prediction.error)
+    )
+    counts = {code: count for code, count in found if code is not None}
+    numbers = (
+        select(Image.batch)
+        .join(Prediction, Prediction.image_id == Image.id)
+        .where(Image.run_id == run_id, Prediction.error.in_(codes))
+    )
+    # As if nobody had tried: whole at once, and no image suspected. A batch that is not finished is
+    # somebody's work, and stays as it is.
+    session.execute(
+        update(Batch)
+        .where(Batch.run_id == run_id, Batch.finished_at.is_not(None), Batch.number.in_(numbers))
+        .values(
+            finished_at=None,
+            leased_until=None,
+            published_at=None,
+            attempts=0,
+            suspect_id=None,
+            suspect_starts=0,
+        )
+    )
+    session.execute(delete(Prediction).where(*failed))
+    return counts

@@ -1,0 +1,47 @@
+"""What `producer resume` and `producer retry` do: send again what is owed."""
+
+from collections.abc import Sequence
+
+import click
+
+from db.again import clear_errors
+from db.owed import unfinished_runs
+from db.runs import get_run
+from db.session import Database, open_database
+from producer.enqueue import publish_owed
+
+
+def resume(run: str | None) -> None:
+    """Publish every batch of the run, or of all runs, that nobody finished or holds."""
+    database = open_database(must_exist=True)
+    with database.read() as session:
+        runs = unfinished_runs(session) if run is None else [get_run(session, run).id]
+    sent = {run_id: publish_owed(database, [run_id]) for run_id in runs}
+    for run_id, batches in sent.items():
+        if batches:
+            click.echo(f"run {run_id}: {_batches(batches)} enqueued")
+    if not any(sent.values()):
+        click.echo("nothing is owed that nobody works on")
+
+
+def retry(run: str | None, codes: Sequence[str]) -> None:
+    """Clear these errors of the run, the newest without one, and send their images again."""
+    database = open_database(must_exist=True)
+    run_id, cleared = _clear(database, run, codes)
+    if not cleared:
+        click.echo(f"run {run_id}: no image has the error {' or '.join(codes)}")
+        return
+    images = ", ".join(f"{count} {code}" for code, count in sorted(cleared.items()))
+    batches = publish_owed(database, [run_id])
+    click.echo(f"run {run_id}: {images} cleared, {_batches(batches)} enqueued")
+    click.echo("next: celery -A worker worker --drain")
+
+
+def _clear(database: Database, run: str | None, codes: Sequence[str]) -> tuple[int, dict[str, int]]:
+    with database.write() as session:
+        run_id = get_run(session, run).id
+        return run_id, clear_errors(session, run_id, codes)
+
+
+def _batches(count: int) -> str:
+    return f"{count} batch{'' if count == 1 else 'es'}"
