@@ -42,7 +42,8 @@ lint: $(VENV)/.dev
 test: lint
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
-# Each benchmark measures both sides in one run and prints their ratio; docs/training.md keeps them.
+# Each benchmark measures both sides in one run and prints their ratio; docs/performance.md and
+# docs/training.md keep them.
 bench: $(VENV)/.dev
 	for benchmark in benchmarks/bench_*.py; do $(BIN)/python $$benchmark || exit 1; done
 
