@@ -1,6 +1,7 @@
 """How a backbone is known again, and where it ends inside a checkpoint's network."""
 
 import hashlib
+import json
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,11 +36,32 @@ def split(network: Any, card: Backbone | None) -> Parts:  # noqa: ANN401 - keras
 
 
 def weights_digest(network: Any, what: str) -> str:  # noqa: ANN401 - keras.Model
-    """SHA-256 over what a Keras network is called and its weights, in their order."""
-    digest = hashlib.sha256(f"{what}\0".encode())
+    """SHA-256 over what a Keras network is called, how it is built, and its weights in order.
+
+    The same weights pooled in another way, say, are another backbone.
+    """
+    digest = hashlib.sha256(f"{what}\0{_architecture(network)}\0".encode())
     for weights in network.get_weights():
         digest.update(np.ascontiguousarray(weights).tobytes())
     return digest.hexdigest()
+
+
+def _architecture(network: Any) -> str:  # noqa: ANN401 - keras.Model
+    """The layers' settings and how they are wired, whatever names Keras counted up for them."""
+    names = {layer.name: f"#{at}" for at, layer in enumerate(network.layers)}
+    return json.dumps(_nameless(network.get_config(), {network.name: "#", **names}), default=str)
+
+
+def _nameless(value: Any, names: dict[str, str]) -> Any:  # noqa: ANN401 - what Keras configures
+    match value:
+        case dict():
+            # Whether its layers could be trained makes no difference to what it computes.
+            return {k: _nameless(value[k], names) for k in sorted(value) if k != "trainable"}
+        case list() | tuple():
+            return [_nameless(one, names) for one in value]
+        case str():
+            return names.get(value, value)
+    return value
 
 
 def rescaling(name: str) -> Any:  # noqa: ANN401 - keras.Layer
