@@ -69,6 +69,10 @@ class Seconds(NamedTuple):
     compute: float = 0.0
     write: float = 0.0
 
+    def plus(self, other: "Seconds") -> "Seconds":
+        """Both together, part by part."""
+        return Seconds(*(a + b for a, b in zip(self, other, strict=True)))
+
 
 _UNTIMED = Seconds()
 
@@ -111,8 +115,13 @@ def store_outcomes(session: Session, worker: str, outcomes: Sequence[Outcome]) -
 
 
 def lock_batches(session: Session, batches: Sequence[BatchKey]) -> None:
-    """Hold the rows of several batches against others, in an order that cannot deadlock."""
-    if len(batches) > 1:
+    """Hold the rows of batches against others, in an order that cannot deadlock.
+
+    Of one batch too: a worker that came late would else hold its predictions and want its row,
+    while another, which scores it together with a second, holds the row and wants the predictions.
+    SQLite has one writer at a time and nothing to lock.
+    """
+    if session.get_bind().dialect.name == "postgresql":
         session.execute(
             select(Batch.number)
             .where(tuple_(Batch.run_id, Batch.number).in_([tuple(batch) for batch in batches]))
