@@ -77,6 +77,11 @@ def put_together(session: Session, run_ids: Sequence[int]) -> None:
         session.execute(update(Run).where(Run.id.in_(run_ids)).values(together_id=number))
 
 
+def keep_features(session: Session, run_ids: Sequence[int]) -> None:
+    """Let these runs keep features from now on."""
+    session.execute(update(Run).where(Run.id.in_(run_ids)).values(keep_features=True))
+
+
 def named_run(session: Session, name: str) -> Run | None:
     """The run of this name."""
     return session.scalar(select(Run).where(Run.name == name))

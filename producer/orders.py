@@ -82,7 +82,6 @@ def find_or_make_run(session: Session, order: Order, checkpoint: Checkpoint) -> 
     """
     found = None if order.new_run else _find(session, order, checkpoint)
     if found is not None:
-        found.keep_features = found.keep_features or order.keep_features
         return found
     if order.name is not None:
         _check_name(session, order.name)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import click
 
 from db.results import Progress, progress
-from db.runs import drop_checkpoint_if_unused, newest_checkpoint, put_together
+from db.runs import drop_checkpoint_if_unused, keep_features, newest_checkpoint, put_together
 from db.session import Database, open_database
 from model.errors import SourceError
 from model.sources import Listed
@@ -33,6 +33,7 @@ def run_order(order: Order, rows: Iterator[Listed], *, wait: bool) -> None:
     rows = _started(rows)
     made = _make_runs(database, order)
     listings = _list(database, made, rows)
+    _join(database, order, made)
     pending = []
     for one, listing in zip(made, listings, strict=True):
         with database.read() as session:
@@ -58,8 +59,16 @@ def _make_runs(database: Database, order: Order) -> list[Made]:
             run = find_or_make_run(session, order, checkpoint)
             is_new = newest is None or checkpoint.id > newest.id
             made.append(Made(run.id, checkpoint.id, checkpoint.digest, is_new))
-        put_together(session, [one.run_id for one in made])
     return made
+
+
+def _join(database: Database, order: Order, made: list[Made]) -> None:
+    """What an order changes of runs that were there before: a bad source should change nothing."""
+    run_ids = [one.run_id for one in made]
+    with database.write() as session:
+        put_together(session, run_ids)
+        if order.keep_features:
+            keep_features(session, run_ids)
 
 
 def _list(database: Database, made: list[Made], rows: Iterator[Listed]) -> list[Listing]:
