@@ -29,6 +29,7 @@ _NOT_INHERITED = (
     "DATA_ROOT",
     "FEATURE_CACHE",
     "QUEUE_DIR",
+    "THREADS",
     "TF_CPP_MIN_LOG_LEVEL",
 )
 
