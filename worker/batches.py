@@ -107,19 +107,20 @@ class BatchScoring:
         if all(lease.attempts == 1 for lease in leases):
             outcomes, seconds = self._outcomes(work)
         else:
-            outcomes, seconds = self._one_by_one(leases, work), Seconds()
+            outcomes, seconds = self._one_by_one(leases, work)
         wrote = time.perf_counter()
         with self._database.write() as session:
             lock_batches(session, batches)
             store_outcomes(session, self._worker, outcomes)
+            stored = seconds.plus(Seconds(write=time.perf_counter() - wrote))
             for batch in batches:
-                finish_batch(session, batch, seconds._replace(write=time.perf_counter() - wrote))
-        seconds = seconds._replace(write=time.perf_counter() - wrote)
+                finish_batch(session, batch, stored)
+        seconds = seconds.plus(Seconds(write=time.perf_counter() - wrote))
         errors = sum(outcome.error is not None for outcome in outcomes)
         rate = self._pace.add(len(work))
         log.info("%s", _line(batches, len(work), errors, seconds, rate))
 
-    def _one_by_one(self, leases: list[Lease], work: list[Work]) -> list[Outcome]:
+    def _one_by_one(self, leases: list[Lease], work: list[Work]) -> tuple[list[Outcome], Seconds]:
         """Score and commit image by image, so that one that kills the process costs only itself."""
         log.warning(
             "%s: attempt %d, its %d images go one by one",
@@ -128,24 +129,28 @@ class BatchScoring:
             len(work),
         )
         outcomes: list[Outcome] = []
+        seconds = Seconds()
         for one in work:
-            own = self._one(leases, one)
+            own, taken = self._one(leases, one)
+            wrote = time.perf_counter()
             with self._database.write() as session:
                 store_outcomes(session, self._worker, own)
             outcomes += own
-        return outcomes
+            seconds = seconds.plus(taken).plus(Seconds(write=time.perf_counter() - wrote))
+        return outcomes, seconds
 
-    def _one(self, leases: list[Lease], work: Work) -> list[Outcome]:
+    def _one(self, leases: list[Lease], work: Work) -> tuple[list[Outcome], Seconds]:
         ids = {image.id for image in work.images}
         starts = max(lease.suspect_starts if lease.suspect_id in ids else 0 for lease in leases)
         if starts >= MAX_STARTS:
             detail = f"its scoring was begun {starts} times and never ended"
-            return [Outcome(image.id, None, "worker_died", detail, None) for image in work.images]
+            died = [Outcome(image.id, None, "worker_died", detail, None) for image in work.images]
+            return died, Seconds()
         batches = {lease.batch.run_id: lease.batch for lease in leases}
         with self._database.write() as session:
             for image in work.images:
                 note_start(session, batches[image.run_id], image.id, starts + 1)
-        return self._outcomes([work])[0]
+        return self._outcomes([work])
 
     def _outcomes(self, work: list[Work]) -> tuple[list[Outcome], Seconds]:
         """One outcome for each image, whatever its bytes hold."""

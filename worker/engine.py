@@ -50,8 +50,10 @@ class ModelEngine:
             one.decode(self._decoder(decode), known)
             with self._computing:
                 scores = one.compute([scorers[at] for at in members])
-            scored.update((at, one.outcome(own)) for at, own in zip(members, scores, strict=True))
-            seconds = Seconds(*map(sum, zip(seconds, one.seconds, strict=True)))
+            scored.update(
+                (at, one.outcome(member, scores[member])) for member, at in enumerate(members)
+            )
+            seconds = seconds.plus(one.seconds)
         return Scored([scored[at] for at in range(len(runs))], seconds)
 
     def failure(self, digest: str, precision: str) -> CheckpointError | None:

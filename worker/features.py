@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from db.runs import Needs
@@ -25,12 +25,13 @@ class RunFeatures:
 
     def of(self, members: Sequence[tuple[Needs, Backbone]]) -> "KeptRows":
         """The stores of these runs and their backbones, which share their decode settings."""
+        keys = [backbone.key if needs.keep_features else None for needs, backbone in members]
         stores = {
-            backbone.key: self._store(needs.run_id, backbone.key)
-            for needs, backbone in members
-            if needs.keep_features and backbone.key is not None
+            key: self._store(needs.run_id, key)
+            for key, (needs, _) in zip(keys, members, strict=True)
+            if key is not None
         }
-        return KeptRows(stores, complete=all(backbone.key in stores for _, backbone in members))
+        return KeptRows(stores, keys)
 
     def close(self) -> None:
         """Publish what was added since the last time."""
@@ -49,20 +50,26 @@ class RunFeatures:
 
 
 class KeptRows:
-    """The kept features of one batch.
+    """The kept features of one batch; `keys` are its members', None for one that keeps none.
 
-    `complete` says whether all backbones of the batch have a store: only then can an image be
-    scored without its pixels.
+    Only where no member is without can an image be scored without its pixels.
     """
 
-    def __init__(self, stores: dict[FeatureKey, KeptFeatures], *, complete: bool) -> None:
+    def __init__(
+        self, stores: dict[FeatureKey, KeptFeatures], keys: Sequence[FeatureKey | None]
+    ) -> None:
         self._stores = stores
-        self.complete = complete
+        self._keys = keys
         self._rows: dict[FeatureKey, dict[int, Floats]] = {key: {} for key in stores}
+
+    @property
+    def any(self) -> bool:
+        """Whether any member keeps features."""
+        return bool(self._stores)
 
     def take(self, position: int, digest: str) -> bool:
         """Whether every backbone's features of the image with this digest are at hand, now held."""
-        if not self.complete:
+        if None in self._keys:
             return False
         rows = {key: store.get(digest) for key, store in self._stores.items()}
         found = {key: row for key, row in rows.items() if row is not None}
@@ -71,6 +78,18 @@ class KeptRows:
         for key, row in found.items():
             self._rows[key][position] = row
         return True
+
+    def recall(self, position: int, digest: str) -> None:
+        """Hold what is at hand of the image with this digest, whose file is gone."""
+        for key, store in self._stores.items():
+            row = store.get(digest)
+            if row is not None:
+                self._rows[key][position] = row
+
+    def recalled(self, member: int) -> Container[int]:
+        """Positions that this member has kept features of."""
+        key = self._keys[member]
+        return () if key is None else self._rows[key]
 
     def rows(self, backbone: Backbone) -> dict[int, Floats]:
         """Rows of this backbone that were taken, by position."""

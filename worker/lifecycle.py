@@ -13,10 +13,12 @@ from celery.signals import worker_init
 from celery.worker import state
 
 from db.ledger import BatchKey
+from db.owed import owed_checkpoints
 from db.precisions import PRECISIONS
 from db.runs import Needs, wanted_first
 from db.session import Database, open_database
 from model.card import read_checkpoint_card
+from model.errors import CheckpointError
 from model.feature_cache import feature_folder
 from model.settings import data_root
 from worker.batches import BatchScoring
@@ -82,8 +84,8 @@ def _start(**_: Any) -> None:  # noqa: ANN401 - celery's own signature
         database, root = open_database(), data_root()
         first = _wanted_first(database)
         process = Scoring(database, make_engine(root))
-        if first is not None:
-            process.engine.prepare(first)
+        if first is not None and not _is_prepared(process, first):
+            first = None
     except click.ClickException as error:
         # Any other exception would be logged, and the worker would take tasks regardless.
         raise SystemExit(f"Error: {error.message}") from error
@@ -99,8 +101,26 @@ def _wanted_first(database: Database) -> Needs | None:
         return wanted
     card = read_checkpoint_card(settings.checkpoint)  # a bad file should not wait for TensorFlow
     if wanted is not None and wanted.digest == card.digest:
-        return wanted
+        return wanted._replace(path=str(settings.checkpoint))
     return Needs(0, "", card.digest, str(settings.checkpoint), PRECISIONS[0], keep_features=False)
+
+
+def _is_prepared(process: Scoring, first: Needs) -> bool:
+    """Load the checkpoint of `first`; without it a worker is of use only if other runs are owed.
+
+    Raises:
+        CheckpointError: it is not to be had, and nothing else is owed.
+    """
+    try:
+        process.engine.prepare(first)
+    except CheckpointError as error:
+        with process.database.read() as session:
+            owed = set(owed_checkpoints(session))
+        if not first.run_id or owed <= {(first.digest, first.precision)}:
+            raise
+        log.error("run %d: %s", first.run_id, error.message)  # noqa: TRY400 - a full sentence
+        return False
+    return True
 
 
 def _greeting(process: Scoring, first: Needs | None) -> str:

@@ -13,13 +13,15 @@ from worker.frozen import Floats
 from worker.scored import KnownDigests, RunScores
 from worker.scorer import Backbone, Scorer
 
+_GONE = "the file is gone: scored from the features that were kept of it"
+
 
 class Pass:
     """For all checkpoints of the same decode settings; `decode` comes before `compute`."""
 
     def __init__(self, root: Path, paths: Sequence[str], kept: KeptRows) -> None:
         self._root, self._paths, self._kept = root, paths, kept
-        self._notes: dict[int, str] = {}
+        self._gone: dict[int, str] = {}
         self._compute_seconds = 0.0
         self._batch: DecodedBatch
 
@@ -32,17 +34,16 @@ class Pass:
         """Read every file; decode those whose features are not at hand."""
         self._batch = decoder.decode_files(self._root, self._paths, self._kept.take)
         gone = [at for at, error in self._batch.errors.items() if error.code == "missing"]
-        if gone and self._kept.complete:
+        if gone and self._kept.any:
             self._recall(gone, known([self._paths[at] for at in gone]))
 
     def _recall(self, gone: list[int], digests: dict[str, str]) -> None:
         """A file that is gone is scored from the features of what it held, where they were kept."""
         for at in gone:
             digest = digests.get(self._paths[at])
-            if digest is not None and self._kept.take(at, digest):
-                del self._batch.errors[at]
-                self._batch.digests[at] = digest
-                self._notes[at] = "the file is gone: scored from the features that were kept of it"
+            if digest is not None:
+                self._kept.recall(at, digest)
+                self._gone[at] = digest
 
     def compute(self, scorers: Sequence[Scorer]) -> list[dict[int, float]]:
         """Scores by position for each scorer; a backbone that several share runs once."""
@@ -58,9 +59,17 @@ class Pass:
         self._compute_seconds = time.perf_counter() - began
         return scores
 
-    def outcome(self, scores: dict[int, float]) -> RunScores:
-        """What came of the batch for a run with these scores."""
-        return RunScores(scores, self._batch.errors, self._batch.digests, self._notes)
+    def outcome(self, member: int, scores: dict[int, float]) -> RunScores:
+        """What came of the batch for this member, which has these scores.
+
+        Its own `missing` stays where it keeps no features, whatever the others keep.
+        """
+        kept = self._kept.recalled(member)
+        gone = {at: digest for at, digest in self._gone.items() if at in kept}
+        errors = {at: error for at, error in self._batch.errors.items() if at not in gone}
+        return RunScores(
+            scores, errors, {**self._batch.digests, **gone}, dict.fromkeys(gone, _GONE)
+        )
 
     def _features(self, backbone: Backbone) -> tuple[list[int], Floats]:
         """Positions `[n]` and features `[n, ...]` of all images that have any."""

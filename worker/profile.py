@@ -31,6 +31,8 @@ class Profile:
     def close(self) -> None:
         """Write what there is; a worker may end before all batches came."""
         with self._lock:
+            if self._ended < WARM_UP_BATCHES:
+                log.warning("--profile %s: no batch came after the first", self._folder)
             self._stop()
 
     def _start(self) -> None:
@@ -51,7 +53,11 @@ class Profile:
         from model.runtime import tf  # deferred, too
 
         self._running = False
-        tf.profiler.experimental.stop()
+        try:
+            tf.profiler.experimental.stop()
+        except (OSError, tf.errors.OpError) as error:
+            log.error("--profile %s: %s", self._folder, error)  # noqa: TRY400 - a full sentence
+            return
         log.info(
             "profile written: tensorboard --logdir %s shows it (docs/performance.md)", self._folder
         )

@@ -12,7 +12,12 @@ from model.card import Decode
 from model.checkpoint import load_checkpoint
 from model.errors import CheckpointError
 from model.feature_cache import FeatureKey
+from model.runtime import tf
 from worker.frozen import Floats, FrozenGraph
+
+# A product of few columns adds up the rows that fill no vector register in another order, so that a
+# score would depend, in its last bits, on how many images are in the batch.
+HEAD_ROWS = 64
 
 
 class Backbone(NamedTuple):
@@ -57,15 +62,20 @@ class Scorer:
         self.path = path
         self.precision = precision
         parts = split(network, self.card.backbone)
-        self.backbone = backbones.of(parts, self.card.decode, precision)
-        # In float32 always: next to the backbone it costs nothing.
-        self._head = FrozenGraph(parts.head, self.backbone.graph.shape) if parts.head else None
-        self._check()
+        try:
+            self.backbone = backbones.of(parts, self.card.decode, precision)
+            # In float32 always: next to the backbone it costs nothing.
+            self._head = FrozenGraph(parts.head, self.backbone.graph.shape) if parts.head else None
+            self._check()
+        except tf.errors.OpError as error:
+            # Or runs enqueued together with this one would never be scored either.
+            reason = " ".join(str(error.message).split())[:400]
+            raise CheckpointError(f"{path} cannot be run: {reason}") from error
 
     def score(self, features: Floats) -> npt.NDArray[np.float64]:
         """Scores `[n]` in [0, 1] of the backbone's features `[n, ...]`, in the same order."""
-        scores = features if self._head is None else self._head(features)
-        return scores[:, 0].astype(np.float64)
+        scores = features if self._head is None else self._head(_filled_up(features))
+        return scores[: len(features), 0].astype(np.float64)
 
     def score_images(self, images: Floats) -> npt.NDArray[np.float64]:
         """Scores `[n]` of images `[n, height, width, 3]` in [0, 1], in the same order."""
@@ -81,6 +91,12 @@ class Scorer:
             raise CheckpointError(
                 f"{self.path} gives {scores.tolist()}, which are not scores in [0, 1]"
             )
+
+
+def _filled_up(rows: Floats) -> Floats:
+    """Rows up to the next multiple of HEAD_ROWS, those added being zero."""
+    added = np.zeros((-len(rows) % HEAD_ROWS, *rows.shape[1:]), np.float32)
+    return np.concatenate([rows, added]) if len(added) else rows
 
 
 def _freeze(parts: Parts, decode: Decode, precision: str) -> Backbone:
