@@ -331,7 +331,10 @@ def seconds_to_help(command: str) -> float:
 def test_a_worker_says_what_it_starts_with(clean: CleanRun, trained: Trained) -> None:
     checkpoint = f"{trained.checkpoint.name} ({trained.digest[:12]})"
     starts = (
-        rf"  checkpoint {re.escape(checkpoint)}, on (CPU|\d+ GPU), float32",
+        (
+            rf"  checkpoint {re.escape(checkpoint)}, on "
+            r"(CPU \(\d+ threads\)|GPU|the first of .*), float32"
+        ),
         r"  database sqlite:///dermscore\.db",
         rf"  images under {re.escape(str(clean.site.folder))}",
     )
@@ -341,7 +344,9 @@ def test_a_worker_says_what_it_starts_with(clean: CleanRun, trained: Trained) ->
 
 def test_a_worker_prints_one_line_for_each_batch(clean: CleanRun) -> None:
     line = re.compile(
-        r" run 1 batch (\d+): (\d+) images, 0 errors, \d+\.\d images/s$", re.MULTILINE
+        r" run 1 batch (\d+): (\d+) images, 0 errors, \d+\.\d images/s "
+        r"\(read \d+\.\d\d, decode \d+\.\d\d, compute \d+\.\d\d, write \d+\.\d\d s\)$",
+        re.MULTILINE,
     )
     batches = sorted(line.findall(clean.worker_output))
     assert batches == [("1", "64"), ("2", "64"), ("3", "22")]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command, config
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from servers import free_port
@@ -16,9 +17,11 @@ import db
 from db.errors import DatabaseError
 from db.listing import ListedImage, stage_images
 from db.outcomes import Outcome, store_outcomes
-from db.runs import add_checkpoint
+from db.owed import count_owed
+from db.runs import add_checkpoint, needs_of
 from db.session import Database, open_database
 from db.tables import Base, Run
+from db.upgrade import MIGRATIONS
 
 OPEN = "from db.session import open_database; print('ready', flush=True); input(); open_database()"
 
@@ -275,3 +278,88 @@ def test_a_reader_sees_one_state_of_the_ledger(database: Database) -> None:
         assert reader.scalar(count) == before == 0
     with database.read() as reader:
         assert reader.scalar(count) == 1
+
+
+# What a worker and a producer of the first release say to the ledger, while both releases run.
+FIRST_RELEASE = (
+    (
+        "INSERT INTO runs (name, source, checkpoint_id, precision, batch_size) "
+        "VALUES (NULL, 'more', 1, 'float32', 64)"
+    ),
+    (
+        "INSERT INTO images (run_id, path, batch, label, attributes) "
+        "VALUES (2, '2.jpg', 1, NULL, NULL)"
+    ),
+    "INSERT INTO batches (run_id, number) VALUES (2, 1)",
+    (
+        "UPDATE batches SET attempts = attempts + 1, worker = 'old', leased_until = 9e9 "
+        "WHERE run_id = 2 AND number = 1 AND finished_at IS NULL"
+    ),
+    (
+        "INSERT INTO predictions (image_id, score, error, detail, image_digest, worker) "
+        "SELECT id, 0.25, NULL, NULL, 'd', 'old' FROM images WHERE run_id = 2"
+    ),
+    "UPDATE batches SET finished_at = 1.8e9, leased_until = NULL WHERE run_id = 2 AND number = 1",
+)
+FIRST_DATA = (
+    "INSERT INTO checkpoints (digest, path, card) VALUES ('a', 'model.keras', '{}')",
+    (
+        "INSERT INTO runs (name, source, checkpoint_id, precision, batch_size) "
+        "VALUES ('ana', 'images', 1, 'float32', 64)"
+    ),
+    "INSERT INTO images (run_id, path, batch, label) VALUES (1, '1.jpg', 1, 0)",
+    "INSERT INTO batches (run_id, number, attempts) VALUES (1, 1, 1)",
+    "INSERT INTO predictions (image_id, score, worker) VALUES (1, 0.5, 'old')",
+)
+
+
+def first_release(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger of the first schema, with a run in it."""
+
+    def upgrade_to_first(connection: Connection) -> None:
+        settings = config.Config()
+        settings.set_main_option("script_location", str(MIGRATIONS))
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0001")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("db.session.upgrade", upgrade_to_first)
+        with closing(open_database(url)) as opened, opened.write() as session:
+            for statement in FIRST_DATA:
+                session.execute(text(statement))
+
+
+def test_a_ledger_of_the_first_release_is_upgraded_with_what_it_holds(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_release(database_url, monkeypatch)
+
+    with closing(open_database(database_url)) as upgraded, upgraded.read() as session:
+        run = session.execute(
+            text("SELECT name, source, together_id, keep_features FROM runs")
+        ).one()
+        assert (run.name, run.source, run.together_id, bool(run.keep_features)) == (
+            "ana",
+            "images",
+            None,
+            False,
+        )
+        row = session.execute(text("SELECT attempts, read_seconds, write_seconds FROM batches"))
+        assert row.one() == (1, None, None)
+        assert session.execute(text("SELECT path, label FROM images")).one() == ("1.jpg", 0)
+        assert session.scalar(text("SELECT score FROM predictions")) == 0.5
+
+
+def test_what_the_first_release_still_says_is_understood(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_release(database_url, monkeypatch)
+
+    with closing(open_database(database_url)) as upgraded:
+        with upgraded.write() as session:
+            for statement in FIRST_RELEASE:
+                session.execute(text(statement))
+        with upgraded.read() as session:
+            needs = needs_of(session, 2)
+            assert count_owed(session).unfinished == 1  # run 1's
+    assert (needs.source, needs.keep_features) == ("more", False)

@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 import report.cli
 from db import ledger, listing, outcomes, runs
 from db.results import Progress, progress
+from db.runs import Needs
 from db.session import open_database
 from db.tables import Run
 from model.card import Decode
@@ -33,7 +34,9 @@ from model.preprocess import Decoder
 from model.runtime import keras, tf
 from trainer.cli import main
 from trainer.options import RECIPES
-from worker.scorer import Scorer
+from worker.engine import ModelEngine
+from worker.features import RunFeatures
+from worker.scorers import Scorers
 
 Floats = npt.NDArray[np.float32]
 
@@ -287,12 +290,14 @@ def test_a_checkpoint_is_scored_with_the_decode_ratio_it_was_trained_with(
     assert card["decode"]["ratio"] == card["training"]["recipe"]["decode_ratio"] == 2
     paths = pictures(here / "valid")
     names = [str(path) for path in paths]
-    images = Scorer(checkpoint).decode(Path(), names).images
-    np.testing.assert_array_equal(
-        images, Decoder(Decode(ratio=2)).decode_files(Path(), names).images
-    )
+    images = Decoder(Decode(ratio=2)).decode_files(Path(), names).images
     difference = np.abs(images - Decoder(Decode()).decode_files(Path(), names).images).mean()
     assert 0.001 < difference < 0.05
+    needs = Needs(1, "valid", card["digest"], str(checkpoint), "float32", keep_features=False)
+    engine = ModelEngine(Path(), Scorers(None), RunFeatures(here / "none"))
+    (run,) = engine.score([needs], names, lambda _paths: {}).runs
+    expected = load_checkpoint(checkpoint)[0].predict(images, verbose=0)[:, 0]
+    assert list(run.scores.values()) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adagrad"])
