@@ -7,7 +7,8 @@ they do.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, exists, func, select, text, tuple_, update
+from sqlalchemy import BigInteger, bindparam, exists, func, select, text, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from db.clock import Now
@@ -32,6 +33,16 @@ _NOTE_START = (
     update(_batches)
     .where(is_this(_batches))
     .values(suspect_id=bindparam("image_id"), suspect_starts=bindparam("starts"))
+)
+# The runs as one value: a list of any length is the same statement.
+_LOCK = (
+    select(_batches.c.number)
+    .where(
+        _batches.c.run_id == func.any(bindparam("runs", type_=postgresql.ARRAY(BigInteger))),
+        _batches.c.number == bindparam("this_number"),
+    )
+    .order_by(_batches.c.run_id)
+    .with_for_update()
 )
 _FINISH = (
     update(_batches)
@@ -115,19 +126,16 @@ def store_outcomes(session: Session, worker: str, outcomes: Sequence[Outcome]) -
 
 
 def lock_batches(session: Session, batches: Sequence[BatchKey]) -> None:
-    """Hold the rows of batches against others, in an order that cannot deadlock.
+    """Hold the rows of batches of one number against others, in an order that cannot deadlock.
 
     Of one batch too: a worker that came late would else hold its predictions and want its row,
     while another, which scores it together with a second, holds the row and wants the predictions.
     SQLite has one writer at a time and nothing to lock.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(
-            select(Batch.number)
-            .where(tuple_(Batch.run_id, Batch.number).in_([tuple(batch) for batch in batches]))
-            .order_by(Batch.run_id)
-            .with_for_update()
-        )
+    connection = session.connection()
+    if batches and connection.dialect.name == "postgresql":
+        runs = [batch.run_id for batch in batches]
+        connection.execute(_LOCK, {"runs": runs, "this_number": batches[0].number})
 
 
 def finish_batch(session: Session, batch: BatchKey, seconds: Seconds = _UNTIMED) -> bool:
