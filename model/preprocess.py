@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from model.card import Decode
 from model.errors import ImageError
+from model.hidden_work import prolonged
 from model.images import ImageFile, check_header, read_images
 from model.runtime import tf
 
@@ -19,6 +20,7 @@ from model.runtime import tf
 GROUP_BYTES = 128_000_000
 DECODED_BYTES = 512_000_000
 _WHITE = 255.0  # becomes 1.0
+_MIDDLE = 128  # what libjpeg leaves where a scan ends too early
 
 # Whether the image at a position, of this SHA-256, need not be decoded.
 Known = Callable[[int, str], bool]
@@ -73,10 +75,13 @@ class Decoder:
             ImageError: its bytes are damaged.
         """
         try:
-            image: npt.NDArray[np.float32] = (self._decode(tf.constant(data)) / _WHITE).numpy()
+            pixels, ends_grey = self._decode(tf.constant(data))
         except tf.errors.InvalidArgumentError as error:
             reason = re.sub(r"{{.*?}}|\[Op:.*", "", str(error.message)).strip()
             raise ImageError("corrupt", f"the image data is damaged: {reason}") from error
+        if ends_grey:
+            _check_end(data)
+        image: npt.NDArray[np.float32] = (pixels / _WHITE).numpy()
         return image
 
     def _decode_stream(
@@ -102,15 +107,16 @@ class Decoder:
         self, group: dict[int, bytes], batch: DecodedBatch
     ) -> npt.NDArray[np.float32]:
         """The images of a group, in order of position; positions and errors go into `batch`."""
-        indices, images = self._decode_good(list(group.values()))
-        if len(indices) == len(group):
+        indices, images, grey = self._decode_good(list(group.values()))
+        if len(indices) == len(group) and not grey:
             batch.positions.extend(group)
             return images
-        decoded = dict(zip(indices, images, strict=True))
+        decoded = {at: row for at, row in zip(indices, images, strict=True) if at not in grey}
         kept = [images[:0]]
         for at, (position, data) in enumerate(group.items()):
             try:
-                # Dropped from the batch is not yet corrupt: errors of memory are dropped too.
+                # Dropped from the batch is not yet corrupt: errors of memory are dropped too. And
+                # grey at the end is not yet cut short.
                 image = decoded[at] if at in decoded else self.decode(data)
             except ImageError as error:
                 batch.errors[position] = error
@@ -119,16 +125,24 @@ class Decoder:
             batch.positions.append(position)
         return np.concatenate(kept)
 
-    def _decode_good(self, blobs: list[bytes]) -> tuple[list[int], npt.NDArray[np.float32]]:
-        """Those of `blobs` that could be decoded: their indices `[k]` and images `[k, ...]`."""
+    def _decode_good(
+        self, blobs: list[bytes]
+    ) -> tuple[list[int], npt.NDArray[np.float32], set[int]]:
+        """Those of `blobs` that could be decoded: their indices `[k]` and images `[k, ...]`.
+
+        With the indices of those that end in grey.
+        """
         try:
-            indices, images = self._many(tf.constant(blobs), tf.constant(_WHITE))
+            indices, images, ends_grey = self._many(tf.constant(blobs), tf.constant(_WHITE))
         except tf.errors.InvalidArgumentError:  # not one of them was good
             settings = self._settings
-            return [], np.empty((0, settings.height, settings.width, 3), np.float32)
-        return indices.numpy().tolist(), np.asarray(images)  # .numpy() would copy
+            return [], np.empty((0, settings.height, settings.width, 3), np.float32), set()
+        found = indices.numpy()
+        grey = set(found[ends_grey.numpy()].tolist())
+        return found.tolist(), np.asarray(images), grey  # .numpy() would copy
 
     def _decode(self, data: Any) -> Any:  # noqa: ANN401 - tensors have no static type
+        """The image, its values still in [0, 255], and whether its last pixel is middle grey."""
         settings = self._settings
         image = tf.cond(
             tf.strings.substr(data, 0, 2) == b"BM",
@@ -137,17 +151,18 @@ class Decoder:
                 data, channels=3, dct_method=settings.dct_method, ratio=settings.ratio
             ),
         )
-        # Still in [0, 255]; the division follows. Equal to the tutorial's convert-then-resize to
-        # 1.2e-7, at half its memory.
+        # The division follows. Equal to the tutorial's convert-then-resize to 1.2e-7, at half its
+        # memory.
         resized = tf.image.resize(image, [settings.height, settings.width])
-        return tf.ensure_shape(resized, [settings.height, settings.width, 3])
+        ends_grey = tf.reduce_all(image[-1, -1] == _MIDDLE)
+        return tf.ensure_shape(resized, [settings.height, settings.width, 3]), ends_grey
 
     def _decode_all(self, blobs: Any, white: Any) -> Any:  # noqa: ANN401 - tensors, as above
-        indices, images = (
+        indices, images, ends_grey = (
             tf.data.Dataset.from_tensor_slices(blobs)
             .enumerate()
             .map(
-                lambda index, data: (index, self._decode(data)),
+                lambda index, data: (index, *self._decode(data)),
                 num_parallel_calls=self._parallel,
                 deterministic=True,
             )
@@ -157,7 +172,25 @@ class Decoder:
         )
         # At once and in place: image by image all would cost 4 % more. By an argument, or Grappler
         # would multiply by a rounded 1/255, and an image alone have other last bits.
-        return indices, images / white
+        return indices, images / white, ends_grey
+
+
+def _check_end(data: bytes) -> None:
+    """Refuse a JPEG whose scan ends before its picture does, which libjpeg fills up with grey.
+
+    At an eighth of its size, where every block is a pixel.
+    """
+    if not data.startswith(b"\xff\xd8"):
+        return
+    try:
+        once, more = (
+            tf.io.decode_jpeg(jpeg, channels=3, ratio=8) for jpeg in (data, prolonged(data))
+        )
+        complete = bool(tf.reduce_all(once == more))
+    except tf.errors.InvalidArgumentError:  # of the noise, which was looked at
+        complete = False
+    if not complete:
+        raise ImageError("corrupt", "the image data end before the picture does")
 
 
 def _groups(
