@@ -27,9 +27,9 @@ class ManifestRow(NamedTuple):
 def read_manifest(file: BinaryIO, name: str) -> Iterator[ManifestRow]:
     """Stream the rows of a CSV file with a header line.
 
-    A column `filepath` or `path` is needed; `label` is 0, 1 or empty; `sha256`, an attribute, is the
-    digest that the file must have, or empty; an unnamed column is an index and passed over; every
-    other column is kept as an attribute.
+    A column `filepath` or `path` is needed; `label` is 0, 1 or empty; an unnamed column is an index
+    and passed over; every other column is kept as an attribute. Of these `sha256` is the digest
+    that the file must have, or empty.
 
     Raises:
         SourceError: what is wrong, with the line's number.

@@ -1,8 +1,10 @@
 """Bytes to float32 `[height, width, 3]` in [0, 1]: the tf.data decode path."""
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +21,9 @@ from model.runtime import tf
 # and of pixels before they are resized. One image alone has less (40 million pixels: 360 MB).
 GROUP_BYTES = 128_000_000
 DECODED_BYTES = 512_000_000
+# A worker decodes two batches at once; of groups larger than this only one, which takes all cores.
+HEAVY_BYTES = 128_000_000
+_heavy = threading.Lock()
 _WHITE = 255.0  # becomes 1.0
 _MIDDLE = 128  # what libjpeg leaves where a scan ends too early
 
@@ -41,6 +46,17 @@ class DecodedBatch(NamedTuple):
     digests: dict[int, str]
     read_seconds: float = 0.0
     decode_seconds: float = 0.0
+
+
+class Group(NamedTuple):
+    """Files that are decoded together, by position, and the bytes that takes."""
+
+    files: dict[int, bytes]
+    needed: int
+
+    def room(self) -> AbstractContextManager[object]:
+        """What is held while the group is decoded."""
+        return _heavy if self.needed > HEAVY_BYTES else nullcontext()
 
 
 class Decoder:
@@ -95,8 +111,9 @@ class Decoder:
         began = time.perf_counter()
         for group in _groups(_unknown(files, batch, is_known), batch):
             ready = time.perf_counter()
-            parts.append(self._decode_group(group, batch))
-            group.clear()  # not held while the next one is read
+            with group.room():
+                parts.append(self._decode_group(group.files, batch))
+            group.files.clear()  # not held while the next one is read
             seconds += time.perf_counter() - ready
         reading = time.perf_counter() - began - seconds
         # One group is the rule, and is handed on as it is: a copy costs a tenth of its decoding.
@@ -195,7 +212,7 @@ def _check_end(data: bytes) -> None:
 
 def _groups(
     files: Iterable[tuple[int, ImageFile | ImageError]], batch: DecodedBatch
-) -> Iterator[dict[int, bytes]]:
+) -> Iterator[Group]:
     """Files in groups that may be held at once; digests and errors go into `batch`."""
     group: dict[int, bytes] = {}
     encoded = decoded = 0
@@ -206,12 +223,12 @@ def _groups(
             batch.errors[position] = error
             continue
         if group and (encoded + len(data) > GROUP_BYTES or decoded + needed > DECODED_BYTES):
-            yield group
+            yield Group(group, decoded)
             group, encoded, decoded = {}, 0, 0
         group[position] = data
         encoded, decoded = encoded + len(data), decoded + needed
     if group:
-        yield group
+        yield Group(group, decoded)
 
 
 def _unknown(

@@ -43,6 +43,11 @@ def kinds() -> list[Kind]:
     return [kind for group in groups for kind in group()]
 
 
+def heavy() -> set[str]:
+    """Names of those that take a while."""
+    return {kind.name for kind in _heavy()}
+
+
 def _file(what: str, outcome: str, name: str, data: bytes | Callable[[], bytes]) -> Kind:
     def put(path: Path) -> None:
         path.write_bytes(data() if callable(data) else data)
@@ -348,6 +353,7 @@ def _os2_bmp() -> bytes:
     return struct.pack("<2sIII", b"BM", 26 + len(pixels), 0, 26) + info + pixels
 
 
+@cache
 def _single_colour(kind: str, progressive: bool = False) -> bytes:
     file = io.BytesIO()
     options = {"progressive": True} if progressive else {}
