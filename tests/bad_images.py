@@ -7,6 +7,7 @@ import io
 import os
 import socket
 import struct
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -386,6 +387,19 @@ def _socket(path: Path) -> None:
 def _secret(path: Path) -> None:
     path.write_bytes(encoded("JPEG", 60, 45))
     path.chmod(0)
+
+
+def small() -> list[bytes]:
+    """The bytes of all that are scored and small: what a fuzzer damages."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        found = []
+        for group in (_jpegs, _pngs, _others):
+            for kind in group():
+                kind.put(path)
+                if kind.outcome == SCORED:
+                    found.append(path.read_bytes())
+    return found
 
 
 def table() -> str:
