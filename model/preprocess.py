@@ -1,6 +1,5 @@
 """Bytes to float32 `[height, width, 3]` in [0, 1]: the tf.data decode path."""
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -69,6 +68,12 @@ class Decoder:
             self._decode_all,
             input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([], tf.float32)],
         )
+        # Outside of a function, TensorFlow loses some 100 KB for each JPEG that it fails on.
+        one = [tf.TensorSpec([], tf.string)]
+        self._one = tf.function(self._decode, input_signature=one)
+        self._eighth = tf.function(
+            lambda data: tf.io.decode_jpeg(data, channels=3, ratio=8), input_signature=one
+        )
 
     def decode_files(
         self, root: Path, paths: Sequence[str], is_known: Known | None = None
@@ -91,14 +96,27 @@ class Decoder:
             ImageError: its bytes are damaged.
         """
         try:
-            pixels, ends_grey = self._decode(tf.constant(data))
+            pixels, ends_grey = self._one(tf.constant(data))
         except tf.errors.InvalidArgumentError as error:
-            reason = re.sub(r"{{.*?}}|\[Op:.*", "", str(error.message)).strip()
+            reason = _reason(str(error.message))
             raise ImageError("corrupt", f"the image data is damaged: {reason}") from error
-        if ends_grey:
-            _check_end(data)
+        if ends_grey and data.startswith(b"\xff\xd8"):
+            self._check_end(data)
         image: npt.NDArray[np.float32] = (pixels / _WHITE).numpy()
         return image
+
+    def _check_end(self, jpeg: bytes) -> None:
+        """Refuse a JPEG whose scan ends before its picture does: libjpeg fills it up with grey.
+
+        At an eighth of its size, where every block is a pixel.
+        """
+        try:
+            once, more = (self._eighth(tf.constant(data)) for data in (jpeg, prolonged(jpeg)))
+            complete = bool(tf.reduce_all(once == more))
+        except tf.errors.InvalidArgumentError:  # of the noise, which was looked at
+            complete = False
+        if not complete:
+            raise ImageError("corrupt", "the image data end before the picture does")
 
     def _decode_stream(
         self, files: Iterable[tuple[int, ImageFile | ImageError]], is_known: Known | None = None
@@ -192,22 +210,9 @@ class Decoder:
         return indices, images / white, ends_grey
 
 
-def _check_end(data: bytes) -> None:
-    """Refuse a JPEG whose scan ends before its picture does, which libjpeg fills up with grey.
-
-    At an eighth of its size, where every block is a pixel.
-    """
-    if not data.startswith(b"\xff\xd8"):
-        return
-    try:
-        once, more = (
-            tf.io.decode_jpeg(jpeg, channels=3, ratio=8) for jpeg in (data, prolonged(data))
-        )
-        complete = bool(tf.reduce_all(once == more))
-    except tf.errors.InvalidArgumentError:  # of the noise, which was looked at
-        complete = False
-    if not complete:
-        raise ImageError("corrupt", "the image data end before the picture does")
+def _reason(message: str) -> str:
+    """TensorFlow's sentence: what stands before it is a trace, what stands behind a node."""
+    return message.split("[[{{", maxsplit=1)[0].strip().splitlines()[-1]
 
 
 def _groups(
