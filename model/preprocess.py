@@ -154,7 +154,7 @@ class Decoder:
                 # grey at the end is not yet cut short.
                 image = decoded[at] if at in decoded else self.decode(data)
             except ImageError as error:
-                batch.errors[position] = error
+                batch.errors[position] = _bare(error)
                 continue
             kept.append(image[None])
             batch.positions.append(position)
@@ -210,6 +210,11 @@ class Decoder:
         return indices, images / white, ends_grey
 
 
+def _bare(error: ImageError) -> ImageError:
+    """Without its traceback, whose frames hold the batch, which holds the error."""
+    return ImageError(error.code, error.detail)
+
+
 def _reason(message: str) -> str:
     """TensorFlow's sentence: what stands before it is a trace, what stands behind a node."""
     return message.split("[[{{", maxsplit=1)[0].strip().splitlines()[-1]
@@ -225,7 +230,7 @@ def _groups(
         try:
             data, needed = _admit(position, file, batch)
         except ImageError as error:
-            batch.errors[position] = error
+            batch.errors[position] = _bare(error)
             continue
         if group and (encoded + len(data) > GROUP_BYTES or decoded + needed > DECODED_BYTES):
             yield Group(group, decoded)

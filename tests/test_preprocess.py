@@ -1,3 +1,4 @@
+import gc
 import io
 import os
 import sys
@@ -327,6 +328,22 @@ def test_memory_is_given_back_of_images_that_are_corrupt(decoder: Decoder, kind:
             decoder.decode(data[: len(data) * 3 // 4])
 
     assert held() - before < 30_000_000
+
+
+def test_an_error_does_not_hold_its_batch(decoder: Decoder, tmp_path: Path, bad: list[str]) -> None:
+    names = [*good(tmp_path, 20), *bad]
+    decoder.decode_files(tmp_path, names)
+    before = held()
+
+    gc.disable()
+    try:
+        for _ in range(20):  # of 21 MB each
+            assert len(decoder.decode_files(tmp_path, names).errors) == len(bad)
+        after = held()
+    finally:
+        gc.enable()
+
+    assert after - before < 100_000_000
 
 
 @pytest.mark.parametrize(
