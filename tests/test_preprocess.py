@@ -1,4 +1,6 @@
+import gc
 import io
+import os
 import sys
 import time
 from pathlib import Path
@@ -309,6 +311,55 @@ def test_small_groups_give_what_one_large_group_gives(
 
     assert equal(decoder.decode_files(tmp_path, names), whole)
     assert len(whole.positions) == 9
+
+
+def held() -> int:
+    """Bytes that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_memory_is_given_back_of_images_that_are_corrupt(decoder: Decoder, kind: str) -> None:
+    data = encoded(kind, 300, 200)
+    before = held()
+
+    for _ in range(800):  # of 180 KB each
+        with pytest.raises(ImageError):
+            decoder.decode(data[: len(data) * 3 // 4])
+
+    assert held() - before < 30_000_000
+
+
+def test_an_error_does_not_hold_its_batch(decoder: Decoder, tmp_path: Path, bad: list[str]) -> None:
+    names = [*good(tmp_path, 20), *bad]
+    decoder.decode_files(tmp_path, names)
+    before = held()
+
+    gc.disable()
+    try:
+        for _ in range(20):  # of 21 MB each
+            assert len(decoder.decode_files(tmp_path, names).errors) == len(bad)
+        after = held()
+    finally:
+        gc.enable()
+
+    assert after - before < 100_000_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("JPEG", "jpeg::Uncompress failed. Invalid JPEG data or crop window."),
+        ("PNG", "Invalid PNG data, size 1000"),
+        ("BMP", "Input size should match (header_size + row_size * abs_height) but"),
+    ],
+)
+def test_the_reason_is_one_sentence(decoder: Decoder, kind: str, reason: str) -> None:
+    with pytest.raises(ImageError) as caught:
+        decoder.decode(encoded(kind, 300, 200)[:1000])
+
+    assert caught.value.detail.startswith(f"the image data is damaged: {reason}")
+    assert caught.value.detail.isprintable()
 
 
 # A machine of 16 cores, as far as TensorFlow's threads go.
