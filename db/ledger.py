@@ -36,11 +36,12 @@ class Lease(NamedTuple):
 
 
 class PendingImage(NamedTuple):
-    """A listed image without a prediction."""
+    """A listed image without a prediction; `sha256` is what its manifest says of it, if it does."""
 
     run_id: int
     id: int
     path: str
+    sha256: str | None = None
 
 
 def is_this(batches: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a table
@@ -110,7 +111,12 @@ def _taking() -> Any:  # noqa: ANN401 - an SQL statement
 
 _TAKE = _taking()
 _PENDING = (
-    select(_images.c.run_id, _images.c.id, _images.c.path)
+    select(
+        _images.c.run_id,
+        _images.c.id,
+        _images.c.path,
+        _images.c.attributes["sha256"].as_string(),
+    )
     .outerjoin(_predictions, _predictions.c.image_id == _images.c.id)
     .where(
         _images.c.run_id.in_(bindparam("runs", expanding=True)),

@@ -7,6 +7,7 @@ import click
 # The codes that stand in `predictions.error`; docs/images.md says what each one means.
 ErrorCode = Literal[
     "missing",
+    "bad_name",
     "outside_root",
     "not_a_file",
     "unreadable",
@@ -16,6 +17,7 @@ ErrorCode = Literal[
     "unsupported",
     "bad_size",
     "corrupt",
+    "wrong_digest",
     "bad_score",
     "worker_died",
 ]

@@ -4,10 +4,12 @@ Read here and not by TensorFlow, whose `read_file` hangs on a FIFO, follows gs:/
 file whole.
 """
 
+import errno
 import hashlib
 import io
 import os
 import stat
+import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,19 +20,30 @@ from typing import NamedTuple
 from PIL import Image, UnidentifiedImageError
 
 from model.errors import ImageError
+from model.hidden_work import count_scans, packed_text
+from model.names import spelled_back
 
 # Pillow opens headers only, and its own limit is not ours: the size is judged below.
 Image.MAX_IMAGE_PIXELS = None
+# Metadata may be damaged: nothing here looks at them.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 40_000_000
 MIN_SIDE = 16
 MAX_SIDE = 16_384
+# Of an ordinary progressive JPEG ten; 64 of 40 million pixels take some three seconds.
+MAX_SCANS = 64
+# Bytes of text in a PNG: packed as tightly as can be, they take some four seconds to unpack.
+MAX_TEXT = 1_000_000
+# Where a header must have ended; Pillow takes seconds to look further.
+HEADER_BYTES = 10_000_000
 # Files read at once: on network storage each waits for an answer, and those waits overlap.
 READERS = 8
 # For good, and for all batches: threads made anew for each cost more than the reading.
 _readers = ThreadPoolExecutor(READERS, "read")
 
+_NOT_A_FILE = "it is a folder or a device, not an image file"
 _MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"BM": "BMP"}
 
 
@@ -50,10 +63,9 @@ def read_image(root: Path, path: str) -> ImageFile:
     try:
         data = _read_bytes(_resolve(root, path))
     except FileNotFoundError:
-        raise ImageError("missing", "there is no such file under DATA_ROOT") from None
+        raise _not_found(root, path) from None
     except (OSError, ValueError, RuntimeError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise ImageError("unreadable", f"the file cannot be read: {reason}") from error
+        raise _not_read(error) from error
     if not data:
         raise ImageError("empty", "the file has no bytes")
     return ImageFile(data, hashlib.sha256(data).hexdigest())
@@ -84,9 +96,26 @@ def check_header(data: bytes) -> int:
     if kind is None:
         raise ImageError("not_an_image", "the bytes are not those of a JPEG, PNG or BMP image")
     width, height, mode, progressive = _header(data, kind)
-    if kind == "BMP" and (mode != "RGB" or data[28:30] != b"\x18\0"):
-        # TensorFlow takes a palette's indices for grey levels, and 32 bits for BGRA always.
+    if kind == "BMP":
+        _check_bmp(data, mode)
+    _check_size(width, height)
+    if kind == "PNG" and packed_text(data) > MAX_TEXT:
+        raise ImageError("unsupported", f"a PNG with more than {MAX_TEXT:,} bytes of text")
+    scans = count_scans(data, MAX_SCANS + 1) if kind == "JPEG" else 1
+    if scans > MAX_SCANS:
+        raise ImageError("unsupported", f"a JPEG of more than {MAX_SCANS} scans")
+    # RGB; where there are several scans every coefficient besides, in 16 bits.
+    return width * height * (9 if progressive or scans > 1 else 3)
+
+
+def _check_bmp(data: bytes, mode: str) -> None:
+    # TensorFlow takes a palette's indices for grey levels, 32 bits for BGRA always, and OS/2's
+    # short header for a long one.
+    if mode != "RGB" or data[28:30] != b"\x18\0" or int.from_bytes(data[14:18], "little") < 40:
         raise ImageError("unsupported", "a BMP that is not 24-bit colour, which is not decoded")
+
+
+def _check_size(width: int, height: int) -> None:
     if min(width, height) < MIN_SIDE or max(width, height) > MAX_SIDE:
         raise ImageError(
             "bad_size", f"{width}x{height} pixels: sides must be {MIN_SIDE} to {MAX_SIDE}"
@@ -95,8 +124,6 @@ def check_header(data: bytes) -> int:
         raise ImageError(
             "bad_size", f"{width}x{height} pixels are more than {MAX_PIXELS // 1_000_000} million"
         )
-    # RGB; of a progressive JPEG every coefficient besides, in 16 bits.
-    return width * height * (9 if progressive else 3)
 
 
 def _read_soon(root: Path, path: str) -> Future[ImageFile | ImageError]:
@@ -117,6 +144,23 @@ def _resolve(root: Path, path: str) -> Path:
     return resolved
 
 
+def _not_found(root: Path, path: str) -> ImageError:
+    name = spelled_back(path)
+    if name is not None and os.path.lexists(root / name):
+        return ImageError("bad_name", "its name is not UTF-8: rename the file and enqueue it again")
+    return ImageError("missing", "there is no such file under DATA_ROOT")
+
+
+def _not_read(error: OSError | ValueError | RuntimeError) -> ImageError:
+    if isinstance(error, OSError) and error.errno == errno.ENXIO:  # a socket, or no driver
+        return ImageError("not_a_file", _NOT_A_FILE)
+    if isinstance(error, RuntimeError):  # Python's word for it names the whole path
+        reason: str | None = os.strerror(errno.ELOOP)
+    else:
+        reason = error.strerror if isinstance(error, OSError) else None
+    return ImageError("unreadable", f"the file cannot be read: {reason or error}")
+
+
 def _read_bytes(path: Path) -> bytes:
     # Non-blocking, or opening a FIFO would wait for its writer; checked on the open descriptor, so
     # that nothing can be swapped in between.
@@ -124,7 +168,7 @@ def _read_bytes(path: Path) -> bytes:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise ImageError("not_a_file", "it is a folder or a device, not an image file")
+        raise ImageError("not_a_file", _NOT_A_FILE)
     with os.fdopen(descriptor, "rb", buffering=0) as file:
         if status.st_size > MAX_BYTES:
             raise ImageError(
@@ -137,7 +181,7 @@ def _read_bytes(path: Path) -> bytes:
 def _header(data: bytes, kind: str) -> tuple[int, int, str, bool]:
     """Width, height, Pillow's mode, and whether it is a progressive JPEG."""
     try:
-        with Image.open(io.BytesIO(data), formats=[kind]) as image:
+        with Image.open(io.BytesIO(data[:HEADER_BYTES]), formats=[kind]) as image:
             return *image.size, image.mode, "progressive" in image.info
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise ImageError("corrupt", f"the {kind} header is damaged") from error

@@ -2,12 +2,15 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from model.errors import SourceError
 
 PATH_COLUMNS = ("filepath", "path")
+DIGEST_COLUMN = "sha256"
+_DIGEST = re.compile("[0-9a-f]{64}|")
 # 1.0 is what pandas writes for 1 in a column with gaps.
 _LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "": None}
 
@@ -25,7 +28,8 @@ def read_manifest(file: BinaryIO, name: str) -> Iterator[ManifestRow]:
     """Stream the rows of a CSV file with a header line.
 
     A column `filepath` or `path` is needed; `label` is 0, 1 or empty; an unnamed column is an index
-    and passed over; every other column is kept as an attribute.
+    and passed over; every other column is kept as an attribute. Of these `sha256` is the digest
+    that the file must have, or empty.
 
     Raises:
         SourceError: what is wrong, with the line's number.
@@ -52,7 +56,7 @@ def shown(name: str) -> str:
 def _known(column: str) -> str:
     """The columns that have a meaning are known in any case: Label must not be an attribute."""
     plain = column.strip().lower()
-    return plain if plain in (*PATH_COLUMNS, "label") else column
+    return plain if plain in (*PATH_COLUMNS, DIGEST_COLUMN, "label") else column
 
 
 def _check_header(header: list[str], name: str) -> str:
@@ -79,6 +83,8 @@ def _row(header: list[str], fields: list[str], path_column: str, where: str) -> 
     path = row.pop(path_column)
     if not path.strip():
         raise SourceError(f"{where}: the {path_column} is empty")
+    if DIGEST_COLUMN in row:
+        row[DIGEST_COLUMN] = _digest(row[DIGEST_COLUMN], where)
     return ManifestRow(path, _label(row.pop("label", ""), where), row or None, where)
 
 
@@ -95,6 +101,13 @@ def _check_text(fields: list[str], where: str) -> None:
             raise SourceError(f"{where}: not UTF-8 text") from None
     if "\0" in text:
         raise SourceError(f"{where}: not text: it holds a NUL")
+
+
+def _digest(value: str, where: str) -> str:
+    digest = value.strip().lower()
+    if not _DIGEST.fullmatch(digest):
+        raise SourceError(f"{where}: {DIGEST_COLUMN} {value!r} is neither 64 hex digits nor empty")
+    return digest
 
 
 def _label(value: str, where: str) -> int | None:

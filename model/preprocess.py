@@ -1,8 +1,10 @@
 """Bytes to float32 `[height, width, 3]` in [0, 1]: the tf.data decode path."""
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +13,7 @@ import numpy.typing as npt
 
 from model.card import Decode
 from model.errors import ImageError
+from model.hidden_work import prolonged
 from model.images import ImageFile, check_header, read_images
 from model.runtime import tf
 
@@ -18,7 +21,11 @@ from model.runtime import tf
 # and of pixels before they are resized. One image alone has less (40 million pixels: 360 MB).
 GROUP_BYTES = 128_000_000
 DECODED_BYTES = 512_000_000
+# A worker decodes two batches at once; of groups larger than this only one, which takes all cores.
+HEAVY_BYTES = 128_000_000
+_heavy = threading.Lock()
 _WHITE = 255.0  # becomes 1.0
+_MIDDLE = 128  # what libjpeg leaves where a scan ends too early
 
 # Whether the image at a position, of this SHA-256, need not be decoded.
 Known = Callable[[int, str], bool]
@@ -39,6 +46,17 @@ class DecodedBatch(NamedTuple):
     digests: dict[int, str]
     read_seconds: float = 0.0
     decode_seconds: float = 0.0
+
+
+class Group(NamedTuple):
+    """Files that are decoded together, by position, and the bytes that takes."""
+
+    files: dict[int, bytes]
+    needed: int
+
+    def room(self) -> AbstractContextManager[object]:
+        """What is held while the group is decoded."""
+        return _heavy if self.needed > HEAVY_BYTES else nullcontext()
 
 
 class Decoder:
@@ -73,10 +91,13 @@ class Decoder:
             ImageError: its bytes are damaged.
         """
         try:
-            image: npt.NDArray[np.float32] = (self._decode(tf.constant(data)) / _WHITE).numpy()
+            pixels, ends_grey = self._decode(tf.constant(data))
         except tf.errors.InvalidArgumentError as error:
             reason = re.sub(r"{{.*?}}|\[Op:.*", "", str(error.message)).strip()
             raise ImageError("corrupt", f"the image data is damaged: {reason}") from error
+        if ends_grey:
+            _check_end(data)
+        image: npt.NDArray[np.float32] = (pixels / _WHITE).numpy()
         return image
 
     def _decode_stream(
@@ -90,8 +111,9 @@ class Decoder:
         began = time.perf_counter()
         for group in _groups(_unknown(files, batch, is_known), batch):
             ready = time.perf_counter()
-            parts.append(self._decode_group(group, batch))
-            group.clear()  # not held while the next one is read
+            with group.room():
+                parts.append(self._decode_group(group.files, batch))
+            group.files.clear()  # not held while the next one is read
             seconds += time.perf_counter() - ready
         reading = time.perf_counter() - began - seconds
         # One group is the rule, and is handed on as it is: a copy costs a tenth of its decoding.
@@ -102,15 +124,16 @@ class Decoder:
         self, group: dict[int, bytes], batch: DecodedBatch
     ) -> npt.NDArray[np.float32]:
         """The images of a group, in order of position; positions and errors go into `batch`."""
-        indices, images = self._decode_good(list(group.values()))
-        if len(indices) == len(group):
+        indices, images, grey = self._decode_good(list(group.values()))
+        if len(indices) == len(group) and not grey:
             batch.positions.extend(group)
             return images
-        decoded = dict(zip(indices, images, strict=True))
+        decoded = {at: row for at, row in zip(indices, images, strict=True) if at not in grey}
         kept = [images[:0]]
         for at, (position, data) in enumerate(group.items()):
             try:
-                # Dropped from the batch is not yet corrupt: errors of memory are dropped too.
+                # Dropped from the batch is not yet corrupt: errors of memory are dropped too. And
+                # grey at the end is not yet cut short.
                 image = decoded[at] if at in decoded else self.decode(data)
             except ImageError as error:
                 batch.errors[position] = error
@@ -119,16 +142,24 @@ class Decoder:
             batch.positions.append(position)
         return np.concatenate(kept)
 
-    def _decode_good(self, blobs: list[bytes]) -> tuple[list[int], npt.NDArray[np.float32]]:
-        """Those of `blobs` that could be decoded: their indices `[k]` and images `[k, ...]`."""
+    def _decode_good(
+        self, blobs: list[bytes]
+    ) -> tuple[list[int], npt.NDArray[np.float32], set[int]]:
+        """Those of `blobs` that could be decoded: their indices `[k]` and images `[k, ...]`.
+
+        With the indices of those that end in grey.
+        """
         try:
-            indices, images = self._many(tf.constant(blobs), tf.constant(_WHITE))
+            indices, images, ends_grey = self._many(tf.constant(blobs), tf.constant(_WHITE))
         except tf.errors.InvalidArgumentError:  # not one of them was good
             settings = self._settings
-            return [], np.empty((0, settings.height, settings.width, 3), np.float32)
-        return indices.numpy().tolist(), np.asarray(images)  # .numpy() would copy
+            return [], np.empty((0, settings.height, settings.width, 3), np.float32), set()
+        found = indices.numpy()
+        grey = set(found[ends_grey.numpy()].tolist())
+        return found.tolist(), np.asarray(images), grey  # .numpy() would copy
 
     def _decode(self, data: Any) -> Any:  # noqa: ANN401 - tensors have no static type
+        """The image, its values still in [0, 255], and whether its last pixel is middle grey."""
         settings = self._settings
         image = tf.cond(
             tf.strings.substr(data, 0, 2) == b"BM",
@@ -137,17 +168,18 @@ class Decoder:
                 data, channels=3, dct_method=settings.dct_method, ratio=settings.ratio
             ),
         )
-        # Still in [0, 255]; the division follows. Equal to the tutorial's convert-then-resize to
-        # 1.2e-7, at half its memory.
+        # The division follows. Equal to the tutorial's convert-then-resize to 1.2e-7, at half its
+        # memory.
         resized = tf.image.resize(image, [settings.height, settings.width])
-        return tf.ensure_shape(resized, [settings.height, settings.width, 3])
+        ends_grey = tf.reduce_all(image[-1, -1] == _MIDDLE)
+        return tf.ensure_shape(resized, [settings.height, settings.width, 3]), ends_grey
 
     def _decode_all(self, blobs: Any, white: Any) -> Any:  # noqa: ANN401 - tensors, as above
-        indices, images = (
+        indices, images, ends_grey = (
             tf.data.Dataset.from_tensor_slices(blobs)
             .enumerate()
             .map(
-                lambda index, data: (index, self._decode(data)),
+                lambda index, data: (index, *self._decode(data)),
                 num_parallel_calls=self._parallel,
                 deterministic=True,
             )
@@ -157,12 +189,30 @@ class Decoder:
         )
         # At once and in place: image by image all would cost 4 % more. By an argument, or Grappler
         # would multiply by a rounded 1/255, and an image alone have other last bits.
-        return indices, images / white
+        return indices, images / white, ends_grey
+
+
+def _check_end(data: bytes) -> None:
+    """Refuse a JPEG whose scan ends before its picture does, which libjpeg fills up with grey.
+
+    At an eighth of its size, where every block is a pixel.
+    """
+    if not data.startswith(b"\xff\xd8"):
+        return
+    try:
+        once, more = (
+            tf.io.decode_jpeg(jpeg, channels=3, ratio=8) for jpeg in (data, prolonged(data))
+        )
+        complete = bool(tf.reduce_all(once == more))
+    except tf.errors.InvalidArgumentError:  # of the noise, which was looked at
+        complete = False
+    if not complete:
+        raise ImageError("corrupt", "the image data end before the picture does")
 
 
 def _groups(
     files: Iterable[tuple[int, ImageFile | ImageError]], batch: DecodedBatch
-) -> Iterator[dict[int, bytes]]:
+) -> Iterator[Group]:
     """Files in groups that may be held at once; digests and errors go into `batch`."""
     group: dict[int, bytes] = {}
     encoded = decoded = 0
@@ -173,12 +223,12 @@ def _groups(
             batch.errors[position] = error
             continue
         if group and (encoded + len(data) > GROUP_BYTES or decoded + needed > DECODED_BYTES):
-            yield group
+            yield Group(group, decoded)
             group, encoded, decoded = {}, 0, 0
         group[position] = data
         encoded, decoded = encoded + len(data), decoded + needed
     if group:
-        yield group
+        yield Group(group, decoded)
 
 
 def _unknown(

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from model.errors import SourceError
 from model.labels import LABELS
 from model.manifest import read_manifest, shown
+from model.names import spelled_back, storable
 
 _DECODED = (".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png")
 # Other formats are listed too: an image with a clear error is not a lost image.
@@ -57,11 +58,7 @@ def source_key(source: str, root: Path) -> str:
     path = Path(os.path.abspath(source))  # noqa: PTH100 - keeps symlinks, unlike resolve
     top = Path(os.path.abspath(root))  # noqa: PTH100
     key = path.relative_to(top).as_posix() if path.is_relative_to(top) else str(path)
-    return _storable(key)
-
-
-def _storable(key: str) -> str:
-    return os.fsencode(key).decode("utf-8", "backslashreplace")
+    return storable(key)
 
 
 def _dispatch(source: str, root: Path, labels: Mapping[str, int]) -> Iterator[Listed]:
@@ -137,7 +134,7 @@ def _rows(file: object, name: str, root: Path) -> Iterator[Listed]:
     """Rows of a manifest; its relative paths are relative to the data root."""
     for row in read_manifest(file, name):  # type: ignore[arg-type] # a binary stream either way
         plain = _is_plain(row.path)
-        path = _storable(row.path) if plain else _under(root, root / row.path, row.where)
+        path = row.path if plain else _under(root, root / row.path, row.where)
         yield Listed(path, row.label, row.attributes, row.where)
 
 
@@ -158,4 +155,16 @@ def _under(root: Path, path: Path, where: str) -> str:
             f"{where}: {shown(key)} lies outside DATA_ROOT ({root.resolve()}); "
             "set DATA_ROOT to a folder that holds all images, here and for the workers"
         )
+    if "\\" in key:
+        _check_spelling(root, path, key)
     return key
+
+
+def _check_spelling(root: Path, path: Path, key: str) -> None:
+    """Refuse two files of one stored name: one of them would be lost."""
+    spelled = spelled_back(key)
+    if spelled is not None and all(os.path.lexists(root / name) for name in (key, spelled)):
+        raise SourceError(
+            f"{path.parent}: two files are called {shown(key)}, one of them in bytes that are not "
+            "UTF-8: rename one"
+        )

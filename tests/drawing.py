@@ -66,3 +66,45 @@ def as_nobody() -> Iterator[None]:
         yield
     finally:
         os.seteuid(before)
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk with its length and its checksum."""
+    checksum = zlib.crc32(kind + body)
+    return len(body).to_bytes(4, "big") + kind + body + checksum.to_bytes(4, "big")
+
+
+def put_text(png: bytes, times: int) -> bytes:
+    """The same PNG, so many texts before its end that unpack to 8 MB each."""
+    text = png_chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(7_900_000), 9))
+    return png[:-12] + text * times + png[-12:]
+
+
+def with_scans(progressive: bytes, more: int) -> bytes:
+    """The same progressive JPEG, its last scan said so many times more."""
+    last = progressive[progressive.rindex(b"\xff\xda") : -2]
+    return progressive[:-2] + last * more + progressive[-2:]
+
+
+def flat_jpeg(width: int, height: int) -> bytes:
+    """A JPEG of one colour, its three channels in a scan each; made by hand, for Pillow cannot.
+
+    One code of one bit each: 0 for "as the block before" and "nothing more" alike.
+    """
+    size = height.to_bytes(2, "big") + width.to_bytes(2, "big")
+    blocks = -(-width // 8) * -(-height // 8)
+    parts = [b"\xff\xd8", _segment(0xDB, b"\0" + b"\x01" * 64)]
+    parts += [_segment(0xC0, b"\x08" + size + b"\x03" + b"\x01\x11\0\x02\x11\0\x03\x11\0")]
+    # Code 00 (nothing) and, for the first DC, code 01 (a number of 9 bits).
+    parts += [_segment(0xC4, b"\x00" + b"\0\2" + bytes(14) + b"\x00\x09")]
+    parts += [_segment(0xC4, b"\x10" + b"\1" + bytes(15) + b"\x00")]
+    for channel, level in ((1, 300), (2, 400), (3, 500)):
+        bits = f"01{level:09b}0" + "000" * (blocks - 1)
+        bits += "1" * (-len(bits) % 8)
+        parts += [_segment(0xDA, bytes([1, channel, 0, 0, 63, 0]))]
+        parts += [int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")]
+    return b"".join([*parts, b"\xff\xd9"])
+
+
+def _segment(marker: int, body: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2, "big") + body

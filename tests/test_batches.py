@@ -91,6 +91,19 @@ def store_run(database: Database, *names: str, digest: str = "a" * 64) -> BatchK
         return BatchKey(run.id, 1)
 
 
+def store_run_with_digests(database: Database, digests: dict[str, str | None]) -> BatchKey:
+    """A run of one batch of images by name, with the digest that the manifest gives of each."""
+    key = store_run(database)
+    with database.write() as session:
+        listed = [
+            ListedImage(name, None, None if digest is None else {"sha256": digest, "sex": "f"})
+            for name, digest in digests.items()
+        ]
+        stage_images(session, session.get_one(Run, key.run_id), listed)
+        cut_batches(session, key.run_id)
+    return key
+
+
 def stored(database: Database, run_id: int = 1) -> dict[str, float | str | None]:
     """Image to score or error code."""
     with database.read() as session:
@@ -114,6 +127,59 @@ def free(database: Database) -> None:
         session.execute(
             update(Batch).where(Batch.leased_until.is_not(None)).values(leased_until=Now() - 1)
         )
+
+
+class HexEngine(NameEngine):
+    """The digest of an image is 64 times the first letter of its name."""
+
+    def score(self, runs: Sequence[Needs], paths: Sequence[str], known: KnownDigests) -> Scored:
+        scored = super().score(runs, paths, known)
+        digests = {at: path[0] * 64 for at, path in enumerate(paths) if path != "0.gone.bad"}
+        return scored._replace(runs=[run._replace(digests=digests) for run in scored.runs])
+
+
+def test_a_file_of_another_digest_than_the_manifests_is_not_scored(database: Database) -> None:
+    key = store_run_with_digests(
+        database,
+        {
+            "0.1": "0" * 64,
+            "0.2": "1" * 64,  # another file's
+            "0.3": None,
+            "0.4": "",
+            "0.bad": "1" * 64,
+            "0.5.bad": "0" * 64,
+            "0.gone.bad": "1" * 64,  # never read: no digest to compare
+        },
+    )
+
+    BatchScoring(database, HexEngine(), "ana").score(key)
+
+    assert stored(database) == {
+        "0.1": 0.1,
+        "0.2": "wrong_digest",
+        "0.3": 0.3,
+        "0.4": 0.4,
+        "0.bad": "wrong_digest",
+        "0.5.bad": "corrupt",
+        "0.gone.bad": "corrupt",
+    }
+    with database.read() as session:
+        (wrong, _) = session.scalars(select(Prediction).where(Prediction.error == "wrong_digest"))
+        assert wrong.image_digest == "0" * 64
+        assert wrong.detail == f"its SHA-256 is {'0' * 64}, not that of the manifest"
+    assert batch(database, key).finished_at is not None
+
+
+def test_a_digest_is_of_one_run_and_not_of_the_file(database: Database) -> None:
+    first = store_run_with_digests(database, {"0.1": "1" * 64})
+    second = store_run_with_digests(database, {"0.1": "0" * 64})
+    with database.write() as session:
+        put_together(session, [first.run_id, second.run_id])
+
+    BatchScoring(database, HexEngine(), "ana").score(first)
+
+    assert stored(database, first.run_id) == {"0.1": "wrong_digest"}
+    assert stored(database, second.run_id) == {"0.1": 0.1}
 
 
 def die_on(name: str) -> Callable[[list[str]], None]:

@@ -52,6 +52,24 @@ def test_lines_are_counted_through_quoted_fields_of_several_lines() -> None:
     assert refusal(text).startswith("m.csv:6: label 'x'")
 
 
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize("column", ["sha256", "SHA256"])
+@pytest.mark.parametrize(
+    ("text", "digest"), [(ABC, ABC), (f" {ABC.upper()}", ABC), ("", ""), (" ", "")]
+)
+def test_a_digest_is_an_attribute_in_one_spelling(column: str, text: str, digest: str) -> None:
+    assert read(f"path,{column}\na.jpg,{text}\n")[0].attributes == {"sha256": digest}
+
+
+@pytest.mark.parametrize("text", ["abc", ABC[:-1], f"{ABC}0", ABC.replace("b", "g")])
+def test_any_other_digest_is_refused_by_its_line(text: str) -> None:
+    message = refusal(f"path,sha256\na.jpg,{ABC}\nb.jpg,{text}\n")
+
+    assert message == f"m.csv:3: sha256 '{text}' is neither 64 hex digits nor empty"
+
+
 def test_an_unnamed_column_is_an_index_and_passed_over() -> None:
     rows = read(",path,label,,sex\n0,a.jpg,1,9,f\n")
 

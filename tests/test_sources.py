@@ -261,6 +261,18 @@ def test_a_name_that_is_not_utf_8_is_listed_all_the_same(root: Path) -> None:
     assert list(labels(root, ".")) == [r"caf\xe9.jpg"]
 
 
+def test_two_files_of_one_stored_name_are_refused(root: Path) -> None:
+    touch(root, r"nevus/caf\xe9.jpg", "nevus/1.jpg")
+    assert list(labels(root, ".")) == ["nevus/1.jpg", r"nevus/caf\xe9.jpg"]
+
+    (root / "nevus" / os.fsdecode(b"caf\xe9.jpg")).touch()
+
+    assert refusal(root, ".") == (
+        r"nevus: two files are called nevus/caf\xe9.jpg, one of them in bytes that are not UTF-8: "
+        "rename one"
+    )
+
+
 @pytest.mark.parametrize("closed", ["data", "data/nevus"])
 def test_a_folder_that_may_not_be_read_is_refused_by_name(
     closed: str, monkeypatch: pytest.MonkeyPatch

@@ -179,19 +179,22 @@ def _by_path(images: Sequence[PendingImage]) -> list[Work]:
 def _outcomes(work: list[Work], runs: list[int], scored: Scored) -> list[Outcome]:
     by_run = dict(zip(runs, scored.runs, strict=True))
     return [
-        _outcome(image.id, at, by_run[image.run_id])
+        _outcome(image, at, by_run[image.run_id])
         for at, one in enumerate(work)
         for image in one.images
     ]
 
 
-def _outcome(image_id: int, at: int, run: RunScores) -> Outcome:
+def _outcome(image: PendingImage, at: int, run: RunScores) -> Outcome:
     score, error, digest = run.scores.get(at), run.errors.get(at), run.digests.get(at)
     if error is None and (score is None or not 0 <= score <= 1):  # NaN is neither
         error = ImageError("bad_score", f"the model gave {score}, which is no score in [0, 1]")
+    if image.sha256 and digest and digest != image.sha256.lower():
+        # Whatever came of them: these are not the bytes that the manifest means.
+        error = ImageError("wrong_digest", f"its SHA-256 is {digest}, not that of the manifest")
     if error is not None:
-        return Outcome(image_id, None, error.code, error.detail, digest)
-    return Outcome(image_id, score, None, run.notes.get(at), digest)
+        return Outcome(image.id, None, error.code, error.detail, digest)
+    return Outcome(image.id, score, None, run.notes.get(at), digest)
 
 
 def _name(batches: Sequence[BatchKey]) -> str:
