@@ -21,14 +21,16 @@ from PIL import Image, UnidentifiedImageError
 
 from model.errors import ImageError
 from model.hidden_work import count_scans, packed_text
+from model.limits import MAX_BYTES
 from model.names import spelled_back
+from model.settings import Root
+from model.stores import Store
 
 # Pillow opens headers only, and its own limit is not ours: the size is judged below.
 Image.MAX_IMAGE_PIXELS = None
 # Metadata may be damaged: nothing here looks at them.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
-MAX_BYTES = 50_000_000
 MAX_PIXELS = 40_000_000
 MIN_SIDE = 16
 MAX_SIDE = 16_384
@@ -54,12 +56,14 @@ class ImageFile(NamedTuple):
     digest: str
 
 
-def read_image(root: Path, path: str) -> ImageFile:
+def read_image(root: Root, path: str) -> ImageFile:
     """Read the regular file `path`, relative to `root` or absolute, that lies under `root`.
 
     Raises:
         ImageError: it is missing, lies outside, is no file, is empty or is over MAX_BYTES.
     """
+    if isinstance(root, Store):
+        return ImageFile(*root.read(path))
     try:
         data = _read_bytes(_resolve(root, path))
     except FileNotFoundError:
@@ -71,7 +75,7 @@ def read_image(root: Path, path: str) -> ImageFile:
     return ImageFile(data, hashlib.sha256(data).hexdigest())
 
 
-def read_images(root: Path, paths: Sequence[str]) -> Iterator[ImageFile | ImageError]:
+def read_images(root: Root, paths: Sequence[str]) -> Iterator[ImageFile | ImageError]:
     """`read_image` of every path in order, READERS at once; what it raises takes the file's place.
 
     No more than READERS files are held beside those that were taken.
@@ -126,11 +130,11 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
-def _read_soon(root: Path, path: str) -> Future[ImageFile | ImageError]:
+def _read_soon(root: Root, path: str) -> Future[ImageFile | ImageError]:
     return _readers.submit(_read_or_error, root, path)
 
 
-def _read_or_error(root: Path, path: str) -> ImageFile | ImageError:
+def _read_or_error(root: Root, path: str) -> ImageFile | ImageError:
     try:
         return read_image(root, path)
     except ImageError as error:

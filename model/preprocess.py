@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from model.errors import ImageError
 from model.hidden_work import prolonged
 from model.images import ImageFile, check_header, read_images
 from model.runtime import tf
+from model.settings import Root
 
 # Bytes held at once, whatever the images of a batch and however many cores decode them: of files,
 # and of pixels before they are resized. One image alone has less (40 million pixels: 360 MB).
@@ -76,7 +76,7 @@ class Decoder:
         )
 
     def decode_files(
-        self, root: Path, paths: Sequence[str], is_known: Known | None = None
+        self, root: Root, paths: Sequence[str], is_known: Known | None = None
     ) -> DecodedBatch:
         """Read and decode files under `root`; each path ends as an image or as an error.
 

@@ -6,7 +6,7 @@ Producer and trainer list through here, so that a class folder means the same to
 import glob
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -14,6 +14,8 @@ from model.errors import SourceError
 from model.labels import LABELS
 from model.manifest import read_manifest, shown
 from model.names import spelled_back, storable
+from model.settings import Root
+from model.stores import Store, is_address
 
 _DECODED = (".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png")
 # Other formats are listed too: an image with a clear error is not a lost image.
@@ -33,7 +35,7 @@ class Listed(NamedTuple):
     where: str = ""
 
 
-def list_source(source: str, root: Path, labels: Mapping[str, int] = LABELS) -> Iterator[Listed]:
+def list_source(source: str, root: Root, labels: Mapping[str, int] = LABELS) -> Iterator[Listed]:
     """Stream the images of `source`, a folder, an image, a glob, a CSV manifest or `-`, in order.
 
     Raises:
@@ -50,21 +52,29 @@ def list_source(source: str, root: Path, labels: Mapping[str, int] = LABELS) -> 
     yield from listed
 
 
-def source_key(source: str, root: Path) -> str:
+def source_key(source: str, root: Root) -> str:
     """The name by which a source is known again: relative to `root` where it lies under it.
 
     A name that is not UTF-8 cannot be stored as it is: its bytes are spelled out.
     """
+    if isinstance(root, Store):
+        # A manifest is a file of this machine, wherever its images are.
+        here = Path(source)
+        return storable(str(here.absolute())) if here.is_file() else root.key(source, source)
     path = Path(os.path.abspath(source))  # noqa: PTH100 - keeps symlinks, unlike resolve
     top = Path(os.path.abspath(root))  # noqa: PTH100
     key = path.relative_to(top).as_posix() if path.is_relative_to(top) else str(path)
     return storable(key)
 
 
-def _dispatch(source: str, root: Path, labels: Mapping[str, int]) -> Iterator[Listed]:
+def _dispatch(source: str, root: Root, labels: Mapping[str, int]) -> Iterator[Listed]:
     path = Path(source)
     if source == "-":
         return _rows(sys.stdin.buffer, "standard input", root)
+    if isinstance(root, Store):
+        return _manifest(path, root) if path.is_file() else _stored(source, root, labels)
+    if is_address(source):
+        raise SourceError(_no_store(source, source, root))
     if path.is_dir():
         return _folder(path, root, labels)
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
@@ -80,16 +90,38 @@ def _folder(folder: Path, root: Path, labels: Mapping[str, int]) -> Iterator[Lis
     """Class folders on the first level, if any is known; all other images have no label."""
     _under(root, folder, str(folder))
     classes = sorted(entry.name for entry in folder.iterdir() if _is_class_folder(entry))
-    unknown = [name for name in classes if name not in labels]
-    if len(unknown) < len(classes) and unknown:
-        raise SourceError(
-            f"{folder / unknown[0]} is not a known class folder: say what it means with "
-            f"--label {unknown[0]}=0 (benign) or --label {unknown[0]}=1 (malignant)"
-        )
+    _check_classes(str(folder), classes, labels)
     for file in walk_images(folder):
         inside = file.relative_to(folder)
         label = labels.get(inside.parts[0]) if len(inside.parts) > 1 else None
         yield Listed(_under(root, file, str(file)), label)
+
+
+def _check_classes(where: str, classes: Sequence[str], labels: Mapping[str, int]) -> None:
+    """Refuse a folder of classes some of which are known, as something was forgotten."""
+    unknown = [name for name in classes if name not in labels]
+    if len(unknown) < len(classes) and unknown:
+        raise SourceError(
+            f"{where}/{unknown[0]} is not a known class folder: say what it means with "
+            f"--label {unknown[0]}=0 (benign) or --label {unknown[0]}=1 (malignant)"
+        )
+
+
+def _stored(source: str, store: Store, labels: Mapping[str, int]) -> Iterator[Listed]:
+    """An address, or a path relative to the store, as a folder."""
+    top = store.key(source, source)
+    under = "" if top == "." else f"{top}/"
+    keys = store.list(top)
+    if not keys:
+        raise SourceError(f"{source}: there is nothing of that name under DATA_ROOT ({store})")
+    inner = (key.removeprefix(under).split("/") for key in keys)
+    classes = sorted({parts[0] for parts in inner if len(parts) > 1 and parts[0][0] != "."})
+    _check_classes(source.rstrip("/"), classes, labels)
+    for key in keys:
+        parts = key.removeprefix(under).split("/")
+        hidden = any(part.startswith(".") for part in parts)
+        if not hidden and PurePosixPath(key).suffix.lower() in IMAGE_SUFFIXES:
+            yield Listed(key, labels.get(parts[0]) if len(parts) > 1 else None)
 
 
 def _is_class_folder(entry: Path) -> bool:
@@ -122,7 +154,7 @@ def _glob(pattern: str, root: Path, labels: Mapping[str, int]) -> Iterator[Liste
             yield Listed(_under(root, file, name), labels.get(file.parent.name))
 
 
-def _manifest(path: Path, root: Path) -> Iterator[Listed]:
+def _manifest(path: Path, root: Root) -> Iterator[Listed]:
     try:
         with path.open("rb") as file:
             yield from _rows(file, str(path), root)
@@ -130,12 +162,27 @@ def _manifest(path: Path, root: Path) -> Iterator[Listed]:
         raise SourceError(f"{path}: {error.strerror}") from error
 
 
-def _rows(file: object, name: str, root: Path) -> Iterator[Listed]:
+def _rows(file: object, name: str, root: Root) -> Iterator[Listed]:
     """Rows of a manifest; its relative paths are relative to the data root."""
     for row in read_manifest(file, name):  # type: ignore[arg-type] # a binary stream either way
-        plain = _is_plain(row.path)
-        path = row.path if plain else _under(root, root / row.path, row.where)
+        path = row.path if _is_plain(row.path) else _placed(row.path, root, row.where)
         yield Listed(path, row.label, row.attributes, row.where)
+
+
+def _placed(path: str, root: Root, where: str) -> str:
+    """A path or an address of a manifest, relative to the root."""
+    if isinstance(root, Store):
+        return root.key(path, where)
+    if is_address(path):
+        raise SourceError(_no_store(path, where, root))
+    return _under(root, root / path, where)
+
+
+def _no_store(address: str, where: str, root: Path) -> str:
+    return (
+        f"{where}: {shown(address)} is an address, and DATA_ROOT ({root.resolve()}) a folder: set "
+        "DATA_ROOT to an address that holds all images, here and for the workers"
+    )
 
 
 def _is_plain(path: str) -> bool:

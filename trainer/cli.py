@@ -36,10 +36,12 @@ def evaluate(
 ) -> None:
     """Say what CHECKPOINT is worth on SOURCE, in this process, without queue or ledger."""
     # Deferred: TensorFlow takes seconds to import, and --help should not.
-    from model.settings import data_root
+    from model.settings import data_folder
     from trainer.evaluate import evaluate_checkpoint
 
-    click.echo(evaluate_checkpoint(checkpoint, source, data_root(), with_labels(labels), threshold))
+    click.echo(
+        evaluate_checkpoint(checkpoint, source, data_folder(), with_labels(labels), threshold)
+    )
 
 
 @main.command()
@@ -94,11 +96,11 @@ def train(
     Both are folders of class folders or manifests with labels.
     """
     # Deferred: TensorFlow takes seconds to import, and --help should not.
-    from model.settings import data_root
+    from model.settings import data_folder
     from trainer.command import train_checkpoints
     from trainer.recipe import Recipe
     from trainer.saving import Order, describe
 
     recipe = Recipe(**recipe_values(context, recipe_name, values))
     order = Order(train_source, valid_source, recipe, output, logs, target_sensitivity, resume)
-    click.echo(describe(train_checkpoints(order, data_root(), with_labels(labels))))
+    click.echo(describe(train_checkpoints(order, data_folder(), with_labels(labels))))

@@ -38,12 +38,12 @@ def manifest(
     `producer enqueue` and `trainer train` read it. Its paths are relative to DATA_ROOT (default:
     the working directory). An image outside the class folders gets an empty label.
     """
-    from model.settings import data_root  # deferred: pydantic-settings, a tenth of a second
+    from model.settings import data_folder  # deferred: pydantic-settings, a tenth of a second
 
     if not folder.is_dir():
         raise ManifestError(f"{folder} is not a folder")
     output = output or Path(f"{folder.resolve().name}.csv")
-    listed = list_source(str(folder), data_root(), with_labels(labels))
+    listed = list_source(str(folder), data_folder(), with_labels(labels))
     try:
         with _whole_or_not_at_all(output, force=force) as file:
             counts = write_rows(file, listed)

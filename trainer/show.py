@@ -85,11 +85,11 @@ def show(
 
 def _show_source(source: str, labels: Mapping[str, int], seed: int, output: Path) -> None:
     from model.card import Decode  # deferred, as above
-    from model.settings import data_root
+    from model.settings import data_folder
     from model.sources import list_source
     from trainer.grid import class_title
 
-    listed = list(list_source(source, data_root(), labels))
+    listed = list(list_source(source, data_folder(), labels))
     drawn = Random(seed).sample(listed, min(IMAGES, len(listed)))  # noqa: S311 - no secret
     wanted = [Wanted(image.path, class_title(image.label)) for image in drawn]
     _draw(wanted, Decode(), output, Words(source, f"of {len(listed)} images", [f"seed {seed}"]))
@@ -133,10 +133,10 @@ def _with_titles(drawn: list[ScoredImage], threshold: Threshold) -> list[Wanted]
 
 def _draw(wanted: list[Wanted], decode: Decode, output: Path, words: Words) -> None:
     from model.preprocess import Decoder  # deferred, as above
-    from model.settings import data_root
+    from model.settings import data_folder
     from trainer.grid import Cell, save_grid, shortened
 
-    batch = Decoder(decode).decode_files(data_root(), [image.path for image in wanted])
+    batch = Decoder(decode).decode_files(data_folder(), [image.path for image in wanted])
     faults = {at: error.detail for at, error in batch.errors.items()}
     cells = []
     for at, image in zip(batch.positions, batch.images, strict=True):

@@ -3,7 +3,6 @@
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 
 from db.outcomes import Seconds
 from db.runs import Needs
@@ -11,6 +10,7 @@ from model.card import Decode
 from model.errors import CheckpointError
 from model.preprocess import Decoder
 from model.runtime import device_name
+from model.settings import Root
 from worker.features import RunFeatures
 from worker.passing import Pass
 from worker.scored import KnownDigests, RunScores, Scored
@@ -20,7 +20,7 @@ from worker.scorers import Scorers
 class ModelEngine:
     """Scores with the checkpoints that this worker has loaded."""
 
-    def __init__(self, root: Path, scorers: Scorers, features: RunFeatures) -> None:
+    def __init__(self, root: Root, scorers: Scorers, features: RunFeatures) -> None:
         self._root = root
         self._scorers = scorers
         self._features = features

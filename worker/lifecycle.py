@@ -20,7 +20,7 @@ from db.session import Database, open_database
 from model.card import read_checkpoint_card
 from model.errors import CheckpointError
 from model.feature_cache import feature_folder
-from model.settings import data_root
+from model.settings import Root, data_root
 from worker.batches import BatchScoring
 from worker.celery import app, settings
 from worker.profile import Profile
@@ -58,7 +58,7 @@ class Scoring:
         self.engine.close()
 
 
-def make_engine(root: Path) -> Engine:
+def make_engine(root: Root) -> Engine:
     """What this worker scores with."""
     # Deferred: TensorFlow takes seconds, and a bad setting should be said before.
     from worker.engine import ModelEngine
@@ -134,8 +134,12 @@ def _greeting(process: Scoring, first: Needs | None) -> str:
     return (
         f"worker {process.worker}\n  checkpoint {checkpoint}\n  database {process.database}\n"
         f"  broker {broker_name()}\n"
-        f"  images under {data_root().resolve()}"
+        f"  images under {_root_name(data_root())}"
     )
+
+
+def _root_name(root: Root) -> str:
+    return str(root.resolve() if isinstance(root, Path) else root)
 
 
 class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no types

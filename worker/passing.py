@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from db.outcomes import Seconds
 from model.preprocess import DecodedBatch, Decoder
+from model.settings import Root
 from worker.features import KeptRows
 from worker.frozen import Floats
 from worker.scored import KnownDigests, RunScores
@@ -19,7 +19,7 @@ _GONE = "the file is gone: scored from the features that were kept of it"
 class Pass:
     """For all checkpoints of the same decode settings; `decode` comes before `compute`."""
 
-    def __init__(self, root: Path, paths: Sequence[str], kept: KeptRows) -> None:
+    def __init__(self, root: Root, paths: Sequence[str], kept: KeptRows) -> None:
         self._root, self._paths, self._kept = root, paths, kept
         self._gone: dict[int, str] = {}
         self._compute_seconds = 0.0
