@@ -3,6 +3,7 @@
 import click
 from kombu.transport import get_transport_cls
 
+import worker.redis_queue  # noqa: F401 - registers itself with kombu
 from worker.transport import BROKER_URL
 
 

@@ -47,6 +47,7 @@ app.conf.update(
     task_default_queue="dermscore",
     task_serializer="json",
     accept_content=["json"],
+    worker_consumer="worker.messages:Consumer",
     task_ignore_result=True,
     # A message is done when the ledger says so, not when it is read.
     task_acks_late=True,
