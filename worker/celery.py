@@ -5,6 +5,7 @@ from celery import Celery
 
 from worker.broker import BrokerError, broker_url
 from worker.settings import WorkerSettings
+from worker.signing import SigningError, set_up_signing
 
 settings = WorkerSettings()
 try:
@@ -65,3 +66,7 @@ app.conf.update(
     # The publisher gives up within seconds and says so: the ledger still knows what is owed.
     task_publish_retry_policy={"max_retries": 2, "interval_start": 0.2, "interval_max": 1},
 )
+try:
+    set_up_signing(app, settings)
+except SigningError as error:
+    raise SystemExit(f"Error: {error.message}") from error
