@@ -2,6 +2,7 @@
 
 import click
 from kombu.transport import get_transport_cls
+from kombu.utils.url import parse_url, sanitize_url
 
 import worker.redis_queue  # noqa: F401 - registers itself with kombu
 from worker.transport import BROKER_URL
@@ -19,13 +20,28 @@ def broker_url(setting: str) -> str:
     """
     if not setting:
         return BROKER_URL
-    scheme, separator, _ = setting.partition("://")
+    for one in setting.split(";"):  # several, where one stands in for another
+        _check(one)
+    return setting
+
+
+def without_password(setting: str) -> str:
+    """The address as it may be shown."""
+    return ";".join(sanitize_url(one, mask="***") for one in setting.split(";"))
+
+
+def _check(address: str) -> None:
+    scheme, separator, _ = address.partition("://")
     try:
         if not separator:
-            raise KeyError(scheme)  # noqa: TRY301 - one sentence for both faults
+            raise KeyError(scheme)
         get_transport_cls(scheme)
-    except (KeyError, ImportError) as error:
+        host = parse_url(address)
+        if scheme in ("redis", "rediss"):
+            int(host["virtual_host"] or 0)
+    except (AttributeError, ImportError, LookupError, TypeError, ValueError):
+        # Nothing of what was tried: it would be shown with the error, the password included.
         raise BrokerError(
-            "BROKER_URL is not the address of a broker, such as redis://:password@host:6379/0"
-        ) from error
-    return setting
+            "BROKER_URL is not the address of a broker, such as redis://:password@host:6379/0 "
+            "(in a password write %2F for /, %23 for #, %3F for ?, %40 for @)"
+        ) from None
