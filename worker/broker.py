@@ -1,5 +1,7 @@
 """Which broker `BROKER_URL` names."""
 
+from urllib.parse import urlsplit
+
 import click
 from kombu.transport import get_transport_cls
 from kombu.utils.url import parse_url, sanitize_url
@@ -20,14 +22,22 @@ def broker_url(setting: str) -> str:
     """
     if not setting:
         return BROKER_URL
-    for one in setting.split(";"):  # several, where one stands in for another
+    addresses = setting.split(";")  # several, where one stands in for another
+    for one in addresses:
         _check(one)
-    return setting
+    return ";".join(_verified(one) for one in addresses)
 
 
 def without_password(setting: str) -> str:
     """The address as it may be shown."""
     return ";".join(sanitize_url(one, mask="***") for one in setting.split(";"))
+
+
+def _verified(address: str) -> str:
+    """Over TLS to whom the certificate names; kombu would ask for none unless told to."""
+    if not address.startswith("rediss://") or "ssl_" in urlsplit(address).query:
+        return address
+    return f"{address}{'&' if '?' in address else '?'}ssl_cert_reqs=required"
 
 
 def _check(address: str) -> None:
