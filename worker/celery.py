@@ -3,7 +3,7 @@
 import click
 from celery import Celery
 
-from worker.broker import BrokerError, broker_url
+from worker.broker import BrokerError, broker_tls, broker_url
 from worker.settings import WorkerSettings
 from worker.signing import SigningError, set_up_signing
 
@@ -33,6 +33,7 @@ app.user_options["worker"].update(
 )
 app.conf.update(
     broker_url=_broker,
+    broker_use_ssl=broker_tls(_broker),
     broker_transport_options={
         # The embedded broker's folder; the rest is for Redis, each transport takes its own.
         "queue_dir": str(settings.queue_dir),
