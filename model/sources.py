@@ -136,6 +136,11 @@ def _manifest(path: Path, root: Path) -> Iterator[Listed]:
 def _rows(file: object, name: str, root: Path) -> Iterator[Listed]:
     """Rows of a manifest; its relative paths are relative to the data root."""
     for row in read_manifest(file, name):  # type: ignore[arg-type] # a binary stream either way
+        if "://" in row.path:
+            raise SourceError(
+                f"{row.where}: {shown(row.path)} is an address: only files are scored, "
+                "which lie under DATA_ROOT"
+            )
         plain = _is_plain(row.path)
         path = _storable(row.path) if plain else _under(root, root / row.path, row.where)
         yield Listed(path, row.label, row.attributes, row.where)
