@@ -49,7 +49,7 @@ LATER = 1000.0  # seconds: every lease and every publication is long past
 TABLES = ("predictions", "batches", "images", "runs", "checkpoints")
 # Each is an error, and not its score, until it is mended.
 SICK_EVERY = 5
-KILLER = "2"
+KILLER = "4"
 EXAMPLES = {"sqlite": 25, "postgresql": 10}
 STEPS = 40
 
@@ -93,6 +93,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 session.flush()
                 self.runs.append(run.id)
             put_together(session, self.runs)
+        self.enqueue_more(2 * BATCH_SIZE + 1)
 
     def own_score(self, run_id: int, path: str) -> float:
         """No two images, and no two runs, have the same."""
@@ -106,9 +107,13 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # The producer
 
-    @rule(images=st.integers(1, 7), killed=st.booleans())
+    @rule(images=st.integers(1, 4), killed=st.booleans())
+    @precondition(lambda self: self.listed < 4 * BATCH_SIZE)
     def enqueue(self, images: int, killed: bool) -> None:
-        """List more images; a producer that is killed leaves them staged for the next."""
+        """A producer that is killed leaves images staged for the next."""
+        self.enqueue_more(images, killed=killed)
+
+    def enqueue_more(self, images: int, *, killed: bool = False) -> None:
         names = range(self.listed, self.listed + images)
         self.listed += images
         for run_id in self.runs:
@@ -117,6 +122,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 stage_images(session, run, [ListedImage(str(name), None, None) for name in names])
         if not killed:
             self.cut()
+            self.publish()
 
     def cut(self) -> None:
         for run_id in self.runs:
@@ -124,32 +130,30 @@ class LedgerMachine(RuleBasedStateMachine):
                 lock_run(session, run_id)
                 cut_batches(session, run_id)
 
-    @rule()
     def publish(self) -> None:
-        """At the end of `enqueue`, and `producer resume`."""
         for run_id in self.runs:
             with self.database.write() as session:
                 self.queue += [BatchKey(run_id, number) for number in claim_owed(session, run_id)]
 
     @rule(data=st.data())
-    def retry(self, data: st.DataObject) -> None:
-        with self.database.write() as session:
-            clear_errors(session, data.draw(st.sampled_from(self.runs)), ["missing", "worker_died"])
+    def a_person_interferes(self, data: st.DataObject) -> None:
+        """With `producer resume`, `producer retry`, the images themselves, or the broker."""
+        chosen = (self.publish, self.retry, self.mend, self.queue.clear, self.forge)
+        data.draw(st.sampled_from(chosen))()
 
-    @rule()
+    def retry(self) -> None:
+        with self.database.write() as session:
+            clear_errors(session, self.runs[-1], ["missing", "worker_died"])
+        self.publish()
+
     def mend(self) -> None:
         self.mended = True
 
-    # The queue
-
-    @rule()
-    @precondition(lambda self: self.queue)
-    def lose_messages(self) -> None:
-        self.queue.clear()
-
-    @rule(run=st.integers(-1, 10**6), number=st.integers(-1, 10**6))
-    def forge(self, run: int, number: int) -> None:
-        self.queue.append(BatchKey(run, number))
+    def forge(self) -> None:
+        """Messages of batches that are not there."""
+        for key in (BatchKey(10**6, 1), BatchKey(self.runs[0], 10**6), BatchKey(0, 0)):
+            for worker in self.idle():
+                self.take(worker, key)
 
     # A worker
 
@@ -170,6 +174,14 @@ class LedgerMachine(RuleBasedStateMachine):
             images = pending_images(session, [lease.batch for lease in leases])
         if leases:
             self.holds[worker] = Hold(leases, images)
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.holds and self.idle())
+    def another_takes_over(self, data: st.DataObject) -> None:
+        """A worker is too slow to renew its lease, and goes on all the same."""
+        key = self.holds[self.held(data)].leases[0].batch
+        self.time_passes(swept=True)
+        self.take(self.idle()[0], key)
 
     def held(self, data: st.DataObject) -> str:
         return data.draw(st.sampled_from(sorted(self.holds)))
@@ -192,7 +204,7 @@ class LedgerMachine(RuleBasedStateMachine):
             for batch in batches:
                 finish_batch(session, batch)
 
-    @rule(data=st.data(), dies=st.booleans())
+    @rule(data=st.data(), dies=st.sampled_from([False, False, False, True]))
     @precondition(lambda self: self.holds)
     def store_one(self, data: st.DataObject, dies: bool) -> None:
         self.store_one_as(self.held(data), dies=dies)
@@ -220,18 +232,16 @@ class LedgerMachine(RuleBasedStateMachine):
             store_outcomes(session, worker, [outcome])
         self.holds[worker] = hold._replace(stored=hold.stored + 1)
 
-    @rule(data=st.data())
+    @rule(data=st.data(), how=st.sampled_from(["dies", "is stopped", "has no checkpoint"]))
     @precondition(lambda self: self.holds)
-    def die(self, data: st.DataObject) -> None:
-        del self.holds[self.held(data)]
-
-    @rule(data=st.data(), untried=st.booleans())
-    @precondition(lambda self: self.holds)
-    def give_back(self, data: st.DataObject, untried: bool) -> None:
+    def end(self, data: st.DataObject, how: str) -> None:
         worker = self.held(data)
         batches = [lease.batch for lease in self.holds.pop(worker).leases]
         with self.database.write() as session:
-            (return_untried if untried else release_leases)(session, batches, worker)
+            if how == "is stopped":
+                release_leases(session, batches, worker)
+            elif how == "has no checkpoint":
+                return_untried(session, batches, worker)
 
     @rule(worker=st.sampled_from(WORKERS))
     def renew(self, worker: str) -> None:
@@ -243,11 +253,13 @@ class LedgerMachine(RuleBasedStateMachine):
         with self.database.write() as session:
             self.queue += take_lapsed(session, REPUBLISH_SECONDS, unstarted=not self.queue)
 
-    @rule()
-    def time_passes(self) -> None:
+    @rule(swept=st.booleans())
+    def time_passes(self, swept: bool) -> None:
         with self.database.write() as session:
             for column in ("leased_until", "published_at"):
                 session.execute(text(f"UPDATE batches SET {column} = {column} - {LATER}"))
+        if swept:
+            self.sweep()
 
     # What must hold
 
@@ -294,8 +306,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.holds.clear()
         self.queue.clear()
         for _ in range(2 * MAX_STARTS * len(self.runs) + 2):
-            self.time_passes()
-            self.sweep()
+            self.time_passes(swept=True)
             for key in self.queue:
                 self.score_last(key)
             self.queue.clear()
