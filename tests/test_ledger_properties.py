@@ -50,7 +50,7 @@ TABLES = ("predictions", "batches", "images", "runs", "checkpoints")
 # Each is an error, and not its score, until it is mended.
 SICK_EVERY = 5
 KILLER = "4"
-EXAMPLES = {"sqlite": 25, "postgresql": 10}
+EXAMPLES = {"sqlite": 25, "postgresql": 6}
 STEPS = 40
 
 
