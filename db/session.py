@@ -37,7 +37,7 @@ class Database:
 
     def __str__(self) -> str:
         """The address, without its password."""
-        return self._reading.url.render_as_string(hide_password=True)
+        return without_password(self._reading.url)
 
     @property
     def engine(self) -> Engine:
@@ -100,8 +100,15 @@ def plain_errors(engine: Engine) -> Iterator[None]:
         yield
     except DBAPIError as error:
         reason = " ".join(str(error.orig).split())
-        address = engine.url.render_as_string(hide_password=True)
+        address = without_password(engine.url)
         raise DatabaseError(f"database {address}: {reason} (DATABASE_URL)") from error
+
+
+def without_password(address: URL) -> str:
+    """The address as it may be shown: libpq takes passwords as parameters too."""
+    hidden = {name: "***" for name in address.query if "password" in name.lower()}
+    shown = address.update_query_dict(hidden).render_as_string(hide_password=True)
+    return shown.replace("%2A%2A%2A", "***")
 
 
 def _parse(url: str) -> URL:
@@ -112,6 +119,9 @@ def _parse(url: str) -> URL:
             "DATABASE_URL is not a database address such as "
             "sqlite:///dermscore.db or postgresql://user:password@host/name"
         ) from None
+    if "@" in f"{address.host}{address.database}" and address.get_backend_name() != "sqlite":
+        # The end of a password that holds one would be taken for the host, and shown with it.
+        raise DatabaseError("DATABASE_URL: in a password write %40 for @")
     if address.drivername in ("postgres", "postgresql"):
         return address.set(drivername="postgresql+psycopg")
     return address
@@ -150,7 +160,7 @@ def _created(address: URL, **options: Any) -> Engine:  # noqa: ANN401 - SQLAlche
     except (NoSuchModuleError, ModuleNotFoundError):
         raise _not_supported(address) from None
     except (ArgumentError, ValueError) as error:  # sqlite://folder/file: two slashes for three
-        reason = str(error).split("\n")[0].replace(str(address), address.render_as_string())
+        reason = str(error).split("\n")[0].replace(str(address), without_password(address))
         raise DatabaseError(f"DATABASE_URL: {reason}") from None
 
 

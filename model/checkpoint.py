@@ -3,7 +3,7 @@
 import os
 import tempfile
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import model.hub_module  # noqa: F401 - registers the layer that checkpoints may name
@@ -11,6 +11,10 @@ from model.card import ModelCard, file_digest, read_checkpoint_card
 from model.errors import CheckpointError
 from model.reproducible import make_reproducible
 from model.runtime import keras
+
+# All that a .keras file holds; Keras would also take weights in NumPy's format.
+_ENTRIES = ("config.json", "metadata.json", "model.weights.h5")
+_ASSETS = "assets"
 
 
 def save_checkpoint(network: Any, path: Path, card: dict[str, Any]) -> tuple[Path, ModelCard]:  # noqa: ANN401 - keras.Model
@@ -65,6 +69,7 @@ def load_checkpoint(path: Path) -> tuple[Any, ModelCard]:
     if not zipfile.is_zipfile(path):
         raise CheckpointError(f"{path} is not a .keras file, or was cut short")
     try:
+        _refuse_other_entries(path)
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
         shapes = network.input_shape, network.output_shape
     except Exception as error:  # Keras raises almost anything on a bad file
@@ -77,3 +82,13 @@ def load_checkpoint(path: Path) -> tuple[Any, ModelCard]:
             f"{path} maps {shapes[0]} to {shapes[1]}; a checkpoint maps {expected} to (None, 1)"
         )
     return network, card
+
+
+def _refuse_other_entries(path: Path) -> None:
+    """Nothing in the archive but what Keras writes there; its sizes are Keras's own business."""
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    for name in names:
+        parts = PurePosixPath(name).parts
+        if name not in _ENTRIES and (parts[:1] != (_ASSETS,) or ".." in parts):
+            raise ValueError(f"it holds {name!r}, which does not belong into a .keras file")

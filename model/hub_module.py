@@ -47,6 +47,17 @@ class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
         """What Keras stores beside the assets."""
         return {**super().get_config(), "features": self._features}
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "HubModule":
+        """The layer of a checkpoint, whose module comes out of that checkpoint alone.
+
+        Raises:
+            ValueError: it names a folder or an address, whose module nobody would have searched.
+        """
+        if not config.keys().isdisjoint(("folder", "module")):
+            raise ValueError("its TensorFlow Hub module lies outside the checkpoint")
+        return cls(**config)
+
     def save_assets(self, inner_path: str) -> None:
         """Store the module's files inside the .keras file."""
         if self._folder is not None and self._folder.is_dir():

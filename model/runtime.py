@@ -57,7 +57,6 @@ with _start_up_noise_held_back(), warnings.catch_warnings():
     import tensorflow as tf
     import tensorflow_hub as hub
     from tensorflow.core.protobuf import saved_model_pb2
-    from tensorflow.python.framework import op_def_registry
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2_as_graph,
     )
@@ -84,7 +83,6 @@ __all__ = [
     "gpus",
     "hub",
     "keras",
-    "op_def_registry",
     "saved_model_pb2",
     "tf",
 ]

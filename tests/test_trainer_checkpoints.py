@@ -16,6 +16,7 @@ import pytest
 from model.card import Decode
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.errors import CheckpointError
+from model.graph_safety import refuse_unsafe_module
 from model.hub_module import HubModule
 from model.runtime import keras, tf
 from trainer.backbone import FrozenBackbone, build_backbone
@@ -173,6 +174,11 @@ def cached_dataset(folder: Path) -> Body:
     return body
 
 
+def decoding(_folder: Path) -> Body:
+    """Has no effect that TensorFlow knows of; but a parser of bytes has no place in a network."""
+    return lambda features: features + tf.reduce_sum(tf.io.decode_raw("abcd", tf.float32))
+
+
 UNSAFE: dict[str, tuple[Callable[[Path], Body], str]] = {
     "writes a file": (writing, "WriteFile"),
     "reads a file": (reading, "ReadFile"),
@@ -183,6 +189,7 @@ UNSAFE: dict[str, tuple[Callable[[Path], Body], str]] = {
     "in a branch": (in_a_branch, "WriteFile"),
     "in a loop": (in_a_loop, "WriteFile"),
     "through a dataset": (cached_dataset, "Dataset"),
+    "parses bytes": (decoding, "DecodeRaw"),
 }
 
 
@@ -264,6 +271,19 @@ def test_a_module_that_no_worker_would_load_is_refused_before_it_is_trained_on(
         build_backbone(f"hub:{tmp_path / 'module'}", Decode())
 
     assert written(tmp_path) == []
+
+
+@pytest.mark.parametrize("family", ["EfficientNetB0", "MobileNetV3Small"])
+def test_what_keras_exports_of_its_families_only_computes(tmp_path: Path, family: str) -> None:
+    build = getattr(keras.applications, family)
+    built = build(weights=None, include_top=False, pooling="avg", input_shape=(64, 64, 3))
+    built.export(tmp_path / "module", verbose=False)
+
+    refuse_unsafe_module(tmp_path / "module")
+
+
+def test_the_tutorials_module_only_computes(shared: Path) -> None:
+    refuse_unsafe_module(shared / "models" / "inception_v3_feature_vector")
 
 
 def test_a_harmless_module_loads(tmp_path: Path) -> None:

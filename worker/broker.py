@@ -1,8 +1,12 @@
 """Which broker `BROKER_URL` names."""
 
+import ssl
+
 import click
 from kombu.transport import get_transport_cls
+from kombu.utils.url import parse_url, sanitize_url
 
+import worker.redis_queue  # noqa: F401 - registers itself with kombu
 from worker.transport import BROKER_URL
 
 
@@ -18,13 +22,37 @@ def broker_url(setting: str) -> str:
     """
     if not setting:
         return BROKER_URL
-    scheme, separator, _ = setting.partition("://")
+    for one in setting.split(";"):  # several, where one stands in for another
+        _check(one)
+    return setting
+
+
+def without_password(setting: str) -> str:
+    """The address as it may be shown."""
+    return ";".join(sanitize_url(one, mask="***") for one in setting.split(";"))
+
+
+def broker_tls(address: str) -> dict[str, object] | None:
+    """How TLS is spoken where the address asks for it and says no more.
+
+    kombu would then take whoever answers; an address that says more (`?ssl_ca_certs=FILE`) goes
+    before this.
+    """
+    return {"ssl_cert_reqs": ssl.CERT_REQUIRED} if address.startswith("rediss://") else None
+
+
+def _check(address: str) -> None:
+    scheme, separator, _ = address.partition("://")
     try:
         if not separator:
-            raise KeyError(scheme)  # noqa: TRY301 - one sentence for both faults
+            raise KeyError(scheme)
         get_transport_cls(scheme)
-    except (KeyError, ImportError) as error:
+        host = parse_url(address)
+        if scheme in ("redis", "rediss"):
+            int(host["virtual_host"] or 0)
+    except (AttributeError, ImportError, LookupError, TypeError, ValueError):
+        # Nothing of what was tried: it would be shown with the error, the password included.
         raise BrokerError(
-            "BROKER_URL is not the address of a broker, such as redis://:password@host:6379/0"
-        ) from error
-    return setting
+            "BROKER_URL is not the address of a broker, such as redis://:password@host:6379/0 "
+            "(in a password write %2F for /, %23 for #, %3F for ?, %40 for @)"
+        ) from None

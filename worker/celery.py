@@ -3,8 +3,9 @@
 import click
 from celery import Celery
 
-from worker.broker import BrokerError, broker_url
+from worker.broker import BrokerError, broker_tls, broker_url
 from worker.settings import WorkerSettings
+from worker.signing import SigningError, set_up_signing
 
 settings = WorkerSettings()
 try:
@@ -32,6 +33,7 @@ app.user_options["worker"].update(
 )
 app.conf.update(
     broker_url=_broker,
+    broker_use_ssl=broker_tls(_broker),
     broker_transport_options={
         # The embedded broker's folder; the rest is for Redis, each transport takes its own.
         "queue_dir": str(settings.queue_dir),
@@ -47,6 +49,7 @@ app.conf.update(
     task_default_queue="dermscore",
     task_serializer="json",
     accept_content=["json"],
+    worker_consumer="worker.messages:Consumer",
     task_ignore_result=True,
     # A message is done when the ledger says so, not when it is read.
     task_acks_late=True,
@@ -64,3 +67,7 @@ app.conf.update(
     # The publisher gives up within seconds and says so: the ledger still knows what is owed.
     task_publish_retry_policy={"max_retries": 2, "interval_start": 0.2, "interval_max": 1},
 )
+try:
+    set_up_signing(app, settings)
+except SigningError as error:
+    raise SystemExit(f"Error: {error.message}") from error

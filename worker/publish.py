@@ -4,10 +4,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from kombu.exceptions import BatchPublishError, KombuError
-from kombu.utils.url import maybe_sanitize_url
 
 from db.ledger import BatchKey
-from worker.broker import BrokerError
+from worker.broker import BrokerError, without_password
 from worker.celery import app, settings
 from worker.tasks import score_batch
 
@@ -53,7 +52,7 @@ def waiting_messages() -> int:
 def broker_name() -> str:
     """The broker's address without its password, or the embedded broker's folder."""
     if settings.broker_url:
-        return str(maybe_sanitize_url(settings.broker_url))
+        return without_password(settings.broker_url)
     return f"embedded, in {settings.queue_dir}"
 
 

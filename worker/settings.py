@@ -10,8 +10,14 @@ class WorkerSettings(BaseSettings):
 
     Without `CHECKPOINT` a worker first loads what the newest unfinished run needs. With it, a run's
     checkpoint that is not at its stored path is also looked for there and beside it.
+
+    With `SIGNING_KEY` and `SIGNING_CERTIFICATE` (PEM files, RSA) and `SIGNING_CERTIFICATES` (a
+    folder of them) messages are signed, and unsigned ones refused.
     """
 
     broker_url: str = ""
     queue_dir: Path = Path("dermscore.queue")
     checkpoint: Path | None = None
+    signing_key: str = ""
+    signing_certificate: str = ""
+    signing_certificates: str = ""

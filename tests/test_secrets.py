@@ -1,0 +1,209 @@
+"""Passwords in addresses work, and are never shown; TLS is asked for by the address."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
+
+import psycopg
+import pytest
+from certificates import Signer, make_signer
+from forging import stub_site
+from processes import Site, error_lines
+from servers import RedisServer, free_port, redis_server
+from tls import as_postgresql, as_redis, tls_proxy
+
+PASSWORD = "hun/ter@2#s3?cret"
+TYPED = quote(PASSWORD, safe="")
+PIECES = ("hun", "ter", "s3", "cret")
+
+
+def run_all(site: Site) -> str:
+    """The whole way, `producer enqueue` to a drained worker; returns all that was printed."""
+    (site.folder / "m.csv").write_text("path\na.jpg\n")
+    printed = [
+        site.succeed("producer", "enqueue", "m.csv"),
+        site.succeed("celery", "-A", "stub_worker", "worker", "--drain"),
+        site.succeed("producer", "status"),
+    ]
+    assert site.ledger.unfinished() == 0
+    return "".join(done.stdout + done.stderr for done in printed)
+
+
+def refusals(site: Site) -> list[str]:
+    """The one line of the producer, and that of the worker."""
+    (site.folder / "m.csv").write_text("path\na.jpg\n")
+    lines = []
+    for command in (
+        ("producer", "enqueue", "m.csv"),
+        ("celery", "-A", "stub_worker", "worker", "--drain"),
+    ):
+        done = site.run(*command)
+        assert done.code == 1, done
+        assert "Traceback" not in done.stderr, done
+        assert_unseen(done.stdout + done.stderr)
+        lines += error_lines(done.stderr)
+    assert len(lines) == 2
+    return lines
+
+
+def assert_unseen(printed: str) -> None:
+    seen = [piece for piece in PIECES if piece in printed]
+    assert seen == [], printed
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis that asks for the password."""
+    with redis_server(tmp_path_factory.mktemp("locked")) as server:
+        with server.client() as client:
+            client.config_set("requirepass", PASSWORD)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def signer(tmp_path_factory: pytest.TempPathFactory) -> Signer:
+    return make_signer(tmp_path_factory.mktemp("tls"), "server")
+
+
+def test_redis_with_its_password(locked: RedisServer, tmp_path: Path) -> None:
+    address = f"redis://:{TYPED}@127.0.0.1:{locked.port}/0"
+
+    printed = run_all(stub_site(tmp_path, BROKER_URL=address))
+
+    assert f"broker redis://:***@127.0.0.1:{locked.port}/0" in printed
+    assert_unseen(printed)
+
+
+@pytest.mark.parametrize("password", ["", ":hunter2@", ":hun%2Fter%402@"])
+def test_redis_with_a_wrong_password(locked: RedisServer, tmp_path: Path, password: str) -> None:
+    address = f"redis://{password}127.0.0.1:{locked.port}/0"
+
+    for line in refusals(stub_site(tmp_path, BROKER_URL=address)):
+        assert f"127.0.0.1:{locked.port}" in line
+        assert "(BROKER_URL)" in line
+        assert "password" in line or "Authentication" in line
+
+
+def test_redis_over_tls(locked: RedisServer, signer: Signer, tmp_path: Path) -> None:
+    def connect() -> socket.socket:
+        return socket.create_connection(("127.0.0.1", locked.port))
+
+    with tls_proxy(connect, signer, as_redis) as port:
+        address = f"rediss://:{TYPED}@127.0.0.1:{port}/0"
+        known = f"{address}?ssl_cert_reqs=required&ssl_ca_certs={signer.certificate}"
+        assert_unseen(run_all(stub_site(tmp_path, BROKER_URL=known)))
+        (tmp_path / "other").mkdir()
+        for line in refusals(stub_site(tmp_path / "other", BROKER_URL=address)):
+            assert "certificate verify failed" in line
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://:hun/ter@127.0.0.1:1/0",
+        "redis://:hun#ter@127.0.0.1:1/0",
+        "redis://:hunter@127.0.0.1:s3/0",
+        "redis://:hunter@127.0.0.1:1/s3",
+        "redis://127.0.0.1:1/0?password=hunter",
+        "rediss://:hunter@127.0.0.1:1/0?ssl_cert_reqs=s3",
+        "redis://:hunter@127.0.0.1:1/0;redis://:hun/ter@127.0.0.1:1/0",
+        "hunter",
+    ],
+)
+def test_an_address_that_is_no_brokers_is_not_shown(tmp_path: Path, address: str) -> None:
+    for line in refusals(stub_site(tmp_path, BROKER_URL=address)):
+        assert "BROKER_URL is not the address of a broker" in line
+
+
+def test_of_several_brokers_no_password_is_shown(tmp_path: Path) -> None:
+    one, two = (f"redis://:{TYPED}@127.0.0.1:{free_port()}/0" for _ in range(2))
+
+    for line in refusals(stub_site(tmp_path, BROKER_URL=f"{one};{two}")):
+        assert line.count(":***@") == 2
+
+
+@pytest.fixture(scope="module")
+def postgres_socket(postgres_uri: str) -> str:
+    """The folder of the server's socket; a role `ana` must give its password there."""
+    with psycopg.connect(postgres_uri, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE ana LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
+        file = Path(connection.execute("SHOW hba_file").fetchone()[0])  # type: ignore[index]
+        rules = file.read_text()
+        file.write_text(f"local all ana scram-sha-256\n{rules}")
+        connection.execute("SELECT pg_reload_conf()")
+    return parse_qs(urlsplit(postgres_uri).query)["host"][0]
+
+
+def test_postgresql_with_its_password(
+    postgres_url: str, postgres_socket: str, tmp_path: Path
+) -> None:
+    name = urlsplit(postgres_url).path
+    address = f"postgresql://ana:{TYPED}@{name}?host={postgres_socket}"
+
+    printed = run_all(stub_site(tmp_path, DATABASE_URL=address))
+
+    assert "database postgresql+psycopg://ana:***@" in printed
+    assert_unseen(printed)
+
+
+@pytest.mark.parametrize("where", ["user", "parameter"])
+def test_postgresql_with_a_wrong_password(
+    postgres_url: str, postgres_socket: str, tmp_path: Path, where: str
+) -> None:
+    name = urlsplit(postgres_url).path
+    address = {
+        "user": f"postgresql://ana:hunter@{name}?host={postgres_socket}",
+        "parameter": f"postgresql://{name}?host={postgres_socket}&user=ana&password=hunter",
+    }[where]
+
+    for line in refusals(stub_site(tmp_path, DATABASE_URL=address)):
+        assert 'password authentication failed for user "ana"' in line
+        assert "***" in line
+        assert "(DATABASE_URL)" in line
+
+
+def test_postgresql_over_tls(
+    postgres_url: str, postgres_socket: str, signer: Signer, tmp_path: Path
+) -> None:
+    def connect() -> socket.socket:
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(str(next(Path(postgres_socket).glob(".s.PGSQL.*[0-9]"))))
+        return server
+
+    name = urlsplit(postgres_url).path
+    with tls_proxy(connect, signer, as_postgresql) as port:
+        address = f"postgresql://ana:{TYPED}@127.0.0.1:{port}{name}?sslmode=verify-full"
+        known = f"{address}&sslrootcert={signer.certificate}"
+        other = make_signer(tmp_path / "other", "server").certificate
+        assert_unseen(run_all(stub_site(tmp_path, DATABASE_URL=known)))
+        for line in refusals(stub_site(tmp_path, DATABASE_URL=f"{address}&sslrootcert={other}")):
+            assert "certificate verify failed" in line
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://ana:hun@ter@127.0.0.1:1/lesions",
+        "postgresql://ana:x@hun/ter@127.0.0.1:1/lesions",
+        "postgresql://127.0.0.1:1/lesions?user=ana&password=hunter",
+        "postgresql://ana:hunter@127.0.0.1:1/lesions?sslmode=s",
+        "postgresql://ana:hunter@127.0.0.1:1/lesions?sslpassword=hunter",
+    ],
+)
+def test_a_bad_address_of_a_database_is_shown_without_its_password(
+    tmp_path: Path, address: str
+) -> None:
+    for line in refusals(stub_site(tmp_path, DATABASE_URL=address)):
+        assert "DATABASE_URL" in line
+
+
+@pytest.mark.parametrize("command", [("producer", "enqueue"), ("producer", "status"), ("report",)])
+def test_help_shows_no_password(tmp_path: Path, command: tuple[str, ...]) -> None:
+    site = stub_site(
+        tmp_path,
+        BROKER_URL=f"redis://:{TYPED}@host/0",
+        DATABASE_URL=f"postgresql://a:{TYPED}@host/b",
+    )
+
+    assert_unseen(site.succeed(*command, "--help").stdout)

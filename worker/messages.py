@@ -1,0 +1,83 @@
+"""What a message may be: two numbers, run and batch, and nothing else.
+
+Whoever reaches the broker can write into the queue. Celery believes a message: its headers name the
+task, when it runs and what runs after it, and a body of another shape ends the worker, whose
+restart meets the same message again. So a message is looked at before Celery acts on it, and only
+the two numbers are taken from it.
+"""
+
+import logging
+from typing import Any
+
+from celery.worker import consumer
+
+from db.ledger import BatchKey
+from worker.tasks import score_batch
+
+# The ledger keeps both in a 32-bit INTEGER on PostgreSQL.
+HIGHEST = 2**31 - 1
+
+log = logging.getLogger(__name__)
+
+
+class MessageError(Exception):
+    """A message that no producer and no sweep of this release has sent."""
+
+
+class Consumer(consumer.Consumer):  # type: ignore[misc] # celery has no types
+    """Celery's own, behind a look at each message. What is refused is dropped: a sweep heals it."""
+
+    def create_task_handler(self, *options: Any) -> Any:  # noqa: ANN401 - celery's own signature
+        """What is called with each message of the queue."""
+        handle = super().create_task_handler(*options)
+
+        def check_and_handle(message: Any) -> None:  # noqa: ANN401 - kombu's
+            try:
+                strip(message)
+            except MessageError as error:
+                self.on_decode_error(message, error)
+            else:
+                handle(message)
+
+        return check_and_handle
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:  # noqa: ANN401 - kombu's
+        """Say in one line what was wrong with a message, and drop it."""
+        log.warning("message refused: %s", " ".join(str(exc).split())[:200])
+        message.reject_log_error(log, self.connection_errors)
+
+
+def strip(message: Any) -> BatchKey:  # noqa: ANN401 - kombu's
+    """Leave of a message what its two numbers need; its other headers are taken away.
+
+    Raises:
+        MessageError: it is not JSON (or not signed, where signing is set up), of another task, or
+            not two numbers.
+    """
+    if not isinstance(message.headers, dict) or message.headers.get("task") != score_batch.name:
+        raise MessageError("it is not for the task score_batch")
+    try:
+        body = message.payload
+    except Exception as error:  # whatever a decoder makes of bytes from anyone
+        raise MessageError(str(error)) from error
+    key = batch_key(body)
+    message.headers = {"task": score_batch.name, "id": str(message.headers.get("id"))[:36]}
+    return key
+
+
+def batch_key(body: object) -> BatchKey:
+    """The run and batch of a message's body, `[[run, number], {}, what runs after it]`.
+
+    Raises:
+        MessageError: it is anything else.
+    """
+    match body:
+        case [[int(run_id), int(number)], {**options}, {**after}] if not options and not any(
+            after.values()
+        ):
+            key = BatchKey(run_id, number)
+        case _:
+            raise MessageError("its body is not a run's and a batch's number")
+    if not all(type(one) is int and 1 <= one <= HIGHEST for one in key):  # true and false are ints
+        raise MessageError(f"a run and a batch are numbers from 1 to {HIGHEST}")
+    return key

@@ -1,0 +1,95 @@
+"""Signed messages, where `SIGNING_KEY` and its two companions are set: Celery's `auth` serializer.
+
+Producers and workers sign what they send, and a worker takes only what was signed under a
+certificate that it knows. A signature is of a message's body; `worker.messages` takes nothing else
+from it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import click
+from celery import Celery, bootsteps
+from kombu.exceptions import SerializerNotInstalled
+from kombu.serialization import registry
+
+from worker.settings import WorkerSettings
+
+SERIALIZER = "auth"
+KEY, CERTIFICATE, CERTIFICATES = "SIGNING_KEY", "SIGNING_CERTIFICATE", "SIGNING_CERTIFICATES"
+
+
+class SigningError(click.ClickException):
+    """Messages cannot be signed as the environment asks; the message names the variable."""
+
+
+class NoGossip(bootsteps.Step):  # type: ignore[misc] # celery has no types
+    """Ends Celery's talk among workers: it is unsigned, and can have a worker send what it says."""
+
+    def __init__(self, parent: Any, **options: Any) -> None:  # noqa: ANN401 - celery's
+        super().__init__(parent, **options)
+        parent.options["without_gossip"] = True
+
+
+def set_up_signing(app: Celery, settings: WorkerSettings) -> None:
+    """Sign all that `app` sends and refuse what is not signed, if the environment asks for it.
+
+    Raises:
+        SigningError: a variable is missing, or what it names is of no use.
+    """
+    given = {
+        KEY: settings.signing_key,
+        CERTIFICATE: settings.signing_certificate,
+        CERTIFICATES: settings.signing_certificates,
+    }
+    if not any(given.values()):
+        return
+    missing = [name for name, value in given.items() if not value]
+    if missing:
+        raise SigningError(f"to sign messages, set {' and '.join(missing)} too")
+    _check(*given.values())
+    app.conf.update(task_serializer=SERIALIZER, accept_content=[SERIALIZER])
+    app.setup_security(
+        key=given[KEY], cert=given[CERTIFICATE], store=given[CERTIFICATES], serializer="json"
+    )
+    # What a signed message holds is decoded by the type that it claims, which nobody signed.
+    for unsafe in ("pickle", "yaml"):
+        with suppress(SerializerNotInstalled):
+            registry.unregister(unsafe)  # type: ignore[no-untyped-call] # kombu's
+    app.steps["worker"].add(NoGossip)
+
+
+def _check(key: str, certificate: str, certificates: str) -> None:
+    """Try everything once, here, where it can be said in one line."""
+    try:
+        from celery.security.certificate import Certificate, FSCertStore
+        from celery.security.key import PrivateKey
+        from celery.security.utils import get_digest_algorithm
+    except ImportError as error:
+        raise SigningError(
+            f"{KEY}: to sign messages, install `cryptography` (pip install 'dermscore[signing]')"
+        ) from error
+    digest = get_digest_algorithm()
+    with _blamed_on(KEY, key):
+        signature = PrivateKey(Path(key).read_text()).sign(b"", digest)
+    with _blamed_on(CERTIFICATE, certificate):
+        own = Certificate(Path(certificate).read_text())
+        try:
+            own.verify(b"", signature, digest)
+        except TypeError:  # what Celery makes of a signature that does not match
+            raise ValueError(f"it does not belong to the key in {KEY}") from None
+    with _blamed_on(CERTIFICATES, certificates):
+        known = {one.get_id() for one in FSCertStore(certificates).itercerts()}
+        if own.get_id() not in known:
+            raise ValueError(f"the certificate in {CERTIFICATE} is not among them")
+
+
+@contextmanager
+def _blamed_on(variable: str, value: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # files, PEM and cryptography fail in many ways
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:300]
+        raise SigningError(f"{variable}={value}: {reason}") from error
