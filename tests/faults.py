@@ -13,10 +13,13 @@ from typing import NamedTuple
 
 from colours import draw_folder
 from invariants import Outcome, judge
-from processes import PATIENCE, POLL_SECONDS, PROJECT, Process, Site, stub_checkpoint
+from processes import PATIENCE, PROJECT, Process, Site, stub_checkpoint
 
 EMBEDDED = "embedded + SQLite"
 SERVERS = "Redis + PostgreSQL"
+LOOK_SECONDS = 0.05
+# From a fault's end to the end of the run.
+RECOVERY_SECONDS = 60.0
 # What a lease and a wait for a lost message last where a row need not take the product's own.
 SHORT_LEASE = {"STUB_LEASE_SECONDS": "3"}
 
@@ -121,7 +124,7 @@ class Crew:
         while not condition():
             self.replace_ended()
             assert time.monotonic() < deadline, f"never {what}:\n{self.last_words}"
-            time.sleep(POLL_SECONDS)
+            time.sleep(LOOK_SECONDS)
 
     def kill_one(self, chance: random.Random) -> None:
         """`kill -9` one of those that run, and start another in its place."""

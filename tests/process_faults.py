@@ -65,10 +65,10 @@ def random_kills(ground: Ground, backend: str, scale: Scale) -> list[Row]:
 def product_kill(ground: Ground, backend: str, scale: Scale) -> list[Row]:
     """The same with the product's own leases of 30 seconds."""
     site = ground.site(backend, STUB_IMAGE_SECONDS="0.005")
-    expected = enqueue(site, 640)
     kills = scale.product_kills
+    expected = enqueue(site, 640 * kills)
     with crew(site) as workers:
-        last = kill_at_random(workers, kills, 640, seed=2)
+        last = kill_at_random(workers, kills, 640 * kills, seed=2)
         name = "kill -9 in mid-batch, the product's leases"
         return [recovered(workers, name, backend, kills, expected, since=last)]
 
@@ -113,7 +113,7 @@ def signals(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
             }.items()
         ):
             folder = f"images{number}"
-            expected = draw_folder(site.folder, range(96), folder)
+            expected = draw_folder(site.folder, range(160), folder)
             with enqueueing(site, folder, "--batch-size", "32") as producing:
                 workers.await_true(site.ledger.leased, "a batch was held")
                 (worker,) = workers.workers
