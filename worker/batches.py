@@ -177,9 +177,10 @@ class BatchScoring:
         starts = 1 + max(lease.suspect_starts if lease.suspect_id in ids else 0 for lease in leases)
         batches = {lease.batch.run_id: lease.batch for lease in leases}
         with self._database.write() as session:
-            store_outcomes(session, self._worker, before)
+            # Its row before its predictions, as in `lock_batches`.
             if not still_held(session, list(batches.values()), self._worker):
                 raise LeaseLostError
+            store_outcomes(session, self._worker, before)
             if starts <= MAX_STARTS:
                 for image in work.images:
                     note_start(session, batches[image.run_id], image.id, starts)
