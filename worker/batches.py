@@ -249,8 +249,13 @@ def _outcome(image_id: int, at: int, run: RunScores) -> Outcome:
     if error is None and (score is None or not 0 <= score <= 1):  # NaN is neither
         error = ImageError("bad_score", f"the model gave {score}, which is no score in [0, 1]")
     if error is not None:
-        return Outcome(image_id, None, error.code, error.detail, digest)
+        return Outcome(image_id, None, error.code, _storable(error.detail), digest)
     return Outcome(image_id, score, None, run.notes.get(at), digest)
+
+
+def _storable(detail: str) -> str:
+    """The same words, with what no database takes written out."""
+    return detail.replace("\0", "\\0").encode(errors="backslashreplace").decode()
 
 
 def _name(batches: Sequence[BatchKey]) -> str:
