@@ -86,7 +86,7 @@ def colour_site(folder: Path, **settings: str) -> Site:
 def enqueue(site: Site, images: int, *options: str, folder: str = "images") -> dict[str, Outcome]:
     """Draw that many and enqueue them; returns path to score."""
     expected = draw_folder(site.folder, range(images), folder)
-    site.succeed("producer", "enqueue", folder, *options)
+    site.succeed("producer", "enqueue", folder, *options, seconds=10 * RECOVERY_SECONDS)
     return dict(expected)
 
 
