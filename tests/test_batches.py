@@ -1,18 +1,23 @@
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import pytest
 from sqlalchemy import select, update
 
+from db.again import clear_errors
 from db.clock import Now
+from db.errors import DatabaseError
 from db.ledger import BatchKey, take_leases
 from db.listing import ListedImage, cut_batches, stage_images
-from db.outcomes import Seconds
+from db.outcomes import Outcome, Seconds, store_outcomes
 from db.runs import Needs, add_checkpoint, put_together
 from db.session import Database
 from db.tables import Batch, Image, Prediction, Run
 from model.errors import CheckpointError, ImageError
+from worker.at_work import AtWork
 from worker.batches import MAX_STARTS, BatchScoring
+from worker.heartbeat import renew_held
 from worker.scored import KnownDigests, RunScores, Scored
 
 
@@ -22,6 +27,8 @@ class Killed(BaseException):
 
 class NameEngine:
     """Scores an image by the number that is its file's name; `7.bad` cannot be decoded.
+
+    What is said of `8.bad` holds characters that no database takes.
 
     Runs get the same scores, but for those in `halved`. Checkpoints in `absent` are not to be had.
     """
@@ -44,7 +51,7 @@ class NameEngine:
         self.before_score(list(paths))
         good = [at for at, path in enumerate(paths) if not path.endswith(".bad")]
         errors = {
-            at: ImageError("corrupt", f"{path} is damaged")
+            at: ImageError("corrupt", f"{path} is damaged" + "\0\udcff" * (path == "8.bad"))
             for at, path in enumerate(paths)
             if at not in good
         }
@@ -208,6 +215,21 @@ def test_a_batch_is_scored_as_a_whole(
     assert stored(database) == {"0.125": 0.125, "7.bad": "corrupt", "0.5": 0.5, "1": 1, "0": 0}
     assert batch(database, key).finished_at
     assert batch(database, key).leased_until is None
+
+
+def test_an_error_can_be_stored_whatever_its_words(
+    database: Database, scoring: BatchScoring
+) -> None:
+    key = store_run(database, "8.bad", "0.5")
+
+    scoring.score(key)
+
+    assert batch(database, key).finished_at
+    with database.read() as session:
+        assert list(session.scalars(select(Prediction.detail).order_by(Prediction.image_id))) == [
+            "8.bad is damaged\\0\\udcff",
+            None,
+        ]
 
 
 def test_an_outcome_says_all_that_is_known(database: Database, scoring: BatchScoring) -> None:
@@ -401,6 +423,72 @@ def test_a_worker_that_came_late_changes_nothing(
         assert set(session.scalars(select(Prediction.worker))) == {"ben"}
     assert stored(database) == {"0.25": 0.25, "0.5": 0.5}
     assert batch(database, key).leased_until is None
+
+
+def test_a_worker_that_was_overtaken_between_two_images_stops(
+    database: Database, scoring: BatchScoring, scorer: NameEngine
+) -> None:
+    key = store_run(database, "0.25", "0.5", "0.75")
+    scorer.before_score = die_on("0.25")
+    attempt(database, scoring, key)
+
+    def be_overtaken(_names: list[str]) -> None:
+        free(database)
+        with database.write() as session:
+            take_leases(session, key, "ben", 60)
+
+    scorer.decoded.clear()
+    scorer.before_score = be_overtaken
+    scoring.score(key)
+
+    assert scorer.decoded == [["0.25"]]
+    held = batch(database, key)
+    assert (held.worker, held.attempts, held.suspect_starts) == ("ben", 3, 1)
+    assert (held.leased_until or 0) > time.time(), "what another holds is not given back"
+
+
+def test_a_lease_that_could_not_be_given_back_is_not_renewed(
+    database: Database, scorer: NameEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker lives on: it would renew a lease for ever, and nobody be at the batch."""
+    at_work = AtWork()
+    key = store_run(database, "0.5")
+
+    def be_cut_off(*_: object) -> None:
+        raise DatabaseError("the connection was cut")
+
+    def fail(_names: list[str]) -> None:
+        assert at_work.held == [key]
+        raise DatabaseError("the connection was cut")
+
+    scorer.before_score = fail
+    monkeypatch.setattr("worker.batches.release_leases", be_cut_off)
+    with pytest.raises(DatabaseError):
+        BatchScoring(database, scorer, "ana", at_work).score(key)
+
+    before = batch(database, key).leased_until
+    assert before is not None
+    renew_held(database, "ana", at_work)
+    assert batch(database, key).leased_until == before
+
+
+def test_an_image_that_is_retried_is_tried_again_also_in_a_batch_that_did_not_end(
+    database: Database, scoring: BatchScoring, scorer: NameEngine
+) -> None:
+    key = store_run(database, "0.25", "0.5")
+    scorer.before_score = die_on("0.5")
+    for _ in range(1 + MAX_STARTS):
+        attempt(database, scoring, key)
+    with database.write() as session:  # as a worker does that is killed right after it
+        died = Outcome(batch(database, key).suspect_id or 0, None, "worker_died", "thrice", None)
+        store_outcomes(session, "ana", [died])
+
+    with database.write() as session:
+        assert clear_errors(session, key.run_id, ["worker_died"]) == {"worker_died": 1}
+    scorer.before_score = lambda _names: None
+    attempt(database, scoring, key)
+
+    assert stored(database) == {"0.25": 0.25, "0.5": 0.5}
 
 
 def test_a_batch_that_is_not_in_the_ledger_is_left_alone(

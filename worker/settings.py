@@ -9,7 +9,8 @@ class WorkerSettings(BaseSettings):
     """`BROKER_URL` (unset: the embedded broker in `QUEUE_DIR`) and `CHECKPOINT`.
 
     Without `CHECKPOINT` a worker first loads what the newest unfinished run needs. With it, a run's
-    checkpoint that is not at its stored path is also looked for there and beside it.
+    checkpoint that is not at its stored path is also looked for there and beside it. `HANG_SECONDS`
+    is how long an image may take.
 
     With `SIGNING_KEY` and `SIGNING_CERTIFICATE` (PEM files, RSA) and `SIGNING_CERTIFICATES` (a
     folder of them) messages are signed, and unsigned ones refused.
@@ -21,3 +22,4 @@ class WorkerSettings(BaseSettings):
     signing_key: str = ""
     signing_certificate: str = ""
     signing_certificates: str = ""
+    hang_seconds: str = ""  # as text, so that a bad one can be told in a sentence
