@@ -20,15 +20,14 @@ import signal
 import threading
 import time
 import zlib
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import wraps
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from colours import HIGHEST, number_drawn, score_of_number
+from points import die_at, then_die_at
 
 import worker.batches
+import worker.heartbeat
 import worker.lifecycle
 import worker.upkeep
 from db.outcomes import Seconds
@@ -43,14 +42,6 @@ __all__ = ["app"]
 
 # Where a process can be told to die, in the order in which a batch comes by.
 POINTS = ("load", "lease", "read", "predict", "commit", "acknowledge")
-
-
-def die_at(point: str) -> None:
-    """End like `kill -9` if the point is armed."""
-    with suppress(FileNotFoundError):
-        Path(f"die.{point}").unlink()
-        os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(60)  # the signal may take a moment
 
 
 class StubEngine:
@@ -134,25 +125,15 @@ def _harm(path: str) -> None:
         threading.Event().wait()
 
 
-def _then_die_at(point: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        result = function(*args, **kwargs)
-        die_at(point)
-        return result
-
-    return wrapped
-
-
 def _shorten(lease: float) -> None:
-    worker.batches.LEASE_SECONDS = worker.upkeep.LEASE_SECONDS = lease
+    worker.batches.LEASE_SECONDS = worker.heartbeat.LEASE_SECONDS = lease
     worker.upkeep.REPUBLISH_SECONDS = lease
-    worker.upkeep.ROUND_SECONDS = lease / 6
+    worker.heartbeat.BEAT_SECONDS = worker.upkeep.ROUND_SECONDS = lease / 6
 
 
 # From outside: the product has no such doors.
 worker.lifecycle.make_engine = StubEngine
-worker.batches.finish_batch = _then_die_at("commit", worker.batches.finish_batch)
-worker.lifecycle.Scoring.score = _then_die_at("acknowledge", worker.lifecycle.Scoring.score)  # type: ignore[method-assign]
+worker.batches.finish_batch = then_die_at("commit", worker.batches.finish_batch)
+worker.lifecycle.Scoring.score = then_die_at("acknowledge", worker.lifecycle.Scoring.score)  # type: ignore[method-assign]
 if "STUB_LEASE_SECONDS" in os.environ:
     _shorten(float(os.environ["STUB_LEASE_SECONDS"]))
