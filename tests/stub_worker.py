@@ -12,9 +12,11 @@ with it TensorFlow, so that a worker is ready in about a second. `STUB_MODE` say
 Faults are armed from outside. A file `die.POINT` in the working folder kills the next process that
 comes to the point (`POINTS`), once: whoever removes the file dies. An image whose name contains
 `kills` kills its process each time, one whose name contains `hangs` is never done.
-`STUB_LEASE_SECONDS` shortens leases, and with them the rounds of upkeep.
+`STUB_LEASE_SECONDS` shortens leases, and with them the rounds of upkeep;
+`STUB_VISIBILITY_SECONDS` how long Redis waits for an acknowledgement.
 """
 
+import logging
 import os
 import signal
 import threading
@@ -135,5 +137,12 @@ def _shorten(lease: float) -> None:
 worker.lifecycle.make_engine = StubEngine
 worker.batches.finish_batch = then_die_at("commit", worker.batches.finish_batch)
 worker.lifecycle.Scoring.score = then_die_at("acknowledge", worker.lifecycle.Scoring.score)  # type: ignore[method-assign]
+if "STUB_VISIBILITY_SECONDS" in os.environ:
+    # Here a message that comes again is told.
+    logging.getLogger("worker.batches").setLevel(logging.DEBUG)
+    app.conf.broker_transport_options |= {
+        "visibility_timeout": float(os.environ["STUB_VISIBILITY_SECONDS"]),
+        "unacked_restore_interval": 1,
+    }
 if "STUB_LEASE_SECONDS" in os.environ:
     _shorten(float(os.environ["STUB_LEASE_SECONDS"]))

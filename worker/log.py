@@ -1,39 +1,58 @@
 """One plain line for each event; Celery's own chatter only where it warns."""
 
 import logging
+import math
+import re
 import time
-import warnings
 from typing import Any
 
-from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import setup_logging
 
-# Celery's own lines about a broker that is away: one for each attempt, some with a traceback.
-_BROKER_LOGGERS = ("celery.worker.consumer.consumer", "celery.bootsteps")
+# How Celery tells that a broker is away: at each attempt, most of them with a traceback.
+_BROKER_AWAY = re.compile(
+    "consumer: (Connection to broker lost|Cannot connect)|Frequent restarts detected|"
+    "Couldn't (ack|reject)|Error on (re)?start|Error cleaning up|call_soon_ack|upkeep: broker"
+)
+_BROKER_LOGGERS = ("celery.worker", "celery.bootsteps", "worker.upkeep")
+# It warns at each loss of a setting that worker.celery sets, in eight lines.
+_KNOWN_WARNING = "worker_cancel_long_running_tasks_on_connection_loss"
 _CONNECTED = "celery.worker.consumer.connection"
 REMINDER_SECONDS = 60.0
+# One that can be reached and then not used is lost again within a second, over and over.
+STEADY_SECONDS = 1.5
 
 
 class BrokerAway(logging.Filter):
-    """Tells a broker that is away in one line, now and then again, and that it is back."""
+    """Tells of a broker that is away each thing once a minute, in one line, and when it is back."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: dict[object, float] = {}
+        self._told: dict[str, float] = {}
+        self._lost = 0.0
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to tell it; the record becomes one line."""
         if record.name == _CONNECTED:
-            was_away = bool(self._told)
-            self._told.clear()
-            return was_away
-        if record.name not in _BROKER_LOGGERS or record.levelno < logging.WARNING:
-            return True
-        now = time.monotonic()
-        if now < self._told.get(record.msg, -REMINDER_SECONDS) + REMINDER_SECONDS:
+            return self._is_back()
+        if record.name == "py.warnings":
+            return _KNOWN_WARNING not in record.getMessage()
+        text = record.getMessage() if record.name.startswith(_BROKER_LOGGERS) else ""
+        about = _BROKER_AWAY.match(text)
+        return about is None or self._is_due(about[0], text, record)
+
+    def _is_back(self) -> bool:
+        if not self._told or time.monotonic() < self._lost + STEADY_SECONDS:
             return False
-        self._told[record.msg] = now
-        record.msg, record.args = " ".join(record.getMessage().split()), ()
+        self._told.clear()
+        return True
+
+    def _is_due(self, about: str, text: str, record: logging.LogRecord) -> bool:
+        self._lost = now = time.monotonic()
+        if now < self._told.get(about, -math.inf) + REMINDER_SECONDS:
+            return False
+        self._told[about] = now
+        # Celery counts attempts up to a limit, which is none here.
+        record.msg, record.args = re.sub(r" \(\d+/None\)$", "", " ".join(text.split())), ()
         record.exc_info = record.exc_text = None
         return True
 
@@ -52,5 +71,3 @@ def set_up(loglevel: int = logging.WARNING, logfile: str | None = None, **_: Any
     if loglevel > logging.DEBUG:
         for handler in logging.getLogger().handlers:
             handler.addFilter(BrokerAway())
-        # About a setting that worker.celery sets: told at each loss of the broker, in eight lines.
-        warnings.simplefilter("ignore", CPendingDeprecationWarning)

@@ -1,12 +1,14 @@
 """Waits for a database that is away: a worker outlives it, and keeps what it has computed."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from db.errors import DatabaseAwayError
+from worker.at_work import AtWork
 
 T = TypeVar("T")
 
@@ -15,16 +17,20 @@ log = logging.getLogger(__name__)
 PAUSE_SECONDS = 1.0
 # Said once, and then often enough that the end of a long log still says it.
 REMINDER_SECONDS = 60.0
+# A full disk still takes a little now and then: it is the same outage.
+STEADY_SECONDS = 10.0
 
 
 class Patience:
     """Shared by the threads of a worker, so that an outage is told once and not by each."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_work: AtWork) -> None:
+        self._at_work = at_work
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._began: float | None = None
-        self._told = 0.0
+        self._is_known = False
+        self._ended = self._told = -math.inf
 
     def until_answered(self, work: Callable[[], T]) -> T:
         """The result of `work`, begun anew until the database is there; it may have been done.
@@ -41,7 +47,8 @@ class Patience:
                     raise
                 failed = True
                 self._tell(error)
-                self._stopping.wait(PAUSE_SECONDS)
+                with self._at_work.waiting():
+                    self._stopping.wait(PAUSE_SECONDS)
             else:
                 if failed:
                     self._tell_the_end()
@@ -56,13 +63,17 @@ class Patience:
             now = time.monotonic()
             if self._began is None:
                 self._began = now
-            elif now < self._told + REMINDER_SECONDS:
+                self._is_known = now < self._ended + STEADY_SECONDS
+            if self._is_known and now < self._told + REMINDER_SECONDS:
                 return
+            self._is_known = True
             self._told = now
         log.error("%s; waiting for it", error.message)
 
     def _tell_the_end(self) -> None:
         with self._lock:
             began, self._began = self._began, None
-        if began is not None:
-            log.warning("the database answers again, after %.0f s", time.monotonic() - began)
+            self._ended = time.monotonic()
+            if began is None or self._told < began:
+                return
+        log.warning("the database answers again, after %.0f s", self._ended - began)

@@ -46,6 +46,7 @@ class Channel(filesystem.Channel):
         # once and not once for each message taken.
         self.backlogs: defaultdict[str, list[str]] = defaultdict(list)
         self._make_private()
+        self._try_writing()
 
     def _put(  # type: ignore[override]  # kombu's own classes disagree on the name of message
         self, queue: str, message: dict[str, Any], **_kwargs: object
@@ -133,6 +134,13 @@ class Channel(filesystem.Channel):
 
     def _waiting(self, queue: str) -> Path:
         return Path(self.root / "waiting", quote(queue, safe="@") + ".queue")
+
+    def _try_writing(self) -> None:
+        """A folder that can only be read should fail to connect: connecting is tried patiently."""
+        with _plain_errors(self.root):
+            trial = self.private / f"{uuid4()}.trial"
+            trial.touch()
+            trial.unlink()
 
     def _make_private(self) -> None:
         with _plain_errors(self.root):
