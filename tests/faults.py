@@ -13,10 +13,13 @@ from typing import NamedTuple
 
 from colours import draw_folder
 from invariants import Outcome, judge
-from processes import PATIENCE, POLL_SECONDS, PROJECT, Process, Site, stub_checkpoint
+from processes import PATIENCE, PROJECT, Process, Site, stub_checkpoint
 
 EMBEDDED = "embedded + SQLite"
 SERVERS = "Redis + PostgreSQL"
+LOOK_SECONDS = 0.05
+# From a fault's end to the end of the run.
+RECOVERY_SECONDS = 60.0
 # What a lease and a wait for a lost message last where a row need not take the product's own.
 SHORT_LEASE = {"STUB_LEASE_SECONDS": "3"}
 
@@ -121,11 +124,24 @@ class Crew:
         while not condition():
             self.replace_ended()
             assert time.monotonic() < deadline, f"never {what}:\n{self.last_words}"
-            time.sleep(POLL_SECONDS)
+            time.sleep(LOOK_SECONDS)
 
     def kill_one(self, chance: random.Random) -> None:
         """`kill -9` one of those that run, and start another in its place."""
-        worker = chance.choice(self.workers)
+        self._kill(chance.choice(self.workers))
+
+    def kill_holder(self) -> float:
+        """`kill -9` one that holds a batch; returns when."""
+        while True:
+            self.await_true(self.site.ledger.leased, "a batch was held")
+            for worker in self.workers:
+                worker.send(signal.SIGSTOP)  # or it could be done with it in the meantime
+                if any(f"-{worker.pid}-" in name for name in self.site.ledger.leased()):
+                    self._kill(worker)
+                    return time.time()
+                worker.send(signal.SIGCONT)
+
+    def _kill(self, worker: Process) -> None:
         worker.send(signal.SIGKILL)
         worker.await_end()
         self.replace_ended()
@@ -143,12 +159,19 @@ def crew(site: Site, size: int = 2, **settings: str) -> Iterator[Crew]:
         yield Crew(site, started, size, **settings)
 
 
-def kill_at_random(crew: Crew, kills: int, images: int, seed: int) -> None:
-    """That many `kill -9`, spread at random over the scoring of so many images."""
+def kill_at_random(crew: Crew, kills: int, images: int, seed: int) -> float:
+    """That many `kill -9`, spread at random over the scoring of so many images.
+
+    The last one hits a worker that holds a batch, so that there is something to recover from.
+    Returns when that was.
+    """
     chance = random.Random(seed)
-    for moment in sorted(chance.uniform(0, images) for _ in range(kills)):
+    for moment in sorted(chance.uniform(0, images * 0.9) for _ in range(kills - 1)):
         crew.await_true(partial(_has_scored, crew.site, moment), f"{moment:.0f} were scored")
+        time.sleep(chance.uniform(0, 0.1))  # or every kill would come right after a commit
         crew.kill_one(chance)
+    crew.await_true(partial(_has_scored, crew.site, images * 0.9), "most were scored")
+    return crew.kill_holder()
 
 
 def _has_scored(site: Site, images: float) -> bool:
@@ -161,12 +184,36 @@ def predictions(site: Site) -> int:
     return int(count)
 
 
-def recovered(
-    crew: Crew, fault: str, backend: str, times: int, expected: Mapping[str, Outcome], run: int = 1
+def enqueueing(site: Site, folder: str, *options: str) -> Process:
+    """The producer under way, for faults while it still publishes."""
+    return site.start("producer", "enqueue", folder, *options)
+
+
+def recovered(  # noqa: PLR0913 - a row has as many columns
+    crew: Crew,
+    fault: str,
+    backend: str,
+    times: int,
+    expected: Mapping[str, Outcome],
+    run: int = 1,
+    *,
+    since: float | None = None,
 ) -> Row:
-    """Wait until nothing is owed, from now: the fault is over. Then judge the run."""
-    began = time.monotonic()
-    crew.await_true(lambda: not crew.site.ledger.unfinished(), f"everything was scored ({fault})")
-    seconds = time.monotonic() - began
+    """Wait until the run is done, and judge it; the fault was over `since` then, or is now."""
+    began = time.time() if since is None else since
+    crew.await_true(partial(_is_done, crew.site, run), f"everything was scored ({fault})")
     verdict = judge(crew.site.ledger, run, expected)
-    return Row(fault, backend, times, *verdict, seconds)
+    ((last,),) = crew.site.ledger.rows(
+        "SELECT max(finished_at) FROM batches WHERE run_id = :run", run=run
+    )
+    return Row(fault, backend, times, *verdict, max(0.0, last - began))
+
+
+def _is_done(site: Site, run: int) -> bool:
+    """Whether the run owes nothing; it may not be there yet."""
+    ((owed, batches),) = site.ledger.rows(
+        "SELECT count(*) FILTER (WHERE finished_at IS NULL), count(*) FROM batches"
+        " WHERE run_id = :run",
+        run=run,
+    )
+    return bool(batches and not owed)

@@ -1,4 +1,7 @@
-"""Points at which a process dies once, armed from outside by a file `die.POINT` in its folder."""
+"""Points at which a process dies once, armed from outside by a file `die.POINT` in its folder.
+
+Whoever comes first renames the file to `died.POINT` and dies; its time is the time of the death.
+"""
 
 import os
 import signal
@@ -11,9 +14,10 @@ from typing import Any
 
 
 def die_at(point: str) -> None:
-    """End like `kill -9` if the point is armed: whoever removes the file dies."""
+    """End like `kill -9` if the point is armed."""
     with suppress(FileNotFoundError):
-        Path(f"die.{point}").unlink()
+        died = Path(f"die.{point}").rename(f"died.{point}")
+        os.utime(died)
         os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(60)  # the signal may take a moment
 

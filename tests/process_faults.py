@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from colours import draw_folder, draw_number, score_of_number
+from colours import draw_folder, draw_number
 from faults import (
     SHORT_LEASE,
-    Crew,
     Row,
     crew,
     enqueue,
+    enqueueing,
     kill_at_random,
     predictions,
     recovered,
@@ -57,18 +57,20 @@ def random_kills(ground: Ground, backend: str, scale: Scale) -> list[Row]:
     site = ground.site(backend, STUB_IMAGE_SECONDS="0.001", **SHORT_LEASE)
     expected = enqueue(site, scale.images)
     with crew(site) as workers:
-        kill_at_random(workers, scale.kills, scale.images, seed=scale.kills)
-        return [recovered(workers, "kill -9 at random", backend, scale.kills, expected)]
+        last = kill_at_random(workers, scale.kills, scale.images, seed=scale.kills)
+        name = "kill -9 at random"
+        return [recovered(workers, name, backend, scale.kills, expected, since=last)]
 
 
 def product_kill(ground: Ground, backend: str, scale: Scale) -> list[Row]:
     """The same with the product's own leases of 30 seconds."""
-    site = ground.site(backend, STUB_IMAGE_SECONDS="0.002")
-    expected = enqueue(site, 1280)
+    site = ground.site(backend, STUB_IMAGE_SECONDS="0.005")
+    kills = scale.product_kills
+    expected = enqueue(site, 640 * kills)
     with crew(site) as workers:
-        kill_at_random(workers, scale.product_kills, 1280, seed=2)
-        name = "kill -9 at random, leases of 30 s"
-        return [recovered(workers, name, backend, scale.product_kills, expected)]
+        last = kill_at_random(workers, kills, 640 * kills, seed=2)
+        name = "kill -9 in mid-batch, the product's leases"
+        return [recovered(workers, name, backend, kills, expected, since=last)]
 
 
 def kills_at_points(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
@@ -86,14 +88,14 @@ def kills_at_points(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
                 "acknowledge": "after the commit",
             }.items()
         ):
-            armed = site.folder / f"die.{point}"
-            armed.touch()
+            (site.folder / f"die.{point}").touch()
             expected = enqueue(site, 128, "--batch-size", "16", folder=f"images{number}")
             if point == "load":
                 workers.kill_one(random.Random(0))
-            workers.await_true(lambda armed=armed: not armed.exists(), f"it died {words}")
-            name = f"kill -9 {words}"
-            rows.append(recovered(workers, name, backend, 1, expected, number + 1))
+            died = site.folder / f"died.{point}"
+            workers.await_true(died.exists, f"it died {words}")
+            row = partial(recovered, workers, f"kill -9 {words}", backend, 1, expected)
+            rows.append(row(run=number + 1, since=died.stat().st_mtime))
     return rows
 
 
@@ -102,6 +104,7 @@ def signals(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
     site = ground.site(backend, STUB_IMAGE_SECONDS="0.03", **SHORT_LEASE)
     rows = []
     with crew(site, 1) as workers:
+        workers.workers[0].await_output("images under")  # it has made the ledger
         for number, (name, send) in enumerate(
             {
                 "SIGTERM in mid-batch": (signal.SIGTERM,),
@@ -109,15 +112,20 @@ def signals(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
                 "Ctrl-C twice in mid-batch": (signal.SIGINT, signal.SIGINT),
             }.items()
         ):
-            expected = enqueue(site, 128, "--batch-size", "32", folder=f"images{number}")
-            workers.await_true(site.ledger.leased, "a batch was held")
-            (worker,) = workers.workers
-            for one in send:
-                worker.send(one)
-                time.sleep(0.3)  # a person's second Ctrl-C comes after the first was seen
-            code = worker.await_end()
-            assert "Traceback" not in worker.output, f"{name}: {code}\n{worker.last_words}"
-            rows.append(recovered(workers, name, backend, 1, expected, number + 1))
+            folder = f"images{number}"
+            expected = draw_folder(site.folder, range(160), folder)
+            with enqueueing(site, folder, "--batch-size", "32") as producing:
+                workers.await_true(site.ledger.leased, "a batch was held")
+                (worker,) = workers.workers
+                for one in send:
+                    worker.send(one)
+                    time.sleep(0.3)  # a person's second Ctrl-C comes after the first was seen
+                worker.await_end()
+                ended = time.time()
+                assert producing.await_end() == 0, producing.last_words
+            assert "Traceback" not in worker.output, f"{name}:\n{worker.last_words}"
+            row = partial(recovered, workers, name, backend, 1, expected)
+            rows.append(row(run=number + 1, since=ended))
     return rows
 
 
@@ -148,7 +156,7 @@ def handed_twice(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
     alone = enqueue(site, 64, folder="alone")
     site.succeed("python", "-c", PUBLISH, "1")
     with crew(site) as workers:
-        both = recovered(workers, "two workers handed one batch", backend, 1, alone, 2)
+        both = recovered(workers, "two workers handed one batch", backend, 1, alone, run=2)
     assert site.ledger.rows("SELECT max(attempts) FROM batches") == [(1,)], "only one began it"
     return [row, both]
 
@@ -206,19 +214,21 @@ def killed_producer(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
         with _producer(site, "images") as killed:
             assert killed.await_end() == -signal.SIGKILL, f"{point}: {killed.last_words}"
     later = dict[str, Outcome](draw_folder(site.folder, range(500), "later"))
-    began = time.monotonic()
+    before = time.monotonic()
     site.succeed("producer", "enqueue", "images", "--batch-size", "16")
-    lasts = time.monotonic() - began
+    lasts = time.monotonic() - before
     chance = random.Random(3)
-    for _ in range(6):
+    for _ in range(4):
         with _producer(site, "later") as killed:
             time.sleep(chance.uniform(0.3, 1.3) * lasts)  # any moment is meant: nothing to await
             killed.send(signal.SIGKILL)
     site.succeed("producer", "enqueue", "later", "--batch-size", "16")
+    began = time.time()
     with crew(site) as workers:
+        row = partial(recovered, workers, since=began)
         return [
-            recovered(workers, "producer killed at each point", backend, len(points), expected),
-            recovered(workers, "producer killed at random", backend, 6, later, 2),
+            row("producer killed at each point", backend, len(points), expected),
+            row("producer killed at random", backend, 4, later, run=2),
         ]
 
 

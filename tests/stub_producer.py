@@ -1,7 +1,7 @@
-"""The real producer, killed at points that are armed from outside: `python stub_producer.py enqueue`.
+"""The real producer, killed at points that are armed from outside.
 
-As in `stub_worker`, a file `die.POINT` kills the process that comes to the point, once. Chunks are
-small, so that a few hundred images make several.
+`python stub_producer.py enqueue SOURCE`: as in `stub_worker`, a file `die.POINT` kills the process
+that comes to the point, once. Chunks are small, so that a few hundred images make several.
 """
 
 import itertools
@@ -40,7 +40,7 @@ def die_while_sending(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 producer.enqueue.CHUNK = CHUNK
-producer.enqueue._stage_chunk = then_die_at("stage", producer.enqueue._stage_chunk)
+producer.enqueue._stage_chunk = then_die_at("stage", producer.enqueue._stage_chunk)  # noqa: SLF001
 producer.enqueue.cut_batches = first_die_at("cut", producer.enqueue.cut_batches)
 worker.publish.publish = first_die_at("publish", worker.publish.publish)
 worker.publish.score_batch.apply_async = die_while_sending(worker.publish.score_batch.apply_async)

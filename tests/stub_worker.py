@@ -32,7 +32,7 @@ import worker.batches
 import worker.heartbeat
 import worker.lifecycle
 import worker.upkeep
-from db.outcomes import Seconds
+from db.outcomes import Seconds, finish_batch
 from db.runs import Needs
 from model.card import read_checkpoint_card
 from model.errors import CheckpointError, ImageError
@@ -135,7 +135,7 @@ def _shorten(lease: float) -> None:
 
 # From outside: the product has no such doors.
 worker.lifecycle.make_engine = StubEngine
-worker.batches.finish_batch = then_die_at("commit", worker.batches.finish_batch)
+worker.batches.finish_batch = then_die_at("commit", finish_batch)
 worker.lifecycle.Scoring.score = then_die_at("acknowledge", worker.lifecycle.Scoring.score)  # type: ignore[method-assign]
 if "STUB_VISIBILITY_SECONDS" in os.environ:
     # Here a message that comes again is told.

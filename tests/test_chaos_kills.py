@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
-from faults import EMBEDDED, SERVERS, Row
+from faults import EMBEDDED, RECOVERY_SECONDS, SERVERS, Row
 from grounds import ground
 from process_faults import SCENARIOS, Scale
 from processes import ctrl_c_heeded
@@ -15,7 +15,6 @@ from processes import ctrl_c_heeded
 SCALE = Scale(kills=20, images=2_000)
 # Scenarios mostly wait for leases to lapse, so several share two cores.
 AT_ONCE = 6
-RECOVERY_SECONDS = 60.0
 NAMES = [(scenario.__name__, backend) for scenario in SCENARIOS for backend in (EMBEDDED, SERVERS)]
 
 

@@ -27,7 +27,7 @@ def beat(database: Database, worker: str, at_work: AtWork, patience: Patience) -
         time.sleep(BEAT_SECONDS)
         try:
             with at_work.doing("the renewal of leases"):
-                patience.until_answered(partial(_renew, database, worker, at_work))
+                patience.until_answered(partial(renew_held, database, worker, at_work))
         except DatabaseError as error:
             log.error("leases were not renewed: %s", error.message)  # noqa: TRY400 - a full sentence
         except Exception:
@@ -35,7 +35,8 @@ def beat(database: Database, worker: str, at_work: AtWork, patience: Patience) -
             log.exception("leases were not renewed; the next beat tries again")
 
 
-def _renew(database: Database, worker: str, at_work: AtWork) -> None:
+def renew_held(database: Database, worker: str, at_work: AtWork) -> None:
+    """Prolong the leases of what the worker is at, as far as it still has them."""
     held = at_work.held
     if held:
         with database.write() as session:
