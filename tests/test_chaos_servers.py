@@ -9,14 +9,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from faults import Row
+from faults import RECOVERY_SECONDS, Row
 from processes import ctrl_c_heeded
 from server_faults import SCENARIOS, Scale
 
 SCALE = Scale(times=1, images=480)
 # Scenarios mostly wait, so that several share two cores.
 AT_ONCE = 5
-RECOVERY_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")

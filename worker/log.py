@@ -11,9 +11,10 @@ from celery.signals import setup_logging
 # How Celery tells that a broker is away: at each attempt, most of them with a traceback.
 _BROKER_AWAY = re.compile(
     "consumer: (Connection to broker lost|Cannot connect)|Frequent restarts detected|"
-    "Couldn't (ack|reject)|Error on (re)?start|Error cleaning up|call_soon_ack|upkeep: broker"
+    "Couldn't (ack|reject)|Error on (re)?start|Error cleaning up|Error in timer|call_soon_ack|"
+    "upkeep: broker"
 )
-_BROKER_LOGGERS = ("celery.worker", "celery.bootsteps", "worker.upkeep")
+_BROKER_LOGGERS = ("celery.worker", "celery.bootsteps", "kombu", "worker.upkeep")
 # It warns at each loss of a setting that worker.celery sets, in eight lines.
 _KNOWN_WARNING = "worker_cancel_long_running_tasks_on_connection_loss"
 _CONNECTED = "celery.worker.consumer.connection"
