@@ -17,6 +17,7 @@ from typing import NamedTuple
 sys.path.append(str(Path(__file__).parents[1]))
 
 import process_faults
+import server_faults
 from faults import EMBEDDED, RECOVERY_SECONDS, SERVERS, Row, table
 from grounds import Ground, ground
 from servers import postgres_server
@@ -30,8 +31,12 @@ class Part(NamedTuple):
 
 
 def parts(place: Ground, scale: process_faults.Scale) -> list[Part]:
-    """Every kind of fault, on both pairs of broker and database."""
+    """Every kind of fault; those of processes on both pairs of broker and database."""
+    of_servers = server_faults.Scale(scale.product_kills, max(320, scale.images // 50))
     return [
+        Part(name, partial(scenario, place.folder / name, of_servers))
+        for name, scenario in server_faults.SCENARIOS.items()
+    ] + [
         Part(f"{scenario.__name__}, {backend}", partial(scenario, place, backend, scale))
         for scenario in process_faults.SCENARIOS
         for backend in (EMBEDDED, SERVERS)

@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from colours import draw_folder
 from faults import Crew, Row, colour_site, crew, enqueue, predictions, recovered
 from invariants import Outcome
 from processes import Site, error_lines
@@ -28,6 +29,8 @@ from servers import (
 
 EMBEDDED, ON_REDIS = "embedded + SQLite", "Redis + SQLite"
 ON_POSTGRES, ON_BOTH = "embedded + PostgreSQL", "Redis + PostgreSQL"
+# A batch of 16 takes a third of a second: a fault finds the run in the midst of it.
+IMAGE_SECONDS = "0.02"
 # A file that may not grow beyond this: less than a ledger, more than a worker's log.
 SMALL_FILE = 64 * 1024
 # What a worker says of a database or a broker that is away.
@@ -52,7 +55,7 @@ class Strike(NamedTuple):
 def redis_faults(folder: Path, scale: Scale) -> Iterator[Row]:
     """Each fault of Redis on its own run of one site."""
     with redis_server(folder / "redis") as redis:
-        site = colour_site(folder, STUB_IMAGE_SECONDS="0.004", BROKER_URL=redis.url)
+        site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS, BROKER_URL=redis.url)
         faults = {
             "Redis restarted": (redis.stop, 1.0, redis.start),
             "Redis killed -9": (redis.kill, 1.0, redis.start),
@@ -64,15 +67,15 @@ def redis_faults(folder: Path, scale: Scale) -> Iterator[Row]:
 
 
 def redis_wiped(folder: Path, scale: Scale) -> Iterator[Row]:
-    """All messages are gone: the ledger knows them, after the half minute that a message may take."""
+    """All messages are gone; the ledger misses them after half a minute."""
     with redis_server(folder / "redis") as redis:
-        site = colour_site(folder, STUB_IMAGE_SECONDS="0.004", BROKER_URL=redis.url)
+        site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS, BROKER_URL=redis.url)
         yield from struck(site, [Strike("Redis wiped", ON_REDIS, lambda: _wipe(redis))], scale)
 
 
 def folder_wiped(folder: Path, scale: Scale) -> Iterator[Row]:
     """The same with the embedded broker."""
-    site = colour_site(folder, STUB_IMAGE_SECONDS="0.004")
+    site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS)
     yield from struck(
         site, [Strike("queue folder wiped", EMBEDDED, lambda: _wipe_folder(site))], scale
     )
@@ -109,14 +112,14 @@ def disks_full(folder: Path, scale: Scale) -> Iterator[Row]:
         yield from struck(site, [Strike("disk full", ON_POSTGRES, do)], scale)
     with small_disk(folder / "sqlite", 32) as disk:
         address = f"sqlite:///{disk / 'dermscore.db'}"
-        site = colour_site(folder, STUB_IMAGE_SECONDS="0.004", DATABASE_URL=address)
+        site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS, DATABASE_URL=address)
         do = _for_seconds(lambda: fill_disk(disk / "ballast"), 5, (disk / "ballast").unlink)
         yield from struck(site, [Strike("disk full", EMBEDDED, do)], scale)
 
 
 def sqlite_faults(folder: Path, scale: Scale) -> Iterator[Row]:
     """The ledger's file locked by another, the queue folder read-only."""
-    site = colour_site(folder, STUB_IMAGE_SECONDS="0.004")
+    site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS)
     strikes = [
         Strike("SQLite locked for 6 s", EMBEDDED, lambda: _lock(site, 6)),
         Strike("queue folder read-only for 3 s", EMBEDDED, lambda: _read_only(site, 3)),
@@ -126,7 +129,7 @@ def sqlite_faults(folder: Path, scale: Scale) -> Iterator[Row]:
 
 def file_limits(folder: Path, scale: Scale) -> Iterator[Row]:
     """The ledger may not grow, for five seconds: what a quota does, and needs no root."""
-    site = colour_site(folder, STUB_IMAGE_SECONDS="0.004")
+    site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS)
     expected = enqueue(site, scale.images, "--batch-size", "16")
     with crew(site) as workers:
         for moment in _moments(scale, 0):
@@ -196,12 +199,15 @@ def struck(site: Site, strikes: Sequence[Strike], scale: Scale) -> Iterator[Row]
             before = predictions(site) if workers else 0  # a new site has no tables yet
             expected = enqueue(site, scale.images, "--batch-size", "16", folder=f"images{number}")
             workers = workers or started.enter_context(crew(site))
+            began = 0.0
             for moment in _moments(scale, before):
                 _await_scored(workers, moment)
+                began = time.time()
                 strike.do()
             # PostgreSQL leaves out numbers when it recovers from a crash.
             ((run,),) = site.ledger.rows("SELECT max(id) FROM runs")
             yield recovered(workers, strike.name, strike.backend, scale.times, expected, run)
+            assert _last_finished(site, run) > began, f"{strike.name} came when all was done"
             assert_outlived(workers, scale.times * (number + 1))
 
 
@@ -217,8 +223,6 @@ def assert_outlived(workers: Crew, outages: int) -> None:
 
 def owed(site: Site, images: int) -> dict[str, Outcome]:
     """Enqueue where the broker is away; returns path to score."""
-    from colours import draw_folder
-
     expected: dict[str, Outcome] = dict(draw_folder(site.folder, range(images), "later"))
     done = site.run("producer", "enqueue", "later")
     assert done.code == 1, done
@@ -238,12 +242,20 @@ def postgres_site(folder: Path, disk: Path | None = None) -> Iterator[tuple[Post
             disk = Path(opened.enter_context(tempfile.TemporaryDirectory()))
         server = opened.enter_context(postgres(disk / "data"))
         address = new_database(server.uri, "faults")
-        yield server, colour_site(folder, STUB_IMAGE_SECONDS="0.004", DATABASE_URL=address)
+        yield server, colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS, DATABASE_URL=address)
 
 
 def _moments(scale: Scale, before: int) -> list[float]:
     """After how many predictions to strike, spread over the first half of a run."""
     return [before + scale.images * (at + 0.5) / scale.times / 2 for at in range(scale.times)]
+
+
+def _last_finished(site: Site, run: int) -> float:
+    """When the run's last batch was finished, in seconds since 1970."""
+    ((last,),) = site.ledger.rows(
+        "SELECT max(finished_at) FROM batches WHERE run_id = :run", run=run
+    )
+    return float(last)
 
 
 def _await_scored(workers: Crew, images: float) -> None:

@@ -13,9 +13,9 @@ from faults import RECOVERY_SECONDS, Row
 from processes import ctrl_c_heeded
 from server_faults import SCENARIOS, Scale
 
-SCALE = Scale(times=1, images=480)
+SCALE = Scale(times=1, images=320)
 # Scenarios mostly wait, so that several share two cores.
-AT_ONCE = 5
+AT_ONCE = 6
 
 
 @pytest.fixture(scope="module")
