@@ -10,17 +10,22 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 sys.path.append(str(Path(__file__).parents[1]))
 
 import process_faults
 import server_faults
+from checkpoint_faults import broken_checkpoints
 from faults import EMBEDDED, RECOVERY_SECONDS, SERVERS, Row, table
 from grounds import Ground, ground
+from processes import Trained, small_checkpoint
 from servers import postgres_server
+
+TRAINING = Lock()
 
 
 class Part(NamedTuple):
@@ -32,15 +37,31 @@ class Part(NamedTuple):
 
 def parts(place: Ground, scale: process_faults.Scale) -> list[Part]:
     """Every kind of fault; those of processes on both pairs of broker and database."""
+    trained = cache(partial(small_checkpoint, place.folder))
     of_servers = server_faults.Scale(scale.product_kills, max(320, scale.images // 50))
-    return [
+    found = [
         Part(name, partial(scenario, place.folder / name, of_servers))
         for name, scenario in server_faults.SCENARIOS.items()
-    ] + [
-        Part(f"{scenario.__name__}, {backend}", partial(scenario, place, backend, scale))
-        for scenario in process_faults.SCENARIOS
-        for backend in (EMBEDDED, SERVERS)
     ]
+    for backend in (EMBEDDED, SERVERS):
+        found.append(
+            Part(
+                f"broken_checkpoints, {backend}",
+                partial(_with, trained, partial(broken_checkpoints, place, backend)),
+            )
+        )
+        found += [
+            Part(f"{scenario.__name__}, {backend}", partial(scenario, place, backend, scale))
+            for scenario in process_faults.SCENARIOS
+        ]
+    return found
+
+
+def _with(trained: Callable[[], Trained], scenario: Callable[[Trained], list[Row]]) -> list[Row]:
+    """A scenario on the checkpoint that is trained when it is first needed."""
+    with TRAINING:
+        checkpoint = trained()
+    return scenario(checkpoint)
 
 
 def outcome(part: Part) -> tuple[list[Row], bool]:

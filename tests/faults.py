@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from colours import draw_folder
 from invariants import Outcome, judge
@@ -90,10 +90,10 @@ def enqueue(site: Site, images: int, *options: str, folder: str = "images") -> d
     return dict(expected)
 
 
-def stub_worker(site: Site, *options: str, **settings: str) -> Process:
-    """A worker on the stub; `settings` are its own."""
+def stub_worker(site: Site, *options: str, module: str = "stub_worker", **settings: str) -> Process:
+    """A worker on the stub, or of another `module`; `settings` are its own."""
     own = replace(site, settings={**site.settings, **settings})
-    return own.start("celery", "-A", "stub_worker", "worker", *options)
+    return own.start("celery", "-A", module, "worker", *options)
 
 
 class Crew:
@@ -102,7 +102,7 @@ class Crew:
     def __init__(self, site: Site, started: ExitStack, size: int, **settings: str) -> None:
         self.site = site
         self._started = started
-        self._settings = settings
+        self._settings: Any = settings
         self.workers = [self._start() for _ in range(size)]
         self.ended: list[Process] = []
 
@@ -154,7 +154,7 @@ class Crew:
 
 @contextmanager
 def crew(site: Site, size: int = 2, **settings: str) -> Iterator[Crew]:
-    """Workers that are kept alive until the end of the block."""
+    """Workers that are kept alive until the end of the block; `settings` as of `stub_worker`."""
     with ExitStack() as started:
         yield Crew(site, started, size, **settings)
 

@@ -4,6 +4,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -197,7 +198,10 @@ def struck(site: Site, strikes: Sequence[Strike], scale: Scale) -> Iterator[Row]
         workers: Crew | None = None
         for number, strike in enumerate(strikes):
             before = predictions(site) if workers else 0  # a new site has no tables yet
-            expected = enqueue(site, scale.images, "--batch-size", "16", folder=f"images{number}")
+            with _held_up(workers):
+                expected = enqueue(
+                    site, scale.images, "--batch-size", "16", folder=f"images{number}"
+                )
             workers = workers or started.enter_context(crew(site))
             began = 0.0
             for moment in _moments(scale, before):
@@ -248,6 +252,17 @@ def postgres_site(folder: Path, disk: Path | None = None) -> Iterator[tuple[Post
 def _moments(scale: Scale, before: int) -> list[float]:
     """After how many predictions to strike, spread over the first half of a run."""
     return [before + scale.images * (at + 0.5) / scale.times / 2 for at in range(scale.times)]
+
+
+@contextmanager
+def _held_up(workers: Crew | None) -> Iterator[None]:
+    """Workers that are there already do not begin before the producer has come to its end."""
+    held = workers.workers if workers else []
+    for worker in held:
+        worker.send(signal.SIGSTOP)
+    yield
+    for worker in held:
+        worker.send(signal.SIGCONT)
 
 
 def _last_finished(site: Site, run: int) -> float:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
+from checkpoint_faults import broken_checkpoints
 from faults import EMBEDDED, RECOVERY_SECONDS, SERVERS, Row
 from grounds import ground
 from process_faults import SCENARIOS, Scale
-from processes import ctrl_c_heeded
+from processes import Trained, ctrl_c_heeded
 
 SCALE = Scale(kills=20, images=2_000)
 # Scenarios mostly wait for leases to lapse, so several share two cores.
@@ -20,7 +21,7 @@ NAMES = [(scenario.__name__, backend) for scenario in SCENARIOS for backend in (
 
 @pytest.fixture(scope="module")
 def under_way(
-    postgres_uri: str, tmp_path_factory: pytest.TempPathFactory
+    postgres_uri: str, trained: Trained, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[tuple[str, str], Future[list[Row]]]]:
     """All scenarios, begun at once."""
     with (
@@ -28,10 +29,14 @@ def under_way(
         ctrl_c_heeded(),
         ThreadPoolExecutor(AT_ONCE) as pool,
     ):
+        broken = pool.submit(broken_checkpoints, place, EMBEDDED, trained)
         yield {
-            (scenario.__name__, backend): pool.submit(scenario, place, backend, SCALE)
-            for scenario in SCENARIOS
-            for backend in (EMBEDDED, SERVERS)
+            NAMES[0]: broken,
+            **{
+                (scenario.__name__, backend): pool.submit(scenario, place, backend, SCALE)
+                for scenario in SCENARIOS
+                for backend in BACKENDS
+            },
         }
 
 

@@ -377,19 +377,19 @@ def test_a_lock_that_another_holds_is_an_error_that_passes(
         closing(sqlite3.connect(file, isolation_level=None)) as other,
     ):
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(DatabaseAwayError, match="locked"), database.write():
-            pass
+        with pytest.raises(DatabaseAwayError, match="locked"), database.write() as session:
+            session.connection()
         other.execute("ROLLBACK")
-        with database.write():
-            pass
+        with database.write() as session:
+            session.connection()
 
 
 def test_a_connection_that_is_cut_is_an_error_that_passes(postgres_url: str) -> None:
     with closing(open_database(postgres_url)) as database:
         with pytest.raises(DatabaseAwayError, match="terminat"), database.write() as session:
             session.execute(select(func.pg_terminate_backend(func.pg_backend_pid())))
-        with database.write():
-            pass
+        with database.write() as session:
+            session.connection()
 
 
 def test_a_statement_that_is_wrong_does_not_pass(database: Database) -> None:

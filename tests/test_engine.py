@@ -1,5 +1,6 @@
 """Several checkpoints in one pass: each image decoded once, each backbone run once, same scores."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from networks import (
 )
 
 from model.card import Decode
+from model.checkpoint import load_checkpoint
 from model.errors import CheckpointError
 from model.hub_module import HubModule, module_digest
 from model.preprocess import DecodedBatch, Decoder
@@ -270,3 +272,31 @@ def test_a_score_does_not_depend_on_the_company_that_an_image_is_in(
         (part,) = scorer.score([saved.needs()], paths[-count:], nothing_known).runs
         expected = [whole.scores[at] for at in range(20 - count, 20)]
         assert list(part.scores.values()) == expected, f"to the bit, {count} of 20"
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_checkpoint_swapped_while_it_is_loaded_is_refused(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    pinned = save(
+        tmp_path / "pinned.keras", sequential(keras.layers.Flatten(), head(0, SIDE * SIDE * 3))
+    )
+    other = save(
+        tmp_path / "other.keras", sequential(keras.layers.Flatten(), head(1, SIDE * SIDE * 3))
+    )
+
+    def swapping(path: Path) -> Any:
+        if moment == "before":
+            swap(other.path, path)
+        loaded = load_checkpoint(path)
+        swap(other.path, path)
+        return loaded
+
+    monkeypatch.setattr("worker.scorer.load_checkpoint", swapping)
+    with pytest.raises(CheckpointError, match=r"pinned\.keras was swapped while it was loaded"):
+        engine(root, tmp_path / "cache").prepare(pinned.needs(1))
+
+
+def swap(checkpoint: Path, name: Path) -> None:
+    for suffix in (".keras", ".json"):
+        shutil.copy(checkpoint.with_suffix(suffix), name.with_suffix(suffix))

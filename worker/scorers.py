@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from db.runs import Needs
-from model.card import read_checkpoint_card
+from model.card import file_digest, read_checkpoint_card
 from model.errors import CheckpointError
 from worker.scorer import Backbones, Scorer
 
-# How long a checkpoint that could not be had is not tried again.
-RETRY_SECONDS = 30.0
+# How long a checkpoint that could not be had is not tried again. Less than a sweep waits before it
+# sends a batch again (30 s), or every second time it would be sent in vain.
+RETRY_SECONDS = 20.0
 
 
 class Wanted(NamedTuple):
@@ -55,7 +56,10 @@ class Scorers:
             raise error
         try:
             path = self._find(wanted.digest, stored)
-            self._loaded[wanted] = Scorer(path, wanted.precision, self._backbones)
+            scorer = Scorer(path, wanted.precision, self._backbones)
+            if scorer.card.digest != wanted.digest or file_digest(path) != wanted.digest:
+                raise CheckpointError(f"{path} was swapped while it was loaded")  # noqa: TRY301
+            self._loaded[wanted] = scorer
             self._failed.pop(wanted, None)
         except CheckpointError as failure:
             self._failed[wanted] = (time.monotonic(), failure)
