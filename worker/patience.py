@@ -74,6 +74,6 @@ class Patience:
         with self._lock:
             began, self._began = self._began, None
             self._ended = time.monotonic()
-            if began is None or self._told < began:
-                return
+            if began is None or self._told < began or self._stopping.is_set():
+                return  # what has nothing left to do at the end asks no database
         log.warning("the database answers again, after %.0f s", self._ended - began)
