@@ -9,6 +9,9 @@ from db.clock import Now
 from db.ledger import BatchKey, is_free, locked
 from db.tables import Batch, Checkpoint, Run
 
+# Or a long queue would get longer by every batch that waits in it after a worker's death.
+PATIENCE = 10
+
 
 class Owed(NamedTuple):
     """Unfinished batches: all of them, and those under a running lease."""
@@ -22,19 +25,19 @@ def take_lapsed(
 ) -> list[BatchKey]:
     """Claim for publishing the batches that nobody works on; each sweep of many gets its own.
 
-    A batch lapses when its lease runs out and, with `unstarted` (the queue is empty), when it was
-    published `republish_seconds` ago and nobody ever took it.
+    A batch lapses when its lease runs out. With `unstarted` (the queue is empty) it does, too, when
+    it was published `republish_seconds` ago and nobody took it since: its message was lost. While
+    others wait, its own most likely does as well, so that a batch that was begun before is sent
+    again after PATIENCE times as long only, and one that was not is left alone.
     """
+    ran_out = Batch.leased_until < Now()
+    patience = 1 if unstarted else PATIENCE
     not_just_sent = or_(
-        Batch.published_at.is_(None), Batch.published_at < Now() - republish_seconds
+        Batch.published_at.is_(None), Batch.published_at < Now() - patience * republish_seconds
     )
-    ran_out = and_(
-        Batch.leased_until < Now(),
-        or_(not_just_sent, Batch.published_at <= Batch.leased_until),
-    )
-    lapsed = (
-        or_(ran_out, and_(Batch.leased_until.is_(None), not_just_sent)) if unstarted else ran_out
-    )
+    lapsed = and_(ran_out, or_(not_just_sent, Batch.published_at <= Batch.leased_until))
+    if unstarted:
+        lapsed = or_(lapsed, and_(Batch.leased_until.is_(None), not_just_sent))
     found = locked(lapsed, limit=limit)
     taken = session.execute(
         update(Batch)

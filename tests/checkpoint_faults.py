@@ -14,13 +14,15 @@ from processes import Process, Site, Trained
 
 IMAGES = 20
 
+Damage = Callable[[Path], None]
+
 
 def broken_checkpoints(ground: Ground, backend: str, trained: Trained) -> list[Row]:
     """A run whose checkpoint is whole, three whose own are broken, which are mended later on."""
     site, wholes = _enqueued(ground, backend, trained)
     kept = site.folder / "kept"
     shutil.copytree(site.folder / "checkpoints", kept)
-    faults: dict[str, tuple[Callable[[Path], None], str]] = {
+    faults: dict[str, tuple[Damage, str]] = {
         "checkpoint cut short": (_cut, "cut short, or swapped"),
         "checkpoint of a wrong digest": (_flip_a_bit, "cut short, or swapped"),
         "checkpoint swapped under its name": (partial(_swap, wholes[0]), "is another checkpoint"),

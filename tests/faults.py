@@ -86,7 +86,7 @@ def colour_site(folder: Path, **settings: str) -> Site:
 def enqueue(site: Site, images: int, *options: str, folder: str = "images") -> dict[str, Outcome]:
     """Draw that many and enqueue them; returns path to score."""
     expected = draw_folder(site.folder, range(images), folder)
-    site.succeed("producer", "enqueue", folder, *options)
+    site.succeed("producer", "enqueue", folder, *options, seconds=10 * RECOVERY_SECONDS)
     return dict(expected)
 
 
@@ -201,7 +201,8 @@ def recovered(  # noqa: PLR0913 - a row has as many columns
 ) -> Row:
     """Wait until the run is done, and judge it; the fault was over `since` then, or is now."""
     began = time.time() if since is None else since
-    crew.await_true(partial(_is_done, crew.site, run), f"everything was scored ({fault})")
+    done = partial(_is_done, crew.site, run)
+    crew.await_true(done, f"everything was scored ({fault})", 10 * RECOVERY_SECONDS)
     verdict = judge(crew.site.ledger, run, expected)
     ((last,),) = crew.site.ledger.rows(
         "SELECT max(finished_at) FROM batches WHERE run_id = :run", run=run

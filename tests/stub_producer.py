@@ -1,7 +1,8 @@
 """The real producer, killed at points that are armed from outside.
 
 `python stub_producer.py enqueue SOURCE`: as in `stub_worker`, a file `die.POINT` kills the process
-that comes to the point, once. Chunks are small, so that a few hundred images make several.
+that comes to the point, once: stage, cut, publish, publishing, in the order in which an `enqueue`
+comes by. Chunks are small, so that a few hundred images make several.
 """
 
 import itertools
@@ -14,8 +15,6 @@ import producer.enqueue
 import worker.publish
 from producer.cli import main
 
-# In the order in which an `enqueue` comes by.
-POINTS = ("stage", "cut", "publish", "publishing")
 CHUNK = 100  # images
 SENT = 5  # messages before the last point
 

@@ -10,7 +10,8 @@ with it TensorFlow, so that a worker is ready in about a second. `STUB_MODE` say
   0) is what each image takes
 
 Faults are armed from outside. A file `die.POINT` in the working folder kills the next process that
-comes to the point (`POINTS`), once: whoever removes the file dies. An image whose name contains
+comes to the point, once (see `points`): load, lease, read, predict, commit, acknowledge, in the
+order in which a batch comes by. An image whose name contains
 `kills` kills its process each time, one whose name contains `hangs` is never done.
 `STUB_LEASE_SECONDS` shortens leases, and with them the rounds of upkeep;
 `STUB_VISIBILITY_SECONDS` how long Redis waits for an acknowledgement.
@@ -41,9 +42,6 @@ from worker.celery import app
 from worker.scored import KnownDigests, RunScores, Scored
 
 __all__ = ["app"]
-
-# Where a process can be told to die, in the order in which a batch comes by.
-POINTS = ("load", "lease", "read", "predict", "commit", "acknowledge")
 
 
 class StubEngine:

@@ -76,33 +76,19 @@ def test_in_company_there_may_be_several() -> None:
     thread.join()
 
 
-@pytest.mark.parametrize("company", [True, False])
-def test_nobody_is_beside_one_who_is_alone(company: bool) -> None:
+@pytest.mark.parametrize(
+    ("first", "second"), [("alone", "alone"), ("alone", "in_company"), ("in_company", "alone")]
+)
+def test_nobody_is_beside_one_who_is_alone(first: str, second: str) -> None:
     turns = Turns()
     came = threading.Event()
 
     def other() -> None:
-        with turns.in_company() if company else turns.alone():
+        with getattr(turns, second)():
             came.set()
 
     thread = threading.Thread(target=other)
-    with turns.alone():
-        thread.start()
-        assert not came.wait(0.2)
-    assert came.wait(20)
-    thread.join()
-
-
-def test_one_who_would_be_alone_waits_for_company_to_end() -> None:
-    turns = Turns()
-    came = threading.Event()
-
-    def other() -> None:
-        with turns.alone():
-            came.set()
-
-    thread = threading.Thread(target=other)
-    with turns.in_company():
+    with getattr(turns, first)():
         thread.start()
         assert not came.wait(0.2)
     assert came.wait(20)

@@ -28,6 +28,8 @@ class Killed(BaseException):
 class NameEngine:
     """Scores an image by the number that is its file's name; `7.bad` cannot be decoded.
 
+    What is said of `8.bad` holds characters that no database takes.
+
     Runs get the same scores, but for those in `halved`. Checkpoints in `absent` are not to be had.
     """
 
@@ -49,7 +51,7 @@ class NameEngine:
         self.before_score(list(paths))
         good = [at for at, path in enumerate(paths) if not path.endswith(".bad")]
         errors = {
-            at: ImageError("corrupt", f"{path} is damaged")
+            at: ImageError("corrupt", f"{path} is damaged" + "\0\udcff" * (path == "8.bad"))
             for at, path in enumerate(paths)
             if at not in good
         }
@@ -147,6 +149,21 @@ def test_a_batch_is_scored_as_a_whole(
     assert stored(database) == {"0.125": 0.125, "7.bad": "corrupt", "0.5": 0.5, "1": 1, "0": 0}
     assert batch(database, key).finished_at
     assert batch(database, key).leased_until is None
+
+
+def test_an_error_can_be_stored_whatever_its_words(
+    database: Database, scoring: BatchScoring
+) -> None:
+    key = store_run(database, "8.bad", "0.5")
+
+    scoring.score(key)
+
+    assert batch(database, key).finished_at
+    with database.read() as session:
+        assert list(session.scalars(select(Prediction.detail).order_by(Prediction.image_id))) == [
+            "8.bad is damaged\\0\\udcff",
+            None,
+        ]
 
 
 def test_an_outcome_says_all_that_is_known(database: Database, scoring: BatchScoring) -> None:

@@ -263,6 +263,21 @@ def test_a_message_that_a_sweep_sent_and_that_was_lost_is_sent_again(
     assert becomes(lambda: sweep(database, republish_seconds=0.05)) == [first]
 
 
+def test_a_batch_that_was_sent_again_is_not_sent_every_round_while_others_wait(
+    database: Database, first: BatchKey
+) -> None:
+    def sent(seconds_ago: float) -> None:
+        with database.write() as session:
+            times = {"leased_until": Now() - 600, "published_at": Now() - seconds_ago}
+            session.execute(update(Batch).values(times))
+
+    sent(seconds_ago=40)
+    assert sweep(database, republish_seconds=30) == []
+    assert first in sweep(database, republish_seconds=30, unstarted=True)
+    sent(seconds_ago=310)
+    assert first in sweep(database, republish_seconds=30)
+
+
 def test_a_batch_that_was_taken_again_and_lost_again_is_swept_at_once(
     database: Database, first: BatchKey
 ) -> None:

@@ -112,6 +112,21 @@ def test_a_worker_that_ends_waits_no_longer(patient: Patience) -> None:
             waiting.result(SECONDS)
 
 
+def test_a_worker_that_ends_does_not_say_that_the_database_is_back(
+    patient: Patience, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries = iter([True, False])
+
+    def work() -> None:
+        if next(tries):
+            raise DatabaseAwayError("away")
+        patient.end()  # nothing was left to do, and so the database was not asked
+
+    with caplog.at_level(logging.WARNING):
+        patient.until_answered(work)
+    assert lines(caplog) == ["away; waiting for it"]
+
+
 def test_waiting_does_not_count_as_hanging(patient: Patience, at_work: AtWork) -> None:
     overdue = []
 

@@ -163,19 +163,44 @@ class BatchScoring:
         )
         outcomes: list[Outcome] = []
         seconds = Seconds()
+        stored = 0
         for one in work:
             with self._at_work.doing(f"{_name(batches)}, {shown(one.path)}"):
-                own, taken = self._patience.until_answered(partial(self._one, leases, one))
                 wrote = time.perf_counter()
-                self._patience.until_answered(partial(self._store, own))
+                starts = self._patience.until_answered(
+                    partial(self._note, leases, one, outcomes[stored:])
+                )
+                seconds = seconds.plus(Seconds(write=time.perf_counter() - wrote))
+                stored = len(outcomes)
+                if starts > MAX_STARTS:
+                    outcomes += _died(one, starts - 1)
+                    continue
+                own, taken = self._outcomes([one])
             outcomes += own
-            seconds = seconds.plus(taken).plus(Seconds(write=time.perf_counter() - wrote))
+            seconds = seconds.plus(taken)
         with self._at_work.doing(_name(batches)):
             self._patience.until_answered(partial(self._finish, batches, work, outcomes, seconds))
 
-    def _store(self, outcomes: list[Outcome]) -> None:
+    def _note(self, leases: list[Lease], work: Work, before: list[Outcome]) -> int:
+        """Commit what came of the image before, and that this one is begun; returns how often.
+
+        One beyond MAX_STARTS is not begun any more, and not written down.
+
+        Raises:
+            LeaseLostError: the batch is another worker's by now.
+        """
+        ids = {image.id for image in work.images}
+        starts = 1 + max(lease.suspect_starts if lease.suspect_id in ids else 0 for lease in leases)
+        batches = {lease.batch.run_id: lease.batch for lease in leases}
         with self._database.write() as session:
-            store_outcomes(session, self._worker, outcomes)
+            # Its row before its predictions, as in `lock_batches`.
+            if not still_held(session, list(batches.values()), self._worker):
+                raise LeaseLostError
+            store_outcomes(session, self._worker, before)
+            if starts <= MAX_STARTS:
+                for image in work.images:
+                    note_start(session, batches[image.run_id], image.id, starts)
+        return starts
 
     def _finish(
         self,
@@ -197,21 +222,6 @@ class BatchScoring:
         rate = self._pace.add(len(work))
         log.info("%s", _line(batches, len(work), errors, seconds, rate))
 
-    def _one(self, leases: list[Lease], work: Work) -> tuple[list[Outcome], Seconds]:
-        ids = {image.id for image in work.images}
-        starts = max(lease.suspect_starts if lease.suspect_id in ids else 0 for lease in leases)
-        if starts >= MAX_STARTS:
-            detail = f"its scoring was begun {starts} times and never ended"
-            died = [Outcome(image.id, None, "worker_died", detail, None) for image in work.images]
-            return died, Seconds()
-        batches = {lease.batch.run_id: lease.batch for lease in leases}
-        with self._database.write() as session:
-            if not still_held(session, list(batches.values()), self._worker):
-                raise LeaseLostError
-            for image in work.images:
-                note_start(session, batches[image.run_id], image.id, starts + 1)
-        return self._outcomes([work])
-
     def _outcomes(self, work: list[Work]) -> tuple[list[Outcome], Seconds]:
         """One outcome for each image, whatever its bytes hold."""
         if not work:
@@ -228,6 +238,11 @@ class BatchScoring:
     def _known(self, needs: Needs, paths: Sequence[str]) -> dict[str, str]:
         with self._database.read() as session:
             return known_digests(session, needs.source, paths)
+
+
+def _died(work: Work, starts: int) -> list[Outcome]:
+    detail = f"its scoring was begun {starts} times and never ended"
+    return [Outcome(image.id, None, "worker_died", detail, None) for image in work.images]
 
 
 def _by_path(images: Sequence[PendingImage]) -> list[Work]:
@@ -252,8 +267,13 @@ def _outcome(image_id: int, at: int, run: RunScores) -> Outcome:
     if error is None and (score is None or not 0 <= score <= 1):  # NaN is neither
         error = ImageError("bad_score", f"the model gave {score}, which is no score in [0, 1]")
     if error is not None:
-        return Outcome(image_id, None, error.code, error.detail, digest)
+        return Outcome(image_id, None, error.code, _storable(error.detail), digest)
     return Outcome(image_id, score, None, run.notes.get(at), digest)
+
+
+def _storable(detail: str) -> str:
+    """The same words, with what no database takes written out."""
+    return detail.replace("\0", "\\0").encode(errors="backslashreplace").decode()
 
 
 def _name(batches: Sequence[BatchKey]) -> str:
