@@ -7,5 +7,9 @@ class DatabaseError(click.ClickException):
     """The database cannot be used; the message says why and what to do."""
 
 
+class DatabaseAwayError(DatabaseError):
+    """The database does not answer, or cannot store just now; once that is mended, it will."""
+
+
 class NoSuchRunError(DatabaseError):
     """The run that was asked for is not in the database."""

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic_settings import BaseSettings
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
 
-from db.errors import DatabaseError
+from db.errors import DatabaseAwayError, DatabaseError
 from db.upgrade import is_current, upgrade
 
 # How long one writer waits for another on SQLite.
@@ -101,7 +101,11 @@ def plain_errors(engine: Engine) -> Iterator[None]:
     except DBAPIError as error:
         reason = " ".join(str(error.orig).split())
         address = without_password(engine.url)
-        raise DatabaseError(f"database {address}: {reason} (DATABASE_URL)") from error
+        # PEP 249: operational is what the program did not cause, such as a connection cut, a disk
+        # that is full, a lock that another holds.
+        passes = isinstance(error, OperationalError) or error.connection_invalidated
+        kind = DatabaseAwayError if passes else DatabaseError
+        raise kind(f"database {address}: {reason} (DATABASE_URL)") from error
 
 
 def without_password(address: URL) -> str:

@@ -74,15 +74,26 @@ def publish_owed(database: Database, run_ids: Sequence[int]) -> int:
     """Send a message for each batch that nobody finished or holds; returns how many.
 
     Runs that were enqueued together share a message: whoever leases a batch of one takes all.
+
+    Raises:
+        BrokerError: the broker does not answer; the batches stay owed.
     """
-    from worker.publish import publish  # deferred: Celery, which a bad order should not wait for
+    # Deferred: Celery, which a bad order should not wait for.
+    from worker.broker import BrokerError
+    from worker.publish import publish
 
     owed: dict[int, BatchKey] = {}
     for run_id in run_ids:
         with database.write() as session:
             for number in claim_owed(session, run_id):
                 owed.setdefault(number, BatchKey(run_id, number))
-    publish(owed.values())
+    try:
+        publish(owed.values())
+    except BrokerError as error:
+        raise BrokerError(
+            f"{error.message}; nothing is lost, workers find what is owed in the ledger "
+            "once the broker is back"
+        ) from error
     return len(owed)
 
 

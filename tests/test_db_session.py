@@ -1,3 +1,4 @@
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,11 +11,12 @@ from alembic import command, config
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from servers import free_port
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
 import db
-from db.errors import DatabaseError
+import db.session
+from db.errors import DatabaseAwayError, DatabaseError
 from db.listing import ListedImage, stage_images
 from db.outcomes import Outcome, store_outcomes
 from db.owed import count_owed
@@ -363,3 +365,34 @@ def test_what_the_first_release_still_says_is_understood(
             needs = needs_of(session, 2)
             assert count_owed(session).unfinished == 1  # run 1's
     assert (needs.source, needs.keep_features) == ("more", False)
+
+
+def test_a_lock_that_another_holds_is_an_error_that_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db.session, "BUSY_SECONDS", 0.1)
+    file = tmp_path / "dermscore.db"
+    with (
+        closing(open_database(f"sqlite:///{file}")) as database,
+        closing(sqlite3.connect(file, isolation_level=None)) as other,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseAwayError, match="locked"), database.write() as session:
+            session.connection()
+        other.execute("ROLLBACK")
+        with database.write() as session:
+            session.connection()
+
+
+def test_a_connection_that_is_cut_is_an_error_that_passes(postgres_url: str) -> None:
+    with closing(open_database(postgres_url)) as database:
+        with pytest.raises(DatabaseAwayError, match="terminat"), database.write() as session:
+            session.execute(select(func.pg_terminate_backend(func.pg_backend_pid())))
+        with database.write() as session:
+            session.connection()
+
+
+def test_a_statement_that_is_wrong_does_not_pass(database: Database) -> None:
+    with pytest.raises(DatabaseError) as caught, database.write() as session:
+        session.execute(text("INSERT INTO runs (id) VALUES (NULL)"))
+    assert not isinstance(caught.value, DatabaseAwayError)

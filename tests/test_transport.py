@@ -238,6 +238,33 @@ def test_a_folder_that_cannot_be_used_is_named(folder: Path) -> None:
         connection.ensure_connection(max_retries=1, interval_start=0)
 
 
+def test_what_cannot_be_put_back_is_told_and_dropped(
+    folder: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    publish(folder, [1])
+    with opened(folder) as queue, caplog.at_level(logging.WARNING):
+        queue.get(timeout=1)
+        (waits,) = (folder / "waiting").iterdir()
+        waits.rmdir()
+        waits.write_text("a file where the folder of the queue should be")
+
+    [line] = [record.getMessage() for record in caplog.records if record.name == "worker.transport"]
+    assert line.startswith("a message was dropped, the ledger still knows its batch: queue folder")
+    assert "EMERGENCY" not in capfd.readouterr().err
+
+
+def test_a_message_can_be_acknowledged_when_its_connection_is_gone(folder: Path) -> None:
+    publish(folder, [1])
+    with opened(folder) as queue:
+        message = queue.get(timeout=1)
+    message.ack()  # the threads of a worker do, after the consumer lost its connection
+
+
+def test_connecting_leaves_no_trial_behind(folder: Path) -> None:
+    with opened(folder):
+        assert [path.name for path in (folder / "private").iterdir()] == []
+
+
 SMALL_APP = f"""
 from pathlib import Path
 import worker.transport

@@ -1,5 +1,6 @@
 """What the threads of this process are at: whose leases to renew, and until when each may take."""
 
+import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -55,6 +56,21 @@ class AtWork:
         finally:
             with self._lock:
                 del self._tasks[key]
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Wait for what may take any time; what was being done begins its time anew afterwards."""
+        key = threading.get_ident()
+        with self._lock:
+            task = self._tasks.get(key)
+            if task is not None:
+                self._tasks[key] = task._replace(began=math.inf)
+        try:
+            yield
+        finally:
+            with self._lock:
+                if task is not None:
+                    self._tasks[key] = task._replace(began=time.monotonic())
 
     @property
     def held(self) -> list[BatchKey]:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from db.ledger import (
@@ -30,6 +31,7 @@ from model.errors import CheckpointError, ImageError
 from model.manifest import shown
 from worker.at_work import AtWork
 from worker.pace import Pace
+from worker.patience import Patience
 from worker.scored import Engine, RunScores, Scored
 from worker.turns import Turns
 
@@ -56,12 +58,18 @@ class BatchScoring:
     """Scores batches of the ledger under one worker's name."""
 
     def __init__(
-        self, database: Database, engine: Engine, worker: str, at_work: AtWork | None = None
+        self,
+        database: Database,
+        engine: Engine,
+        worker: str,
+        at_work: AtWork | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self._database = database
         self._engine = engine
         self._worker = worker
         self._at_work = at_work or AtWork()
+        self._patience = patience or Patience(self._at_work)
         self._turns = Turns()
         self._needs: dict[int, Needs] = {}
         self._pace = Pace()
@@ -76,9 +84,7 @@ class BatchScoring:
         """
         with self._at_work.doing(_name([key])):
             self._engine.prepare(self._needs_of(key.run_id))
-            with self._database.write() as session:
-                leases = take_leases(session, key, self._worker, LEASE_SECONDS)
-                pending = pending_images(session, [lease.batch for lease in leases])
+            leases, pending = self._patience.until_answered(partial(self._take, key))
         if not leases:
             log.debug("run %d batch %d: finished, or held by another worker", *key)
             return
@@ -93,6 +99,11 @@ class BatchScoring:
                 self._release(batches)
                 raise
 
+    def _take(self, key: BatchKey) -> tuple[list[Lease], list[PendingImage]]:
+        with self._database.write() as session:
+            leases = take_leases(session, key, self._worker, LEASE_SECONDS)
+            return leases, pending_images(session, [lease.batch for lease in leases])
+
     def _release(self, batches: list[BatchKey]) -> None:
         with self._database.write() as session:
             release_leases(session, batches, self._worker)
@@ -106,9 +117,12 @@ class BatchScoring:
 
     def _needs_of(self, run_id: int) -> Needs:
         if run_id not in self._needs:
-            with self._database.read() as session:
-                self._needs[run_id] = needs_of(session, run_id)
+            self._needs[run_id] = self._patience.until_answered(partial(self._read_needs, run_id))
         return self._needs[run_id]
+
+    def _read_needs(self, run_id: int) -> Needs:
+        with self._database.read() as session:
+            return needs_of(session, run_id)
 
     def _prepared(self, lease: Lease) -> bool:
         """Whether the lease's run can be scored here; if not, its batch goes back untried."""
@@ -138,7 +152,7 @@ class BatchScoring:
         batches = [lease.batch for lease in leases]
         with self._at_work.doing(_name(batches), len(work)):
             outcomes, seconds = self._outcomes(work)
-            self._finish(batches, work, outcomes, seconds)
+            self._patience.until_answered(partial(self._finish, batches, work, outcomes, seconds))
 
     def _score_one_by_one(self, leases: list[Lease], work: list[Work]) -> None:
         """Score and commit image by image, so that one that kills the process costs only itself."""
@@ -153,7 +167,9 @@ class BatchScoring:
         for one in work:
             with self._at_work.doing(f"{_name(batches)}, {shown(one.path)}"):
                 wrote = time.perf_counter()
-                starts = self._note(leases, one, outcomes[stored:])
+                starts = self._patience.until_answered(
+                    partial(self._note, leases, one, outcomes[stored:])
+                )
                 seconds = seconds.plus(Seconds(write=time.perf_counter() - wrote))
                 stored = len(outcomes)
                 if starts > MAX_STARTS:
@@ -163,7 +179,7 @@ class BatchScoring:
             outcomes += own
             seconds = seconds.plus(taken)
         with self._at_work.doing(_name(batches)):
-            self._finish(batches, work, outcomes, seconds)
+            self._patience.until_answered(partial(self._finish, batches, work, outcomes, seconds))
 
     def _note(self, leases: list[Lease], work: Work, before: list[Outcome]) -> int:
         """Commit what came of the image before, and that this one is begun; returns how often.
@@ -213,7 +229,9 @@ class BatchScoring:
         runs = sorted({image.run_id for one in work for image in one.images})
         needs = [self._needs_of(run) for run in runs]
         scored = self._engine.score(
-            needs, [one.path for one in work], lambda paths: self._known(needs[0], paths)
+            needs,
+            [one.path for one in work],
+            lambda paths: self._patience.until_answered(partial(self._known, needs[0], paths)),
         )
         return _outcomes(work, runs, scored), scored.seconds
 

@@ -62,6 +62,8 @@ app.conf.update(
     worker_soft_shutdown_timeout=10,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     broker_connection_retry_on_startup=True,
+    # Celery would end the worker after a hundred attempts, which last three quarters of an hour.
+    broker_connection_max_retries=None,
     # A queue folder that is away for a moment should not end the worker.
     broker_channel_error_retry=True,
     # The publisher gives up within seconds and says so: the ledger still knows what is owed.

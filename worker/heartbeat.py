@@ -6,12 +6,14 @@ that a lease lasts.
 
 import logging
 import time
+from functools import partial
 
 from db.errors import DatabaseError
 from db.ledger import renew_leases
 from db.session import Database
 from worker.at_work import AtWork
 from worker.batches import LEASE_SECONDS
+from worker.patience import Patience
 
 log = logging.getLogger(__name__)
 
@@ -19,13 +21,13 @@ log = logging.getLogger(__name__)
 BEAT_SECONDS = 5.0
 
 
-def beat(database: Database, worker: str, at_work: AtWork) -> None:
+def beat(database: Database, worker: str, at_work: AtWork, patience: Patience) -> None:
     """Renew every few seconds while the process lives: its last batch may be long, too."""
     while True:
         time.sleep(BEAT_SECONDS)
         try:
             with at_work.doing("the renewal of leases"):
-                renew_held(database, worker, at_work)
+                patience.until_answered(partial(renew_held, database, worker, at_work))
         except DatabaseError as error:
             log.error("leases were not renewed: %s", error.message)  # noqa: TRY400 - a full sentence
         except Exception:

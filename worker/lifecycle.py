@@ -26,6 +26,7 @@ from worker.at_work import AtWork
 from worker.batches import BatchScoring
 from worker.celery import app, settings
 from worker.heartbeat import beat
+from worker.patience import Patience
 from worker.profile import Profile
 from worker.publish import broker_name, require_broker
 from worker.scored import Engine
@@ -44,7 +45,8 @@ class Scoring:
         self.worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.profile: Profile | None = None
         self.at_work = AtWork(hang_seconds(settings.hang_seconds))
-        self._batches = BatchScoring(database, engine, self.worker, self.at_work)
+        self.patience = Patience(self.at_work)
+        self._batches = BatchScoring(database, engine, self.worker, self.at_work, self.patience)
 
     def score(self, key: BatchKey) -> None:
         """Score one batch; without its checkpoint or the ledger, leave it to others."""
@@ -59,7 +61,7 @@ class Scoring:
     def start(self) -> None:
         """Begin to renew leases and to watch for what hangs."""
         for target, arguments in (
-            (beat, (self.database, self.worker, self.at_work)),
+            (beat, (self.database, self.worker, self.at_work, self.patience)),
             (watch, (self.at_work,)),
         ):
             threading.Thread(target=target, args=arguments, daemon=True).start()
@@ -166,19 +168,25 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
         folder = options.get("profile")
         self._profile = Profile(Path(folder), options["profile_batches"]) if folder else None
         self._upkeep: Upkeep | None = None
+        # Workers know of each other by the ledger alone. That they also tell each other through
+        # Redis takes a second at the start, and stumbles when Redis goes away.
+        parent.options.update(without_gossip=True, without_mingle=True)
 
     def start(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - celery's own signature
         """Begin upkeep; Celery calls this once the pool is up."""
         process = scoring()
         process.profile = self._profile
         process.start()
-        self._upkeep = Upkeep(process.database, process.at_work, process.engine.failure)
+        self._upkeep = Upkeep(
+            process.database, process.at_work, process.patience, process.engine.failure
+        )
         self._upkeep.start(_end_worker if self._drain else None)
 
     def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - celery's own signature
         """End upkeep, and publish what waits."""
         if self._upkeep is not None:
             self._upkeep.stop()
+        scoring().patience.end()
         scoring().close()
 
 

@@ -1,9 +1,61 @@
 """One plain line for each event; Celery's own chatter only where it warns."""
 
 import logging
+import math
+import re
+import time
 from typing import Any
 
 from celery.signals import setup_logging
+
+# How Celery tells that a broker is away: at each attempt, most of them with a traceback.
+_BROKER_AWAY = re.compile(
+    "consumer: (Connection to broker lost|Cannot connect)|Frequent restarts detected|"
+    "Couldn't (ack|reject)|Error on (re)?start|Error cleaning up|Error in timer|call_soon_ack|"
+    "upkeep: broker"
+)
+_BROKER_LOGGERS = ("celery.worker", "celery.bootsteps", "kombu", "worker.upkeep")
+# It warns at each loss of a setting that worker.celery sets, in eight lines.
+_KNOWN_WARNING = "worker_cancel_long_running_tasks_on_connection_loss"
+_CONNECTED = "celery.worker.consumer.connection"
+REMINDER_SECONDS = 60.0
+# One that can be reached and then not used is lost again within a second, over and over.
+STEADY_SECONDS = 1.5
+
+
+class BrokerAway(logging.Filter):
+    """Tells of a broker that is away each thing once a minute, in one line, and when it is back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, float] = {}
+        self._lost = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to tell it; the record becomes one line."""
+        if record.name == _CONNECTED:
+            return self._is_back()
+        if record.name == "py.warnings":
+            return _KNOWN_WARNING not in record.getMessage()
+        text = record.getMessage() if record.name.startswith(_BROKER_LOGGERS) else ""
+        about = _BROKER_AWAY.match(text)
+        return about is None or self._is_due(about[0], text, record)
+
+    def _is_back(self) -> bool:
+        if not self._told or time.monotonic() < self._lost + STEADY_SECONDS:
+            return False
+        self._told.clear()
+        return True
+
+    def _is_due(self, about: str, text: str, record: logging.LogRecord) -> bool:
+        self._lost = now = time.monotonic()
+        if now < self._told.get(about, -math.inf) + REMINDER_SECONDS:
+            return False
+        self._told[about] = now
+        # Celery counts attempts up to a limit, which is none here.
+        record.msg, record.args = re.sub(r" \(\d+/None\)$", "", " ".join(text.split())), ()
+        record.exc_info = record.exc_text = None
+        return True
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator] # celery has no types
@@ -16,3 +68,7 @@ def set_up(loglevel: int = logging.WARNING, logfile: str | None = None, **_: Any
         datefmt="%Y-%m-%d %H:%M:%S",
     )
     logging.getLogger("worker").setLevel(min(loglevel, logging.INFO))
+    logging.getLogger(_CONNECTED).setLevel(min(loglevel, logging.INFO))
+    if loglevel > logging.DEBUG:
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(BrokerAway())

@@ -38,12 +38,15 @@ class Channel(filesystem.Channel):
     def __init__(self, connection: "Transport", **kwargs: object) -> None:
         super().__init__(connection, **kwargs)
         self.root = connection.root
+        # Kept apart from the connection, which is gone when a thread acknowledges after a loss.
+        self.room = connection.room
         # Unfinished and claimed files wait here, in the same file system, unseen by readers.
         self.private = self.root / "private"
         # Names left of the last listing, the oldest last: 15,000 waiting messages are listed
         # once and not once for each message taken.
         self.backlogs: defaultdict[str, list[str]] = defaultdict(list)
         self._make_private()
+        self._try_writing()
 
     def _put(  # type: ignore[override]  # kombu's own classes disagree on the name of message
         self, queue: str, message: dict[str, Any], **_kwargs: object
@@ -91,15 +94,25 @@ class Channel(filesystem.Channel):
         claimed.unlink()
         return message
 
+    def _restore(self, message: virtual.Message) -> None:
+        """Put a message back that was taken and not acknowledged; where it cannot be, it is gone.
+
+        Stock would write its pickle to a file of the system's temporary folder.
+        """
+        try:
+            super()._restore(message)
+        except ChannelError as error:
+            logger.warning("a message was dropped, the ledger still knows its batch: %s", error)
+
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
         """Acknowledge, and let the next message be fetched at once."""
         super().basic_ack(delivery_tag, multiple)
-        self.connection.room.set()
+        self.room.set()
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Reject, and let the next message be fetched at once."""
         super().basic_reject(delivery_tag, requeue)
-        self.connection.room.set()
+        self.room.set()
 
     def _size(self, queue: str) -> int:
         return len(_names(self._waiting(queue)))
@@ -121,6 +134,13 @@ class Channel(filesystem.Channel):
 
     def _waiting(self, queue: str) -> Path:
         return Path(self.root / "waiting", quote(queue, safe="@") + ".queue")
+
+    def _try_writing(self) -> None:
+        """A folder that can only be read should fail to connect: connecting is tried patiently."""
+        with _plain_errors(self.root):
+            trial = self.private / f"{uuid4()}.trial"
+            trial.touch()
+            trial.unlink()
 
     def _make_private(self) -> None:
         with _plain_errors(self.root):

@@ -11,6 +11,7 @@ from db.owed import count_owed, owed_checkpoints, take_lapsed
 from db.session import Database
 from worker.at_work import AtWork
 from worker.broker import BrokerError
+from worker.patience import Patience
 from worker.publish import publish, waiting_messages
 
 log = logging.getLogger(__name__)
@@ -35,10 +36,12 @@ class Upkeep:
         self,
         database: Database,
         at_work: AtWork,
+        patience: Patience,
         unavailable: Callable[[str, str], Exception | None],
     ) -> None:
         self._database = database
         self._at_work = at_work
+        self._patience = patience
         self._unavailable = unavailable
         self._stopping = threading.Event()
 
@@ -58,8 +61,8 @@ class Upkeep:
                 with self._at_work.doing("upkeep"):
                     if since_round >= ROUND_SECONDS:
                         since_round = 0.0  # after a failure, too: it is told once a round
-                        self._sweep()
-                    drained = self._drained() if on_drained else None
+                        self._patience.until_answered(self._sweep)
+                    drained = self._patience.until_answered(self._drained) if on_drained else None
             except (DatabaseError, BrokerError) as error:
                 log.error("upkeep: %s", error.message)  # noqa: TRY400 - the sentence says it all
                 drained = None

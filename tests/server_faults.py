@@ -1,0 +1,351 @@
+"""Faults of Redis, PostgreSQL, SQLite and the queue folder; workers must outlive them."""
+
+import os
+import re
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from colours import draw_folder
+from faults import Crew, Row, colour_site, crew, enqueue, predictions, recovered
+from invariants import Outcome
+from processes import Site, error_lines
+from servers import (
+    PostgresServer,
+    RedisServer,
+    fill_disk,
+    new_database,
+    postgres,
+    redis_server,
+    small_disk,
+)
+
+EMBEDDED, ON_REDIS = "embedded + SQLite", "Redis + SQLite"
+ON_POSTGRES, ON_BOTH = "embedded + PostgreSQL", "Redis + PostgreSQL"
+# A batch of 16 takes a third of a second: a fault finds the run in the midst of it.
+IMAGE_SECONDS = "0.02"
+# A file that may not grow beyond this: less than a ledger, more than a worker's log.
+SMALL_FILE = 64 * 1024
+# What a worker says of a database or a broker that is away.
+OUTAGES = (r"ERROR database .*; waiting for it", r"WARNING consumer: Connection to broker lost")
+
+
+class Scale(NamedTuple):
+    """How often the fault strikes, spread over the scoring of so many images."""
+
+    times: int
+    images: int
+
+
+class Strike(NamedTuple):
+    """A fault, with what it is called."""
+
+    name: str
+    backend: str
+    do: Callable[[], None]
+
+
+def redis_faults(folder: Path, scale: Scale) -> Iterator[Row]:
+    """Each fault of Redis on its own run of one site."""
+    with redis_server(folder / "redis") as redis:
+        site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS, BROKER_URL=redis.url)
+        faults = {
+            "Redis restarted": (redis.stop, 1.0, redis.start),
+            "Redis killed -9": (redis.kill, 1.0, redis.start),
+            "Redis frozen for 10 s": (redis.freeze, 10.0, redis.thaw),
+            "Redis full for 5 s": (lambda: _limit(redis, 1), 5.0, lambda: _limit(redis, 0)),
+        }
+        strikes = [Strike(name, ON_REDIS, _for_seconds(*fault)) for name, fault in faults.items()]
+        yield from struck(site, strikes, scale)
+
+
+def redis_wiped(folder: Path, scale: Scale) -> Iterator[Row]:
+    """All messages are gone; the ledger misses them after half a minute."""
+    with redis_server(folder / "redis") as redis:
+        site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS, BROKER_URL=redis.url)
+        yield from struck(site, [Strike("Redis wiped", ON_REDIS, lambda: _wipe(redis))], scale)
+
+
+def folder_wiped(folder: Path, scale: Scale) -> Iterator[Row]:
+    """The same with the embedded broker."""
+    site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS)
+    yield from struck(
+        site, [Strike("queue folder wiped", EMBEDDED, lambda: _wipe_folder(site))], scale
+    )
+
+
+def postgres_faults(folder: Path, scale: Scale) -> Iterator[Row]:
+    """Short faults of PostgreSQL, with the embedded broker."""
+    with postgres_site(folder) as (server, site):
+        strikes = [
+            Strike("PostgreSQL restarted", ON_POSTGRES, _for_seconds(server.stop, 0, server.start)),
+            Strike("PostgreSQL killed -9", ON_POSTGRES, _for_seconds(server.kill, 1, server.start)),
+            Strike("PostgreSQL connections cut", ON_POSTGRES, lambda: _cut(server)),
+        ]
+        yield from struck(site, strikes, scale)
+
+
+def postgres_away(folder: Path, scale: Scale) -> Iterator[Row]:
+    """PostgreSQL away for as long as a lease lasts; then both servers at once."""
+    with redis_server(folder / "redis") as redis, postgres_site(folder) as (server, site):
+        both = Site(site.folder, {**site.settings, "BROKER_URL": redis.url})
+        strikes = [
+            Strike(
+                "PostgreSQL away for 30 s", ON_BOTH, _for_seconds(server.stop, 30, server.start)
+            ),
+            Strike("Redis and PostgreSQL restarted", ON_BOTH, lambda: _restart(redis, server)),
+        ]
+        yield from struck(both, strikes, scale)
+
+
+def disks_full(folder: Path, scale: Scale) -> Iterator[Row]:
+    """No room for predictions, for five seconds; only root can mount a small disk."""
+    with small_disk(folder / "postgres", 160) as disk, postgres_site(folder, disk) as (_, site):
+        do = _for_seconds(lambda: fill_disk(disk / "ballast"), 5, (disk / "ballast").unlink)
+        yield from struck(site, [Strike("disk full", ON_POSTGRES, do)], scale)
+    with small_disk(folder / "sqlite", 32) as disk:
+        address = f"sqlite:///{disk / 'dermscore.db'}"
+        site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS, DATABASE_URL=address)
+        do = _for_seconds(lambda: fill_disk(disk / "ballast"), 5, (disk / "ballast").unlink)
+        yield from struck(site, [Strike("disk full", EMBEDDED, do)], scale)
+
+
+def sqlite_faults(folder: Path, scale: Scale) -> Iterator[Row]:
+    """The ledger's file locked by another, the queue folder read-only."""
+    site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS)
+    strikes = [
+        Strike("SQLite locked for 6 s", EMBEDDED, lambda: _lock(site, 6)),
+        Strike("queue folder read-only for 3 s", EMBEDDED, lambda: _read_only(site, 3)),
+    ]
+    yield from struck(site, strikes, scale)
+
+
+def file_limits(folder: Path, scale: Scale) -> Iterator[Row]:
+    """The ledger may not grow, for five seconds: what a quota does, and needs no root."""
+    site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS)
+    expected = enqueue(site, scale.images, "--batch-size", "16")
+    with crew(site) as workers:
+        for moment in _moments(scale, 0):
+            _await_scored(workers, moment)
+            _limit_files(workers, SMALL_FILE)
+            time.sleep(5)
+            _limit_files(workers, resource.RLIM_INFINITY)
+        yield recovered(workers, "SQLite may not grow for 5 s", EMBEDDED, scale.times, expected)
+        assert_outlived(workers, scale.times)
+
+
+def enqueued_while_away(folder: Path, scale: Scale) -> Iterator[Row]:
+    """The producer finds no Redis: one line for its user, and the workers find what is owed."""
+    with redis_server(folder / "redis") as redis:
+        site = colour_site(folder, BROKER_URL=redis.url)
+        first = enqueue(site, 16)
+        with crew(site) as workers:
+            recovered(workers, "none", ON_REDIS, 0, first)
+            redis.stop()
+            expected = owed(site, scale.images)
+            redis.start()
+            name = "enqueued while Redis was away"
+            yield recovered(workers, name, ON_REDIS, 1, expected, 2)
+            assert_outlived(workers, 1)
+
+
+def redelivered(folder: Path, _scale: Scale) -> Iterator[Row]:
+    """A batch takes four times as long as Redis waits for its acknowledgement."""
+    with redis_server(folder / "redis") as redis:
+        site = colour_site(
+            folder,
+            BROKER_URL=redis.url,
+            STUB_IMAGE_SECONDS="0.25",
+            STUB_VISIBILITY_SECONDS="1",
+        )
+        expected = enqueue(site, 64, "--batch-size", "16")
+        with crew(site) as workers:
+            name = "batch longer than the visibility timeout"
+            yield recovered(workers, name, ON_REDIS, 1, expected)
+            again = sum(worker.output.count("held by another") for worker in workers.workers)
+            assert again, "no message came again"
+            assert site.ledger.rows("SELECT max(attempts) FROM batches") == [(1,)]
+
+
+SCENARIOS: dict[str, Callable[[Path, Scale], Iterator[Row]]] = {
+    function.__name__: function
+    for function in (
+        postgres_away,
+        redis_wiped,
+        folder_wiped,
+        enqueued_while_away,
+        redis_faults,
+        sqlite_faults,
+        postgres_faults,
+        disks_full,
+        file_limits,
+        redelivered,
+    )
+}
+
+
+def struck(site: Site, strikes: Sequence[Strike], scale: Scale) -> Iterator[Row]:
+    """A run for each fault, one after the other, under the same two workers."""
+    with ExitStack() as started:
+        workers: Crew | None = None
+        for number, strike in enumerate(strikes):
+            before = predictions(site) if workers else 0  # a new site has no tables yet
+            with _held_up(workers):
+                expected = enqueue(
+                    site, scale.images, "--batch-size", "16", folder=f"images{number}"
+                )
+            workers = workers or started.enter_context(crew(site))
+            began = 0.0
+            for moment in _moments(scale, before):
+                _await_scored(workers, moment)
+                began = time.time()
+                strike.do()
+            # PostgreSQL leaves out numbers when it recovers from a crash.
+            ((run,),) = site.ledger.rows("SELECT max(id) FROM runs")
+            yield recovered(workers, strike.name, strike.backend, scale.times, expected, run)
+            assert _last_finished(site, run) > began, f"{strike.name} came when all was done"
+            assert_outlived(workers, scale.times * (number + 1))
+
+
+def assert_outlived(workers: Crew, outages: int) -> None:
+    """No worker ended, and each told an outage in a line; there were so many at most."""
+    assert not workers.ended, workers.last_words
+    for worker in workers.workers:
+        assert "Traceback" not in worker.output, worker.output
+        for pattern in OUTAGES:
+            told = re.findall(pattern, worker.output)
+            assert len(told) <= outages, worker.output
+
+
+def owed(site: Site, images: int) -> dict[str, Outcome]:
+    """Enqueue where the broker is away; returns path to score."""
+    expected: dict[str, Outcome] = dict(draw_folder(site.folder, range(images), "later"))
+    done = site.run("producer", "enqueue", "later")
+    assert done.code == 1, done
+    (line,) = error_lines(done.stderr)
+    assert "BROKER_URL" in line, done
+    assert "workers find what is owed in the ledger" in line, done
+    assert "Traceback" not in done.stderr
+    assert len(site.ledger.images(2)) == images
+    return expected
+
+
+@contextmanager
+def postgres_site(folder: Path, disk: Path | None = None) -> Iterator[tuple[PostgresServer, Site]]:
+    """A PostgreSQL of its own, which only this scenario breaks, and a site on it."""
+    with ExitStack() as opened:
+        if disk is None:
+            # Not under pytest's own folder: another pytest would close that to the server's user.
+            disk = Path(opened.enter_context(tempfile.TemporaryDirectory()))
+        server = opened.enter_context(postgres(disk / "data"))
+        address = new_database(server.uri, "faults")
+        yield server, colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS, DATABASE_URL=address)
+
+
+def _moments(scale: Scale, before: int) -> list[float]:
+    """After how many predictions to strike, spread over the first half of a run."""
+    return [before + scale.images * (at + 0.5) / scale.times / 2 for at in range(scale.times)]
+
+
+@contextmanager
+def _held_up(workers: Crew | None) -> Iterator[None]:
+    """Workers that are there already do not begin before the producer has come to its end."""
+    held = workers.workers if workers else []
+    for worker in held:
+        worker.send(signal.SIGSTOP)
+    yield
+    for worker in held:
+        worker.send(signal.SIGCONT)
+
+
+def _last_finished(site: Site, run: int) -> float:
+    """When the run's last batch was finished, in seconds since 1970."""
+    ((last,),) = site.ledger.rows(
+        "SELECT max(finished_at) FROM batches WHERE run_id = :run", run=run
+    )
+    return float(last)
+
+
+def _await_scored(workers: Crew, images: float) -> None:
+    workers.await_true(lambda: predictions(workers.site) >= images, f"{images} were scored")
+
+
+def _for_seconds(
+    begin: Callable[[], object], seconds: float, end: Callable[[], object]
+) -> Callable[[], None]:
+    def fault() -> None:
+        begin()
+        time.sleep(seconds)  # how long the fault lasts: nothing to await
+        end()
+
+    return fault
+
+
+def _limit(redis: RedisServer, limit: int) -> None:
+    with redis.client() as client:
+        client.config_set("maxmemory", limit)
+
+
+def _wipe(redis: RedisServer) -> None:
+    with redis.client() as client:
+        client.flushall()
+
+
+def _cut(server: PostgresServer) -> None:
+    assert server.cut_connections("faults") > 0
+
+
+def _restart(redis: RedisServer, server: PostgresServer) -> None:
+    redis.stop()
+    server.stop()
+    time.sleep(2)
+    server.start()
+    redis.start()
+
+
+def _lock(site: Site, seconds: float) -> None:
+    with closing(sqlite3.connect(site.folder / "dermscore.db", timeout=60)) as other:
+        other.isolation_level = None
+        other.execute("BEGIN EXCLUSIVE")
+        time.sleep(seconds)
+        other.execute("ROLLBACK")
+
+
+def _limit_files(workers: Crew, limit: int) -> None:
+    for worker in workers.workers:
+        _, hard = resource.prlimit(worker.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (limit, hard))
+
+
+def _wipe_folder(site: Site) -> None:
+    away = site.folder / "dermscore.wiped"
+    (site.folder / "dermscore.queue").rename(away)  # at once: workers make it anew
+    shutil.rmtree(away)
+
+
+def _read_only(site: Site, seconds: float) -> None:
+    """For root, whom no permission hinders, by mounting the folder upon itself."""
+    queue = site.folder / "dermscore.queue"
+    if os.geteuid():
+        folders = [queue, *(path for path in queue.rglob("*") if path.is_dir())]
+        _for_seconds(lambda: _chmod(folders, 0o555), seconds, lambda: _chmod(folders, 0o755))()
+        return
+    subprocess.run(["mount", "--bind", queue, queue], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", queue], check=True)
+        time.sleep(seconds)
+    finally:
+        subprocess.run(["umount", "--lazy", queue], check=True)
+
+
+def _chmod(folders: Sequence[Path], mode: int) -> None:
+    for folder in folders:
+        folder.chmod(mode)

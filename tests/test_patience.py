@@ -1,0 +1,144 @@
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from db.errors import DatabaseAwayError, DatabaseError
+from worker import patience
+from worker.at_work import AtWork
+from worker.patience import Patience
+
+SECONDS = 10
+
+
+@pytest.fixture
+def at_work() -> AtWork:
+    return AtWork(hang_seconds=0)
+
+
+@pytest.fixture
+def patient(at_work: AtWork, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patience]:
+    monkeypatch.setattr(patience, "PAUSE_SECONDS", 0.01)
+    waiting = Patience(at_work)
+    yield waiting
+    waiting.end()
+
+
+def away(times: int, answer: str = "stored") -> Callable[[], str]:
+    """Work that finds no database so many times, and then does what it should."""
+    failures = iter(range(times))
+
+    def work() -> str:
+        if next(failures, None) is not None:
+            raise DatabaseAwayError("database x: connection refused")
+        return answer
+
+    return work
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_work_is_begun_anew_until_the_database_is_there(
+    patient: Patience, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert patient.until_answered(away(5)) == "stored"
+
+    told, back = lines(caplog)
+    assert told == "database x: connection refused; waiting for it"
+    assert back.startswith("the database answers again, after ")
+
+
+def test_work_that_succeeds_says_nothing(
+    patient: Patience, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert patient.until_answered(away(0)) == "stored"
+    assert lines(caplog) == []
+
+
+def test_all_threads_together_tell_an_outage_once(
+    patient: Patience, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING), ThreadPoolExecutor(4) as pool:
+        list(pool.map(patient.until_answered, [away(20) for _ in range(4)]))
+
+    assert [line.split(":")[0] for line in lines(caplog)].count("database x") == 1
+
+
+def test_an_outage_that_comes_and_goes_is_one(
+    patient: Patience, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        for _ in range(5):
+            patient.until_answered(away(2))
+
+    assert len(lines(caplog)) == 2
+
+
+def test_a_long_outage_is_told_again(
+    patient: Patience, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "REMINDER_SECONDS", 0)
+    with caplog.at_level(logging.ERROR):
+        patient.until_answered(away(3))
+
+    assert len(lines(caplog)) == 3
+
+
+def test_an_error_that_does_not_pass_is_not_waited_for(patient: Patience) -> None:
+    def work() -> None:
+        raise DatabaseError("there is no run 7")
+
+    with pytest.raises(DatabaseError, match="no run 7"):
+        patient.until_answered(work)
+
+
+def test_a_worker_that_ends_waits_no_longer(patient: Patience) -> None:
+    tried = threading.Event()
+
+    def work() -> None:
+        tried.set()
+        raise DatabaseAwayError("gone for good")
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(patient.until_answered, work)
+        assert tried.wait(SECONDS)
+        patient.end()
+        with pytest.raises(DatabaseAwayError):
+            waiting.result(SECONDS)
+
+
+def test_a_worker_that_ends_does_not_say_that_the_database_is_back(
+    patient: Patience, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries = iter([True, False])
+
+    def work() -> None:
+        if next(tries):
+            raise DatabaseAwayError("away")
+        patient.end()  # nothing was left to do, and so the database was not asked
+
+    with caplog.at_level(logging.WARNING):
+        patient.until_answered(work)
+    assert lines(caplog) == ["away; waiting for it"]
+
+
+def test_waiting_does_not_count_as_hanging(patient: Patience, at_work: AtWork) -> None:
+    overdue = []
+
+    def work() -> str:
+        overdue.append(at_work.overdue())
+        return next(answers)()
+
+    answers = iter([away(1), away(0)])
+    with at_work.doing("a batch"):
+        assert at_work.overdue() is not None, "it may take no time at all"
+        with at_work.waiting():
+            assert at_work.overdue() is None
+        assert patient.until_answered(work) == "stored"
+        assert at_work.overdue() is not None, "what goes on may hang again"
+    assert all(overdue), "only waiting is free"
