@@ -23,6 +23,15 @@ def clear_errors(session: Session, run_id: int, codes: Sequence[str]) -> dict[st
         .join(Prediction, Prediction.image_id == Image.id)
         .where(Image.run_id == run_id, Prediction.error.in_(codes))
     )
+    # An image that was suspected and is tried again begins at nought.
+    session.execute(
+        update(Batch)
+        .where(
+            Batch.run_id == run_id,
+            Batch.suspect_id.in_(select(Prediction.image_id).where(*failed)),
+        )
+        .values(suspect_id=None, suspect_starts=0)
+    )
     # As if nobody had tried: whole at once, and no image suspected. A batch that is not finished is
     # somebody's work, and stays as it is.
     session.execute(

@@ -145,14 +145,28 @@ def pending_images(session: Session, batches: Sequence[BatchKey]) -> list[Pendin
     return [PendingImage(*row) for row in session.connection().execute(_PENDING, values)]
 
 
-def renew_leases(session: Session, worker: str, seconds: float) -> None:
-    """Prolong every lease that this worker still holds; one that ran out is not taken back."""
-    held = locked(Batch.worker == worker, Batch.leased_until > Now())
+def renew_leases(
+    session: Session, worker: str, seconds: float, batches: Sequence[BatchKey] | None = None
+) -> None:
+    """Prolong leases that this worker still holds, of `batches` or all; none that ran out."""
+    chosen = [] if batches is None else [_one_of(batches)]
+    held = locked(Batch.worker == worker, Batch.leased_until > Now(), *chosen)
     session.execute(
         update(Batch)
         .where(tuple_(Batch.run_id, Batch.number).in_(select(held.c.run_id, held.c.number)))
         .values(leased_until=Now() + seconds)
     )
+
+
+def still_held(session: Session, batches: Sequence[BatchKey], worker: str) -> bool:
+    """Whether no other took one of these over; none can until the transaction ends."""
+    held = session.scalars(
+        select(Batch.number)
+        .where(Batch.worker == worker, Batch.finished_at.is_(None), _one_of(batches))
+        .order_by(Batch.run_id)
+        .with_for_update()
+    )
+    return len(held.all()) == len(batches)
 
 
 def release_leases(session: Session, batches: Sequence[BatchKey], worker: str) -> None:
@@ -169,12 +183,13 @@ def return_untried(session: Session, batches: Sequence[BatchKey], worker: str) -
 
 def _held_by(worker: str, batches: Sequence[BatchKey]) -> Update:
     """A change to those of `batches` that this worker holds and has not finished."""
-    held = locked(
-        Batch.worker == worker,
-        or_(
-            *(and_(Batch.run_id == batch.run_id, Batch.number == batch.number) for batch in batches)
-        ),
-    )
+    held = locked(Batch.worker == worker, _one_of(batches))
     return update(Batch).where(
         tuple_(Batch.run_id, Batch.number).in_(select(held.c.run_id, held.c.number))
+    )
+
+
+def _one_of(batches: Sequence[BatchKey]) -> ColumnElement[bool]:
+    return or_(
+        *(and_(Batch.run_id == batch.run_id, Batch.number == batch.number) for batch in batches)
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from faults import Row, table
 from processes import CleanRun, Trained, clean_run, small_checkpoint
 from servers import RedisServer, new_database, postgres_server, redis_server
 
@@ -13,6 +14,20 @@ from db.session import Database, open_database
 
 SHARED = Path(__file__).parents[2] / "shared"
 _numbers = itertools.count(1)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of the faults that were injected, each a `record_property("fault", ...)`."""
+    rows = [
+        Row(*values)
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        for name, values in report.user_properties
+        if name == "fault"
+    ]
+    if rows:
+        terminalreporter.section("faults")
+        terminalreporter.write_line(table(rows))
 
 
 @pytest.fixture(scope="session")

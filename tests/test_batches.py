@@ -1,18 +1,23 @@
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import pytest
 from sqlalchemy import select, update
 
+from db.again import clear_errors
 from db.clock import Now
+from db.errors import DatabaseError
 from db.ledger import BatchKey, take_leases
 from db.listing import ListedImage, cut_batches, stage_images
-from db.outcomes import Seconds
+from db.outcomes import Outcome, Seconds, store_outcomes
 from db.runs import Needs, add_checkpoint, put_together
 from db.session import Database
 from db.tables import Batch, Image, Prediction, Run
 from model.errors import CheckpointError, ImageError
+from worker.at_work import AtWork
 from worker.batches import MAX_STARTS, BatchScoring
+from worker.heartbeat import renew_held
 from worker.scored import KnownDigests, RunScores, Scored
 
 
@@ -335,6 +340,72 @@ def test_a_worker_that_came_late_changes_nothing(
         assert set(session.scalars(select(Prediction.worker))) == {"ben"}
     assert stored(database) == {"0.25": 0.25, "0.5": 0.5}
     assert batch(database, key).leased_until is None
+
+
+def test_a_worker_that_was_overtaken_between_two_images_stops(
+    database: Database, scoring: BatchScoring, scorer: NameEngine
+) -> None:
+    key = store_run(database, "0.25", "0.5", "0.75")
+    scorer.before_score = die_on("0.25")
+    attempt(database, scoring, key)
+
+    def be_overtaken(_names: list[str]) -> None:
+        free(database)
+        with database.write() as session:
+            take_leases(session, key, "ben", 60)
+
+    scorer.decoded.clear()
+    scorer.before_score = be_overtaken
+    scoring.score(key)
+
+    assert scorer.decoded == [["0.25"]]
+    held = batch(database, key)
+    assert (held.worker, held.attempts, held.suspect_starts) == ("ben", 3, 1)
+    assert (held.leased_until or 0) > time.time(), "what another holds is not given back"
+
+
+def test_a_lease_that_could_not_be_given_back_is_not_renewed(
+    database: Database, scorer: NameEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker lives on: it would renew a lease for ever, and nobody be at the batch."""
+    at_work = AtWork()
+    key = store_run(database, "0.5")
+
+    def be_cut_off(*_: object) -> None:
+        raise DatabaseError("the connection was cut")
+
+    def fail(_names: list[str]) -> None:
+        assert at_work.held == [key]
+        raise DatabaseError("the connection was cut")
+
+    scorer.before_score = fail
+    monkeypatch.setattr("worker.batches.release_leases", be_cut_off)
+    with pytest.raises(DatabaseError):
+        BatchScoring(database, scorer, "ana", at_work).score(key)
+
+    before = batch(database, key).leased_until
+    assert before is not None
+    renew_held(database, "ana", at_work)
+    assert batch(database, key).leased_until == before
+
+
+def test_an_image_that_is_retried_is_tried_again_also_in_a_batch_that_did_not_end(
+    database: Database, scoring: BatchScoring, scorer: NameEngine
+) -> None:
+    key = store_run(database, "0.25", "0.5")
+    scorer.before_score = die_on("0.5")
+    for _ in range(1 + MAX_STARTS):
+        attempt(database, scoring, key)
+    with database.write() as session:  # as a worker does that is killed right after it
+        died = Outcome(batch(database, key).suspect_id or 0, None, "worker_died", "thrice", None)
+        store_outcomes(session, "ana", [died])
+
+    with database.write() as session:
+        assert clear_errors(session, key.run_id, ["worker_died"]) == {"worker_died": 1}
+    scorer.before_score = lambda _names: None
+    attempt(database, scoring, key)
+
+    assert stored(database) == {"0.25": 0.25, "0.5": 0.5}
 
 
 def test_a_batch_that_is_not_in_the_ledger_is_left_alone(

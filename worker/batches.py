@@ -12,6 +12,7 @@ from db.ledger import (
     pending_images,
     release_leases,
     return_untried,
+    still_held,
     take_leases,
 )
 from db.outcomes import (
@@ -26,8 +27,11 @@ from db.outcomes import (
 from db.runs import Needs, needs_of
 from db.session import Database
 from model.errors import CheckpointError, ImageError
+from model.manifest import shown
+from worker.at_work import AtWork
 from worker.pace import Pace
 from worker.scored import Engine, RunScores, Scored
+from worker.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +39,10 @@ log = logging.getLogger(__name__)
 LEASE_SECONDS = 30.0
 # An image during whose scoring this many processes died is the likely cause.
 MAX_STARTS = 3
+
+
+class LeaseLostError(Exception):
+    """Another worker has taken the batch over: this one came to a standstill for a while."""
 
 
 class Work(NamedTuple):
@@ -47,10 +55,14 @@ class Work(NamedTuple):
 class BatchScoring:
     """Scores batches of the ledger under one worker's name."""
 
-    def __init__(self, database: Database, engine: Engine, worker: str) -> None:
+    def __init__(
+        self, database: Database, engine: Engine, worker: str, at_work: AtWork | None = None
+    ) -> None:
         self._database = database
         self._engine = engine
         self._worker = worker
+        self._at_work = at_work or AtWork()
+        self._turns = Turns()
         self._needs: dict[int, Needs] = {}
         self._pace = Pace()
 
@@ -62,21 +74,35 @@ class BatchScoring:
         Raises:
             CheckpointError: the run's checkpoint is not to be had; nothing was leased.
         """
-        self._engine.prepare(self._needs_of(key.run_id))
-        with self._database.write() as session:
-            leases = take_leases(session, key, self._worker, LEASE_SECONDS)
-            pending = pending_images(session, [lease.batch for lease in leases])
-        try:
-            prepared = [lease for lease in leases if self._prepared(lease)]
-            if prepared:
-                runs = {lease.batch.run_id for lease in prepared}
-                self._score_leased(prepared, [image for image in pending if image.run_id in runs])
-            else:
-                log.debug("run %d batch %d: finished, or held by another worker", *key)
-        except BaseException:
+        with self._at_work.doing(_name([key])):
+            self._engine.prepare(self._needs_of(key.run_id))
             with self._database.write() as session:
-                release_leases(session, [lease.batch for lease in leases], self._worker)
-            raise
+                leases = take_leases(session, key, self._worker, LEASE_SECONDS)
+                pending = pending_images(session, [lease.batch for lease in leases])
+        if not leases:
+            log.debug("run %d batch %d: finished, or held by another worker", *key)
+            return
+        batches = [lease.batch for lease in leases]
+        with self._at_work.holding(batches):
+            try:
+                self._score_prepared(leases, pending)
+            except LeaseLostError:
+                log.warning("%s: another worker took it over", _name(batches))
+                self._release(batches)
+            except BaseException:
+                self._release(batches)
+                raise
+
+    def _release(self, batches: list[BatchKey]) -> None:
+        with self._database.write() as session:
+            release_leases(session, batches, self._worker)
+
+    def _score_prepared(self, leases: list[Lease], pending: list[PendingImage]) -> None:
+        with self._at_work.doing(_name([lease.batch for lease in leases])):
+            prepared = [lease for lease in leases if self._prepared(lease)]
+        runs = {lease.batch.run_id for lease in prepared}
+        if prepared:
+            self._score_leased(prepared, [image for image in pending if image.run_id in runs])
 
     def _needs_of(self, run_id: int) -> Needs:
         if run_id not in self._needs:
@@ -96,18 +122,52 @@ class BatchScoring:
         return True
 
     def _score_leased(self, leases: list[Lease], pending: list[PendingImage]) -> None:
-        self._pace.begin()
-        try:
-            self._score_timed(leases, _by_path(pending))
-        finally:
-            self._pace.end()
+        work = _by_path(pending)
+        first = all(lease.attempts == 1 for lease in leases)
+        with self._turns.in_company() if first else self._turns.alone():
+            self._pace.begin()
+            try:
+                if first:
+                    self._score_whole(leases, work)
+                else:
+                    self._score_one_by_one(leases, work)
+            finally:
+                self._pace.end()
 
-    def _score_timed(self, leases: list[Lease], work: list[Work]) -> None:
+    def _score_whole(self, leases: list[Lease], work: list[Work]) -> None:
         batches = [lease.batch for lease in leases]
-        if all(lease.attempts == 1 for lease in leases):
+        with self._at_work.doing(_name(batches), len(work)):
             outcomes, seconds = self._outcomes(work)
-        else:
-            outcomes, seconds = self._one_by_one(leases, work)
+            self._finish(batches, work, outcomes, seconds)
+
+    def _score_one_by_one(self, leases: list[Lease], work: list[Work]) -> None:
+        """Score and commit image by image, so that one that kills the process costs only itself."""
+        batches = [lease.batch for lease in leases]
+        attempt = max(lease.attempts for lease in leases)
+        log.warning(
+            "%s: attempt %d, its %d images go one by one", _name(batches), attempt, len(work)
+        )
+        outcomes: list[Outcome] = []
+        seconds = Seconds()
+        for one in work:
+            with self._at_work.doing(f"{_name(batches)}, {shown(one.path)}"):
+                own, taken = self._one(leases, one)
+                wrote = time.perf_counter()
+                with self._database.write() as session:
+                    store_outcomes(session, self._worker, own)
+            outcomes += own
+            seconds = seconds.plus(taken).plus(Seconds(write=time.perf_counter() - wrote))
+        with self._at_work.doing(_name(batches)):
+            self._finish(batches, work, outcomes, seconds)
+
+    def _finish(
+        self,
+        batches: list[BatchKey],
+        work: list[Work],
+        outcomes: list[Outcome],
+        seconds: Seconds,
+    ) -> None:
+        """Store what is not yet stored, and mark the batches finished, in one transaction."""
         wrote = time.perf_counter()
         with self._database.write() as session:
             lock_batches(session, batches)
@@ -120,25 +180,6 @@ class BatchScoring:
         rate = self._pace.add(len(work))
         log.info("%s", _line(batches, len(work), errors, seconds, rate))
 
-    def _one_by_one(self, leases: list[Lease], work: list[Work]) -> tuple[list[Outcome], Seconds]:
-        """Score and commit image by image, so that one that kills the process costs only itself."""
-        log.warning(
-            "%s: attempt %d, its %d images go one by one",
-            _name([lease.batch for lease in leases]),
-            max(lease.attempts for lease in leases),
-            len(work),
-        )
-        outcomes: list[Outcome] = []
-        seconds = Seconds()
-        for one in work:
-            own, taken = self._one(leases, one)
-            wrote = time.perf_counter()
-            with self._database.write() as session:
-                store_outcomes(session, self._worker, own)
-            outcomes += own
-            seconds = seconds.plus(taken).plus(Seconds(write=time.perf_counter() - wrote))
-        return outcomes, seconds
-
     def _one(self, leases: list[Lease], work: Work) -> tuple[list[Outcome], Seconds]:
         ids = {image.id for image in work.images}
         starts = max(lease.suspect_starts if lease.suspect_id in ids else 0 for lease in leases)
@@ -148,6 +189,8 @@ class BatchScoring:
             return died, Seconds()
         batches = {lease.batch.run_id: lease.batch for lease in leases}
         with self._database.write() as session:
+            if not still_held(session, list(batches.values()), self._worker):
+                raise LeaseLostError
             for image in work.images:
                 note_start(session, batches[image.run_id], image.id, starts + 1)
         return self._outcomes([work])

@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import threading
 import uuid
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,15 @@ from model.card import read_checkpoint_card
 from model.errors import CheckpointError
 from model.feature_cache import feature_folder
 from model.settings import data_root
+from worker.at_work import AtWork
 from worker.batches import BatchScoring
 from worker.celery import app, settings
+from worker.heartbeat import beat
 from worker.profile import Profile
 from worker.publish import broker_name, require_broker
 from worker.scored import Engine
 from worker.upkeep import Drained, Upkeep
+from worker.watchdog import hang_seconds, watch
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +43,8 @@ class Scoring:
         self.engine = engine
         self.worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.profile: Profile | None = None
-        self._batches = BatchScoring(database, engine, self.worker)
+        self.at_work = AtWork(hang_seconds(settings.hang_seconds))
+        self._batches = BatchScoring(database, engine, self.worker, self.at_work)
 
     def score(self, key: BatchKey) -> None:
         """Score one batch; without its checkpoint or the ledger, leave it to others."""
@@ -50,6 +55,14 @@ class Scoring:
             log.error("run %d batch %d: %s", *key, error.message)  # noqa: TRY400 - a full sentence
         if self.profile is not None:
             self.profile.batch_ended()
+
+    def start(self) -> None:
+        """Begin to renew leases and to watch for what hangs."""
+        for target, arguments in (
+            (beat, (self.database, self.worker, self.at_work)),
+            (watch, (self.at_work,)),
+        ):
+            threading.Thread(target=target, args=arguments, daemon=True).start()
 
     def close(self) -> None:
         """Write what waits."""
@@ -154,7 +167,8 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
         """Begin upkeep; Celery calls this once the pool is up."""
         process = scoring()
         process.profile = self._profile
-        self._upkeep = Upkeep(process.database, process.worker, process.engine.failure)
+        process.start()
+        self._upkeep = Upkeep(process.database, process.at_work, process.engine.failure)
         self._upkeep.start(_end_worker if self._drain else None)
 
     def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - celery's own signature

@@ -9,9 +9,11 @@ class WorkerSettings(BaseSettings):
     """`BROKER_URL` (unset: the embedded broker in `QUEUE_DIR`) and `CHECKPOINT`.
 
     Without `CHECKPOINT` a worker first loads what the newest unfinished run needs. With it, a run's
-    checkpoint that is not at its stored path is also looked for there and beside it.
+    checkpoint that is not at its stored path is also looked for there and beside it. `HANG_SECONDS`
+    is how long an image may take.
     """
 
     broker_url: str = ""
     queue_dir: Path = Path("dermscore.queue")
     checkpoint: Path | None = None
+    hang_seconds: str = ""  # as text, so that a bad one can be told in a sentence

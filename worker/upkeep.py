@@ -1,4 +1,4 @@
-"""What a worker does beside scoring: renew its leases, sweep, and end when everything is done."""
+"""What a worker does beside scoring: sweep, and end when everything is done."""
 
 import logging
 import threading
@@ -6,16 +6,15 @@ from collections.abc import Callable
 from enum import Enum
 
 from db.errors import DatabaseError
-from db.ledger import BatchKey, renew_leases
+from db.ledger import BatchKey
 from db.owed import count_owed, owed_checkpoints, take_lapsed
 from db.session import Database
-from worker.batches import LEASE_SECONDS
+from worker.at_work import AtWork
 from worker.broker import BrokerError
 from worker.publish import publish, waiting_messages
 
 log = logging.getLogger(__name__)
 
-# Well under a third of a lease, so that one slow round loses nothing.
 ROUND_SECONDS = 5.0
 DRAIN_ROUND_SECONDS = 0.5
 # A message that nobody took for this long, while the queue is empty, was lost.
@@ -35,11 +34,11 @@ class Upkeep:
     def __init__(
         self,
         database: Database,
-        worker: str,
+        at_work: AtWork,
         unavailable: Callable[[str, str], Exception | None],
     ) -> None:
         self._database = database
-        self._worker = worker
+        self._at_work = at_work
         self._unavailable = unavailable
         self._stopping = threading.Event()
 
@@ -56,15 +55,16 @@ class Upkeep:
         pause = DRAIN_ROUND_SECONDS if on_drained else ROUND_SECONDS
         while not self._stopping.is_set():
             try:
-                if since_round >= ROUND_SECONDS:
-                    since_round = 0.0  # after a failure, too: it is told once a round
-                    self._round()
-                drained = self._drained() if on_drained else None
+                with self._at_work.doing("upkeep"):
+                    if since_round >= ROUND_SECONDS:
+                        since_round = 0.0  # after a failure, too: it is told once a round
+                        self._sweep()
+                    drained = self._drained() if on_drained else None
             except (DatabaseError, BrokerError) as error:
                 log.error("upkeep: %s", error.message)  # noqa: TRY400 - the sentence says it all
                 drained = None
             except Exception:
-                # A thread that ended here would let every lease lapse, and nobody would know.
+                # A thread that ended here would sweep no more, and nobody would know.
                 log.exception("upkeep failed; it goes on")
                 drained = None
             if on_drained and drained:
@@ -73,9 +73,7 @@ class Upkeep:
             self._stopping.wait(pause)
             since_round += pause
 
-    def _round(self) -> None:
-        with self._database.write() as session:
-            renew_leases(session, self._worker, LEASE_SECONDS)
+    def _sweep(self) -> None:
         lapsed = self._take_lapsed()
         if lapsed:
             log.warning("sweep: %d batches that nobody works on are sent again", len(lapsed))

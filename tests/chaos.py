@@ -1,0 +1,84 @@
+"""The long run of faults: `python tests/chaos.py --kills 200 --images 100000`.
+
+Prints the table and exits with 1 if anything was lost, duplicated, wrong or half done, or if
+workers did not recover within a minute. `--only NAME` runs a part of it (`--list` names them).
+"""
+
+import argparse
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+import process_faults
+from faults import EMBEDDED, RECOVERY_SECONDS, SERVERS, Row, table
+from grounds import Ground, ground
+from servers import postgres_server
+
+
+class Part(NamedTuple):
+    """Faults of a kind, and what they are called."""
+
+    name: str
+    rows: Callable[[], Iterable[Row]]
+
+
+def parts(place: Ground, scale: process_faults.Scale) -> list[Part]:
+    """Every kind of fault, on both pairs of broker and database."""
+    return [
+        Part(f"{scenario.__name__}, {backend}", partial(scenario, place, backend, scale))
+        for scenario in process_faults.SCENARIOS
+        for backend in (EMBEDDED, SERVERS)
+    ]
+
+
+def outcome(part: Part) -> tuple[list[Row], bool]:
+    """Its rows, and whether it went to its end."""
+    try:
+        rows = list(part.rows())
+    except Exception:  # noqa: BLE001 - the other parts go on
+        print(f"{part.name}:\n{traceback.format_exc()}", file=sys.stderr)
+        return [], False
+    print(table(rows), flush=True)
+    return rows, True
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the parts side by side, most of which wait; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    scale = process_faults.Scale(options.kills, options.images, max(1, options.kills // 20))
+    with (
+        tempfile.TemporaryDirectory(prefix="chaos") as name,
+        postgres_server(Path(name) / "postgres") as uri,
+        ground(Path(name) / "ground", uri) as place,
+    ):
+        chosen = [part for part in parts(place, scale) if options.only in part.name]
+        if options.list or not chosen:
+            print("\n".join(part.name for part in parts(place, scale)))
+            return 0 if options.list else 2
+        with ThreadPoolExecutor(options.at_once) as pool:
+            outcomes = list(pool.map(outcome, chosen))
+    rows = [row for found, _ in outcomes for row in found]
+    print(f"\n{table(rows)}")
+    well = all(row.holds and row.seconds < RECOVERY_SECONDS for row in rows)
+    return 0 if well and all(ended for _, ended in outcomes) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=200, help="of workers at random")
+    parser.add_argument("--images", type=int, default=100_000, help="that they score meanwhile")
+    parser.add_argument("--only", default="", help="the parts whose name contains this")
+    parser.add_argument("--at-once", type=int, default=4, help="parts side by side")
+    parser.add_argument("--list", action="store_true", help="name the parts")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""Where faults are injected: sites of their own on either pair of broker and database."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from faults import EMBEDDED, colour_site
+from processes import Site
+from servers import RedisServer, new_database, redis_server
+
+# Databases of one Redis; each site has its own.
+REDIS_DATABASES = 16
+
+
+class Ground:
+    """Makes sites; on servers each has a database of PostgreSQL and one of Redis."""
+
+    def __init__(self, folder: Path, redis: RedisServer, postgres_uri: str) -> None:
+        self.folder = folder
+        self._redis = redis
+        self._postgres_uri = postgres_uri
+        self._numbers = itertools.count()
+        self._on_redis = itertools.count()
+
+    def site(self, backend: str, **settings: str) -> Site:
+        """An empty site on the stub."""
+        folder = self.folder / str(next(self._numbers))
+        return colour_site(folder, **self.addresses(backend), **settings)
+
+    def addresses(self, backend: str) -> dict[str, str]:
+        """What names broker and database in a site's environment."""
+        if backend == EMBEDDED:
+            return {}
+        number = next(self._on_redis)
+        assert number < REDIS_DATABASES
+        name = f"{self.folder.name}_{number}".replace("-", "_")
+        return {
+            "BROKER_URL": self._redis.url.rsplit("/", 1)[0] + f"/{number}",
+            "DATABASE_URL": new_database(self._postgres_uri, name),
+        }
+
+
+@contextmanager
+def ground(folder: Path, postgres_uri: str) -> Iterator[Ground]:
+    """A ground with a Redis of its own."""
+    with ExitStack() as started:
+        redis = started.enter_context(redis_server(folder / "redis"))
+        yield Ground(folder, redis, postgres_uri)

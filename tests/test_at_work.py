@@ -1,0 +1,127 @@
+"""What a worker's threads are at: deadlines, leases to renew, and single images alone."""
+
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import click
+import pytest
+from faults import colour_site, stub_worker
+from processes import error_lines
+
+from db.ledger import BatchKey
+from worker.at_work import HANG_SECONDS, AtWork
+from worker.turns import Turns
+from worker.watchdog import hang_seconds
+
+FIRST, SECOND = BatchKey(1, 1), BatchKey(1, 2)
+
+
+def test_what_takes_too_long_is_overdue_until_it_ends() -> None:
+    at_work = AtWork(hang_seconds=0)
+    assert at_work.overdue() is None
+    with at_work.doing("batch 1"):
+        late = at_work.overdue()
+        assert late is not None
+        assert late.what == "batch 1"
+    assert at_work.overdue() is None
+
+
+def test_a_batch_may_take_longer_than_an_image() -> None:
+    at_work = AtWork(hang_seconds=0.001)
+    with at_work.doing("64 images", images=64_000_000):
+        assert at_work.overdue() is None
+
+
+def test_the_oldest_of_several_is_named() -> None:
+    at_work = AtWork(hang_seconds=0)
+    begun, seen = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with at_work.doing("the second"):
+            begun.set()
+            seen.wait(20)
+
+    with at_work.doing("the first"):
+        thread = threading.Thread(target=other)
+        thread.start()
+        begun.wait(20)
+        late = at_work.overdue()
+        seen.set()
+        thread.join()
+    assert late is not None
+    assert late.what == "the first"
+
+
+def test_batches_are_held_for_as_long_as_they_are_worked_on() -> None:
+    at_work = AtWork()
+    with suppress(ValueError), at_work.holding([FIRST, SECOND]):
+        assert at_work.held == [FIRST, SECOND]
+        raise ValueError("whatever comes of it")
+    assert at_work.held == []
+
+
+def test_in_company_there_may_be_several() -> None:
+    turns = Turns()
+    both = threading.Barrier(2, timeout=20)
+
+    def other() -> None:
+        with turns.in_company():
+            both.wait()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with turns.in_company():
+        both.wait()
+    thread.join()
+
+
+@pytest.mark.parametrize("company", [True, False])
+def test_nobody_is_beside_one_who_is_alone(company: bool) -> None:
+    turns = Turns()
+    came = threading.Event()
+
+    def other() -> None:
+        with turns.in_company() if company else turns.alone():
+            came.set()
+
+    thread = threading.Thread(target=other)
+    with turns.alone():
+        thread.start()
+        assert not came.wait(0.2)
+    assert came.wait(20)
+    thread.join()
+
+
+def test_one_who_would_be_alone_waits_for_company_to_end() -> None:
+    turns = Turns()
+    came = threading.Event()
+
+    def other() -> None:
+        with turns.alone():
+            came.set()
+
+    thread = threading.Thread(target=other)
+    with turns.in_company():
+        thread.start()
+        assert not came.wait(0.2)
+    assert came.wait(20)
+    thread.join()
+
+
+def test_hang_seconds_are_a_number_of_seconds() -> None:
+    assert hang_seconds("") == HANG_SECONDS
+    assert hang_seconds(" 20.5 ") == 20.5
+    for wrong in ("soon", "0", "-1", "nan", "inf", "86401", "1 h"):
+        with pytest.raises(click.ClickException, match=f"HANG_SECONDS={wrong} is not a number"):
+            hang_seconds(wrong)
+
+
+def test_a_worker_with_another_setting_ends_with_a_line(tmp_path: Path) -> None:
+    site = colour_site(tmp_path, HANG_SECONDS="soon")
+    with stub_worker(site) as worker:
+        assert worker.await_end() == 1
+        assert error_lines(worker.output) == [
+            "Error: HANG_SECONDS=soon is not a number of seconds from 1 to 86400"
+        ]
+        assert "Traceback" not in worker.output

@@ -1,0 +1,48 @@
+"""Processes killed, stopped and hindered in mid-run: nothing lost, nothing twice, nothing wrong.
+
+The table at the end of the test command has a row for each fault; docs/faults.md keeps it.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+from faults import EMBEDDED, RECOVERY_SECONDS, SERVERS, Row
+from grounds import ground
+from process_faults import SCENARIOS, Scale
+from processes import ctrl_c_heeded
+
+SCALE = Scale(kills=20, images=2_000)
+# Scenarios mostly wait for leases to lapse, so several share two cores.
+AT_ONCE = 6
+NAMES = [(scenario.__name__, backend) for scenario in SCENARIOS for backend in (EMBEDDED, SERVERS)]
+
+
+@pytest.fixture(scope="module")
+def under_way(
+    postgres_uri: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[tuple[str, str], Future[list[Row]]]]:
+    """All scenarios, begun at once."""
+    with (
+        ground(tmp_path_factory.mktemp("kills"), postgres_uri) as place,
+        ctrl_c_heeded(),
+        ThreadPoolExecutor(AT_ONCE) as pool,
+    ):
+        yield {
+            (scenario.__name__, backend): pool.submit(scenario, place, backend, SCALE)
+            for scenario in SCENARIOS
+            for backend in (EMBEDDED, SERVERS)
+        }
+
+
+@pytest.mark.parametrize(("name", "backend"), NAMES)
+def test_a_fault_loses_doubles_and_changes_nothing(
+    under_way: dict[tuple[str, str], Future[list[Row]]],
+    name: str,
+    backend: str,
+    record_property: Callable[[str, object], None],
+) -> None:
+    for row in under_way[name, backend].result():
+        record_property("fault", list(row))
+        assert row.holds, row
+        assert row.seconds < RECOVERY_SECONDS, row
