@@ -1,6 +1,7 @@
 """`producer status`, `runs` and `delete`: real commands on a real ledger."""
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ from db.deleting import close_run, delete_images, delete_run
 from db.errors import DatabaseError
 from db.ledger import BatchKey, pending_images, take_leases
 from db.listing import ListedImage, cut_batches, stage_images
-from db.outcomes import Outcome, finish_batch, store_outcomes
+from db.outcomes import Outcome, Seconds, finish_batch, store_outcomes
 from db.results import Progress
-from db.runs import add_checkpoint
+from db.runs import Needs, add_checkpoint
 from db.session import Database
 from db.status import Work, work_on, workers
 from db.tables import Batch, Run
 from producer.stuck import Circumstances, reasons
+from worker.batches import BatchScoring
+from worker.scored import KnownDigests, RunScores, Scored
 
 WORKING = Work(unfinished=3, held=1, finished_lately=0, attempts=1)
 IDLE = WORKING._replace(held=0)
@@ -214,3 +217,56 @@ def test_deleting_leaves_nothing_of_the_run(trained: Trained, tmp_path: Path) ->
     said = site.drain()
     assert "there is no run 1" in said
     assert len(site.ledger.scores(2)) == 150
+
+
+@pytest.mark.parametrize("attempts_before", [0, 1])
+def test_a_worker_at_a_standstill_stores_nothing_for_a_deleted_run(
+    database: Database, attempts_before: int
+) -> None:
+    """Whatever has its images' numbers by now: SQLite gives them to the next run."""
+    run = enlist(database, 2)
+    with database.write() as session:
+        session.execute(update(Batch).values(attempts=attempts_before))
+    later: list[int] = []
+
+    def stand_still(_names: list[str]) -> None:
+        with database.write() as session:
+            session.execute(update(Batch).values(leased_until=Now() - 1))
+        with database.write() as session:
+            close_run(session, run)
+            delete_images(session, run)
+            delete_run(session, run)
+        later.append(enlist(database, 2))
+
+    engine = NumberEngine(stand_still)
+    BatchScoring(database, engine, "ana").score(BatchKey(run, 1))
+
+    assert engine.asked == 1
+    with database.read() as session:
+        assert session.scalar(text("SELECT count(*) FROM predictions")) == 0
+        assert work_on(session, later[0]).unfinished == 1
+
+
+class NumberEngine:
+    """Scores every image 0.5, after `before_score`; the second batch is never asked for."""
+
+    device = "nothing"
+
+    def __init__(self, before_score: Callable[[list[str]], None]) -> None:
+        self._before_score = before_score
+        self.asked = 0
+
+    def prepare(self, needs: Needs) -> None:
+        """All is at hand."""
+
+    def score(self, runs: Sequence[Needs], paths: Sequence[str], _known: KnownDigests) -> Scored:
+        self.asked += 1
+        self._before_score(list(paths))
+        scores = dict.fromkeys(range(len(paths)), 0.5)
+        return Scored([RunScores(scores, {}, {}, {}) for _ in runs], Seconds())
+
+    def failure(self, digest: str, precision: str) -> None:
+        raise NotImplementedError(digest, precision)
+
+    def close(self) -> None:
+        raise NotImplementedError

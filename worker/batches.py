@@ -5,6 +5,8 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sqlalchemy.orm import Session
+
 from db.ledger import (
     BatchKey,
     Lease,
@@ -42,7 +44,7 @@ MAX_STARTS = 3
 
 
 class LeaseLostError(Exception):
-    """Another worker has taken the batch over: this one came to a standstill for a while."""
+    """This worker came to a standstill: another has taken the batch over, or its run is deleted."""
 
 
 class Work(NamedTuple):
@@ -87,7 +89,7 @@ class BatchScoring:
             try:
                 self._score_prepared(leases, pending)
             except LeaseLostError:
-                log.warning("%s: another worker took it over", _name(batches))
+                log.warning("%s: another worker took it over, or it was deleted", _name(batches))
                 self._release(batches)
             except BaseException:
                 self._release(batches)
@@ -154,6 +156,7 @@ class BatchScoring:
                 own, taken = self._one(leases, one)
                 wrote = time.perf_counter()
                 with self._database.write() as session:
+                    _require(session, batches)
                     store_outcomes(session, self._worker, own)
             outcomes += own
             seconds = seconds.plus(taken).plus(Seconds(write=time.perf_counter() - wrote))
@@ -170,7 +173,7 @@ class BatchScoring:
         """Store what is not yet stored, and mark the batches finished, in one transaction."""
         wrote = time.perf_counter()
         with self._database.write() as session:
-            lock_batches(session, batches)
+            _require(session, batches)
             store_outcomes(session, self._worker, outcomes)
             stored = seconds.plus(Seconds(write=time.perf_counter() - wrote))
             for batch in batches:
@@ -209,6 +212,16 @@ class BatchScoring:
     def _known(self, needs: Needs, paths: Sequence[str]) -> dict[str, str]:
         with self._database.read() as session:
             return known_digests(session, needs.source, paths)
+
+
+def _require(session: Session, batches: list[BatchKey]) -> None:
+    """Hold the batches' rows; of a run that was deleted there are none to hold.
+
+    Raises:
+        LeaseLostError: a batch is gone.
+    """
+    if not lock_batches(session, batches):
+        raise LeaseLostError
 
 
 def _by_path(images: Sequence[PendingImage]) -> list[Work]:
