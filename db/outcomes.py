@@ -7,8 +7,7 @@ they do.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, bindparam, exists, func, select, text, update
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import bindparam, exists, func, select, text, update
 from sqlalchemy.orm import Session
 
 from db.clock import Now
@@ -34,11 +33,10 @@ _NOTE_START = (
     .where(is_this(_batches))
     .values(suspect_id=bindparam("image_id"), suspect_starts=bindparam("starts"))
 )
-# The runs as one value: a list of any length is the same statement.
 _LOCK = (
-    select(_batches.c.number)
+    select(_batches.c.run_id)
     .where(
-        _batches.c.run_id == func.any(bindparam("runs", type_=postgresql.ARRAY(BigInteger))),
+        _batches.c.run_id.in_(bindparam("runs", expanding=True)),
         _batches.c.number == bindparam("this_number"),
     )
     .order_by(_batches.c.run_id)
@@ -125,17 +123,17 @@ def store_outcomes(session: Session, worker: str, outcomes: Sequence[Outcome]) -
         connection.exec_driver_sql(_INSERT, [(*outcome, worker) for outcome in outcomes])
 
 
-def lock_batches(session: Session, batches: Sequence[BatchKey]) -> None:
+def lock_batches(session: Session, batches: Sequence[BatchKey]) -> bool:
     """Hold the rows of batches of one number against others, in an order that cannot deadlock.
 
     Of one batch too: a worker that came late would else hold its predictions and want its row,
     while another, which scores it together with a second, holds the row and wants the predictions.
-    SQLite has one writer at a time and nothing to lock.
+
+    Returns whether all are there. Those of a run that was deleted meanwhile are not, and on SQLite
+    the numbers of its images may belong to others by now: nothing may be stored for them.
     """
-    connection = session.connection()
-    if batches and connection.dialect.name == "postgresql":
-        runs = [batch.run_id for batch in batches]
-        connection.execute(_LOCK, {"runs": runs, "this_number": batches[0].number})
+    values = {"runs": [batch.run_id for batch in batches], "this_number": batches[0].number}
+    return len(session.connection().execute(_LOCK, values).all()) == len(batches)
 
 
 def finish_batch(session: Session, batch: BatchKey, seconds: Seconds = _UNTIMED) -> bool:

@@ -12,10 +12,14 @@ from sqlalchemy import (
     Integer,
     Text,
     UniqueConstraint,
+    event,
     false,
+    func,
+    select,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column
 
 from db.clock import Now
 
@@ -120,3 +124,21 @@ class Prediction(Base):
     image_digest: Mapped[str | None] = mapped_column(Text)
     worker: Mapped[str] = mapped_column(Text)
     scored_at: Mapped[float] = mapped_column(Double, server_default=Now())
+
+
+class DeletedRun(Base):
+    """A run that was deleted. Its number is not given again: a worker may still remember it."""
+
+    __tablename__ = "deleted_runs"
+
+    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    deleted_at: Mapped[float] = mapped_column(Double, server_default=Now())
+
+
+@event.listens_for(Run, "before_insert")
+def _number_run(_mapper: Mapper[Run], connection: Connection, run: Run) -> None:
+    """SQLite gives the highest number again once its run is deleted; PostgreSQL never does."""
+    if connection.dialect.name == "sqlite":
+        deleted = select(func.max(DeletedRun.run_id)).scalar_subquery()
+        highest = select(func.max(func.coalesce(func.max(Run.id), 0), func.coalesce(deleted, 0)))
+        run.id = (connection.scalar(highest) or 0) + 1

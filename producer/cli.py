@@ -9,6 +9,10 @@ from db.precisions import PRECISIONS
 from model.errors import ErrorCode
 from model.labels import label_option, with_labels
 
+layout_option = click.option(
+    "--format", "layout", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+
 
 @click.group()
 def main() -> None:
@@ -85,21 +89,41 @@ def enqueue(
 
 @main.command()
 @click.argument("run", required=False)
-@click.option("--watch", is_flag=True, help="Show progress until every image has its outcome.")
-def status(run: str | None, watch: bool) -> None:
-    """Say how far RUN is, by number or name; all runs without one."""
-    from db.runs import get_run
-    from db.session import open_database
-    from producer.status import print_status
-    from producer.watch import wait_for_run
+@click.option("--watch", is_flag=True, help="Live, until every image has its outcome.")
+@layout_option
+def status(run: str | None, watch: bool, layout: str) -> None:
+    """Say how far RUN is, by number or name; all runs without one.
 
-    database = open_database(must_exist=True)
-    if watch:
-        with database.read() as session:
-            run = str(get_run(session, run).id)
-        wait_for_run(database, int(run))
-    with database.read() as session:
-        print_status(session, run)
+    With its images by outcome, images per second and time left, the workers with their last batch
+    and their lease, and what keeps a run from getting on.
+    """
+    from producer.show import show_status
+
+    if watch and layout != "table":
+        raise click.UsageError("--watch is for a terminal: leave out --format")
+    show_status(run, layout, watch=watch)
+
+
+@main.command()
+@layout_option
+def runs(layout: str) -> None:
+    """List all runs."""
+    from producer.show import show_runs
+
+    show_runs(layout)
+
+
+@main.command()
+@click.argument("run")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(run: str, yes: bool) -> None:
+    """Delete RUN, by number or name: its images, scores and errors in the database.
+
+    Image files and the checkpoint stay. It cannot be taken back.
+    """
+    from producer import delete as deleting
+
+    deleting.delete(run, sure=yes)
 
 
 @main.command()

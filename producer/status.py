@@ -1,48 +1,99 @@
-"""Runs with their counts, as a table."""
+"""What `producer status` and `producer runs` know, before it is shown in any form."""
 
-from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
 
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy.orm import Session
 
-from db.results import errors, pace, progress
+from db.results import Progress, errors, pace, progress, staged
 from db.runs import all_runs, checkpoint_of, get_run
-from db.tables import Run
+from db.status import WorkerState, work_on, workers
+from db.tables import Checkpoint, Run
+from model.card import read_checkpoint_card
+from model.errors import CheckpointError
+from producer.stuck import Circumstances, reasons
 
-# Wide enough that no file name is folded in a log.
-PLAIN_WIDTH = 140
+
+class RunStatus(NamedTuple):
+    """A run: what it is, how far it is, and why it does not get on.
+
+    `begun` is in seconds since 1970; `images_per_second` is of the last minute, 0 when nothing was
+    scored in it.
+    """
+
+    run: int
+    name: str | None
+    source: str
+    checkpoint: str
+    precision: str
+    begun: float
+    counts: Progress
+    errors: dict[str, int]
+    images_per_second: float
+    stuck: list[str]
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace of the last minute; None where nothing can be said."""
+        if not self.counts.pending or not self.images_per_second:
+            return None
+        return self.counts.pending / self.images_per_second
 
 
-def print_status(session: Session, run: str | None) -> None:
-    """One line for the run, or for each run, oldest first."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=PLAIN_WIDTH)
+class Status(NamedTuple):
+    """All that is shown."""
+
+    runs: list[RunStatus]
+    workers: list[WorkerState]
+
+
+def read_status(session: Session, run: str | None, broker: str | None) -> Status:
+    """One run, or all, oldest first; `broker` says what is wrong with it.
+
+    Raises:
+        NoSuchRunError: there is no such run.
+    """
     runs = all_runs(session) if run is None else [get_run(session, run)]
-    if not runs:
-        console.print("no run yet: start one with `producer enqueue SOURCE`", markup=False)
-        return
-    table = Table("run", "source", "checkpoint", "begun", box=None, pad_edge=False)
-    for heading in ("images", "scored", "unreadable", "pending", "images/s"):
-        table.add_column(heading, justify="right")
-    for one in runs:
-        table.add_row(*_row(session, one))
-    console.print(table)
-    if run is not None:
-        for code, count in errors(session, runs[0].id).items():
-            console.print(f"  {count} {code}", markup=False)
+    return Status([_status(session, one, broker) for one in runs], workers(session))
 
 
-def _row(session: Session, run: Run) -> list[str]:
+def _status(session: Session, run: Run, broker: str | None) -> RunStatus:
     counts, recent = progress(session, run.id), pace(session, run.id)
-    rate = f"{recent.images / recent.seconds:.1f}" if counts.pending and recent.seconds else ""
-    begun = datetime.fromtimestamp(run.created_at).astimezone().strftime("%Y-%m-%d %H:%M")
-    return [
-        f"{run.id} {run.name or ''}".rstrip(),
-        run.source,
-        checkpoint_of(session, run).digest[:12],
-        begun,
-        *map(str, counts),
-        rate,
-    ]
+    checkpoint = checkpoint_of(session, run)
+    return RunStatus(
+        run=run.id,
+        name=run.name,
+        source=run.source,
+        checkpoint=checkpoint.digest,
+        precision=run.precision,
+        begun=run.created_at,
+        counts=counts,
+        errors=errors(session, run.id) if counts.unreadable else {},
+        images_per_second=recent.images / recent.seconds if recent.seconds else 0.0,
+        stuck=_stuck(session, run, checkpoint, counts, broker) if counts.pending else [],
+    )
+
+
+def _stuck(
+    session: Session, run: Run, checkpoint: Checkpoint, counts: Progress, broker: str | None
+) -> list[str]:
+    return reasons(
+        Circumstances(
+            source=run.source,
+            counts=counts,
+            staged=staged(session, run.id),
+            work=work_on(session, run.id),
+            checkpoint=_checkpoint_fault(checkpoint),
+            broker=broker,
+        )
+    )
+
+
+def _checkpoint_fault(checkpoint: Checkpoint) -> str | None:
+    try:
+        found = read_checkpoint_card(Path(checkpoint.path)).digest
+    except CheckpointError as error:
+        return f"its checkpoint cannot be read from here: {error.message}"
+    if found != checkpoint.digest:
+        return f"{checkpoint.path} is another checkpoint than the run's ({found[:12]})"
+    return None

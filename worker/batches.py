@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
+from sqlalchemy.orm import Session
+
 from db.ledger import (
     BatchKey,
     Lease,
@@ -44,7 +46,7 @@ MAX_STARTS = 3
 
 
 class LeaseLostError(Exception):
-    """Another worker has taken the batch over: this one came to a standstill for a while."""
+    """This worker came to a standstill: another has taken the batch over, or its run is deleted."""
 
 
 class Work(NamedTuple):
@@ -93,7 +95,7 @@ class BatchScoring:
             try:
                 self._score_prepared(leases, pending)
             except LeaseLostError:
-                log.warning("%s: another worker took it over", _name(batches))
+                log.warning("%s: another worker took it over, or it was deleted", _name(batches))
                 self._release(batches)
             except BaseException:
                 self._release(batches)
@@ -212,7 +214,7 @@ class BatchScoring:
         """Store what is not yet stored, and mark the batches finished, in one transaction."""
         wrote = time.perf_counter()
         with self._database.write() as session:
-            lock_batches(session, batches)
+            _require(session, batches)
             store_outcomes(session, self._worker, outcomes)
             stored = seconds.plus(Seconds(write=time.perf_counter() - wrote))
             for batch in batches:
@@ -243,6 +245,16 @@ class BatchScoring:
 def _died(work: Work, starts: int) -> list[Outcome]:
     detail = f"its scoring was begun {starts} times and never ended"
     return [Outcome(image.id, None, "worker_died", detail, None) for image in work.images]
+
+
+def _require(session: Session, batches: list[BatchKey]) -> None:
+    """Hold the batches' rows; of a run that was deleted there are none to hold.
+
+    Raises:
+        LeaseLostError: a batch is gone.
+    """
+    if not lock_batches(session, batches):
+        raise LeaseLostError
 
 
 def _by_path(images: Sequence[PendingImage]) -> list[Work]:

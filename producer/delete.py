@@ -1,0 +1,39 @@
+"""What `producer delete` does."""
+
+import click
+
+from db.deleting import close_run, delete_images, delete_run
+from db.results import progress
+from db.runs import get_run
+from db.session import Database, open_database
+
+
+def delete(run: str, *, sure: bool) -> None:
+    """Delete a run with its images, scores and errors; image files and checkpoint stay."""
+    database = open_database(must_exist=True)
+    with database.read() as session:
+        found = get_run(session, run)
+        run_id, source = found.id, found.source
+        counts = progress(session, run_id)
+    if not sure:
+        click.confirm(
+            f"run {run_id} of {source}: delete {counts.listed} images with {counts.scored} scores "
+            f"and {counts.unreadable} errors from the database?",
+            abort=True,
+        )
+    _delete(database, run_id)
+    click.echo(f"run {run_id} is deleted; image files and checkpoint are untouched")
+
+
+def _delete(database: Database, run_id: int) -> None:
+    with database.write() as session:
+        close_run(session, run_id)
+    try:
+        while True:
+            with database.write() as session:
+                if not delete_images(session, run_id):
+                    delete_run(session, run_id)
+                    return
+    except KeyboardInterrupt:
+        click.echo(f"\nhalf of run {run_id} is left: `producer delete {run_id}` goes on", err=True)
+        raise SystemExit(130) from None

@@ -1,0 +1,79 @@
+"""What `producer status` and `producer runs` print."""
+
+import json
+import time
+
+import click
+from rich.live import Live
+
+from db.runs import get_run
+from db.session import Database, open_database
+from producer.status import Status, read_status
+from producer.status_view import as_json, as_list, as_tables, make_console
+
+# Between two looks at the ledger of `--watch`.
+WATCH_SECONDS = 2.0
+
+
+def show_status(run: str | None, layout: str, *, watch: bool) -> None:
+    """Print the status of one run or of all; live with `watch`, until nothing is pending."""
+    database = open_database(must_exist=True)
+    if watch:
+        _watch(database, run)
+        return
+    status = _read(database, run)
+    if layout == "json":
+        click.echo(as_json(status))
+    else:
+        make_console().print(as_tables(status, details=run is not None))
+
+
+def show_runs(layout: str) -> None:
+    """Print a line for each run."""
+    database = open_database(must_exist=True)
+    with database.read() as session:
+        runs = read_status(session, None, None).runs
+    if layout == "json":
+        click.echo(json.dumps(json.loads(as_json(Status(runs, [])))["runs"], indent=2))
+    else:
+        make_console().print(as_list(runs))
+
+
+def _watch(database: Database, run: str | None) -> None:
+    from producer.watch import wait_for_run
+
+    console = make_console()
+    if run is not None or not console.is_terminal:
+        # One run has a bar; a pipe gets lines, of the newest run where none is named.
+        with database.read() as session:
+            number = get_run(session, run).id
+        wait_for_run(database, number)
+        console.print(as_tables(_read(database, str(number)), details=True))
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            status = _read(database, None)
+            live.update(as_tables(status, details=False), refresh=True)
+            if not any(one.counts.pending for one in status.runs):
+                return
+            time.sleep(WATCH_SECONDS)
+
+
+def _read(database: Database, run: str | None) -> Status:
+    with database.read() as session:
+        status = read_status(session, run, None)
+        if not any(one.stuck for one in status.runs):
+            return status
+        # Only now: asking the broker takes Celery, and seconds where it is away.
+        return read_status(session, run, _broker_fault())
+
+
+def _broker_fault() -> str | None:
+    from worker.broker import BrokerError
+    from worker.publish import require_broker
+
+    try:
+        require_broker()
+    except BrokerError as error:
+        return error.message
+    return None

@@ -1,0 +1,126 @@
+"""A status as tables for a terminal, or as JSON."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from db.status import WorkerState
+from producer.status import RunStatus, Status
+
+# Wide enough that no file name is folded in a log.
+PLAIN_WIDTH = 140
+NO_RUN = "no run yet: start one with `producer enqueue SOURCE`"
+
+
+def make_console() -> Console:
+    """The terminal, or a wide page for a pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PLAIN_WIDTH)
+
+
+def as_tables(status: Status, *, details: bool) -> RenderableType:
+    """Runs, what keeps them, and workers; with `details` the errors of each run as well."""
+    if not status.runs:
+        return Text(NO_RUN)
+    parts: list[RenderableType] = [_runs(status.runs)]
+    for run in status.runs:
+        if details:
+            parts += [Text(f"  {count} {code}") for code, count in run.errors.items()]
+        parts += [Text(f"run {run.run}: {reason}", style="yellow") for reason in run.stuck]
+    if status.workers:
+        parts += [Text(), _workers(status.workers)]
+    return Group(*parts)
+
+
+def as_json(status: Status) -> str:
+    """The whole status: see docs/operations.md for its keys."""
+    return json.dumps(
+        {
+            "runs": [_run_json(run) for run in status.runs],
+            "workers": [worker._asdict() for worker in status.workers],
+        },
+        indent=2,
+    )
+
+
+def as_list(runs: Iterable[RunStatus]) -> RenderableType:
+    """A line for each run, for `producer runs`."""
+    table = _table("run", "name", "source", "checkpoint", "precision", "begun", "images", "state")
+    for run in runs:
+        table.add_row(
+            str(run.run),
+            Text(run.name or ""),
+            Text(run.source),
+            run.checkpoint[:12],
+            run.precision,
+            _when(run.begun),
+            str(run.counts.listed),
+            _state(run),
+        )
+    return table
+
+
+def _run_json(run: RunStatus) -> dict[str, Any]:
+    fields = run._asdict()
+    counts = fields.pop("counts")._asdict()
+    return {**fields, **counts, "seconds_left": run.seconds_left}
+
+
+def _runs(runs: Iterable[RunStatus]) -> Table:
+    table = _table("run", "source", "checkpoint", "begun")
+    for heading in ("images", "scored", "unreadable", "pending", "images/s", "left"):
+        table.add_column(heading, justify="right")
+    for run in runs:
+        pending = run.counts.pending
+        table.add_row(
+            Text(f"{run.run} {run.name or ''}".rstrip()),
+            Text(run.source),
+            run.checkpoint[:12],
+            _when(run.begun),
+            *map(str, run.counts),
+            f"{run.images_per_second:.1f}" if pending and run.images_per_second else "",
+            _duration(run.seconds_left),
+        )
+    return table
+
+
+def _workers(workers: Iterable[WorkerState]) -> Table:
+    table = _table("worker", "finished last", "ago", "works on", "lease")
+    for worker in workers:
+        table.add_row(
+            Text(worker.name),
+            worker.finished or "",
+            _duration(worker.finished_seconds_ago),
+            ", ".join(worker.held),
+            _duration(worker.lease_seconds),
+        )
+    return table
+
+
+def _table(*headings: str) -> Table:
+    return Table(*headings, box=None, pad_edge=False)
+
+
+def _state(run: RunStatus) -> str:
+    if run.counts.pending:
+        return f"{run.counts.pending} pending"
+    return "finished" if run.counts.listed else "empty"
+
+
+def _when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

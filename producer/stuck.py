@@ -1,0 +1,43 @@
+"""Why a run does not get on, as sentences that say what to do. Pure but for what it is given."""
+
+import shlex
+from typing import NamedTuple
+
+from db.results import Progress
+from db.status import Work
+
+
+class Circumstances(NamedTuple):
+    """What is known of an unfinished run.
+
+    `staged` images are of a listing that was interrupted; `checkpoint` and `broker` say what is
+    wrong with them as seen from here, None for nothing.
+    """
+
+    source: str
+    counts: Progress
+    staged: int
+    work: Work
+    checkpoint: str | None
+    broker: str | None
+
+
+def reasons(seen: Circumstances) -> list[str]:
+    """What keeps the run from its end, the likeliest cause first; empty where it gets on."""
+    if not seen.counts.pending:
+        return []
+    found = []
+    if seen.staged:
+        found.append(
+            f"the listing of {seen.staged} images was interrupted: "
+            f"`producer enqueue {shlex.quote(seen.source)}` goes on with it"
+        )
+    if seen.work.unfinished and not seen.work.held and not seen.work.finished_lately:
+        found += [one for one in (seen.broker, seen.checkpoint) if one is not None]
+        found.append("no worker is at work on it: start one with `celery -A worker worker`")
+    if seen.work.attempts > 1:
+        found.append(
+            f"a batch is at attempt {seen.work.attempts}: a worker died or was stopped in it, "
+            "its images go one by one"
+        )
+    return found
