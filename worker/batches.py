@@ -26,6 +26,7 @@ from db.outcomes import (
 from db.runs import Needs, needs_of
 from db.session import Database
 from model.errors import CheckpointError, ImageError
+from worker import metrics, tracing
 from worker.pace import Pace
 from worker.scored import Engine, RunScores, Scored
 
@@ -118,6 +119,9 @@ class BatchScoring:
         seconds = seconds.plus(Seconds(write=time.perf_counter() - wrote))
         errors = sum(outcome.error is not None for outcome in outcomes)
         rate = self._pace.add(len(work))
+        needs = [self._needs_of(batch.run_id) for batch in batches]
+        metrics.batches_ended(needs, outcomes, seconds, rate)
+        tracing.stages(seconds)
         log.info("%s", _line(batches, len(work), errors, seconds, rate))
 
     def _one_by_one(self, leases: list[Lease], work: list[Work]) -> tuple[list[Outcome], Seconds]:

@@ -7,6 +7,7 @@ from kombu.exceptions import BatchPublishError, KombuError
 from kombu.utils.url import maybe_sanitize_url
 
 from db.ledger import BatchKey
+from worker import tracing
 from worker.broker import BrokerError
 from worker.celery import app, settings
 from worker.tasks import score_batch
@@ -18,13 +19,14 @@ def publish(batches: Iterable[BatchKey]) -> None:
     Raises:
         BrokerError: the broker does not answer; some messages may have reached it.
     """
+    traced = tracing.headers()
     with (
         _plain_errors(),
         app.producer_pool.acquire(block=True) as producer,
         producer.batch(),
     ):
         for batch in batches:
-            score_batch.apply_async(tuple(batch), producer=producer)
+            score_batch.apply_async(tuple(batch), producer=producer, headers=traced)
 
 
 def require_broker() -> None:

@@ -10,8 +10,10 @@ class WorkerSettings(BaseSettings):
 
     Without `CHECKPOINT` a worker first loads what the newest unfinished run needs. With it, a run's
     checkpoint that is not at its stored path is also looked for there and beside it.
+    With `METRICS_PORT` a worker serves its metrics there.
     """
 
     broker_url: str = ""
     queue_dir: Path = Path("dermscore.queue")
     checkpoint: Path | None = None
+    metrics_port: str = ""  # read by `worker.metrics_server`: the producer does not mind a bad one
