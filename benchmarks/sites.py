@@ -1,7 +1,5 @@
 """Workers on a stub model, over both pairs of broker and database, for the benchmarks."""
 
-import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common import PROJECT
-from processes import Process, Site
+from processes import Process, Site, stub_checkpoint
 from servers import new_database, postgres_server, redis_server
 
 BACKENDS = ("embedded broker + SQLite", "Redis + PostgreSQL")
@@ -34,7 +32,7 @@ def stub_site(backend: str, **settings: str) -> Iterator[Site]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = os.pathsep.join([str(PROJECT), str(PROJECT / "tests"), str(PROJECT / "benchmarks")])
-        checkpoint = _stub_checkpoint(folder)
+        checkpoint = stub_checkpoint(folder)
         settings = {"CHECKPOINT": str(checkpoint), "PYTHONPATH": path, **settings}
         if backend == BACKENDS[0]:
             yield Site(folder, settings)
@@ -77,12 +75,3 @@ def newest_run(site: Site) -> int:
     """The number of the run enqueued last."""
     ((run,),) = site.ledger.rows("SELECT max(id) FROM runs")
     return int(run)
-
-
-def _stub_checkpoint(folder: Path) -> Path:
-    """Any file does: the stub reads its card only."""
-    checkpoint = folder / "stub.keras"
-    checkpoint.write_bytes(b"a stub\n")
-    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    checkpoint.with_suffix(".json").write_text(json.dumps({"digest": digest, "decode": {}}))
-    return checkpoint

@@ -1,12 +1,16 @@
 """The commands as real processes, in a folder and an environment of their own."""
 
+import hashlib
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -105,6 +109,23 @@ class Done(NamedTuple):
     stderr: str
 
 
+@contextmanager
+def ctrl_c_heeded() -> Iterator[None]:
+    """Children started inside heed Ctrl-C.
+
+    Where the tests themselves run with Ctrl-C ignored, as a shell's background jobs do, a child
+    would ignore it too. Only the main thread can say so, for all.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class Process:
     """A command under way, in a process group of its own; all that it prints goes to `log`."""
 
@@ -112,22 +133,16 @@ class Process:
         self, command: Sequence[str], folder: Path, environment: dict[str, str], log: Path
     ) -> None:
         self._log = log
-        # Where the tests themselves run with Ctrl-C ignored, as a shell's background jobs do, a
-        # child would ignore it too.
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            with log.open("wb") as output:
-                self._process = subprocess.Popen(
-                    command,
-                    cwd=folder,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-        finally:
-            signal.signal(signal.SIGINT, before)
+        with ctrl_c_heeded(), log.open("wb") as output:
+            self._process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -144,6 +159,10 @@ class Process:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
 
     @property
     def output(self) -> str:
@@ -272,6 +291,15 @@ def small_checkpoint(base: Path) -> Trained:
     (checkpoint,) = (folder / "checkpoints").glob("*.keras")
     ((digest,),) = site.ledger.rows("SELECT digest FROM checkpoints")
     return Trained(site, checkpoint, digest)
+
+
+def stub_checkpoint(folder: Path, content: bytes = b"a stub\n") -> Path:
+    """A file and a card for the stub of `stub_worker`, which checks the digest and no more."""
+    checkpoint = folder / "stub.keras"
+    checkpoint.write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    checkpoint.with_suffix(".json").write_text(json.dumps({"digest": digest, "decode": {}}))
+    return checkpoint
 
 
 def clean_run(trained: Trained) -> CleanRun:
