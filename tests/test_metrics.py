@@ -1,5 +1,6 @@
 """A worker's metrics, fetched as Prometheus fetches them, against what the ledger holds."""
 
+import json
 import math
 import os
 import re
@@ -9,8 +10,10 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+import yaml
 from PIL import Image
 from processes import PROJECT, Process, Site, error_lines, stub_checkpoint
+from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from servers import RedisServer, free_port
 
@@ -47,13 +50,15 @@ class Scraped:
         worker.await_output("metrics on port")
         (self._port,) = re.findall(r"^metrics on port (\d+)", worker.output, re.MULTILINE)
 
+    def families(self) -> list[Metric]:
+        with urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=10) as answer:
+            return list(text_string_to_metric_families(answer.read().decode()))
+
     def samples(self) -> Samples:
         """(name, label values...) to value, the names without `dermscore_`."""
-        with urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=10) as answer:
-            families = text_string_to_metric_families(answer.read().decode())
         return {
             (sample.name.removeprefix("dermscore_"), *sample.labels.values()): sample.value
-            for family in families
+            for family in self.families()
             for sample in family.samples
         }
 
@@ -114,6 +119,18 @@ def test_counts_follow_the_ledger_during_a_run_and_equal_it_afterwards(site: Sit
     assert after["stage_seconds_total", "write"] >= write > 0, "the ledger's ends before the commit"
 
 
+def asked_for() -> set[str]:
+    """The metrics that Grafana's dashboard and Prometheus's alerts name."""
+    deploy = PROJECT / "deploy"
+    dashboard = json.loads((deploy / "grafana/dashboards/dermscore.json").read_text())
+    alerts = yaml.safe_load((deploy / "prometheus/alerts.yml").read_text())
+    queries = [rule["expr"] for group in alerts["groups"] for rule in group["rules"]]
+    queries += [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    names = set(re.findall(r"\b(?:dermscore|process)_\w+", " ".join(queries)))
+    assert len(names) > 10
+    return names
+
+
 def test_each_kind_of_outcome_is_counted_apart(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
@@ -127,6 +144,9 @@ def test_each_kind_of_outcome_is_counted_apart(tmp_path: Path) -> None:
     with scraped_worker(site) as worker:
         worker.worker.await_true(lambda: not site.ledger.unfinished(), "finished")
         after = worker.await_samples(lambda found: found["batches_total",] == 2, "both counted")
+        served = {sample.name for family in worker.families() for sample in family.samples}
+        served |= {family.name for family in worker.families()}  # of the GPU there is no sample
+    assert asked_for() <= served, "dashboard and alerts ask for what there is"
     assert images_by_outcome(after) == outcomes_in(site)
     assert images_by_outcome(after) == {"scored": 15, "empty": 1, "not_an_image": 2}
 
