@@ -17,6 +17,7 @@ from stack import PASSWORDS
 from worker.celery import app
 
 FILES = ("docker-compose.yml", "docker-compose.gpu.yml")
+PACKAGES = ("db", "model", "producer", "report", "trainer", "worker")
 WORKERS = ("worker", "worker-gpu1", "worker-gpu2", "worker-gpu3")
 PROMETHEUS = yaml.safe_load((PROJECT / "deploy/prometheus/prometheus.yml").read_text())
 DASHBOARD = json.loads((PROJECT / "deploy/grafana/dashboards/dermscore.json").read_text())
@@ -142,11 +143,9 @@ def test_the_images_wheel_is_built_from_what_the_dockerfile_copies(tmp_path: Pat
     (wheel,) = (tmp_path / "wheel").glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
-    tracked = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "db", "model", "producer", "report", "trainer", "worker"],
-        cwd=PROJECT, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    assert packed == set(tracked.stdout.split())
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *PACKAGES]
+    there = subprocess.run(listed, cwd=PROJECT, check=True, capture_output=True, text=True)
+    assert packed == set(there.stdout.split())
 
 
 def test_the_gpu_lock_is_the_other_lock_and_cuda() -> None:
