@@ -163,3 +163,19 @@ def test_each_command_service_is_a_console_command(
 ) -> None:
     assert composed[name]["entrypoint"] == [name]
     assert name in {script.name for script in entry_points(group="console_scripts")}
+
+
+def test_the_documentation_names_what_is_there(composed: dict[str, dict[str, Any]]) -> None:
+    text = (PROJECT / "docs" / "deployment.md").read_text()
+    for name in set(re.findall(r"docker compose run --rm (\w+)", text)):
+        assert composed[name]["profiles"] == ["commands"]
+    for name in set(re.findall(r"--scale (\w+)=", text)):
+        assert name in composed
+    profiles = {profile for one in composed.values() for profile in one.get("profiles", [])}
+    assert set(re.findall(r"--profile (\S+)", text)) <= profiles
+    for path in set(re.findall(r"\b(?:deploy|tests)/[\w./-]+\w", text)):
+        assert (PROJECT / path).exists(), path
+    manifests = {path.name for path in (PROJECT / "deploy" / "kubernetes").glob("*.yaml")}
+    table = text[text.index("## Kubernetes") : text.index("**KEDA**")]
+    assert set(re.findall(r"`([\w.-]+\.yaml)`", table)) | {"namespace.yaml"} == manifests
+    assert set(re.findall(r"`(\w+_PASSWORD)`", text)) <= set(PASSWORDS)

@@ -144,9 +144,15 @@ def test_each_kind_of_outcome_is_counted_apart(tmp_path: Path) -> None:
     with scraped_worker(site) as worker:
         worker.worker.await_true(lambda: not site.ledger.unfinished(), "finished")
         after = worker.await_samples(lambda found: found["batches_total",] == 2, "both counted")
-        served = {sample.name for family in worker.families() for sample in family.samples}
-        served |= {family.name for family in worker.families()}  # of the GPU there is no sample
+        families = worker.families()
+    sampled = {sample.name for family in families for sample in family.samples}
+    served = sampled | {family.name for family in families}  # of the GPU there is no sample
     assert asked_for() <= served, "dashboard and alerts ask for what there is"
+    page = (PROJECT / "docs" / "deployment.md").read_text()
+    documented = set(re.findall(r"`(dermscore_\w+)(?:{[\w,]+})?`", page))
+    assert documented == {name for name in sampled if name.startswith("dermscore_")} | {
+        "dermscore_gpu_memory_bytes"
+    }
     assert images_by_outcome(after) == outcomes_in(site)
     assert images_by_outcome(after) == {"scored": 15, "empty": 1, "not_an_image": 2}
 
