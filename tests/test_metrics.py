@@ -100,7 +100,8 @@ def test_counts_follow_the_ledger_during_a_run_and_equal_it_afterwards(site: Sit
         before = worker.samples()
         during = worker.await_samples(lambda found: found["batches_total",] > 1, "begun")
         stored = outcomes_in(site)
-        assert 0 < images_by_outcome(during)["scored"] <= stored["scored"] < 8 * BATCH - 3
+        assert 0 < images_by_outcome(during)["scored"] <= stored["scored"]
+        assert during["batches_total",] < 8
         assert during["images_per_second",] > 0
         assert before["owed_batches",] > 0
         worker.worker.await_true(lambda: not site.ledger.unfinished(), "finished")

@@ -5,6 +5,7 @@ import math
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TypeVar
 
 import click
@@ -145,8 +146,8 @@ class GpuMemory(Collector):
         if "model.runtime" in sys.modules:  # TensorFlow is never imported for a metric
             from model.runtime import gpus, tf
 
-            if gpus:
-                used = tf.config.experimental.get_memory_info("GPU:0")
-                for kind in ("current", "peak"):
-                    family.add_metric([kind], used[kind])
+            with suppress(ValueError):  # a device that does not say costs no other figure
+                used = tf.config.experimental.get_memory_info("GPU:0") if gpus else {}
+                for kind, size in used.items():
+                    family.add_metric([kind], size)
         yield family
