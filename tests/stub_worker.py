@@ -5,66 +5,52 @@ with it TensorFlow, so that a worker is ready in about a second. `STUB_MODE` say
 
 - `instant` (default): no file is read, the image is a hash of its path
 - `wait`: the same, and each batch takes `STUB_SECONDS` (default 1)
-- `colour`: the file is read as the worker reads it, and its one colour is a number that
-  `draw_number` drew, so that an image mixed up with another shows as a wrong score
+- `colour`: the file is read as the worker reads it, and holds a number that `colours.draw_number`
+  drew, so that an image mixed up with another shows as a wrong score; `STUB_IMAGE_SECONDS` (default
+  0) is what each image takes
 
-Whatever the mode, an image is a number of 16 bits and its score that number / 65535.
+Faults are armed from outside. A file `die.POINT` in the working folder kills the next process that
+comes to the point (`POINTS`), once: whoever removes the file dies. An image whose name contains
+`kills` kills its process each time, one whose name contains `hangs` is never done.
+`STUB_LEASE_SECONDS` shortens leases, and with them the rounds of upkeep.
 """
 
-import io
 import os
+import signal
 import threading
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
-from PIL import Image
+from colours import HIGHEST, number_drawn, score_of_number
 
+import worker.batches
 import worker.lifecycle
+import worker.upkeep
 from db.outcomes import Seconds
 from db.runs import Needs
 from model.card import read_checkpoint_card
 from model.errors import CheckpointError, ImageError
-from model.images import check_header, read_image
+from model.images import ImageFile, check_header, read_images
 from worker.celery import app
 from worker.scored import KnownDigests, RunScores, Scored
 
-__all__ = ["app", "draw_number", "score_of_number", "score_of_path"]
+__all__ = ["app"]
 
-HIGHEST = 65_535
-SIDE = 16  # pixels, the smallest image that is scored
-BLUE = 77  # any constant: a picture of another blue was not drawn here
-
-
-def score_of_number(number: int) -> float:
-    """The score of the image that `draw_number` drew for `number`."""
-    return number / HIGHEST
+# Where a process can be told to die, in the order in which a batch comes by.
+POINTS = ("load", "lease", "read", "predict", "commit", "acknowledge")
 
 
-def score_of_path(path: str) -> float:
-    """The score of a path in the modes that read no file."""
-    return score_of_number(_hash(path))
-
-
-def draw_number(number: int) -> bytes:
-    """A PNG whose one colour holds `number`, 0 to 65535."""
-    file = io.BytesIO()
-    Image.new("RGB", (SIDE, SIDE), (*divmod(number, 256), BLUE)).save(file, "PNG")
-    return file.getvalue()
-
-
-def _hash(path: str) -> int:
-    return zlib.crc32(path.encode(errors="surrogateescape")) & HIGHEST
-
-
-def _number_drawn(data: bytes) -> int:
-    with Image.open(io.BytesIO(data)) as image:
-        colours = image.convert("RGB").getcolors(1)  # None if there is more than one
-    if colours is None or not isinstance(colours[0][1], tuple) or colours[0][1][2] != BLUE:
-        raise ImageError("corrupt", "it is not one colour that holds a number")
-    red, green, _ = colours[0][1]
-    return red * 256 + green
+def die_at(point: str) -> None:
+    """End like `kill -9` if the point is armed."""
+    with suppress(FileNotFoundError):
+        Path(f"die.{point}").unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(60)  # the signal may take a moment
 
 
 class StubEngine:
@@ -75,44 +61,98 @@ class StubEngine:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._prepared: set[str] = set()
+        self._failures: dict[str, CheckpointError] = {}
         self._mode = os.environ.get("STUB_MODE", "instant")
         self._seconds = float(os.environ.get("STUB_SECONDS", "1")) if self._mode == "wait" else 0
+        self._image_seconds = float(os.environ.get("STUB_IMAGE_SECONDS", "0"))
         self._computing = threading.Lock()  # one batch at a time, as the real one
 
     def prepare(self, needs: Needs) -> None:
         if needs.digest not in self._prepared:
-            found = read_checkpoint_card(Path(needs.path)).digest
-            if found != needs.digest:
-                raise CheckpointError(f"{needs.path} is another checkpoint ({found[:12]})")
+            try:
+                self._load(needs)
+            except CheckpointError as error:
+                self._failures[needs.digest] = error
+                raise
+            self._failures.pop(needs.digest, None)
             self._prepared.add(needs.digest)
 
     def score(self, runs: Sequence[Needs], paths: Sequence[str], _known: KnownDigests) -> Scored:
+        die_at("lease")
         outcome = RunScores({}, {}, {}, {})
-        for position, path in enumerate(paths):
-            try:
-                number = self._number(path, position, outcome.digests)
-            except ImageError as error:
-                outcome.errors[position] = error
-            else:
-                outcome.scores[position] = score_of_number(number)
-        if self._seconds:
+        if self._mode == "colour":
+            self._read_colours(paths, outcome)
+        else:
+            outcome.scores.update(enumerate(map(score_of_path, paths)))
+        seconds = self._seconds + self._image_seconds * len(paths)
+        if seconds:
             with self._computing:
-                time.sleep(self._seconds)
-        return Scored([outcome for _ in runs], Seconds(compute=self._seconds))
+                time.sleep(seconds)
+        die_at("predict")
+        return Scored([outcome for _ in runs], Seconds(compute=seconds))
 
-    def failure(self, _digest: str, _precision: str) -> None:
-        return None
+    def failure(self, digest: str, _precision: str) -> CheckpointError | None:
+        return self._failures.get(digest)
 
     def close(self) -> None:
         pass
 
-    def _number(self, path: str, position: int, digests: dict[int, str]) -> int:
-        if self._mode != "colour":
-            return _hash(path)
-        file = read_image(self._root, path)
-        digests[position] = file.digest
-        check_header(file.data)
-        return _number_drawn(file.data)
+    def _load(self, needs: Needs) -> None:
+        die_at("load")
+        found = read_checkpoint_card(Path(needs.path)).digest
+        if found != needs.digest:
+            raise CheckpointError(f"{needs.path} is another checkpoint ({found[:12]})")
+
+    def _read_colours(self, paths: Sequence[str], outcome: RunScores) -> None:
+        files = list(read_images(self._root, paths))
+        die_at("read")
+        for at, (path, file) in enumerate(zip(paths, files, strict=True)):
+            _harm(path)
+            try:
+                outcome.scores[at] = score_of_number(_number(file, at, outcome.digests))
+            except ImageError as error:
+                outcome.errors[at] = error
 
 
-worker.lifecycle.make_engine = StubEngine  # from outside: the product has no such door
+def score_of_path(path: str) -> float:
+    """The score of a path in the modes that read no file."""
+    return score_of_number(zlib.crc32(path.encode(errors="surrogateescape")) & HIGHEST)
+
+
+def _number(file: ImageFile | ImageError, at: int, digests: dict[int, str]) -> int:
+    if isinstance(file, ImageError):
+        raise file
+    digests[at] = file.digest
+    check_header(file.data)
+    return number_drawn(file.data)
+
+
+def _harm(path: str) -> None:
+    if "kills" in path:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "hangs" in path:
+        threading.Event().wait()
+
+
+def _then_die_at(point: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        die_at(point)
+        return result
+
+    return wrapped
+
+
+def _shorten(lease: float) -> None:
+    worker.batches.LEASE_SECONDS = worker.upkeep.LEASE_SECONDS = lease
+    worker.upkeep.REPUBLISH_SECONDS = lease
+    worker.upkeep.ROUND_SECONDS = lease / 6
+
+
+# From outside: the product has no such doors.
+worker.lifecycle.make_engine = StubEngine
+worker.batches.finish_batch = _then_die_at("commit", worker.batches.finish_batch)
+worker.lifecycle.Scoring.score = _then_die_at("acknowledge", worker.lifecycle.Scoring.score)  # type: ignore[method-assign]
+if "STUB_LEASE_SECONDS" in os.environ:
+    _shorten(float(os.environ["STUB_LEASE_SECONDS"]))
