@@ -5,6 +5,7 @@ folders. No word of a command is written down a second time.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,8 +53,7 @@ class Stack:
 
     def moved(self, text: str) -> str:
         """A text of the compose file with the ports and hosts of this machine."""
-        for port, here in self.ports.items():
-            text = text.replace(port, here)
+        text = re.sub(rf"\b({'|'.join(self.ports)})\b", lambda found: self.ports[found[0]], text)
         for host in HOSTS:
             text = text.replace(f"@{host}:", "@127.0.0.1:")
         return text
