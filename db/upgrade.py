@@ -1,7 +1,11 @@
-"""The schema brings itself to this release's version on first use, under a lock."""
+"""The schema brings itself to this release's version on first use, under a lock.
+
+`python -m db.upgrade` does only that: for a deployment that upgrades before it starts its workers.
+"""
 
 from pathlib import Path
 
+import click
 from sqlalchemy import Connection, inspect, text
 
 from db.errors import DatabaseError
@@ -49,3 +53,17 @@ def upgrade(connection: Connection) -> None:
     settings.set_main_option("script_location", str(MIGRATIONS))
     settings.attributes["connection"] = connection
     command.upgrade(settings, "head")
+
+
+@click.command()
+def main() -> None:
+    """Bring the ledger that DATABASE_URL names to this release's schema, and end."""
+    from db.session import open_database  # it imports this module
+
+    database = open_database()
+    click.echo(f"{database}: schema {HEAD}")
+    database.close()
+
+
+if __name__ == "__main__":
+    main()

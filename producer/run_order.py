@@ -14,6 +14,7 @@ from model.sources import Listed
 from producer.enqueue import Listing, list_into_runs, publish_owed
 from producer.orders import Order, choose_checkpoints, find_or_make_run
 from producer.watch import wait_for_run
+from worker import tracing
 
 INTERRUPTED = 130  # exit code, as the shell gives it after Ctrl-C
 
@@ -29,8 +30,22 @@ class Made(NamedTuple):
 
 def run_order(order: Order, rows: Iterator[Listed], *, wait: bool) -> None:
     """List `rows` into the order's runs, publish what is owed, and say what to type next."""
+    tracing.set_up()
     database = open_database()
-    rows = _started(rows)
+    with tracing.enqueue():
+        made, pending = _enqueue(database, order, _started(rows))
+    if wait:
+        for run_id in pending:
+            counts = _wait(database, run_id)
+            click.echo(f"run {run_id}: {counts.scored} scored, {counts.unreadable} unreadable")
+        pending = []
+    click.echo(_next(made, pending=bool(pending)))
+
+
+def _enqueue(
+    database: Database, order: Order, rows: Iterator[Listed]
+) -> tuple[list[Made], list[int]]:
+    """The order's runs, and the numbers of those that owe something."""
     made = _make_runs(database, order)
     listings = _list(database, made, rows)
     _join(database, order, made)
@@ -41,14 +56,11 @@ def run_order(order: Order, rows: Iterator[Listed], *, wait: bool) -> None:
         click.echo(_summary(one, listing, counts))
         if counts.pending:
             pending.append(one.run_id)
+    batches = publish_owed(database, pending) if pending else 0
     if pending:
-        click.echo(f"{publish_owed(database, pending)} batches enqueued")
-    if wait:
-        for run_id in pending:
-            counts = _wait(database, run_id)
-            click.echo(f"run {run_id}: {counts.scored} scored, {counts.unreadable} unreadable")
-        pending = []
-    click.echo(_next(made, pending=bool(pending)))
+        click.echo(f"{batches} batches enqueued")
+    tracing.note([one.run_id for one in made], batches)
+    return made, pending
 
 
 def _make_runs(database: Database, order: Order) -> list[Made]:

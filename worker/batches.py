@@ -31,6 +31,7 @@ from db.runs import Needs, needs_of
 from db.session import Database
 from model.errors import CheckpointError, ImageError
 from model.manifest import shown
+from worker import metrics, tracing
 from worker.at_work import AtWork
 from worker.pace import Pace
 from worker.patience import Patience
@@ -222,6 +223,9 @@ class BatchScoring:
         seconds = seconds.plus(Seconds(write=time.perf_counter() - wrote))
         errors = sum(outcome.error is not None for outcome in outcomes)
         rate = self._pace.add(len(work))
+        needs = [self._needs_of(batch.run_id) for batch in batches]
+        metrics.batches_ended(needs, outcomes, seconds, rate)
+        tracing.stages(seconds)
         log.info("%s", _line(batches, len(work), errors, seconds, rate))
 
     def _outcomes(self, work: list[Work]) -> tuple[list[Outcome], Seconds]:

@@ -22,10 +22,12 @@ from model.card import read_checkpoint_card
 from model.errors import CheckpointError
 from model.feature_cache import feature_folder
 from model.settings import Root, data_root
+from worker import metrics, tracing
 from worker.at_work import AtWork
 from worker.batches import BatchScoring
 from worker.celery import app, settings
 from worker.heartbeat import beat
+from worker.metrics_server import MetricsServer
 from worker.patience import Patience
 from worker.profile import Profile
 from worker.publish import broker_name, require_broker
@@ -51,7 +53,8 @@ class Scoring:
     def score(self, key: BatchKey) -> None:
         """Score one batch; without its checkpoint or the ledger, leave it to others."""
         try:
-            self._batches.score(key)
+            with metrics.FAILED.count_exceptions(), tracing.batch(key):
+                self._batches.score(key)
         except click.ClickException as error:
             # The ledger keeps what is owed, and a sweep sends it again.
             log.error("run %d batch %d: %s", *key, error.message)  # noqa: TRY400 - a full sentence
@@ -95,12 +98,15 @@ def scoring() -> Scoring:
 def _start(**_: Any) -> None:  # noqa: ANN401 - celery's own signature
     """Open the ledger and load the checkpoint, or end the worker with one clear line."""
     try:
+        tracing.set_up()
+        metrics_server = MetricsServer(settings.metrics_port)
         require_broker()
         database, root = open_database(), data_root()
         first = _wanted_first(database)
         process = Scoring(database, make_engine(root))
         if first is not None and not _is_prepared(process, first):
             first = None
+        metrics_server.start(database, first)
     except click.ClickException as error:
         # Any other exception would be logged, and the worker would take tasks regardless.
         raise SystemExit(f"Error: {error.message}") from error

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from kombu.exceptions import BatchPublishError, KombuError
 
 from db.ledger import BatchKey
+from worker import tracing
 from worker.broker import BrokerError, without_password
 from worker.celery import app, settings
 from worker.tasks import score_batch
@@ -17,13 +18,14 @@ def publish(batches: Iterable[BatchKey]) -> None:
     Raises:
         BrokerError: the broker does not answer; some messages may have reached it.
     """
+    traced = tracing.headers()
     with (
         _plain_errors(),
         app.producer_pool.acquire(block=True) as producer,
         producer.batch(),
     ):
         for batch in batches:
-            score_batch.apply_async(tuple(batch), producer=producer)
+            score_batch.apply_async(tuple(batch), producer=producer, headers=traced)
 
 
 def require_broker() -> None:

@@ -13,7 +13,8 @@ class WorkerSettings(BaseSettings):
     is how long an image may take.
 
     With `SIGNING_KEY` and `SIGNING_CERTIFICATE` (PEM files, RSA) and `SIGNING_CERTIFICATES` (a
-    folder of them) messages are signed, and unsigned ones refused.
+    folder of them) messages are signed, and unsigned ones refused. With `METRICS_PORT` a worker
+    serves its metrics there.
     """
 
     broker_url: str = ""
@@ -23,3 +24,4 @@ class WorkerSettings(BaseSettings):
     signing_certificate: str = ""
     signing_certificates: str = ""
     hang_seconds: str = ""  # as text, so that a bad one can be told in a sentence
+    metrics_port: str = ""  # read by `worker.metrics_server`: the producer does not mind a bad one

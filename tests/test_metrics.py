@@ -1,0 +1,205 @@
+"""A worker's metrics, fetched as Prometheus fetches them, against what the ledger holds."""
+
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+import yaml
+from colours import draw_number
+from processes import PROJECT, Process, Site, error_lines, stub_checkpoint
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from servers import RedisServer, free_port
+
+from worker.metrics_server import MetricsError, MetricsServer
+
+BATCH = 10
+Samples = dict[tuple[str, ...], float]
+
+
+def metrics_site(folder: Path, **settings: str) -> Site:
+    """A folder with the stub's checkpoint, whose worker serves its metrics on a free port."""
+    path = os.pathsep.join([str(PROJECT), str(PROJECT / "tests")])
+    checkpoint = str(stub_checkpoint(folder))
+    return Site(
+        folder, {"CHECKPOINT": checkpoint, "PYTHONPATH": path, "METRICS_PORT": "0", **settings}
+    )
+
+
+@pytest.fixture(params=["embedded", "servers"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
+    """On the embedded broker with SQLite, and on Redis with PostgreSQL."""
+    if request.param == "embedded":
+        return metrics_site(tmp_path)
+    redis: RedisServer = request.getfixturevalue("redis")
+    address: str = request.getfixturevalue("postgres_url")
+    return metrics_site(tmp_path, BROKER_URL=redis.url, DATABASE_URL=address)
+
+
+class Scraped:
+    """A worker under way, and its metrics."""
+
+    def __init__(self, worker: Process) -> None:
+        self.worker = worker
+        worker.await_output("metrics on port")
+        (self._port,) = re.findall(r"^metrics on port (\d+)", worker.output, re.MULTILINE)
+
+    def families(self) -> list[Metric]:
+        with urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=10) as answer:
+            return list(text_string_to_metric_families(answer.read().decode()))
+
+    def samples(self) -> Samples:
+        """(name, label values...) to value, the names without `dermscore_`."""
+        return {
+            (sample.name.removeprefix("dermscore_"), *sample.labels.values()): sample.value
+            for family in self.families()
+            for sample in family.samples
+        }
+
+    def await_samples(self, condition: Callable[[Samples], object], what: str) -> Samples:
+        """The first samples for which the condition holds."""
+        found: list[Samples] = []
+
+        def holds() -> bool:
+            found[:] = [self.samples()]
+            return bool(condition(found[0]))
+
+        self.worker.await_true(holds, what)
+        return found[0]
+
+
+@contextmanager
+def scraped_worker(site: Site) -> Iterator[Scraped]:
+    with site.start("celery", "-A", "stub_worker", "worker") as worker:
+        yield Scraped(worker)
+
+
+def images_by_outcome(samples: Samples) -> dict[str, float]:
+    """Those outcomes that any image had."""
+    return {key[1]: value for key, value in samples.items() if key[0] == "images_total" and value}
+
+
+def outcomes_in(site: Site) -> dict[str, float]:
+    """The same from the ledger."""
+    query = "SELECT coalesce(error, 'scored'), count(*) FROM predictions GROUP BY 1"
+    return dict(site.ledger.rows(query))  # type: ignore[arg-type]
+
+
+def test_counts_follow_the_ledger_during_a_run_and_equal_it_afterwards(site: Site) -> None:
+    rows = "".join(f"{at}.jpg\n" for at in range(8 * BATCH - 3))
+    (site.folder / "manifest.csv").write_text(f"path\n{rows}")
+    site.settings.update(STUB_MODE="wait", STUB_SECONDS="0.5")
+    site.succeed("producer", "enqueue", "manifest.csv", "--batch-size", str(BATCH))
+    with scraped_worker(site) as worker:
+        before = worker.samples()
+        during = worker.await_samples(lambda found: found["batches_total",] > 1, "begun")
+        stored = outcomes_in(site)
+        assert 0 < images_by_outcome(during)["scored"] <= stored["scored"]
+        assert during["batches_total",] < 8
+        assert during["images_per_second",] > 0
+        assert before["owed_batches",] > 0
+        worker.worker.await_true(lambda: not site.ledger.unfinished(), "finished")
+        after = worker.await_samples(lambda found: found["owed_batches",] == 0, "nothing owed")
+    assert images_by_outcome(after) == outcomes_in(site) == {"scored": 8 * BATCH - 3}
+    assert after["batches_total",] == 8
+    assert after["failed_batches_total",] == 0
+    assert after["queue_length",] == after["leased_batches",] == 0
+    ((digest, compute, write),) = site.ledger.rows(
+        "SELECT digest, sum(compute_seconds), sum(write_seconds) FROM batches "
+        "JOIN runs ON runs.id = run_id JOIN checkpoints ON checkpoints.id = checkpoint_id "
+        "GROUP BY digest"
+    )
+    assert after["checkpoint_info", digest, "float32"] == 1
+    assert after["stage_seconds_total", "compute"] == pytest.approx(compute)
+    assert after["stage_seconds_total", "write"] >= write > 0, "the ledger's ends before the commit"
+
+
+def asked_for() -> set[str]:
+    """The metrics that Grafana's dashboard and Prometheus's alerts name."""
+    deploy = PROJECT / "deploy"
+    dashboard = json.loads((deploy / "grafana/dashboards/dermscore.json").read_text())
+    alerts = yaml.safe_load((deploy / "prometheus/alerts.yml").read_text())
+    queries = [rule["expr"] for group in alerts["groups"] for rule in group["rules"]]
+    queries += [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    names = set(re.findall(r"\b(?:dermscore|process)_\w+", " ".join(queries)))
+    assert len(names) > 10
+    return names
+
+
+def test_each_kind_of_outcome_is_counted_apart(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for at in range(15):
+        (data / f"{at}.png").write_bytes(draw_number(at))
+    (data / "empty.png").touch()
+    for name in ("text.png", "words.png"):
+        (data / name).write_text("no image")
+    site = metrics_site(tmp_path, STUB_MODE="colour")
+    site.succeed("producer", "enqueue", "data", "--batch-size", str(BATCH))
+    with scraped_worker(site) as worker:
+        worker.worker.await_true(lambda: not site.ledger.unfinished(), "finished")
+        after = worker.await_samples(lambda found: found["batches_total",] == 2, "both counted")
+        families = worker.families()
+    sampled = {sample.name for family in families for sample in family.samples}
+    served = sampled | {family.name for family in families}  # of the GPU there is no sample
+    assert asked_for() <= served, "dashboard and alerts ask for what there is"
+    page = (PROJECT / "docs" / "deployment.md").read_text()
+    documented = set(re.findall(r"`(dermscore_\w+)(?:{[\w,]+})?`", page))
+    assert documented == {name for name in sampled if name.startswith("dermscore_")} | {
+        "dermscore_gpu_memory_bytes"
+    }
+    assert images_by_outcome(after) == outcomes_in(site)
+    assert images_by_outcome(after) == {"scored": 15, "empty": 1, "not_an_image": 2}
+
+
+def test_a_broker_that_is_away_is_said_and_costs_no_other_figure(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    site = metrics_site(tmp_path, BROKER_URL=redis.url)
+    with scraped_worker(site) as worker:
+        assert worker.samples()["broker_reachable",] == 1
+        redis.stop()
+        away = worker.await_samples(lambda found: not found["broker_reachable",], "away")
+        assert math.isnan(away["queue_length",])
+        assert away["owed_batches",] == 0
+        assert away["database_reachable",] == 1
+
+
+def test_a_port_that_is_taken_ends_the_worker_with_one_line(tmp_path: Path) -> None:
+    site = metrics_site(tmp_path)
+    port = free_port()
+    site.settings["METRICS_PORT"] = str(port)
+    with scraped_worker(site):
+        second = site.run("celery", "-A", "stub_worker", "worker", "-n", "second@%h")
+    assert second.code == 1
+    (line,) = error_lines(second.stderr)
+    assert line.startswith(f"Error: METRICS_PORT={port}: Address already in use; ")
+
+
+@pytest.mark.parametrize("setting", ["http", "-1", "65536", "9" * 30, "80.5", "٣"])
+def test_what_is_no_port_is_refused(setting: str) -> None:
+    with pytest.raises(MetricsError) as refused:
+        MetricsServer(setting)
+    assert refused.value.message == (
+        f"METRICS_PORT={setting} is not a port, a whole number from 0 to 65535"
+    )
+
+
+def test_a_worker_says_so_in_one_line(tmp_path: Path) -> None:
+    site = metrics_site(tmp_path, METRICS_PORT="http")
+    done = site.run("celery", "-A", "stub_worker", "worker")
+    assert done.code == 1
+    assert len(error_lines(done.stderr)) == 1
+
+
+def test_nothing_is_served_unless_a_port_is_named(tmp_path: Path) -> None:
+    site = metrics_site(tmp_path, METRICS_PORT="")
+    with site.start("celery", "-A", "stub_worker", "worker", "--drain") as worker:
+        assert worker.await_end() == 0
+        assert "metrics on port" not in worker.output

@@ -1,0 +1,104 @@
+"""What a worker counts for Prometheus; `worker.metrics_server` serves it.
+
+Counters count what this process did since it began, and end with it; what is stored is in the
+ledger. They are summed over workers, so that no metric carries a worker's name.
+"""
+
+import time
+from collections import Counter as Tally
+from collections.abc import Iterable, Sequence
+from typing import get_args
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from db.outcomes import Outcome, Seconds
+from db.runs import Needs
+from model.errors import ErrorCode
+from worker.pace import WINDOW_SECONDS
+
+SCORED = "scored"
+
+# Else a second series for each, of the time it began.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+
+IMAGES = Counter(
+    "dermscore_images",
+    "Images that got their outcome: scored, or the code of the error.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+BATCHES = Counter("dermscore_batches", "Batches scored and stored.", registry=REGISTRY)
+FAILED = Counter(
+    "dermscore_failed_batches",
+    "Batches given back to others: the ledger or the checkpoint could not be had.",
+    registry=REGISTRY,
+)
+SECONDS = Counter(
+    "dermscore_stage_seconds",
+    "Seconds spent on batches, by stage.",
+    ["stage"],
+    registry=REGISTRY,
+)
+CHECKPOINT = Gauge(
+    "dermscore_checkpoint_info",
+    "1 for each checkpoint that this worker has loaded: SHA-256 digest and precision.",
+    ["digest", "precision"],
+    registry=REGISTRY,
+)
+
+# A series that is there from the start has a rate from the first image on.
+for _outcome in (SCORED, *get_args(ErrorCode)):
+    IMAGES.labels(_outcome)
+for _stage in Seconds._fields:
+    SECONDS.labels(_stage)
+
+
+class Rate:
+    """Images per second as the log has it, 0 once no batch has ended for a minute."""
+
+    def __init__(self) -> None:
+        self._latest = (-WINDOW_SECONDS, 0.0)
+
+    def set(self, rate: float) -> None:
+        """A batch has ended, and this is the pace with it."""
+        self._latest = (time.monotonic(), rate)
+
+    def now(self) -> float:
+        """Images per second."""
+        ended, rate = self._latest
+        return rate if time.monotonic() < ended + WINDOW_SECONDS else 0.0
+
+
+_rate = Rate()
+Gauge(
+    "dermscore_images_per_second",
+    "Pace of the last minute, or since this worker was last without any batch.",
+    registry=REGISTRY,
+).set_function(_rate.now)
+
+
+def batches_ended(
+    needs: Iterable[Needs], outcomes: Sequence[Outcome], seconds: Seconds, rate: float
+) -> None:
+    """Count batches that were stored together, one for each of `needs`, and their outcomes."""
+    for one in needs:
+        BATCHES.inc()
+        checkpoint_loaded(one)
+    for outcome, images in Tally(outcome.error or SCORED for outcome in outcomes).items():
+        IMAGES.labels(outcome).inc(images)
+    for stage, spent in seconds._asdict().items():
+        SECONDS.labels(stage).inc(spent)
+    _rate.set(rate)
+
+
+def checkpoint_loaded(needs: Needs) -> None:
+    """Name a checkpoint that this worker has loaded."""
+    CHECKPOINT.labels(needs.digest, needs.precision).set(1)

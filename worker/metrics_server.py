@@ -1,0 +1,153 @@
+"""Serves a worker's metrics to Prometheus when `METRICS_PORT` is set."""
+
+import logging
+import math
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TypeVar
+
+import click
+from prometheus_client import Gauge, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from db.errors import DatabaseError
+from db.owed import Owed, count_owed
+from db.runs import Needs
+from db.session import Database
+from worker.broker import BrokerError
+from worker.metrics import REGISTRY, checkpoint_loaded
+from worker.publish import waiting_messages
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+HIGHEST_PORT = 65_535
+# How old a figure of the ledger or the queue may be; as often as a worker's upkeep looks.
+LOOK_SECONDS = 5.0
+
+
+class MetricsError(click.ClickException):
+    """The metrics cannot be served; the message names the variable."""
+
+
+class MetricsServer:
+    """Answers `GET /metrics` from `start` on; without a setting it does nothing."""
+
+    def __init__(self, setting: str) -> None:
+        """Read the port, which 0 leaves to the system.
+
+        Raises:
+            MetricsError: it is no port.
+        """
+        self._port = _port(setting.strip())
+
+    def start(self, database: Database, loaded: Needs | None) -> None:
+        """Serve, on all addresses of this machine, and say where; `loaded` is the checkpoint.
+
+        Whoever gets an answer may take the worker as ready.
+
+        Raises:
+            MetricsError: the port cannot be had.
+        """
+        if self._port is None:
+            return
+        if loaded is not None:
+            checkpoint_loaded(loaded)
+        surroundings = Surroundings(database, waiting_messages)
+        surroundings.look()
+        try:
+            server, _ = start_http_server(self._port, registry=REGISTRY)
+        except OSError as error:
+            raise MetricsError(
+                f"METRICS_PORT={self._port}: {error.strerror}; several workers on one machine need "
+                "a port each, and 0 takes any that is free"
+            ) from error
+        surroundings.keep_looking()
+        REGISTRY.register(GpuMemory())
+        click.echo(f"metrics on port {server.server_port}, at /metrics", err=True)
+
+
+def _port(setting: str) -> int | None:
+    if not setting:
+        return None
+    if not setting.isascii() or not setting.isdecimal() or int(setting[:9]) > HIGHEST_PORT:
+        raise MetricsError(
+            f"METRICS_PORT={setting[:40]} is not a port, a whole number from 0 to {HIGHEST_PORT}"
+        )
+    return int(setting)
+
+
+class Surroundings:
+    """What is owed and what waits, as this worker sees it.
+
+    A thread looks, and not the scrape: Prometheus would give up waiting for a server that is away,
+    and lose the other figures just when they are wanted.
+    """
+
+    def __init__(self, database: Database, waiting: Callable[[], int]) -> None:
+        self._database, self._waiting = database, waiting
+        self._queued = _gauge("queue_length", "Messages that wait in the queue.")
+        self._owed = _gauge("owed_batches", "Unfinished batches in the ledger, over all runs.")
+        self._leased = _gauge("leased_batches", "Unfinished batches that a worker works on.")
+        self._broker = _gauge("broker_reachable", "1 while this worker reaches the broker.")
+        self._ledger = _gauge("database_reachable", "1 while this worker reaches the database.")
+
+    def keep_looking(self) -> None:
+        """Look every few seconds until the process ends."""
+        threading.Thread(target=self._run, daemon=True, name="metrics").start()
+
+    def look(self) -> None:
+        """Bring the figures up to date; one that is not to be had is not a number."""
+        queued = _unless_away(self._waiting)
+        self._broker.set(queued is not None)
+        self._queued.set(math.nan if queued is None else queued)
+        owed = _unless_away(self._count)
+        self._ledger.set(owed is not None)
+        self._owed.set(math.nan if owed is None else owed.unfinished)
+        self._leased.set(math.nan if owed is None else owed.leased)
+
+    def _count(self) -> Owed:
+        with self._database.read() as session:
+            return count_owed(session)
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(LOOK_SECONDS):
+            try:
+                self.look()
+            except Exception:
+                # A thread that ended here would serve old figures for good.
+                log.exception("metrics: a look at queue and ledger failed; it goes on")
+
+
+def _gauge(name: str, meaning: str) -> Gauge:
+    return Gauge(f"dermscore_{name}", meaning, registry=REGISTRY)
+
+
+def _unless_away(ask: Callable[[], T]) -> T | None:
+    try:
+        return ask()
+    except (BrokerError, DatabaseError):  # the upkeep logs it
+        return None
+
+
+class GpuMemory(Collector):
+    """TensorFlow's memory on this worker's GPU, if there is one. Untested on a GPU."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Bytes now and at most; nothing where no GPU is in use."""
+        family = GaugeMetricFamily(
+            "dermscore_gpu_memory_bytes", "TensorFlow's memory on the GPU.", labels=["kind"]
+        )
+        if "model.runtime" in sys.modules:  # TensorFlow is never imported for a metric
+            from model.runtime import gpus, tf
+
+            with suppress(ValueError):  # a device that does not say costs no other figure
+                used = tf.config.experimental.get_memory_info("GPU:0") if gpus else {}
+                for kind, size in used.items():
+                    family.add_metric([kind], size)
+        yield family
