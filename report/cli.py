@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from report.commands import Subcommands
 from report.threshold import ThresholdType, choose
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 UNFINISHED = 3  # exit code
 
 
-@click.group(invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
+@click.group(cls=Subcommands, invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
 @click.option("--run", help="Number or name of the run.  [default: the newest]")
 @click.option(
     "--threshold",

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.metrics import roc_auc_score, roc_curve
 from statsmodels.stats.proportion import proportion_confint
 
-Labels = npt.NDArray[np.integer]
-Floats = npt.NDArray[np.float64]
+from report.arrays import Floats, Labels
 
 
 @dataclass(frozen=True, slots=True)

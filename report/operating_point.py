@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from report.metrics import Floats, Labels
+from report.arrays import Floats, Labels
 
 
 def threshold_for_sensitivity(labels: Labels, scores: Floats, target: float) -> float:

@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from report.arrays import Floats, Labels
 from report.contents import SYNTHETIC, Report
-from report.metrics import Floats, Labels, roc_points
+from report.metrics import roc_points
 from report.threshold import Threshold
 
 CLASSES = ("benign", "malignant")

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from db import results, runs
 from db.tables import Checkpoint, Run
+from report.arrays import Floats, Labels
 from report.contents import CheckpointFacts, Flow, RunFacts, is_synthetic
-from report.metrics import Floats, Labels
 
 
 class Stored(NamedTuple):

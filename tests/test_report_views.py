@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from report.arrays import Floats, Labels
 from report.contents import SYNTHETIC, CheckpointFacts, Flow, Report, RunFacts
-from report.metrics import Floats, Labels, measure
+from report.metrics import measure
 from report.plots import draw_confusion, draw_roc
 from report.text import render
 from report.threshold import Threshold
