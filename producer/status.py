@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from db.results import errors, pace, progress
 from db.runs import all_runs, checkpoint_of, get_run
-from db.tables import Run
+from db.tables import Checkpoint, Run
 
 # Wide enough that no file name is folded in a log.
 PLAIN_WIDTH = 140
@@ -41,8 +41,13 @@ def _row(session: Session, run: Run) -> list[str]:
     return [
         f"{run.id} {run.name or ''}".rstrip(),
         run.source,
-        checkpoint_of(session, run).digest[:12],
+        _checkpoint(checkpoint_of(session, run)),
         begun,
         *map(str, counts),
         rate,
     ]
+
+
+def _checkpoint(checkpoint: Checkpoint) -> str:
+    # A digest here is one that `producer enqueue` could be given the file of.
+    return "imported" if checkpoint.imported else checkpoint.digest[:12]
