@@ -48,9 +48,7 @@ def read_csv(path: Path) -> CsvFile:
     return CsvFile(path, hashlib.sha256(content).hexdigest(), columns, rows)
 
 
-def find_column(
-    file: CsvFile, asked: str | None, known: Sequence[str], option: str
-) -> str:
+def find_column(file: CsvFile, asked: str | None, known: Sequence[str], option: str) -> str:
     """The column that was asked for, or the only one that is called by one of the `known` names.
 
     Args:

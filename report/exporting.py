@@ -31,19 +31,34 @@ class Origin(NamedTuple):
     checkpoint: str
 
 
-def write_csv(file: TextIO, chunks: Chunks, origin: Origin) -> int:
-    """A header and a row for each image; returns how many images."""
+class Written(NamedTuple):
+    """How many images a file holds, and how many it cannot hold for want of a score."""
+
+    images: int
+    left_out: int = 0
+
+
+def write_file(layout: str, path: str, chunks: Chunks, origin: Origin) -> Written:
+    """Write `csv`, `parquet` or `isic` to the file of this name; "-" is standard output."""
+    if layout == "parquet":
+        return _write_parquet(path, chunks, origin)
+    with click.open_file(path, "w", encoding="utf-8") as file:
+        return write_isic(file, chunks) if layout == "isic" else write_csv(file, chunks, origin)
+
+
+def write_csv(file: TextIO, chunks: Chunks, origin: Origin) -> Written:
+    """A header and a row for each image."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     written = 0
     for chunk in chunks:
         writer.writerows(tuple(map(safe_cell, row)) for row in _rows(chunk, origin))
         written += len(chunk)
-    return written
+    return Written(written)
 
 
-def write_parquet(path: str, chunks: Chunks, origin: Origin) -> int:
-    """The same columns, typed, with a row group for each chunk; returns how many images."""
+def _write_parquet(path: str, chunks: Chunks, origin: Origin) -> Written:
+    """The same columns as CSV, typed, with a row group for each chunk."""
     import pyarrow as pa  # deferred: 0.2 s that CSV need not wait for
     from pyarrow import parquet
 
@@ -55,11 +70,11 @@ def write_parquet(path: str, chunks: Chunks, origin: Origin) -> int:
             arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
             written += len(chunk)
-    return written
+    return Written(written)
 
 
-def write_isic(file: TextIO, chunks: Chunks) -> tuple[int, int]:
-    """A row for each scored image, the id being its file's name; returns images and left out.
+def write_isic(file: TextIO, chunks: Chunks) -> Written:
+    """A row for each scored image, its id being the name of its file.
 
     Raises:
         ExportError: two images have one id.
@@ -80,7 +95,7 @@ def write_isic(file: TextIO, chunks: Chunks) -> tuple[int, int]:
             )
         seen[name] = image.path
         writer.writerow((safe_cell(name), float(image.score), NO_INFORMATION))
-    return len(seen), listed - len(seen)
+    return Written(len(seen), listed - len(seen))
 
 
 def isic_id(path: str) -> str:

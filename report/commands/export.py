@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from report.exporting import Chunks, Origin
+    from report.exporting import Chunks, Origin, Written
 
 
 @click.command()
@@ -45,47 +44,34 @@ def command(run: str, layout: str, output: Path | None) -> None:
     with closing(open_database(must_exist=True)) as database, database.read() as session:
         stored = finished_run(session, run)
         chunks = stream_images(session, stored.run.number)
-        _write(layout, output, chunks, Origin(stored.run.number, stored.checkpoint.digest))
+        origin = Origin(stored.run.number, stored.checkpoint.digest)
+        written = _write(layout, output, chunks, origin)
+    _tell(written, output)
 
 
-def _write(layout: str, output: Path | None, chunks: Chunks, origin: Origin) -> None:
+def _write(layout: str, output: Path | None, chunks: Chunks, origin: Origin) -> Written:
+    from report.exporting import write_file  # deferred, as above
+
     if output is None:
-        _write_text(layout, sys.stdout.fileno(), chunks, origin)
-        return
+        return write_file(layout, "-", chunks, origin)
     # Whole or not at all: half a file looks like a whole one.
     draft = output.with_name(f".{output.name}.part")
     try:
-        if layout == "parquet":
-            from report.exporting import write_parquet
-
-            _tell(write_parquet(str(draft), chunks, origin), 0)
-        else:
-            _write_text(layout, draft, chunks, origin)
+        written = write_file(layout, str(draft), chunks, origin)
         draft.replace(output)
     except OSError as error:
         raise click.ClickException(f"cannot write {output}: {error.strerror or error}") from error
     finally:
         draft.unlink(missing_ok=True)
-    click.echo(f"wrote {output}", err=True)
+    return written
 
 
-def _write_text(layout: str, to: Path | int, chunks: Chunks, origin: Origin) -> None:
-    from report.exporting import write_csv, write_isic
-
-    # Line ends and encoding are the file's own, whatever the platform and the terminal.
-    with open(to, "w", encoding="utf-8", newline="", closefd=to is not int) as file:  # noqa: PTH123
-        if layout == "csv":
-            _tell(write_csv(file, chunks, origin), 0)
-        else:
-            _tell(*write_isic(file, chunks))
-
-
-def _tell(images: int, left_out: int) -> None:
+def _tell(written: Written, output: Path | None) -> None:
     # stderr, so that what is piped on stays clean
-    click.echo(f"{images} images", err=True)
-    if left_out:
+    click.echo(f"wrote {written.images} images{f' to {output}' if output else ''}", err=True)
+    if written.left_out:
         click.echo(
-            f"warning: {left_out} images without a score are left out, and the challenge's scorer "
-            "refuses a file that lacks images",
+            f"warning: {written.left_out} images without a score are left out, and the "
+            "challenge's scorer refuses a file that lacks images",
             err=True,
         )
