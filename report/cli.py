@@ -19,15 +19,14 @@ if TYPE_CHECKING:
 # sqlalchemy, numpy, scikit-learn, statsmodels, matplotlib and rich are imported where they are
 # used: together they take three seconds, and `report --help` must answer in under half of one.
 
-UNFINISHED = 3  # exit code
-
 
 @click.group(cls=Subcommands, invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
 @click.option("--run", help="Number or name of the run.  [default: the newest]")
 @click.option(
     "--threshold",
     type=ThresholdType(),
-    help="Positive when score >= threshold, in [0, 1].  [default: the model card's]",
+    help="Positive when score >= threshold, in [0, 1].  [default: the one of choose-threshold, or "
+    "the model card's]",
 )
 @click.option(
     "--by",
@@ -76,34 +75,31 @@ def main(
         report --threshold 0.23
         report --run 3 --by sex --format json --output figures
 
-    A threshold given here is reported as exploratory, one of the model card as prespecified.
+    A threshold given here is reported as exploratory, one of the model card, or chosen on another
+    run by choose-threshold, as prespecified.
     The exit code is 3 while images of the run are pending.
     """
     if context.invoked_subcommand is not None:
         return
-    stored = _read(context, run, by)
+    stored = _read(run, by)
     report = _measure(stored, threshold, confidence, prevalence)
     click.echo(_show(report, layout))
     if output is not None:
         _draw(output, report, stored)
 
 
-def _read(context: click.Context, run: str | None, by: tuple[str, ...]) -> Stored:
+def _read(run: str | None, by: tuple[str, ...]) -> Stored:
     from db.session import open_database
-    from report.read import UnfinishedRunError, read_run
+    from report.asking import finished_run
 
     with closing(open_database(must_exist=True)) as database, database.read() as session:
-        try:
-            return read_run(session, run, by)
-        except UnfinishedRunError as error:
-            click.echo(error, err=True)
-            context.exit(UNFINISHED)
+        return finished_run(session, run, by)
 
 
 def _measure(
     stored: Stored, threshold: float | None, confidence: float, prevalence: float | None
 ) -> Report:
-    chosen = choose(threshold, stored.card)
+    chosen = choose(threshold, stored.card, stored.chosen)
     from report.contents import Report
     from report.metrics import measure
     from report.subgroups import by_subgroup

@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePath
-from typing import Any, NamedTuple, TextIO
+from typing import IO, Any, NamedTuple
 
 import click
 
@@ -46,7 +46,7 @@ def write_file(layout: str, path: str, chunks: Chunks, origin: Origin) -> Writte
         return write_isic(file, chunks) if layout == "isic" else write_csv(file, chunks, origin)
 
 
-def write_csv(file: TextIO, chunks: Chunks, origin: Origin) -> Written:
+def write_csv(file: IO[str], chunks: Chunks, origin: Origin) -> Written:
     """A header and a row for each image."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -59,7 +59,8 @@ def write_csv(file: TextIO, chunks: Chunks, origin: Origin) -> Written:
 
 def _write_parquet(path: str, chunks: Chunks, origin: Origin) -> Written:
     """The same columns as CSV, typed, with a row group for each chunk."""
-    import pyarrow as pa  # deferred: 0.2 s that CSV need not wait for
+    # Deferred: 0.2 s that CSV need not wait for.
+    import pyarrow as pa  # type: ignore[import-untyped]
     from pyarrow import parquet
 
     schema = pa.schema([(name, _parquet_type(pa, name)) for name in COLUMNS])
@@ -73,7 +74,7 @@ def _write_parquet(path: str, chunks: Chunks, origin: Origin) -> Written:
     return Written(written)
 
 
-def write_isic(file: TextIO, chunks: Chunks) -> Written:
+def write_isic(file: IO[str], chunks: Chunks) -> Written:
     """A row for each scored image, its id being the name of its file.
 
     Raises:

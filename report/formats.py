@@ -50,6 +50,9 @@ def as_dict(report: Report) -> dict[str, Any]:
     threshold: dict[str, Any] = {"value": report.threshold.value, "kind": report.threshold.kind}
     if report.threshold.how is not None:
         threshold["how"] = report.threshold.how
+    if (chosen := report.threshold.chosen_on) is not None:
+        threshold["chosen_on"] = {"run": chosen.run, "source": chosen.source, "date": chosen.date}
+        threshold["same_images"] = chosen.same_images
     figures = report.figures
     return {
         "run": asdict(report.run),

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from report.metrics import Confusion
+from report.confusion import Confusion
 
 # As they are printed, and by what names they are known.
 NAMES = {
@@ -125,23 +125,19 @@ def culprits(claim: Claim) -> list[str]:
 
 def figure_of(name: str, table: Confusion) -> Fraction | None:
     """A figure of a table, exactly; None where it is undefined."""
-    match name:
-        case "sens":
-            return _ratio(table.tp, table.malignant)
-        case "spec":
-            return _ratio(table.tn, table.benign)
-        case "acc":
-            return _ratio(table.tp + table.tn, table.total)
-        case "ppv":
-            return _ratio(table.tp, table.tp + table.fp)
-        case "npv":
-            return _ratio(table.tn, table.tn + table.fn)
-        case "f1":
-            return _ratio(2 * table.tp, 2 * table.tp + table.fp + table.fn)
-    sensitivity, specificity = figure_of("sens", table), figure_of("spec", table)
-    if sensitivity is None or specificity is None:
-        return None
-    return (sensitivity + specificity) / 2
+    if name == "bacc":
+        both = figure_of("sens", table), figure_of("spec", table)
+        return None if both[0] is None or both[1] is None else (both[0] + both[1]) / 2
+    tp, tn = table.tp, table.tn
+    part, whole = {
+        "sens": (tp, table.malignant),
+        "spec": (tn, table.benign),
+        "acc": (tp + tn, table.total),
+        "ppv": (tp, table.positive),
+        "npv": (tn, table.negative),
+        "f1": (2 * tp, table.malignant + table.positive),
+    }[name]
+    return Fraction(part, whole) if whole else None
 
 
 def _known(name: str) -> str | None:
@@ -182,7 +178,10 @@ def _figure(name: str, text: str) -> Published:
 
 def _mlscorecheck(claim: Claim) -> Mapping[str, Any]:
     logging.getLogger("mlscorecheck").setLevel(logging.ERROR)
-    from mlscorecheck.check.binary import check_1_testset_no_kfold  # deferred: takes half a second
+    # Deferred: it takes half a second.
+    from mlscorecheck.check.binary import (  # type: ignore[import-untyped]
+        check_1_testset_no_kfold,
+    )
 
     # It sets its own level while it is imported, and then tells every step.
     logging.getLogger("mlscorecheck").setLevel(logging.ERROR)
@@ -222,7 +221,3 @@ def _tables(claim: Claim, tp: list[range], tn: list[range]) -> Iterator[Confusio
 def _gives(table: Confusion, name: str, published: Published) -> bool:
     exact = figure_of(name, table)
     return exact is not None and published.low <= exact <= published.high
-
-
-def _ratio(part: int, whole: int) -> Fraction | None:
-    return Fraction(part, whole) if whole else None

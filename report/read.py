@@ -2,23 +2,28 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
 from sqlalchemy.orm import Session
 
-from db import columns, results, runs
+from db import columns, results, runs, thresholds
 from db.columns import PENDING, SCORED, UNREADABLE, Columns
 from db.tables import Checkpoint, Run
 from report.arrays import Floats, Labels
-from report.contents import CheckpointFacts, Flow, RunFacts, is_synthetic
+from report.contents import CheckpointFacts, Flow, RunFacts, imported_from, is_synthetic
 from report.read_groups import read_groups
 from report.subgroups import Groups
+from report.threshold import ChosenOn
 
 
 class Stored(NamedTuple):
-    """A finished run; `labels` and `scores` are `[analysed]`; `groups` by attribute asked for."""
+    """A finished run; `labels` and `scores` are `[analysed]`; `groups` by attribute asked for.
+
+    `chosen` is the threshold chosen last for its checkpoint.
+    """
 
     run: RunFacts
     checkpoint: CheckpointFacts
@@ -27,6 +32,7 @@ class Stored(NamedTuple):
     labels: Labels
     scores: Floats
     groups: tuple[Groups, ...] = ()
+    chosen: ChosenOn | None = None
 
 
 class UnfinishedRunError(Exception):
@@ -59,6 +65,7 @@ def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> St
         listed.labels[analysed],
         listed.scores[analysed],
         read_groups(session, run.id, by),
+        _chosen(session, run),
     )
 
 
@@ -76,9 +83,20 @@ def _flow(session: Session, run_id: int, listed: Columns, checkpoint: Checkpoint
     )
 
 
+def _chosen(session: Session, run: Run) -> ChosenOn | None:
+    last = thresholds.chosen_last(session, run.checkpoint_id)
+    if last is None:
+        return None
+    # Another run of the same source has the same images; what comes down a pipe has no name.
+    same_images = last.run_id == run.id or (last.source == run.source != "-")
+    date = datetime.fromtimestamp(last.created_at, UTC).strftime("%Y-%m-%d")
+    return ChosenOn(last.value, last.how, last.run_id, last.source, date, same_images)
+
+
 def _facts(checkpoint: Checkpoint) -> CheckpointFacts:
     name = PurePath(checkpoint.path).name
-    return CheckpointFacts(name, checkpoint.digest, is_synthetic(checkpoint.card))
+    card = checkpoint.card
+    return CheckpointFacts(name, checkpoint.digest, is_synthetic(card), imported_from(card))
 
 
 def _trained_on(checkpoint: Checkpoint) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from report.confusion import Confusion
-from report.contents import SYNTHETIC, Flow, Report, trained_on
+from report.contents import SYNTHETIC, Flow, Report, imported, optimistic, trained_on
 from report.figure import Accuracy, Brier, Figure, NetBenefit, Proportion, SpecificityAt
 from report.metrics import Figures
 from report.subgroups import Subgroup
@@ -49,13 +49,19 @@ def figure_sections(figures: Figures) -> list[Section]:
 
 def warnings(report: Report) -> list[str]:
     """What a reader must know before the figures."""
-    said = [SYNTHETIC] if report.checkpoint.synthetic else []
-    return said + ([trained_on(report.flow)] if report.flow.trained_on else [])
+    facts, chosen = report.checkpoint.imported, report.threshold.chosen_on
+    said = [] if facts is None else [imported(facts)]
+    said += [SYNTHETIC] if report.checkpoint.synthetic else []
+    said += [trained_on(report.flow)] if report.flow.trained_on else []
+    return said + ([optimistic(chosen)] if chosen is not None and chosen.same_images else [])
 
 
 def threshold_line(threshold: Threshold) -> str:
     """The threshold, its kind, and how it came about."""
-    if threshold.kind == "exploratory":
+    chosen = threshold.chosen_on
+    if chosen is not None:
+        why = f"chosen on run {chosen.run} of {chosen.source} on {chosen.date}, {chosen.how}"
+    elif threshold.kind == "exploratory":
         why = "given on the command line, so it may have been chosen on these images"
     else:
         why = f"from the model card{f', {threshold.how}' if threshold.how else ''}"
