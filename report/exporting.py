@@ -3,13 +3,13 @@
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import PurePath
 from typing import IO, Any, NamedTuple
 
 import click
 
 from db.export import ExportedImage
 from report.cells import safe_cell
+from report.names import image_name
 
 COLUMNS = (*ExportedImage._fields, "run", "checkpoint")
 # Of ISIC 2017, part 3. Its scorer wants the second disease too, which a dermscore run has no score
@@ -88,7 +88,7 @@ def write_isic(file: IO[str], chunks: Chunks) -> Written:
         listed += 1
         if image.score is None:
             continue
-        name = isic_id(image.path)
+        name = image_name(image.path)
         if name in seen:
             raise ExportError(
                 f"{seen[name]} and {image.path} are both called {name}: the challenge's scorer "
@@ -97,11 +97,6 @@ def write_isic(file: IO[str], chunks: Chunks) -> Written:
         seen[name] = image.path
         writer.writerow((safe_cell(name), float(image.score), NO_INFORMATION))
     return Written(len(seen), listed - len(seen))
-
-
-def isic_id(path: str) -> str:
-    """The name of an image's file without folder and ending, as the challenge knows it."""
-    return PurePath(path).stem
 
 
 def _rows(chunk: Sequence[ExportedImage], origin: Origin) -> Iterator[tuple[Any, ...]]:

@@ -12,6 +12,7 @@ from report.contents import Report
 from report.figure import Figure
 from report.likelihood import AtPrevalence
 from report.subgroups import Subgroup
+from report.threshold import Threshold
 
 # In the order they are printed; the names are those of `report.metrics.Figures`. What has no
 # interval by its nature has no `low` and `high` either.
@@ -47,18 +48,12 @@ def as_json(report: Report) -> str:
 
 def as_dict(report: Report) -> dict[str, Any]:
     """The JSON object before it is text. Keys are only ever added, never renamed."""
-    threshold: dict[str, Any] = {"value": report.threshold.value, "kind": report.threshold.kind}
-    if report.threshold.how is not None:
-        threshold["how"] = report.threshold.how
-    if (chosen := report.threshold.chosen_on) is not None:
-        threshold["chosen_on"] = {"run": chosen.run, "source": chosen.source, "date": chosen.date}
-        threshold["same_images"] = chosen.same_images
     figures = report.figures
     return {
         "run": asdict(report.run),
         "checkpoint": asdict(report.checkpoint),
         "flow": asdict(report.flow),
-        "threshold": threshold,
+        "threshold": threshold_dict(report.threshold),
         "confidence": figures.confidence,
         "confusion": asdict(figures.confusion),
         **{name: _figure(getattr(figures, name), ends) for name, ends in FIGURES.items()},
@@ -70,6 +65,17 @@ def as_dict(report: Report) -> dict[str, Any]:
         "calibration_curve": [_bin(one, figures.confidence) for one in figures.calibration_curve],
         "subgroups": [_subgroup(one) for one in report.subgroups],
     }
+
+
+def threshold_dict(threshold: Threshold) -> dict[str, Any]:
+    """A threshold with its kind and, where that is known, how it was chosen and on which run."""
+    shown: dict[str, Any] = {"value": threshold.value, "kind": threshold.kind}
+    if threshold.how is not None:
+        shown["how"] = threshold.how
+    if (chosen := threshold.chosen_on) is not None:
+        shown["chosen_on"] = {"run": chosen.run, "source": chosen.source, "date": chosen.date}
+        shown["same_images"] = chosen.same_images
+    return shown
 
 
 def as_csv(report: Report) -> str:

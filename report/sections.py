@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from report.confusion import Confusion
-from report.contents import SYNTHETIC, Flow, Report, imported, optimistic, trained_on
+from report.contents import (
+    SYNTHETIC,
+    CheckpointFacts,
+    Flow,
+    Report,
+    imported,
+    optimistic,
+    trained_on,
+)
 from report.figure import Accuracy, Brier, Figure, NetBenefit, Proportion, SpecificityAt
 from report.metrics import Figures
 from report.subgroups import Subgroup
@@ -49,10 +57,15 @@ def figure_sections(figures: Figures) -> list[Section]:
 
 def warnings(report: Report) -> list[str]:
     """What a reader must know before the figures."""
-    facts, chosen = report.checkpoint.imported, report.threshold.chosen_on
+    return warnings_of(report.checkpoint, report.flow, report.threshold)
+
+
+def warnings_of(checkpoint: CheckpointFacts, flow: Flow, threshold: Threshold) -> list[str]:
+    """The same, for a run of which nothing was measured yet."""
+    facts, chosen = checkpoint.imported, threshold.chosen_on
     said = [] if facts is None else [imported(facts)]
-    said += [SYNTHETIC] if report.checkpoint.synthetic else []
-    said += [trained_on(report.flow)] if report.flow.trained_on else []
+    said += [SYNTHETIC] if checkpoint.synthetic else []
+    said += [trained_on(flow)] if flow.trained_on else []
     return said + ([optimistic(chosen)] if chosen is not None and chosen.same_images else [])
 
 

@@ -1,6 +1,6 @@
 """The report for a person at a terminal, or for a file that one will read."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich import box
 from rich.cells import cell_len
@@ -33,6 +33,17 @@ def render(report: Report, *, terminal: bool) -> str:
 def render_figures(threshold: Threshold, figures: Figures, *, terminal: bool) -> str:
     """The 2x2 table and the figures alone, for scores that are in no ledger."""
     return _print(_figures(threshold, figures, _rules(terminal)), terminal=terminal)
+
+
+def render_parts(parts: Sequence[str | Section], *, terminal: bool) -> str:
+    """Lines and tables one under the other, an empty line before and after each table."""
+    rules = _rules(terminal)
+    shown: list[RenderableType] = []
+    for at, part in enumerate(parts):
+        if at and isinstance(part, Section) | isinstance(parts[at - 1], Section):
+            shown.append(Text())
+        shown.append(_table(part, rules) if isinstance(part, Section) else Text(part))
+    return _print(shown, terminal=terminal)
 
 
 def _rules(terminal: bool) -> box.Box | None:
