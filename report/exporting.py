@@ -103,7 +103,7 @@ def _rows(chunk: Sequence[ExportedImage], origin: Origin) -> Iterator[tuple[Any,
     for image in chunk:
         attributes = None
         if image.attributes is not None:
-            attributes = json.dumps(image.attributes, ensure_ascii=False)
+            attributes = json.dumps(image.attributes, ensure_ascii=False, sort_keys=True)
         yield (*image[:-1], attributes, *origin)
 
 
