@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from processes import Ledger
 from sklearn.metrics import roc_curve
@@ -81,6 +81,7 @@ def test_costs_that_are_no_binary_fractions_are_still_equal() -> None:
 
 
 @given(IMAGES)
+@settings(deadline=None)
 def test_cuts_are_scikit_learns(images: Images) -> None:
     labels, scores = arrays(images)
     found = cuts_of(labels, scores)
@@ -91,6 +92,7 @@ def test_cuts_are_scikit_learns(images: Images) -> None:
 
 
 @given(IMAGES, st.floats(0.001, 1))
+@settings(deadline=None)
 def test_the_trainer_and_this_agree(images: Images, target: float) -> None:
     labels, scores = arrays(images)
     at = choose_by(Criterion("sensitivity", target), labels, scores)
@@ -98,6 +100,7 @@ def test_the_trainer_and_this_agree(images: Images, target: float) -> None:
 
 
 @given(IMAGES, st.floats(0.001, 1))
+@settings(deadline=None)
 def test_no_lower_cut_reaches_the_specificity(images: Images, target: float) -> None:
     allowed = sum(label == 0 for label, _ in images) * (1 - target) + 1e-9
     reaching = [cut for cut in cuts(images) if errors_at(images, cut)[1] <= allowed]
@@ -111,6 +114,7 @@ def test_no_lower_cut_reaches_the_specificity(images: Images, target: float) -> 
 
 
 @given(IMAGES)
+@settings(deadline=None)
 def test_no_cut_has_a_higher_youden_index(images: Images) -> None:
     p = sum(label for label, _ in images)
     n = len(images) - p
@@ -126,6 +130,7 @@ def test_no_cut_has_a_higher_youden_index(images: Images) -> None:
 
 
 @given(IMAGES, st.fractions("0.001", 1000), st.fractions("0.001", 1000))
+@settings(deadline=None)
 def test_no_cut_costs_less(images: Images, miss: Fraction, alarm: Fraction) -> None:
     def cost(threshold: float) -> Fraction:
         missed, alarms = errors_at(images, threshold)
