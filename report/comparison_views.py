@@ -11,7 +11,7 @@ from report.cells import safe_cell
 from report.comparing import Comparison, McNemar
 from report.contents import RunFacts
 from report.figure import Figure
-from report.formats import threshold_dict
+from report.formats import checkpoint_dict, threshold_dict
 from report.pairing import LeftOut, Pairs
 from report.read import Stored
 from report.sections import Section, percent, short, threshold_line, warnings_of
@@ -160,7 +160,7 @@ def _as_dict(compared: Compared) -> dict[str, Any]:
     sides = {
         name: {
             "run": asdict(stored.run),
-            "checkpoint": asdict(stored.checkpoint),
+            "checkpoint": checkpoint_dict(stored.checkpoint),
             "threshold": threshold_dict(threshold),
         }
         for name, stored, threshold in zip("ab", compared.runs, compared.thresholds, strict=True)

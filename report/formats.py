@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from report.calibration import Bin, bin_fraction
-from report.contents import Report
+from report.contents import CheckpointFacts, Report
 from report.figure import Figure
 from report.likelihood import AtPrevalence
 from report.subgroups import Subgroup
@@ -51,7 +51,7 @@ def as_dict(report: Report) -> dict[str, Any]:
     figures = report.figures
     return {
         "run": asdict(report.run),
-        "checkpoint": asdict(report.checkpoint),
+        "checkpoint": checkpoint_dict(report.checkpoint),
         "flow": asdict(report.flow),
         "threshold": threshold_dict(report.threshold),
         "confidence": figures.confidence,
@@ -65,6 +65,11 @@ def as_dict(report: Report) -> dict[str, Any]:
         "calibration_curve": [_bin(one, figures.confidence) for one in figures.calibration_curve],
         "subgroups": [_subgroup(one) for one in report.subgroups],
     }
+
+
+def checkpoint_dict(checkpoint: CheckpointFacts) -> dict[str, Any]:
+    """A checkpoint; `imported` is only there where scores were."""
+    return {name: value for name, value in asdict(checkpoint).items() if value is not None}
 
 
 def threshold_dict(threshold: Threshold) -> dict[str, Any]:
