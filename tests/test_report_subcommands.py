@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,3 +45,15 @@ def test_every_subcommand_says_what_it_does() -> None:
             command = main.get_command(context, name)
             assert command is not None
             assert command.help
+
+
+def test_the_help_of_each_waits_for_no_heavy_library() -> None:
+    code = (
+        "import sys; from report.cli import main\n"
+        "for name in main.list_commands(None):\n"
+        "    main([name, '--help'], standalone_mode=False)\n"
+        "heavy = {'numpy', 'pandas', 'sqlalchemy', 'matplotlib', 'pyarrow', 'mlscorecheck'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
