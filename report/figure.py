@@ -1,6 +1,6 @@
 """What every figure is: a value and its interval, or the reason why there is none."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,3 @@ class NetBenefit(Figure):
     """Net benefit beside that of treating everybody; of treating nobody it is 0."""
 
     treat_all: float | None = None
-
-
-def undefined_for(figure: Figure, reason: str) -> Figure:
-    """`figure` without value and interval, for a reason that comes from outside."""
-    return replace(figure, value=None, low=None, high=None, reason=reason)

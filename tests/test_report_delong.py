@@ -1,4 +1,3 @@
-import csv
 import math
 from pathlib import Path
 from statistics import NormalDist
@@ -7,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from isic2017 import submitted
 from sklearn.metrics import roc_auc_score
 
 from report.arrays import Floats, Labels
@@ -143,18 +143,6 @@ def test_two_models_differ_by_z_and_p_of_their_definition() -> None:
 def test_nonsense_is_refused(labels: list[int], scores: list[list[float]], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         delong(np.array(labels, np.int8), scores)
-
-
-def submitted(shared: Path, team: str) -> tuple[Labels, Floats, list[str]]:
-    """Labels, scores and sex of the 600 images of ISIC 2017."""
-    folder = shared / "data" / "isic2017_scores"
-    with (folder / "truth.csv").open(newline="") as file:
-        truth = {row["image_id"]: row for row in csv.DictReader(file)}
-    with (folder / f"{team}.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    labels = np.array([float(truth[row["image_id"]]["melanoma"]) for row in rows]).astype(np.int8)
-    scores = np.array([float(row["melanoma"]) for row in rows])
-    return labels, scores, [truth[row["image_id"]]["sex"] for row in rows]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """The figures beside the first five: by hand, and against the libraries that have them."""
 
-import csv
 import math
 import warnings
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from imblearn.metrics import geometric_mean_score
+from isic2017 import submitted
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import (
     average_precision_score,
@@ -264,17 +264,6 @@ def test_an_interval_widens_with_the_confidence() -> None:
         assert narrow_figure.value == wide_figure.value
         assert wide_figure.low < narrow_figure.low
         assert narrow_figure.high < wide_figure.high
-
-
-def submitted(shared: Path, team: str) -> tuple[Labels, Floats, list[str]]:
-    folder = shared / "data" / "isic2017_scores"
-    with (folder / "truth.csv").open(newline="") as file:
-        truth = {row["image_id"]: row for row in csv.DictReader(file)}
-    with (folder / f"{team}.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    labels = np.array([float(truth[row["image_id"]]["melanoma"]) for row in rows]).astype(np.int8)
-    scores = np.array([float(row["melanoma"]) for row in rows])
-    return labels, scores, [truth[row["image_id"]]["sex"] for row in rows]
 
 
 @pytest.mark.parametrize(
