@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from db.clock import Now
 from db.errors import DatabaseError
 from db.listing import lock_run
-from db.tables import Batch, DeletedRun, Image, Prediction, Run
+from db.runs import checkpoint_of, drop_checkpoint_if_unused
+from db.tables import Batch, ChosenThreshold, DeletedRun, Image, Prediction, Run
 
 # Images of one transaction.
 CHUNK = 10_000
@@ -52,7 +53,17 @@ def delete_images(session: Session, run_id: int) -> int:
     return len(deleted.all())
 
 
+def thresholds_of(session: Session, run_id: int) -> int:
+    """How many thresholds were chosen on the run; they go with it."""
+    chosen = select(func.count()).where(ChosenThreshold.run_id == run_id)
+    return session.scalar(chosen) or 0
+
+
 def delete_run(session: Session, run_id: int) -> None:
     """Delete the run, whose images are gone; its number is never given again."""
+    session.execute(delete(ChosenThreshold).where(ChosenThreshold.run_id == run_id))
+    checkpoint = checkpoint_of(session, session.get_one(Run, run_id))
     session.add(DeletedRun(run_id=run_id))
     session.execute(delete(Run).where(Run.id == run_id))
+    if checkpoint.imported:  # there is no file that another run could use
+        drop_checkpoint_if_unused(session, checkpoint.id)

@@ -40,8 +40,9 @@ def drop_checkpoint_if_unused(session: Session, checkpoint_id: int) -> None:
 
 
 def newest_checkpoint(session: Session) -> Checkpoint | None:
-    """The checkpoint entered last."""
-    return session.scalar(select(Checkpoint).order_by(Checkpoint.id.desc()).limit(1))
+    """The checkpoint entered last that has a model file."""
+    with_file = select(Checkpoint).where(Checkpoint.imported.is_(False))
+    return session.scalar(with_file.order_by(Checkpoint.id.desc()).limit(1))
 
 
 def wanted_first(session: Session) -> Needs | None:

@@ -41,6 +41,8 @@ class Checkpoint(Base):
     digest: Mapped[str] = mapped_column(Text, unique=True)
     path: Mapped[str] = mapped_column(Text)
     card: Mapped[dict[str, Any]] = mapped_column(Json)
+    # Scores that came from elsewhere: `path` is their CSV file, and no worker can load it.
+    imported: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[float] = mapped_column(Double, server_default=Now())
 
 
@@ -124,6 +126,24 @@ class Prediction(Base):
     image_digest: Mapped[str | None] = mapped_column(Text)
     worker: Mapped[str] = mapped_column(Text)
     scored_at: Mapped[float] = mapped_column(Double, server_default=Now())
+
+
+class ChosenThreshold(Base):
+    """A threshold chosen on the scores of one run, for other runs of its checkpoint."""
+
+    __tablename__ = "thresholds"
+    __table_args__ = (
+        CheckConstraint("value >= 0 AND value <= 1", name="threshold_between_0_and_1"),
+        Index("thresholds_by_checkpoint", "checkpoint_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoints.id"))
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
+    kind: Mapped[str] = mapped_column(Text)  # the criterion: sensitivity, specificity, youden, cost
+    value: Mapped[float] = mapped_column(Double)
+    how: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[float] = mapped_column(Double, server_default=Now())
 
 
 class DeletedRun(Base):

@@ -2,7 +2,7 @@
 
 import click
 
-from db.deleting import close_run, delete_images, delete_run
+from db.deleting import close_run, delete_images, delete_run, thresholds_of
 from db.results import progress
 from db.runs import get_run
 from db.session import Database, open_database
@@ -14,15 +14,16 @@ def delete(run: str, *, sure: bool) -> None:
     with database.read() as session:
         found = get_run(session, run)
         run_id, source = found.id, found.source
-        counts = progress(session, run_id)
+        counts, chosen = progress(session, run_id), thresholds_of(session, run_id)
+    thresholds = f", and {chosen} threshold(s) chosen on it," if chosen else ""
     if not sure:
         click.confirm(
             f"run {run_id} of {source}: delete {counts.listed} images with {counts.scored} scores "
-            f"and {counts.unreadable} errors from the database?",
+            f"and {counts.unreadable} errors{thresholds} from the database?",
             abort=True,
         )
     _delete(database, run_id)
-    click.echo(f"run {run_id} is deleted; image files and checkpoint are untouched")
+    click.echo(f"run {run_id}{thresholds} is deleted; image files and checkpoint are untouched")
 
 
 def _delete(database: Database, run_id: int) -> None:

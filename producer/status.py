@@ -64,7 +64,7 @@ def _status(session: Session, run: Run, broker: str | None) -> RunStatus:
         run=run.id,
         name=run.name,
         source=run.source,
-        checkpoint=checkpoint.digest,
+        checkpoint="imported" if checkpoint.imported else checkpoint.digest,
         precision=run.precision,
         begun=run.created_at,
         counts=counts,

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from report.metrics import Figures
-from report.threshold import Threshold
+from report.subgroups import Subgroup
+from report.threshold import ChosenOn, Threshold
 
 SYNTHETIC = "synthetic images: these figures say nothing about patients"
 
@@ -22,11 +23,16 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFacts:
-    """Which model gave the scores; `digest` is the SHA-256 of `file` in hex."""
+    """Which model gave the scores; `digest` is the SHA-256 of `file` in hex.
+
+    `imported` says from which file and column scores came that no checkpoint gave; `digest` is then
+    of both.
+    """
 
     file: str
     digest: str
     synthetic: bool
+    imported: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +54,33 @@ def is_synthetic(card: Mapping[str, Any]) -> bool:
     return isinstance(data, Mapping) and data.get("synthetic") is True
 
 
+def imported_from(card: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """Where scores came from that were imported: file, sha256, column, truth, truth_sha256."""
+    facts = card.get("imported")
+    return facts if isinstance(facts, Mapping) else None
+
+
+def imported(facts: Mapping[str, str]) -> str:
+    """What a reader must know of scores that no worker computed."""
+    return (
+        f"imported scores: column {facts['column']} of {facts['file']} "
+        f"(SHA-256 {facts['sha256'][:12]}), not computed by dermscore"
+    )
+
+
 def trained_on(flow: Flow) -> str:
     """What a reader must know of scored images that the checkpoint was trained on."""
     return (
         f"warning: the checkpoint was trained on {flow.trained_on} of the {flow.scored} scored "
         "images: these figures flatter it"
+    )
+
+
+def optimistic(chosen: ChosenOn) -> str:
+    """What a reader must know of a threshold that these very images chose."""
+    return (
+        f"warning: the threshold was chosen on these images (run {chosen.run}): the figures at it "
+        "are optimistic"
     )
 
 
@@ -65,3 +93,4 @@ class Report:
     flow: Flow
     threshold: Threshold
     figures: Figures
+    subgroups: tuple[Subgroup, ...] = ()

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from report.metrics import Floats, Labels
+from report.arrays import Floats, Labels
 
 
 def threshold_for_sensitivity(labels: Labels, scores: Floats, target: float) -> float:
@@ -23,7 +23,16 @@ def threshold_for_sensitivity(labels: Labels, scores: Floats, target: float) -> 
         raise ValueError("sensitivity is undefined without malignant images")
     # 0.9 * 10 is 9.000000000000002 in floats of another order; a hair must not cost an image.
     needed = max(1, math.ceil(target * len(malignant) - 1e-9))
-    lowest = float(malignant[needed - 1])
+    return just_below(scores, float(malignant[needed - 1]))
+
+
+def just_below(scores: Floats, lowest: float) -> float:
+    """The threshold at which `lowest` is the lowest positive score: half-way to the next below.
+
+    Args:
+        scores: `[n]`, with `lowest` among them.
+        lowest: in [0, 1].
+    """
     below = scores[scores < lowest]
     between = (lowest + float(below.max())) / 2 if len(below) else lowest
     return between if between > (below.max() if len(below) else -1.0) else lowest

@@ -10,12 +10,28 @@ Kind = Literal["prespecified", "exploratory"]
 
 
 @dataclass(frozen=True, slots=True)
+class ChosenOn:
+    """A threshold that `report choose-threshold` chose on a run of the same checkpoint.
+
+    `same_images` where it is applied to the images it was chosen on; `date` as 2026-11-24, in UTC.
+    """
+
+    value: float
+    how: str
+    run: int
+    source: str
+    date: str
+    same_images: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Threshold:
     """An image is positive when its score >= `value`; the kind is asked for by STARD 2015, 12a."""
 
     value: float
     kind: Kind
-    how: str | None = None  # how a prespecified one was chosen, in the model card's words
+    how: str | None = None  # how one that was not given was chosen, in the words of who chose it
+    chosen_on: ChosenOn | None = None
 
 
 class ThresholdType(click.ParamType[float]):
@@ -33,14 +49,34 @@ class ThresholdType(click.ParamType[float]):
         return number
 
 
-def choose(given: float | None, card: Mapping[str, Any]) -> Threshold:
-    """The threshold of the command line if there is one, else the model card's.
+class FractionType(click.ParamType[float]):
+    """A number between 0 and 1, neither of which is one."""
+
+    name = "fraction"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number, or one clear error."""
+        number = in_range(value)
+        if number is None or number in (0, 1):
+            self.fail(f"{value} is not a number between 0 and 1, such as 0.95", param, ctx)
+        return number
+
+
+def choose(
+    given: float | None, card: Mapping[str, Any], chosen: ChosenOn | None = None
+) -> Threshold:
+    """The threshold of the command line, else the one `chosen` on a run, else the model card's.
 
     Raises:
         click.UsageError: there is neither, or the card's is not a number in [0, 1].
     """
     if given is not None:
         return Threshold(given, "exploratory")
+    if chosen is not None:
+        kind: Kind = "exploratory" if chosen.same_images else "prespecified"
+        return Threshold(chosen.value, kind, chosen.how, chosen)
     stored = card.get("threshold")
     if not stored:
         raise click.UsageError(

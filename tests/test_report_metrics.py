@@ -10,7 +10,8 @@ from imblearn.metrics import sensitivity_score, specificity_score
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
-from report.metrics import Confusion, Figure, Figures, Floats, Labels, measure, roc_points
+from report.arrays import Floats, Labels
+from report.metrics import Confusion, Figure, Figures, measure, roc_points
 
 SHARED = Path(__file__).parents[1] / ".." / "shared" / "data" / "isic2017_scores"
 

@@ -15,7 +15,8 @@ from model.backbones import weights_digest
 from model.card import Backbone, Data, Decode, ModelCard, Threshold, Training
 from model.checkpoint import save_checkpoint
 from model.runtime import keras
-from report.metrics import Floats, Labels, measure
+from report.arrays import Floats, Labels
+from report.metrics import measure
 from report.operating_point import threshold_for_sensitivity
 from trainer.backbone import FrozenBackbone
 from trainer.curves import save_curves

@@ -1,0 +1,112 @@
+"""`report choose-threshold`: a threshold chosen on one run, for the others of its checkpoint."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import click
+
+from report.threshold import ThresholdType
+
+if TYPE_CHECKING:
+    from report.choosing import Criterion
+    from report.read import Stored
+
+_LARGEST_COST = 10**6
+
+
+class _TargetType(ThresholdType):
+    """A number above 0 and at most 1."""
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = super().convert(value, param, ctx)
+        if number == 0:
+            self.fail(f"{value} asks for nothing: give a number above 0, such as 0.9", param, ctx)
+        return number
+
+
+class _CostType(click.ParamType[tuple[Fraction, Fraction]]):
+    """FN:FP, two positive numbers."""
+
+    name = "FN:FP"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Fraction, Fraction]:
+        try:
+            first, second = map(Fraction, str(value).split(":"))
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"{value} is not of the form 10:1", param, ctx)
+        for cost in (first, second):
+            if not Fraction(1, _LARGEST_COST) <= cost <= _LARGEST_COST:
+                self.fail(f"{value}: a cost is a millionth to a million", param, ctx)
+        return first, second
+
+
+@click.command()
+@click.argument("run")
+@click.option("--target-sensitivity", type=_TargetType(), help="At least this sensitivity.")
+@click.option("--target-specificity", type=_TargetType(), help="At least this specificity.")
+@click.option("--youden", is_flag=True, help="The highest sensitivity + specificity - 1.")
+@click.option("--cost", type=_CostType(), help="The lowest sum of errors at these costs.")
+def command(
+    run: str,
+    target_sensitivity: float | None,
+    target_specificity: float | None,
+    youden: bool,
+    cost: tuple[Fraction, Fraction] | None,
+) -> None:
+    r"""Choose a threshold on the labelled scores of RUN, by number or name, and keep it.
+
+    \b
+        report choose-threshold valid --target-sensitivity 0.90
+        report choose-threshold 3 --cost 10:1
+
+    For other runs of the same checkpoint it is prespecified, and `report` uses it where no
+    --threshold is given. The exit code is 3 while images of the run are pending.
+    """
+    from report.choosing import Criterion  # deferred, with numpy
+
+    asked = [
+        *([] if target_sensitivity is None else [Criterion("sensitivity", target_sensitivity)]),
+        *([] if target_specificity is None else [Criterion("specificity", target_specificity)]),
+        *([Criterion("youden")] if youden else []),
+        *([] if cost is None else [Criterion("cost", costs=cost)]),
+    ]
+    if len(asked) != 1:
+        raise click.UsageError(
+            "give exactly one of --target-sensitivity, --target-specificity, --youden and --cost"
+        )
+    stored, value, how = _choose(run, asked[0])
+    number, digest = stored.run.number, stored.checkpoint.digest[:12]
+    click.echo(f"threshold {value!r} chosen on run {number} of {stored.run.source}: {how}")
+    click.echo(f"kept for checkpoint {digest}: in reports of its other runs it is prespecified")
+
+
+def _choose(run: str, criterion: Criterion) -> tuple[Stored, float, str]:
+    """Read, choose and keep; returns the run, the threshold and how it was chosen."""
+    from contextlib import closing  # deferred, with SQLAlchemy
+
+    from db.runs import run_by_number
+    from db.session import open_database
+    from db.thresholds import add_threshold
+    from report.asking import finished_run
+    from report.choosing import choose_by
+    from report.confusion import confusion
+
+    with closing(open_database(must_exist=True)) as database:
+        with database.read() as session:
+            stored = finished_run(session, run)
+        value = choose_by(criterion, stored.labels, stored.scores)
+        table = confusion(stored.labels, stored.scores, value)
+        how = (
+            f"{criterion} (sensitivity {table.tp}/{table.malignant}, "
+            f"specificity {table.tn}/{table.benign})"
+        )
+        with database.write() as session:
+            chosen_on = run_by_number(session, stored.run.number)
+            add_threshold(session, chosen_on, criterion.kind, value, how)
+    return stored, value, how

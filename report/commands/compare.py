@@ -1,0 +1,128 @@
+"""`report compare`: two runs on the images that both scored."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from report.threshold import FractionType, Threshold, ThresholdType, choose
+
+if TYPE_CHECKING:
+    from report.comparison_views import Compared
+    from report.pairing import Pairs
+    from report.read import Stored
+
+
+@click.command()
+@click.argument("run_a")
+@click.argument("run_b")
+@click.option("--threshold-a", type=ThresholdType(), help="Of RUN_A.  [default: as report's]")
+@click.option("--threshold-b", type=ThresholdType(), help="Of RUN_B.  [default: as report's]")
+@click.option("--confidence", type=FractionType(), default=0.95, show_default=True)
+@click.option(
+    "--format", "layout", type=click.Choice(["text", "json", "csv"]), default="text",
+    show_default=True, help="csv lists the images that changed sides.",
+)  # fmt: skip
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write roc_compared.png and roc_compared.svg into this folder.",
+)
+def command(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options
+    run_a: str,
+    run_b: str,
+    threshold_a: float | None,
+    threshold_b: float | None,
+    confidence: float,
+    layout: str,
+    output: Path | None,
+) -> None:
+    r"""Compare RUN_A with RUN_B, by number or name, on the labelled images that both scored.
+
+    \b
+        report compare recod gonzalez --threshold-a 0.3 --threshold-b 0.2 --output figures
+
+    The AUCs by DeLong's paired test, the answers by McNemar's exact test, apart for malignant and
+    benign images. Images are matched by path; where one run is imported, by the file's name. The
+    exit code is 3 while images of a run are pending.
+    """
+    from report.comparing import compare  # deferred, with statsmodels
+    from report.comparison_views import Compared
+
+    runs, pairs = _read(run_a, run_b)
+    thresholds = (
+        _threshold(runs[0], threshold_a, "--threshold-a"),
+        _threshold(runs[1], threshold_b, "--threshold-b"),
+    )
+    values = (thresholds[0].value, thresholds[1].value)
+    comparison = compare(pairs.labels, pairs.scores, values, confidence)
+    compared = Compared(runs, thresholds, pairs, comparison)
+    click.echo(_show(compared, layout))
+    if output is not None:
+        _draw(output, compared)
+
+
+def _read(run_a: str, run_b: str) -> tuple[tuple[Stored, Stored], Pairs]:
+    from contextlib import closing  # deferred, with SQLAlchemy
+
+    from db.export import stream_scored
+    from db.session import open_database
+    from report.asking import finished_run
+    from report.pairing import pair
+
+    with closing(open_database(must_exist=True)) as database, database.read() as session:
+        runs = finished_run(session, run_a), finished_run(session, run_b)
+        images = [stream_scored(session, stored.run.number) for stored in runs]
+        # Ids of imported scores are names without a folder.
+        imported = [stored.checkpoint.imported is not None for stored in runs]
+        pairs = pair(*images, by_name=imported[0] != imported[1])
+    if not pairs.paths:
+        raise click.ClickException(
+            f"runs {runs[0].run.number} and {runs[1].run.number} have no labelled image that both "
+            "scored"
+        )
+    return runs, pairs
+
+
+def _threshold(stored: Stored, given: float | None, option: str) -> Threshold:
+    try:
+        return choose(given, stored.card, stored.chosen)
+    except click.UsageError as error:
+        said = error.message.replace("--threshold 0.23", f"{option} 0.23")
+        raise click.UsageError(f"run {stored.run.number}: {said}") from None
+
+
+def _show(compared: Compared, layout: str) -> str:
+    from report import comparison_views as views
+
+    match layout:
+        case "json":
+            return views.as_json(compared)
+        case "csv":
+            return views.as_csv(compared)
+    return views.as_text(compared, terminal=sys.stdout.isatty())
+
+
+def _draw(output: Path, compared: Compared) -> None:
+    from report.comparison_views import describe
+    from report.pictures.compare import draw_comparison
+    from report.plots import save
+
+    picture = draw_comparison(
+        [describe(stored.run) for stored in compared.runs],
+        compared.pairs.labels,
+        compared.pairs.scores,
+        compared.thresholds,
+        compared.comparison,
+        synthetic=any(stored.checkpoint.synthetic for stored in compared.runs),
+    )
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for kind in ("png", "svg"):
+            save(picture, output / f"roc_compared.{kind}")
+            click.echo(f"wrote {output / f'roc_compared.{kind}'}", err=True)
+    except OSError as error:
+        raise click.ClickException(f"cannot write pictures to {output}: {error}") from error

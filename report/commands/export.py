@@ -1,0 +1,77 @@
+"""`report export`: the predictions of a run as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from report.exporting import Chunks, Origin, Written
+
+
+@click.command()
+@click.argument("run")
+@click.option(
+    "--format", "layout", type=click.Choice(["csv", "parquet", "isic"]), default="csv",
+    show_default=True,
+)  # fmt: skip
+@click.option(
+    "-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write; standard output without it, but not Parquet.",
+)  # fmt: skip
+def command(run: str, layout: str, output: Path | None) -> None:
+    r"""Write the predictions of RUN, by number or name.
+
+    \b
+        report export 3 -o predictions.csv
+        report export 3 --format parquet -o predictions.parquet
+        report export 3 --format isic -o submission.csv
+
+    A text cell that a spreadsheet would run as a formula begins with an apostrophe. The exit code
+    is 3 while images of the run are pending.
+    """
+    if layout == "parquet" and output is None:
+        raise click.UsageError("Parquet is no text: name a file with -o FILE")
+    from contextlib import closing  # deferred, with SQLAlchemy
+
+    from db.export import stream_images
+    from db.session import open_database
+    from report.asking import finished_run
+    from report.exporting import Origin
+
+    with closing(open_database(must_exist=True)) as database, database.read() as session:
+        stored = finished_run(session, run)
+        chunks = stream_images(session, stored.run.number)
+        origin = Origin(stored.run.number, stored.checkpoint.digest)
+        written = _write(layout, output, chunks, origin)
+    _tell(written, output)
+
+
+def _write(layout: str, output: Path | None, chunks: Chunks, origin: Origin) -> Written:
+    from report.exporting import write_file  # deferred, as above
+
+    if output is None:
+        return write_file(layout, "-", chunks, origin)
+    # Whole or not at all: half a file looks like a whole one.
+    draft = output.with_name(f".{output.name}.part")
+    try:
+        written = write_file(layout, str(draft), chunks, origin)
+        draft.replace(output)
+    except OSError as error:
+        raise click.ClickException(f"cannot write {output}: {error.strerror or error}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return written
+
+
+def _tell(written: Written, output: Path | None) -> None:
+    # stderr, so that what is piped on stays clean
+    click.echo(f"wrote {written.images} images{f' to {output}' if output else ''}", err=True)
+    if written.left_out:
+        click.echo(
+            f"warning: {written.left_out} images without a score are left out, and the "
+            "challenge's scorer refuses a file that lacks images",
+            err=True,
+        )

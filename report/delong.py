@@ -1,0 +1,142 @@
+"""ROC AUC with its variance, and two AUCs on the same images (DeLong, DeLong, Clarke-Pearson 1988).
+
+The structural components come from ranks instead of all pairs (Sun & Xu 2014), in float64 and whole
+numbers, so that ties are exact and equal components have a variance of exactly zero.
+"""
+
+import math
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from report.arrays import Floats, Labels
+
+# Rounding leaves about this much of a variance whose true value is zero.
+_ROUNDING = 1e-12
+
+
+class DeLong(NamedTuple):
+    """AUCs `[k]` and their covariance `[k, k]`, nan where a class has one image only."""
+
+    aucs: Floats
+    covariance: Floats
+
+
+class Interval(NamedTuple):
+    """Both ends, or neither and the reason."""
+
+    low: float | None
+    high: float | None
+    reason: str | None = None
+
+
+class PairedTest(NamedTuple):
+    """The first AUC minus the second; where `z` and `p` are undefined, `reason` says why."""
+
+    difference: float
+    interval: Interval
+    z: float | None
+    p: float | None
+    reason: str | None = None
+
+
+def delong(labels: Labels, scores: npt.ArrayLike) -> DeLong:
+    """AUCs of `k` models on the same images, and their covariance.
+
+    Args:
+        labels: `[n]`, 1 malignant, 0 benign; both must be there.
+        scores: `[k, n]`, finite; a higher one means rather malignant.
+
+    Raises:
+        ValueError: shapes do not agree, a score is not finite, a label is neither 0 nor 1, or a
+            class is missing.
+    """
+    columns = np.asarray(scores, dtype=np.float64)
+    _check(labels, columns)
+    malignant, benign = columns[:, labels == 1], columns[:, labels == 0]
+    m, n = malignant.shape[1], benign.shape[1]
+    # Twice the benign images below each malignant one, ties counting half; and the reverse.
+    below = np.array([_twice_below(b, a) for a, b in zip(malignant, benign, strict=True)])
+    above = 2 * m - np.array([_twice_below(a, b) for a, b in zip(malignant, benign, strict=True)])
+    aucs: Floats = below.mean(axis=1) / (2 * n)
+    return DeLong(aucs, _covariance(below) / (4 * n * n) + _covariance(above) / (4 * m * m))
+
+
+def auc_interval(auc: float, variance: float, confidence: float = 0.95) -> Interval:
+    """The normal interval of an AUC, clipped to [0, 1].
+
+    There is none where the variance is undefined (nan) or zero, as under perfect separation: the
+    interval [1, 1] would present the data's smallness as certainty.
+    """
+    if math.isnan(variance):
+        return Interval(None, None, "a class with one image leaves the variance undefined")
+    if variance <= 0:
+        why = "perfect separation" if auc in (0.0, 1.0) else "all scores are equal"
+        return Interval(None, None, f"{why}: the estimated variance is 0")
+    low, high = _normal(auc, variance, confidence)
+    return Interval(max(0.0, low), min(1.0, high))
+
+
+def paired_test(two: DeLong, confidence: float = 0.95) -> PairedTest:
+    """Whether two AUCs on the same images differ: z, two-sided p, interval of the difference.
+
+    Args:
+        two: of two score columns, in the order of the difference.
+        confidence: of the interval, in (0, 1).
+    """
+    first, second = map(float, two.aucs)
+    difference = first - second
+    single = float(np.trace(two.covariance))
+    variance = single - 2 * float(two.covariance[0, 1])
+    reason = _no_test(single, variance)
+    if reason is not None:
+        return PairedTest(difference, Interval(None, None, reason), None, None, reason)
+    z = difference / math.sqrt(variance)
+    low, high = _normal(difference, variance, confidence)
+    interval = Interval(max(-1.0, low), min(1.0, high))
+    return PairedTest(difference, interval, z, math.erfc(abs(z) / math.sqrt(2)))
+
+
+def _check(labels: Labels, columns: Floats) -> None:
+    if columns.ndim != 2 or labels.shape != columns.shape[1:]:
+        raise ValueError(f"labels {labels.shape} and scores {columns.shape} are not [n] and [k, n]")
+    if not np.isfinite(columns).all():
+        raise ValueError("a score is not finite")
+    if not np.array_equal(np.unique(labels), (0, 1)):
+        raise ValueError("labels must be 0 and 1, and both be there")
+
+
+def _twice_below(ranked: Floats, values: Floats) -> Floats:
+    """Twice the number of `ranked` below each of `values`, those equal to it counting half."""
+    ordered = np.sort(ranked)
+    # In order of the values, one search lands beside the last: three times as fast on a million.
+    order = np.argsort(values)
+    wanted = values[order]
+    twice = np.empty(len(values))
+    twice[order] = np.searchsorted(ordered, wanted, "left")
+    twice[order] += np.searchsorted(ordered, wanted, "right")
+    return twice
+
+
+def _covariance(components: Floats) -> Floats:
+    """The covariance `[k, k]` of the mean of `[k, m]`."""
+    k, m = components.shape
+    if m < 2:
+        return np.full((k, k), np.nan)
+    covariance: Floats = np.cov(components).reshape(k, k) / m
+    return covariance
+
+
+def _no_test(single: float, variance: float) -> str | None:
+    if math.isnan(variance):
+        return "a class with one image leaves the variance undefined"
+    if variance <= _ROUNDING * single:
+        return "the estimated variance of the difference is 0"
+    return None
+
+
+def _normal(middle: float, variance: float, confidence: float) -> tuple[float, float]:
+    half = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt(variance)
+    return middle - half, middle + half
