@@ -106,11 +106,17 @@ def _table(rules: box.Box | None, *headings: str) -> Table:
 
 
 def _threshold(threshold: Threshold) -> str:
+    return (
+        f"threshold {threshold.value}, {threshold.kind}: {why(threshold)}; "
+        "positive when score >= threshold"
+    )
+
+
+def why(threshold: Threshold) -> str:
+    """Where a threshold comes from."""
     if threshold.kind == "exploratory":
-        why = "given on the command line, so it may have been chosen on these images"
-    else:
-        why = f"from the model card{f', {threshold.how}' if threshold.how else ''}"
-    return f"threshold {threshold.value}, {threshold.kind}: {why}; positive when score >= threshold"
+        return "given on the command line, so it may have been chosen on these images"
+    return f"from the model card{f', {threshold.how}' if threshold.how else ''}"
 
 
 def _short(figure: Figure) -> str:

@@ -1,0 +1,129 @@
+"""Everything that the page shows, ready for its template. Pure: nothing is read or written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from db.page import Times
+from model.manifest import shown
+from report.arrays import Floats, Labels
+from report.contents import SYNTHETIC, Report, trained_on
+from report.metrics import Confusion
+from report.page import curves, live, provenance
+from report.page.cases import Gallery, Unreadable
+from report.page.charts import Chart, distribution_chart, precision_recall_chart, roc_chart
+from report.page.provenance import Fact
+from report.page.steps import Steps, steps
+from report.read import Stored
+from report.text import why
+
+
+class Plot(NamedTuple):
+    """Where charts draw within their 400 x 400 units, and where an upright line starts."""
+
+    left: float
+    top: float
+    side: float
+    x: curves.Axis
+    start: float
+
+
+class Cases(NamedTuple):
+    """The images that the page shows; `galleries` is empty when it is to show none."""
+
+    galleries: Sequence[Gallery]
+    unreadable: Sequence[Unreadable]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the template fills in."""
+
+    title: str
+    subtitle: str
+    warnings: Sequence[str]
+    start: str
+    kind: str
+    level: str
+    exactness: str
+    live: Sequence[live.Live]
+    cells: Confusion
+    plot: Plot
+    roc: Chart
+    charts: Sequence[Chart]
+    sections: Sequence[Any]
+    galleries: Sequence[Gallery]
+    unreadable: Sequence[Unreadable]
+    unreadable_total: int
+    unreadable_words: str
+    facts: Sequence[Fact]
+    software: Sequence[Fact]
+    card: Sequence[Fact]
+    embedded: dict[str, Any]
+
+
+def prepare(stored: Stored, report: Report, cases: Cases, times: Times, made: datetime) -> Page:
+    """The page of a run at the threshold of `report`."""
+    counts = steps(stored.labels, stored.scores, report.threshold.value)
+    return Page(
+        title=_title(stored),
+        subtitle=_subtitle(stored),
+        warnings=_warnings(report),
+        start=plain(report.threshold.value),
+        kind=f"{report.threshold.kind}: {why(report.threshold)}",
+        level="95 %",
+        exactness=live.exactness(counts),
+        live=live.live_figures(report),
+        cells=report.figures.confusion,
+        plot=Plot(curves.LEFT, curves.TOP, curves.SIDE, curves.x_axis(), report.threshold.value),
+        roc=roc_chart(report, counts),
+        charts=_charts(report, counts, stored.labels, stored.scores),
+        sections=[],
+        galleries=cases.galleries,
+        unreadable=cases.unreadable,
+        unreadable_total=report.flow.unreadable,
+        unreadable_words=_unreadable(report, len(cases.unreadable)),
+        facts=provenance.run_facts(stored, times, made),
+        software=provenance.software(),
+        card=provenance.card_facts(stored.card),
+        embedded=live.embedded(report, counts),
+    )
+
+
+def plain(number: float) -> str:
+    """The shortest text that reads back as the same number, as the page's script writes it."""
+    return str(int(number)) if number == int(number) else repr(number)
+
+
+def _title(stored: Stored) -> str:
+    return f"Run {stored.run.number}" + (f": {shown(stored.run.name)}" if stored.run.name else "")
+
+
+def _subtitle(stored: Stored) -> str:
+    flow = stored.flow
+    return (
+        f"{flow.analysed:,} images analysed of {flow.listed:,} listed in "
+        f"{shown(stored.run.source)}, scored by {shown(stored.checkpoint.file)} "
+        f"({stored.checkpoint.digest[:12]})"
+    )
+
+
+def _warnings(report: Report) -> list[str]:
+    warnings = [SYNTHETIC] if report.checkpoint.synthetic else []
+    return [*warnings, trained_on(report.flow)] if report.flow.trained_on else warnings
+
+
+def _charts(report: Report, counts: Steps, labels: Labels, scores: Floats) -> list[Chart]:
+    return [
+        precision_recall_chart(report, counts),
+        distribution_chart(report, labels, scores),
+    ]
+
+
+def _unreadable(report: Report, listed: int) -> str:
+    codes = ", ".join(f"{number} {code}" for code, number in report.flow.errors.items())
+    total = report.flow.unreadable
+    images = "1 image has" if total == 1 else f"{total} images have"
+    left_out = f" The first {listed} are listed." if 0 < listed < total else ""
+    return f"{images} an error instead of a score: {codes}.{left_out}"

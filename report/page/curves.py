@@ -1,0 +1,133 @@
+"""The page's curves as points of an SVG of 400 x 400 units; the template only writes them down."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from report.arrays import Floats, Labels
+from report.page.steps import Steps
+
+# The plotting area within the 400 x 400; the rest is for ticks and names.
+LEFT, TOP, SIDE = 56.0, 14.0, 330.0
+BINS = 40
+
+Path = str  # "x,y x,y ...", as an SVG polyline takes it
+
+
+class Tick(NamedTuple):
+    """A mark on an axis: where, in SVG units, and what it says."""
+
+    at: float
+    words: str
+
+
+class Axis(NamedTuple):
+    """An axis from `low` to `high`; `ticks` in ascending order."""
+
+    low: float
+    high: float
+    ticks: tuple[Tick, ...]
+
+
+class Histogram(NamedTuple):
+    """Share of each class in bins of score; a class without images has no line."""
+
+    malignant: Path | None
+    benign: Path | None
+    y: Axis
+
+
+def x_axis() -> Axis:
+    """0 to 1, left to right."""
+    ticks = tuple(Tick(x_at(value), f"{value:.1f}") for value in _fifths(1.0))
+    return Axis(0.0, 1.0, ticks)
+
+
+def y_axis(high: float = 1.0) -> Axis:
+    """0 to `high`, bottom to top."""
+    digits = 1 if high == 1 else 2
+    ticks = tuple(Tick(y_at(value, high), f"{value:.{digits}f}") for value in _fifths(high))
+    return Axis(0.0, high, ticks)
+
+
+def x_at(value: float) -> float:
+    """SVG units of a value from 0 to 1."""
+    return LEFT + SIDE * value
+
+
+def y_at(value: float, high: float = 1.0) -> float:
+    """SVG units of a value from 0 to `high`."""
+    return TOP + SIDE * (1 - value / high)
+
+
+def roc(counts: Steps) -> Path:
+    """1 - specificity against sensitivity, from (0, 0) to (1, 1); both classes must be there."""
+    true, false = _descending(counts)
+    return path(np.append(0, false) / false[-1], np.append(0, true) / true[-1])
+
+
+def precision_recall(counts: Steps) -> Path:
+    """Sensitivity against PPV in steps, so that the area below is the average precision.
+
+    There must be malignant images.
+    """
+    true, false = _descending(counts)
+    rises = np.flatnonzero(np.diff(true, prepend=0))
+    sensitivity = true[rises] / true[-1]
+    ppv = true[rises] / (true[rises] + false[rises])
+    starts = np.append(0, sensitivity[:-1])
+    x = np.column_stack([starts, sensitivity]).ravel()
+    return path(x, np.repeat(ppv, 2))
+
+
+def histogram(labels: Labels, scores: Floats) -> Histogram:
+    """Outlines of both classes' scores, as shares of the class, in bins of 1/40."""
+    shares = [_shares(scores[labels == label]) for label in (0, 1)]
+    highest = max((float(share.max()) for share in shares if share is not None), default=1.0)
+    high = _round_up(highest)
+    benign, malignant = (None if share is None else _outline(share, high) for share in shares)
+    return Histogram(malignant, benign, y_axis(high))
+
+
+def path(x: Floats, y: Floats, high: float = 1.0) -> Path:
+    """A line through values, to a tenth of a unit, without points that change nothing."""
+    corners = np.column_stack([LEFT + SIDE * x, TOP + SIDE * (1 - y / high)])
+    kept = _corners((corners * 10).round().astype(np.int64))
+    return " ".join(f"{a / 10:g},{b / 10:g}" for a, b in kept.tolist())
+
+
+def _corners(points: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Without points that repeat the one before, or lie inside a horizontal or vertical stretch."""
+    moved = np.append(True, (np.diff(points, axis=0) != 0).any(axis=1))
+    points = points[moved]
+    still = np.diff(points, axis=0) == 0  # [m - 1, 2]: which coordinate stayed
+    inside = (still[:-1] & still[1:]).any(axis=1)
+    return points[np.concatenate([[True], ~inside, [True]])] if len(points) > 2 else points
+
+
+def _descending(counts: Steps) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    true, false = counts.positives()
+    return true[::-1], false[::-1]
+
+
+def _shares(scores: Floats) -> Floats | None:
+    if not len(scores):
+        return None
+    return np.histogram(scores, bins=BINS, range=(0, 1))[0] / len(scores)
+
+
+def _outline(shares: Floats, high: float) -> Path:
+    edges = np.repeat(np.arange(BINS + 1) / BINS, 2)
+    heights = np.concatenate([[0.0], np.repeat(shares, 2), [0.0]])
+    return path(edges, heights, high)
+
+
+def _round_up(value: float) -> float:
+    """The next of 0.05, 0.1, 0.2, 0.5 and 1 that is not below."""
+    return next(high for high in (0.05, 0.1, 0.2, 0.5, 1.0) if value <= high)
+
+
+def _fifths(high: float) -> Iterator[float]:
+    return (high * fifth / 5 for fifth in range(6))
