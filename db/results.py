@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-from sqlalchemy import case, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.clock import Now
@@ -30,13 +28,6 @@ class Pace(NamedTuple):
 
     images: int
     seconds: float
-
-
-class Scores(NamedTuple):
-    """Scored images by column, both `[n]`: label 1, 0 or -1 for unknown; score in [0, 1]."""
-
-    labels: npt.NDArray[np.int8]
-    scores: npt.NDArray[np.float64]
 
 
 class ScoredImage(NamedTuple):
@@ -93,24 +84,6 @@ def pace(session: Session, run_id: int, seconds: float = 60) -> Pace:
         .where(Image.run_id == run_id, Prediction.scored_at > Now() - seconds)
     ).one()
     return Pace(count, now - first if count else 0.0)
-
-
-def scores(session: Session, run_id: int) -> Scores:
-    """Labels and scores of the run's scored images, in the order they were listed."""
-    rows = session.execute(
-        select(case((Image.label.is_(None), -1), else_=Image.label), Prediction.score)
-        .join(Prediction, Prediction.image_id == Image.id)
-        .where(Image.run_id == run_id, Prediction.score.is_not(None))
-        .order_by(Image.id)
-    ).all()
-    labels, values = zip(*rows, strict=True) if rows else ((), ())
-    return Scores(np.asarray(labels, dtype=np.int8), np.asarray(values, dtype=np.float64))
-
-
-def labelled(session: Session, run_id: int) -> int:
-    """Images of the run whose label is known, scored or not."""
-    known = select(func.count()).where(Image.run_id == run_id, Image.label.is_not(None))
-    return session.scalar(known) or 0
 
 
 def count_digests(session: Session, run_id: int, digests: Sequence[str]) -> int:

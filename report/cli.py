@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from report.commands import Subcommands
-from report.threshold import ThresholdType, choose
+from report.threshold import FractionType, ThresholdType, choose
 
 if TYPE_CHECKING:
     from report.contents import Report
@@ -30,67 +30,106 @@ UNFINISHED = 3  # exit code
     help="Positive when score >= threshold, in [0, 1].  [default: the model card's]",
 )
 @click.option(
-    "--format", "layout", type=click.Choice(["text", "json", "csv"]), default="text",
+    "--by",
+    multiple=True,
+    metavar="COLUMN",
+    help="Also by this column of the manifest, such as sex; may be given again.",
+)
+@click.option(
+    "--prevalence",
+    type=FractionType(),
+    help="PPV and NPV also where this share of images is malignant, between 0 and 1.",
+)
+@click.option(
+    "--confidence",
+    type=FractionType(),
+    default=0.95,
     show_default=True,
-)  # fmt: skip
+    help="Of the intervals, between 0 and 1.",
+)
+@click.option(
+    "--format",
+    "layout",
+    type=click.Choice(["text", "json", "csv", "markdown"]),
+    default="text",
+    show_default=True,
+)
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write roc.png and confusion_matrix.png into this folder.",
+    help="Write the pictures, PNG and SVG, into this folder.",
 )
 @click.pass_context
 def main(
-    context: click.Context, run: str | None, threshold: float | None, layout: str,
+    context: click.Context,
+    run: str | None,
+    threshold: float | None,
+    by: tuple[str, ...],
+    prevalence: float | None,
+    confidence: float,
+    layout: str,
     output: Path | None,
-) -> None:  # fmt: skip
-    r"""Sensitivity, specificity and ROC AUC of a run, from its stored scores.
+) -> None:
+    r"""Sensitivity, specificity, ROC AUC and more of a run, from its stored scores.
 
     \b
         report --threshold 0.23
-        report --run 3 --format json --output figures
+        report --run 3 --by sex --format json --output figures
 
     A threshold given here is reported as exploratory, one of the model card as prespecified.
     The exit code is 3 while images of the run are pending.
     """
     if context.invoked_subcommand is not None:
         return
-    stored = _read(context, run)
-    report = _measure(stored, threshold)
+    stored = _read(context, run, by)
+    report = _measure(stored, threshold, confidence, prevalence)
     click.echo(_show(report, layout))
     if output is not None:
         _draw(output, report, stored)
 
 
-def _read(context: click.Context, run: str | None) -> Stored:
+def _read(context: click.Context, run: str | None, by: tuple[str, ...]) -> Stored:
     from db.session import open_database
     from report.read import UnfinishedRunError, read_run
 
     with closing(open_database(must_exist=True)) as database, database.read() as session:
         try:
-            return read_run(session, run)
+            return read_run(session, run, by)
         except UnfinishedRunError as error:
             click.echo(error, err=True)
             context.exit(UNFINISHED)
 
 
-def _measure(stored: Stored, threshold: float | None) -> Report:
+def _measure(
+    stored: Stored, threshold: float | None, confidence: float, prevalence: float | None
+) -> Report:
     chosen = choose(threshold, stored.card)
     from report.contents import Report
     from report.metrics import measure
+    from report.subgroups import by_subgroup
 
-    nothing = "no labelled image was scored" if stored.flow.labelled else "no labelled images"
-    figures = measure(stored.labels, stored.scores, chosen.value, nothing=nothing)
-    return Report(stored.run, stored.checkpoint, stored.flow, chosen, figures)
+    figures = measure(
+        stored.labels,
+        stored.scores,
+        chosen.value,
+        nothing="no labelled image was scored" if stored.flow.labelled else "no labelled images",
+        confidence=confidence,
+        prevalence=prevalence,
+    )
+    subgroups = by_subgroup(stored.groups, chosen.value, confidence)
+    return Report(stored.run, stored.checkpoint, stored.flow, chosen, figures, subgroups)
 
 
 def _show(report: Report, layout: str) -> str:
-    from report import formats, text
+    from report import formats, markdown, text
 
     match layout:
         case "json":
             return formats.as_json(report)
         case "csv":
             return formats.as_csv(report)
+        case "markdown":
+            return markdown.as_markdown(report)
     return text.render(report, terminal=sys.stdout.isatty())
 
 

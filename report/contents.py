@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from report.metrics import Figures
+from report.subgroups import Subgroup
 from report.threshold import Threshold
 
 SYNTHETIC = "synthetic images: these figures say nothing about patients"
@@ -65,3 +66,4 @@ class Report:
     flow: Flow
     threshold: Threshold
     figures: Figures
+    subgroups: tuple[Subgroup, ...] = ()

@@ -1,17 +1,41 @@
-"""The report for machines: JSON and CSV, every figure in full precision."""
+"""The report for machines, in full precision: JSON (its schema is in docs/report.md) and CSV."""
 
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from report.calibration import Bin, bin_fraction
 from report.contents import Report
-from report.metrics import Accuracy, Figure, Proportion
+from report.figure import Figure
+from report.likelihood import AtPrevalence
+from report.subgroups import Subgroup
 
-# In the order they are printed; the names are those of `report.metrics.Figures`.
-FIGURES = ("sensitivity", "specificity", "accuracy", "balanced_accuracy", "roc_auc")
+# In the order they are printed; the names are those of `report.metrics.Figures`. What has no
+# interval by its nature has no `low` and `high` either.
+FIGURES = {
+    "prevalence": True,
+    "sensitivity": True,
+    "specificity": True,
+    "accuracy": True,
+    "balanced_accuracy": False,
+    "geometric_mean": False,
+    "f1": False,
+    "ppv": True,
+    "npv": True,
+    "lr_positive": True,
+    "lr_negative": True,
+    "roc_auc": True,
+    "average_precision": False,
+    "brier": False,
+    "calibration_intercept": True,
+    "calibration_slope": True,
+    "net_benefit": False,
+}
+# What a figure holds beside its value, where it holds it.
+_BESIDE = ("baseline", "reference", "scaled", "treat_all")
 
 Row = tuple[str, Any, Any, Any, str | None]
 
@@ -26,13 +50,22 @@ def as_dict(report: Report) -> dict[str, Any]:
     threshold: dict[str, Any] = {"value": report.threshold.value, "kind": report.threshold.kind}
     if report.threshold.how is not None:
         threshold["how"] = report.threshold.how
+    figures = report.figures
     return {
         "run": asdict(report.run),
         "checkpoint": asdict(report.checkpoint),
         "flow": asdict(report.flow),
         "threshold": threshold,
-        "confusion": asdict(report.figures.confusion),
-        **{name: _figure(getattr(report.figures, name)) for name in FIGURES},
+        "confidence": figures.confidence,
+        "confusion": asdict(figures.confusion),
+        **{name: _figure(getattr(figures, name), ends) for name, ends in FIGURES.items()},
+        "specificity_at_sensitivity": [
+            {"sensitivity": one.sensitivity, **_figure(one, ends=False), "threshold": one.threshold}
+            for one in figures.specificity_at_sensitivity
+        ],
+        "at_prevalence": _at_prevalence(figures.at_prevalence),
+        "calibration_curve": [_bin(one, figures.confidence) for one in figures.calibration_curve],
+        "subgroups": [_subgroup(one) for one in report.subgroups],
     }
 
 
@@ -45,15 +78,39 @@ def as_csv(report: Report) -> str:
     return lines.getvalue().rstrip("\n")
 
 
-def _figure(figure: Figure) -> dict[str, Any]:
+def _figure(figure: Figure, ends: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {"value": figure.value}
-    if isinstance(figure, Proportion):
+    if ends:
         shown |= {"low": figure.low, "high": figure.high}
-    if isinstance(figure, Accuracy):
-        shown["baseline"] = figure.baseline
+    shown |= {name: getattr(figure, name) for name in _BESIDE if hasattr(figure, name)}
     if figure.reason is not None:
         shown["reason"] = figure.reason
     return shown
+
+
+def _at_prevalence(other: AtPrevalence | None) -> dict[str, Any] | None:
+    if other is None:
+        return None
+    return {
+        "prevalence": other.prevalence,
+        "ppv": _figure(other.ppv, ends=True),
+        "npv": _figure(other.npv, ends=True),
+    }
+
+
+def _bin(one: Bin, confidence: float) -> dict[str, Any]:
+    fraction = _figure(bin_fraction(one, confidence), ends=True)
+    return {**one._asdict(), "fraction": fraction}
+
+
+def _subgroup(one: Subgroup) -> dict[str, Any]:
+    figures = {
+        name: _figure(getattr(one, name), ends=True)
+        for name in ("sensitivity", "specificity", "roc_auc")
+    }
+    table = one.confusion
+    counts = {"images": table.total, "malignant": table.malignant, "benign": table.benign}
+    return {"column": one.column, "value": one.value, **counts, **figures}
 
 
 def _rows(report: Report) -> Iterator[Row]:
@@ -67,12 +124,37 @@ def _rows(report: Report) -> Iterator[Row]:
     yield from (_plain(f"error_{code}", number) for code, number in errors.items())
     yield _plain("threshold", report.threshold.value)
     yield _plain("threshold_kind", report.threshold.kind)
+    yield _plain("confidence", report.figures.confidence)
     yield from (_plain(cell, number) for cell, number in whole["confusion"].items())
     for name in FIGURES:
-        shown = whole[name]
-        yield name, shown["value"], shown.get("low"), shown.get("high"), shown.get("reason")
-    accuracy = report.figures.accuracy
-    yield "accuracy_baseline", accuracy.baseline, None, None, accuracy.reason
+        yield from _with_beside(name, whole[name])
+    for one in whole["specificity_at_sensitivity"]:
+        yield _row(f"specificity_at_sensitivity_{one['sensitivity']:.2f}", one)
+    yield from _other_prevalence(whole["at_prevalence"])
+    for one in whole["subgroups"]:
+        where = f"[{one['column']}={'unknown' if one['value'] is None else one['value']}]"
+        yield from (_plain(f"{name}{where}", one[name]) for name in ("images", "malignant"))
+        for name in ("sensitivity", "specificity", "roc_auc"):
+            yield _row(f"{name}{where}", one[name])
+
+
+def _with_beside(name: str, figure: Mapping[str, Any]) -> Iterator[Row]:
+    yield _row(name, figure)
+    for beside in _BESIDE:
+        if beside in figure:
+            reason = figure.get("reason") if figure["value"] is None else None
+            yield f"{name}_{beside}", figure[beside], None, None, reason
+
+
+def _other_prevalence(other: Mapping[str, Any] | None) -> Iterator[Row]:
+    if other is not None:
+        yield _plain("other_prevalence", other["prevalence"])
+        yield _row("ppv_at_other_prevalence", other["ppv"])
+        yield _row("npv_at_other_prevalence", other["npv"])
+
+
+def _row(name: str, figure: Mapping[str, Any]) -> Row:
+    return name, figure["value"], figure.get("low"), figure.get("high"), figure.get("reason")
 
 
 def _plain(name: str, value: object) -> Row:

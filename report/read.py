@@ -1,20 +1,24 @@
 """What a report needs from the ledger: stored scores only, no image and no model."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
+import numpy as np
 from sqlalchemy.orm import Session
 
-from db import results, runs
+from db import columns, results, runs
+from db.columns import PENDING, SCORED, UNREADABLE, Columns
 from db.tables import Checkpoint, Run
 from report.arrays import Floats, Labels
 from report.contents import CheckpointFacts, Flow, RunFacts, is_synthetic
+from report.read_groups import read_groups
+from report.subgroups import Groups
 
 
 class Stored(NamedTuple):
-    """A finished run; `labels` and `scores` are `[analysed]`."""
+    """A finished run; `labels` and `scores` are `[analysed]`; `groups` by attribute asked for."""
 
     run: RunFacts
     checkpoint: CheckpointFacts
@@ -22,36 +26,54 @@ class Stored(NamedTuple):
     flow: Flow
     labels: Labels
     scores: Floats
+    groups: tuple[Groups, ...] = ()
 
 
 class UnfinishedRunError(Exception):
     """Figures of half a run would be figures of whichever images came first."""
 
 
-def read_run(session: Session, wanted: str | None) -> Stored:
+def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> Stored:
     """The run of this number or name, the newest without one.
+
+    Args:
+        session: of the ledger.
+        wanted: number or name.
+        by: attributes of the images by whose values they are to be grouped.
 
     Raises:
         NoSuchRunError: there is none.
         UnfinishedRunError: some of its images have no prediction yet.
+        NoSuchColumnError: no image has such an attribute.
     """
     run = runs.get_run(session, wanted)
     checkpoint = runs.checkpoint_of(session, run)
-    progress = results.progress(session, run.id)
-    _require_finished(run, progress, results.staged(session, run.id))
-    labels, scores = results.scores(session, run.id)
-    known = labels >= 0
-    flow = Flow(
-        listed=progress.listed,
-        unreadable=progress.unreadable,
-        scored=progress.scored,
-        labelled=results.labelled(session, run.id),
-        analysed=int(known.sum()),
-        errors=results.errors(session, run.id),
-        trained_on=results.count_digests(session, run.id, _trained_on(checkpoint)),
+    listed = columns.columns(session, run.id)
+    _require_finished(session, run, listed)
+    analysed = (listed.outcomes == SCORED) & (listed.labels >= 0)
+    return Stored(
+        RunFacts(run.id, run.name, run.source, run.precision),
+        _facts(checkpoint),
+        checkpoint.card,
+        _flow(session, run.id, listed, checkpoint),
+        listed.labels[analysed],
+        listed.scores[analysed],
+        read_groups(session, run.id, by),
     )
-    facts = RunFacts(run.id, run.name, run.source, run.precision)
-    return Stored(facts, _facts(checkpoint), checkpoint.card, flow, labels[known], scores[known])
+
+
+def _flow(session: Session, run_id: int, listed: Columns, checkpoint: Checkpoint) -> Flow:
+    scored, labelled = listed.outcomes == SCORED, listed.labels >= 0
+    unreadable = int(np.count_nonzero(listed.outcomes == UNREADABLE))
+    return Flow(
+        listed=len(listed.labels),
+        unreadable=unreadable,
+        scored=int(np.count_nonzero(scored)),
+        labelled=int(np.count_nonzero(labelled)),
+        analysed=int(np.count_nonzero(scored & labelled)),
+        errors=results.errors(session, run_id) if unreadable else {},
+        trained_on=results.count_digests(session, run_id, _trained_on(checkpoint)),
+    )
 
 
 def _facts(checkpoint: Checkpoint) -> CheckpointFacts:
@@ -65,16 +87,17 @@ def _trained_on(checkpoint: Checkpoint) -> list[str]:
     return [str(digest) for digest in digests] if isinstance(digests, list) else []
 
 
-def _require_finished(run: Run, progress: results.Progress, staged: int) -> None:
-    pending = f"run {run.id}: {progress.pending} of {progress.listed} images are pending"
-    again = f"`producer enqueue {shlex.quote(run.source)}`"
-    if staged or not progress.listed:
+def _require_finished(session: Session, run: Run, listed: Columns) -> None:
+    images, waiting = len(listed.outcomes), int(np.count_nonzero(listed.outcomes == PENDING))
+    if images and not waiting:
+        return
+    pending = f"run {run.id}: {waiting} of {images} images are pending"
+    if not images or results.staged(session, run.id):
+        again = f"`producer enqueue {shlex.quote(run.source)}`"
         raise UnfinishedRunError(
             f"{pending} because their listing was interrupted: run {again} again, "
             "and report when they are scored"
         )
-    if progress.pending:
-        raise UnfinishedRunError(
-            f"{pending}: start a worker with `celery -A worker worker`, "
-            "and report when they are scored"
-        )
+    raise UnfinishedRunError(
+        f"{pending}: start a worker with `celery -A worker worker`, and report when they are scored"
+    )

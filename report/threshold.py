@@ -33,6 +33,21 @@ class ThresholdType(click.ParamType[float]):
         return number
 
 
+class FractionType(click.ParamType[float]):
+    """A number between 0 and 1, neither of which is one."""
+
+    name = "fraction"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number, or one clear error."""
+        number = in_range(value)
+        if number is None or number in (0, 1):
+            self.fail(f"{value} is not a number between 0 and 1, such as 0.95", param, ctx)
+        return number
+
+
 def choose(given: float | None, card: Mapping[str, Any]) -> Threshold:
     """The threshold of the command line if there is one, else the model card's.
 

@@ -1,0 +1,68 @@
+"""What every figure is: a value and its interval, or the reason why there is none."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure with the ends of its interval.
+
+    Where it is undefined `value` is None and `reason` says why. Where only its interval is, `low`
+    and `high` are None and `reason` says why. Some figures have no interval and no reason.
+    """
+
+    value: float | None
+    reason: str | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proportion(Figure):
+    """`count` out of `total`, with the ends of its Wilson interval."""
+
+    count: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy(Proportion):
+    """Accuracy beside what always answering the more frequent class would reach."""
+
+    baseline: float | None = None
+    majority: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AveragePrecision(Figure):
+    """Average precision beside the prevalence, which scores drawn at random would reach."""
+
+    baseline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpecificityAt(Figure):
+    """The best specificity with at least this `sensitivity`, and the `threshold` that gives it."""
+
+    sensitivity: float = 0.0
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Brier(Figure):
+    """The Brier score, that of forecasting the prevalence for everybody, and 1 - their ratio."""
+
+    reference: float | None = None
+    scaled: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NetBenefit(Figure):
+    """Net benefit beside that of treating everybody; of treating nobody it is 0."""
+
+    treat_all: float | None = None
+
+
+def undefined_for(figure: Figure, reason: str) -> Figure:
+    """`figure` without value and interval, for a reason that comes from outside."""
+    return replace(figure, value=None, low=None, high=None, reason=reason)

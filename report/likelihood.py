@@ -1,0 +1,97 @@
+"""Likelihood ratios, and what they make of another prevalence."""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from report.confusion import Confusion
+from report.figure import Figure
+
+
+@dataclass(frozen=True, slots=True)
+class AtPrevalence:
+    """Predictive values as they would be where this share of images is malignant."""
+
+    prevalence: float
+    ppv: Figure
+    npv: Figure
+
+
+def lr_positive(table: Confusion, nothing: str, confidence: float = 0.95) -> Figure:
+    """Sensitivity / (1 - specificity): how much a positive answer raises the odds."""
+    if (absent := _absent(table, nothing)) is not None:
+        return Figure(None, absent)
+    if table.fp == 0:
+        return Figure(None, "no false positives: it is without bound")
+    return _ratio((table.tp, table.malignant), (table.fp, table.benign), confidence)
+
+
+def lr_negative(table: Confusion, nothing: str, confidence: float = 0.95) -> Figure:
+    """(1 - sensitivity) / specificity: how much a negative answer lowers the odds."""
+    if (absent := _absent(table, nothing)) is not None:
+        return Figure(None, absent)
+    if table.tn == 0:
+        return Figure(None, "no true negatives: it is without bound")
+    return _ratio((table.fn, table.malignant), (table.tn, table.benign), confidence)
+
+
+def at_prevalence(
+    table: Confusion, prevalence: float, nothing: str, confidence: float = 0.95
+) -> AtPrevalence:
+    """PPV and NPV at another prevalence, by Bayes' theorem: odds after = ratio x odds before.
+
+    Their intervals are those of the ratios, which is the logit interval of Mercaldo, Lau & Zhou
+    2007 for a prevalence that is known.
+    """
+    odds = prevalence / (1 - prevalence)
+    positive = lr_positive(table, nothing, confidence)
+    negative = lr_negative(table, nothing, confidence)
+    ppv = _probability(positive, odds)
+    if table.fp == 0 and table.tp and table.benign:
+        ppv = Figure(1.0, "no false positives: no interval")
+    elif table.positive == 0 and table.malignant and table.benign:
+        ppv = Figure(None, "no image is positive")
+    malignant = _probability(negative, odds)
+    npv = Figure(*_complement(malignant))
+    if table.negative == 0 and table.malignant and table.benign:
+        npv = Figure(None, "no image is negative")
+    elif table.tn == 0 and table.fn and table.benign:
+        npv = Figure(0.0, "no true negatives: no interval")
+    return AtPrevalence(prevalence, ppv, npv)
+
+
+def _absent(table: Confusion, nothing: str) -> str | None:
+    if table.total == 0:
+        return nothing
+    if table.malignant == 0:
+        return "no malignant images"
+    return "no benign images" if table.benign == 0 else None
+
+
+def _ratio(upper: tuple[int, int], lower: tuple[int, int], confidence: float) -> Figure:
+    """A ratio of two proportions with its interval on the log scale (Simel et al. 1991)."""
+    (a, m), (b, n) = upper, lower
+    value = (a / m) / (b / n)
+    if a == 0:
+        return Figure(0.0, "a count of 0: no interval on the log scale")
+    spread = math.sqrt(max(0.0, 1 / a - 1 / m + 1 / b - 1 / n))
+    if spread == 0:
+        return Figure(value, "both proportions are 1: the estimated variance is 0")
+    half = NormalDist().inv_cdf((1 + confidence) / 2) * spread
+    return Figure(value, low=value * math.exp(-half), high=value * math.exp(half))
+
+
+def _probability(ratio: Figure, odds: float) -> Figure:
+    def of(value: float | None) -> float | None:
+        return None if value is None else value * odds / (1 + value * odds)
+
+    return Figure(of(ratio.value), ratio.reason, of(ratio.low), of(ratio.high))
+
+
+def _complement(
+    figure: Figure,
+) -> tuple[float | None, str | None, float | None, float | None]:
+    def of(value: float | None) -> float | None:
+        return None if value is None else 1 - value
+
+    return of(figure.value), figure.reason, of(figure.high), of(figure.low)

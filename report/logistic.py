@@ -1,0 +1,59 @@
+"""Logistic regression on few columns, by Newton's method.
+
+statsmodels' GLM gives the same to seven digits, but takes 3.5 s and 0.9 GB on a million images; the
+tests compare the two.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from report.arrays import Floats, Labels
+
+_ITERATIONS = 100
+_HALVINGS = 40
+_CONVERGED = 1e-7  # in a coefficient; the next step would be about its square
+
+
+class Fit(NamedTuple):
+    """The coefficients `[k]` that make the labels most likely, and their standard errors `[k]`."""
+
+    coefficients: Floats
+    errors: Floats
+
+
+def fit(labels: Labels, columns: Floats, offset: Floats | float = 0.0) -> Fit | None:
+    """The model `logit = offset + coefficients @ columns`; None where no fit converges.
+
+    Args:
+        labels: `[n]`, 0 or 1.
+        columns: `[k, n]`.
+        offset: `[n]`, added as it is.
+    """
+    truth = labels.astype(np.float64)
+    coefficients = np.zeros(len(columns))
+    chances, likelihood = _chances(truth, offset + coefficients @ columns)
+    for _ in range(_ITERATIONS):
+        information = (columns * (chances * (1 - chances))) @ columns.T
+        try:
+            step = np.linalg.solve(information, columns @ (truth - chances))
+        except np.linalg.LinAlgError:
+            return None
+        for _ in range(_HALVINGS):  # a whole step can lead too far
+            chances, reached = _chances(truth, offset + (coefficients + step) @ columns)
+            done = np.abs(step).max() < _CONVERGED
+            if reached >= likelihood or done:
+                break
+            step /= 2
+        coefficients, likelihood = coefficients + step, reached
+        if done:
+            return Fit(coefficients, np.sqrt(np.diag(np.linalg.inv(information))))
+    return None
+
+
+def _chances(truth: Floats, linear: Floats) -> tuple[Floats, float]:
+    """The probability of each image's being malignant, and the logarithm of the likelihood."""
+    small = np.exp(-np.abs(linear))  # never overflows
+    chances = np.where(linear >= 0, 1.0, small) / (1 + small)
+    likelihood = truth @ linear - np.maximum(linear, 0).sum() - np.log1p(small).sum()
+    return chances, float(likelihood)

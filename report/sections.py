@@ -1,0 +1,259 @@
+"""The report as tables of words, from which text, Markdown and the page are made alike."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from report.confusion import Confusion
+from report.contents import SYNTHETIC, Flow, Report, trained_on
+from report.figure import Accuracy, Brier, Figure, NetBenefit, Proportion, SpecificityAt
+from report.metrics import Figures
+from report.subgroups import Subgroup
+from report.threshold import Threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table: its headings, its rows, each as long, and which columns hold numbers only."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: frozenset[int] = field(default_factory=frozenset)
+
+    @property
+    def title(self) -> str:
+        """What the table is about."""
+        return self.headings[0]
+
+
+def sections(report: Report) -> list[Section]:
+    """All tables, in the order in which they are read."""
+    return [
+        flow_section(report.flow),
+        *figure_sections(report.figures),
+        *subgroup_sections(report.subgroups, report.figures.confidence),
+    ]
+
+
+def figure_sections(figures: Figures) -> list[Section]:
+    """The tables of the figures: 2x2 table, operating point, ranking, calibration, usefulness."""
+    interval = f"({percent(figures.confidence)} interval)"
+    return [
+        _confusion(figures.confusion),
+        Section(("operating point", interval, ""), tuple(_operating_point(figures))),
+        Section(("ranking", interval, ""), tuple(_ranking(figures))),
+        Section(("calibration", interval, ""), tuple(_calibration(figures))),
+        Section(("usefulness", "", ""), tuple(_usefulness(figures.net_benefit))),
+    ]
+
+
+def warnings(report: Report) -> list[str]:
+    """What a reader must know before the figures."""
+    said = [SYNTHETIC] if report.checkpoint.synthetic else []
+    return said + ([trained_on(report.flow)] if report.flow.trained_on else [])
+
+
+def threshold_line(threshold: Threshold) -> str:
+    """The threshold, its kind, and how it came about."""
+    return f"threshold {threshold.value}, {origin(threshold)}; positive when score >= threshold"
+
+
+def origin(threshold: Threshold) -> str:
+    """The threshold's kind, and how it came about."""
+    if threshold.kind == "exploratory":
+        why = "given on the command line, so it may have been chosen on these images"
+    else:
+        why = f"from the model card{f', {threshold.how}' if threshold.how else ''}"
+    return f"{threshold.kind}: {why}"
+
+
+def provenance_line(report: Report) -> str:
+    """Which run and which checkpoint the figures are of."""
+    run, checkpoint = report.run, report.checkpoint
+    name = f" ({run.name})" if run.name else ""
+    errors = "1 error" if report.flow.unreadable == 1 else f"{report.flow.unreadable} errors"
+    return (
+        f"run {run.number}{name} of {run.source}, checkpoint {checkpoint.file} "
+        f"({checkpoint.digest[:12]}), {run.precision}, {errors}"
+    )
+
+
+def flow_section(flow: Flow) -> Section:
+    """From the listing to the analysis."""
+    unlabelled = flow.scored - flow.analysed
+    left_out = f"{unlabelled} of them without a label: left out" if unlabelled else ""
+    return Section(
+        ("images", "", ""),
+        (
+            ("listed", str(flow.listed), ""),
+            ("unreadable", str(flow.unreadable), ""),
+            *((f"  {code}", str(number), "") for code, number in flow.errors.items()),
+            ("scored", str(flow.scored), left_out),
+            ("labelled", str(flow.labelled), ""),
+            ("analysed", str(flow.analysed), "scored and labelled"),
+        ),
+        frozenset({1}),
+    )
+
+
+def subgroup_sections(subgroups: Sequence[Subgroup], confidence: float) -> list[Section]:
+    """A table for each attribute."""
+    headings = ("images", "malignant", "sensitivity", "specificity", "ROC AUC")
+    return [
+        Section(
+            (f"by {column} ({percent(confidence)} interval)", *headings),
+            tuple(_subgroup(one) for one in rows),
+            frozenset({1, 2}),
+        )
+        for column, rows in groupby(subgroups, key=lambda one: one.column)
+    ]
+
+
+def short(figure: Figure, digits: int = 3) -> str:
+    """A figure and its interval in few digits, or `n/a` and the reason."""
+    if figure.value is None:
+        return f"n/a ({figure.reason})"
+    value = f"{figure.value:.{digits}f}"
+    if figure.low is None or figure.high is None:
+        return value
+    return f"{value} ({figure.low:.{digits}f} to {figure.high:.{digits}f})"
+
+
+def percent(confidence: float) -> str:
+    """0.95 as `95 %`."""
+    return f"{100 * confidence:.10g} %"
+
+
+def _confusion(cells: Confusion) -> Section:
+    return Section(
+        ("", "predicted benign", "predicted malignant", "all"),
+        (
+            ("truly benign", str(cells.tn), str(cells.fp), str(cells.benign)),
+            ("  of these", *_shares(cells.tn, cells.fp)),
+            ("truly malignant", str(cells.fn), str(cells.tp), str(cells.malignant)),
+            ("  of these", *_shares(cells.fn, cells.tp)),
+        ),
+        frozenset({1, 2, 3}),
+    )
+
+
+def _shares(first: int, second: int) -> tuple[str, str, str]:
+    total = first + second
+    if total == 0:
+        return "n/a", "n/a", "n/a"
+    return f"{first / total:.3f}", f"{second / total:.3f}", "1.000"
+
+
+def _operating_point(figures: Figures) -> Iterator[tuple[str, str, str]]:
+    yield "sensitivity", short(figures.sensitivity), _exact(figures.sensitivity)
+    yield "specificity", short(figures.specificity), _exact(figures.specificity)
+    yield (
+        "balanced accuracy",
+        short(figures.balanced_accuracy),
+        "mean of sensitivity and specificity",
+    )
+    yield (
+        "geometric mean",
+        short(figures.geometric_mean),
+        "square root of sensitivity × specificity",
+    )
+    yield "accuracy", short(figures.accuracy), _baseline(figures.accuracy)
+    yield "F1", short(figures.f1), _why_no_interval(figures.f1)
+    yield "PPV", short(figures.ppv), _in_sample(figures.ppv)
+    yield "NPV", short(figures.npv), _in_sample(figures.npv)
+    if (other := figures.at_prevalence) is not None:
+        where = f"where {100 * other.prevalence:g} % are malignant"
+        for name, figure in (("PPV", other.ppv), ("NPV", other.npv)):
+            yield f"  {name}", short(figure), _and(where, _why_no_interval(figure))
+    yield "LR+", short(figures.lr_positive, 2), _ratio(figures.lr_positive, "positive", "raises")
+    yield "LR−", short(figures.lr_negative, 2), _ratio(figures.lr_negative, "negative", "lowers")
+
+
+def _ranking(figures: Figures) -> Iterator[tuple[str, str, str]]:
+    auc, precision = figures.roc_auc, figures.average_precision
+    yield "ROC AUC", short(auc), _and("on scores, over all thresholds", _why_no_interval(auc))
+    baseline = precision.baseline
+    beside = "" if baseline is None else f"prevalence, which chance would reach: {baseline:.3f}"
+    yield "average precision", short(precision), beside
+    for one in figures.specificity_at_sensitivity:
+        name = f"specificity at sensitivity {one.sensitivity:.2f}"
+        yield name, short(one), _at_threshold(one)
+
+
+def _calibration(figures: Figures) -> Iterator[tuple[str, str, str]]:
+    yield "Brier score", short(figures.brier), _reference(figures.brier)
+    intercept, slope = figures.calibration_intercept, figures.calibration_slope
+    yield (
+        "intercept",
+        short(intercept, 2),
+        _if_any(intercept, "0: right on average"),
+    )
+    yield (
+        "slope",
+        short(slope, 2),
+        _if_any(slope, "1 is right; lower: scores too extreme"),
+    )
+
+
+def _usefulness(benefit: NetBenefit) -> Iterator[tuple[str, str, str]]:
+    beside = ""
+    if benefit.treat_all is not None:
+        beside = f"treat all: {benefit.treat_all:.3f}, treat none: 0"
+    yield "net benefit", short(benefit), beside
+
+
+def _subgroup(one: Subgroup) -> tuple[str, ...]:
+    table = one.confusion
+    counts = ("unknown" if one.value is None else one.value, str(table.total), str(table.malignant))
+    if one.suppressed is not None:
+        return (*counts, f"kept back ({one.suppressed})", "", "")
+    return (*counts, short(one.sensitivity), short(one.specificity), short(one.roc_auc))
+
+
+def _exact(figure: Proportion) -> str:
+    # repr is the shortest text that reads back as the same float64.
+    return "" if figure.value is None else f"{figure.count}/{figure.total} = {figure.value!r}"
+
+
+def _baseline(accuracy: Accuracy) -> str:
+    if accuracy.value is None:
+        return ""
+    return f"{accuracy.count}/{accuracy.total}; always {accuracy.majority}: {accuracy.baseline:.3f}"
+
+
+def _in_sample(figure: Proportion) -> str:
+    return (
+        ""
+        if figure.value is None
+        else f"{figure.count}/{figure.total}, at these images' prevalence"
+    )
+
+
+def _ratio(figure: Figure, answer: str, moves: str) -> str:
+    if figure.value is None:
+        return ""
+    said = f"a {answer} answer {moves} the odds by this factor"
+    return _and(said, _why_no_interval(figure))
+
+
+def _reference(brier: Brier) -> str:
+    if brier.value is None:
+        return ""
+    scaled = "" if brier.scaled is None else f"; scaled {brier.scaled:.3f}"
+    return f"forecasting the prevalence: {brier.reference:.3f}{scaled}"
+
+
+def _at_threshold(one: SpecificityAt) -> str:
+    return "" if one.threshold is None else f"at threshold {one.threshold:.4g}"
+
+
+def _if_any(figure: Figure, words: str) -> str:
+    return "" if figure.value is None else words
+
+
+def _why_no_interval(figure: Figure) -> str:
+    return "" if figure.value is None or figure.reason is None else figure.reason
+
+
+def _and(*said: str) -> str:
+    return "; ".join(filter(None, said))
