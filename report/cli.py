@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from report.build import build, read_finished
 from report.commands import Subcommands
-from report.threshold import FractionType, ThresholdType, choose
+from report.threshold import FractionType, ThresholdType
 
 if TYPE_CHECKING:
     from report.contents import Report
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 # sqlalchemy, numpy, scikit-learn, statsmodels, matplotlib and rich are imported where they are
 # used: together they take three seconds, and `report --help` must answer in under half of one.
-
-UNFINISHED = 3  # exit code
 
 
 @click.group(cls=Subcommands, invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
@@ -81,43 +79,11 @@ def main(
     """
     if context.invoked_subcommand is not None:
         return
-    stored = _read(context, run, by)
-    report = _measure(stored, threshold, confidence, prevalence)
+    stored = read_finished(context, run, by)
+    report = build(stored, threshold, confidence, prevalence)
     click.echo(_show(report, layout))
     if output is not None:
         _draw(output, report, stored)
-
-
-def _read(context: click.Context, run: str | None, by: tuple[str, ...]) -> Stored:
-    from db.session import open_database
-    from report.read import UnfinishedRunError, read_run
-
-    with closing(open_database(must_exist=True)) as database, database.read() as session:
-        try:
-            return read_run(session, run, by)
-        except UnfinishedRunError as error:
-            click.echo(error, err=True)
-            context.exit(UNFINISHED)
-
-
-def _measure(
-    stored: Stored, threshold: float | None, confidence: float, prevalence: float | None
-) -> Report:
-    chosen = choose(threshold, stored.card)
-    from report.contents import Report
-    from report.metrics import measure
-    from report.subgroups import by_subgroup
-
-    figures = measure(
-        stored.labels,
-        stored.scores,
-        chosen.value,
-        nothing="no labelled image was scored" if stored.flow.labelled else "no labelled images",
-        confidence=confidence,
-        prevalence=prevalence,
-    )
-    subgroups = by_subgroup(stored.groups, chosen.value, confidence)
-    return Report(stored.run, stored.checkpoint, stored.flow, chosen, figures, subgroups)
 
 
 def _show(report: Report, layout: str) -> str:

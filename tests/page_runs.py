@@ -31,12 +31,13 @@ def store(
     card: dict[str, Any] | None = None,
     name: str | None = None,
     source: str = "data/test",
+    digest: str = DIGEST,
 ) -> int:
     """Enter a run of these images; returns its number."""
     by_path = {shot.path: shot for shot in shots}
     with closing(open_database(url)) as database, database.write() as session:
         path = "checkpoints/benign-vs-malignant_64_rmsprop_0.454.keras"
-        checkpoint = runs.add_checkpoint(session, DIGEST, path, card or {})
+        checkpoint = runs.add_checkpoint(session, digest, path, card or {})
         run = Run(
             name=name, source=source, checkpoint_id=checkpoint.id, precision="float32",
             batch_size=64,

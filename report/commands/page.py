@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from report.threshold import ThresholdType, choose
-
-UNFINISHED = 3  # exit code
+from report.build import build, read_finished
+from report.threshold import FractionType, ThresholdType
 
 
 @click.command
@@ -28,6 +26,24 @@ UNFINISHED = 3  # exit code
     help="Where the slider starts, in [0, 1].  [default: the model card's]",
 )
 @click.option(
+    "--by",
+    multiple=True,
+    metavar="COLUMN",
+    help="Also by this column of the manifest, such as sex; may be given again.",
+)
+@click.option(
+    "--prevalence",
+    type=FractionType(),
+    help="PPV and NPV also where this share of images is malignant, between 0 and 1.",
+)
+@click.option(
+    "--confidence",
+    type=FractionType(),
+    default=0.95,
+    show_default=True,
+    help="Of the intervals, between 0 and 1.",
+)
+@click.option(
     "--images",
     type=click.IntRange(0, 200),
     default=12,
@@ -36,8 +52,15 @@ UNFINISHED = 3  # exit code
     "the page holds no image and no file name.",
 )
 @click.pass_context
-def command(
-    context: click.Context, run: str | None, output: Path, threshold: float | None, images: int
+def command(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options
+    context: click.Context,
+    run: str | None,
+    output: Path,
+    threshold: float | None,
+    by: tuple[str, ...],
+    prevalence: float | None,
+    confidence: float,
+    images: int,
 ) -> None:
     r"""Write RUN's report as one HTML file with a threshold slider.
 
@@ -48,27 +71,13 @@ def command(
     RUN is a number or name; without it, the newest. The page holds thumbnails and names of images
     from under DATA_ROOT: share it as you would share those.
     """
-    from db.session import open_database
-    from report.page.gather import gather
-    from report.read import UnfinishedRunError, read_run
-
-    with closing(open_database(must_exist=True)) as database, database.read() as session:
-        try:
-            stored = read_run(session, run)
-        except UnfinishedRunError as error:
-            click.echo(error, err=True)
-            context.exit(UNFINISHED)
-        chosen = choose(threshold, stored.card)
-        gathered = gather(session, stored.run.number, images)
-
-    from report.contents import Report
-    from report.metrics import measure
+    stored = read_finished(context, run, by)
+    report = build(stored, threshold, confidence, prevalence)
     from report.page.contents import prepare
+    from report.page.gather import gather
     from report.page.render import render
 
-    nothing = "no labelled image was scored" if stored.flow.labelled else "no labelled images"
-    figures = measure(stored.labels, stored.scores, chosen.value, nothing=nothing)
-    report = Report(stored.run, stored.checkpoint, stored.flow, chosen, figures)
+    gathered = gather(stored.run.number, images)
     page = prepare(stored, report, gathered.cases, gathered.times, datetime.now(UTC))
     _write(output, render(page))
     click.echo(f"wrote {output}", err=True)

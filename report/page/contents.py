@@ -8,15 +8,23 @@ from typing import Any, NamedTuple
 from db.page import Times
 from model.manifest import shown
 from report.arrays import Floats, Labels
-from report.contents import SYNTHETIC, Report, trained_on
-from report.metrics import Confusion
+from report.confusion import Confusion
+from report.contents import Report
 from report.page import curves, live, provenance
 from report.page.cases import Gallery, Unreadable
-from report.page.charts import Chart, distribution_chart, precision_recall_chart, roc_chart
+from report.page.charts import (
+    Chart,
+    calibration_chart,
+    decision_chart,
+    distribution_chart,
+    precision_recall_chart,
+    roc_chart,
+)
+from report.page.forest import SubgroupTable, subgroup_tables
 from report.page.provenance import Fact
 from report.page.steps import Steps, steps
 from report.read import Stored
-from report.text import why
+from report.sections import Section, figure_sections, flow_section, origin, percent, warnings
 
 
 class Plot(NamedTuple):
@@ -52,7 +60,8 @@ class Page:
     plot: Plot
     roc: Chart
     charts: Sequence[Chart]
-    sections: Sequence[Any]
+    sections: Sequence[Section]
+    subgroups: Sequence[SubgroupTable]
     galleries: Sequence[Gallery]
     unreadable: Sequence[Unreadable]
     unreadable_total: int
@@ -69,17 +78,18 @@ def prepare(stored: Stored, report: Report, cases: Cases, times: Times, made: da
     return Page(
         title=_title(stored),
         subtitle=_subtitle(stored),
-        warnings=_warnings(report),
+        warnings=warnings(report),
         start=plain(report.threshold.value),
-        kind=f"{report.threshold.kind}: {why(report.threshold)}",
-        level="95 %",
+        kind=origin(report.threshold),
+        level=percent(report.figures.confidence),
         exactness=live.exactness(counts),
         live=live.live_figures(report),
         cells=report.figures.confusion,
         plot=Plot(curves.LEFT, curves.TOP, curves.SIDE, curves.x_axis(), report.threshold.value),
         roc=roc_chart(report, counts),
         charts=_charts(report, counts, stored.labels, stored.scores),
-        sections=[],
+        sections=[flow_section(report.flow), *figure_sections(report.figures)],
+        subgroups=subgroup_tables(report),
         galleries=cases.galleries,
         unreadable=cases.unreadable,
         unreadable_total=report.flow.unreadable,
@@ -109,15 +119,12 @@ def _subtitle(stored: Stored) -> str:
     )
 
 
-def _warnings(report: Report) -> list[str]:
-    warnings = [SYNTHETIC] if report.checkpoint.synthetic else []
-    return [*warnings, trained_on(report.flow)] if report.flow.trained_on else warnings
-
-
 def _charts(report: Report, counts: Steps, labels: Labels, scores: Floats) -> list[Chart]:
     return [
         precision_recall_chart(report, counts),
         distribution_chart(report, labels, scores),
+        calibration_chart(report),
+        decision_chart(report, labels, scores),
     ]
 
 

@@ -45,11 +45,13 @@ def x_axis() -> Axis:
     return Axis(0.0, 1.0, ticks)
 
 
-def y_axis(high: float = 1.0) -> Axis:
-    """0 to `high`, bottom to top."""
+def y_axis(high: float = 1.0, low: float = 0.0) -> Axis:
+    """`low` to `high`, bottom to top, in steps of a fifth of `high`; `low` is one of them or 0."""
     digits = 1 if high == 1 else 2
-    ticks = tuple(Tick(y_at(value, high), f"{value:.{digits}f}") for value in _fifths(high))
-    return Axis(0.0, high, ticks)
+    bare = Axis(low, high, ())
+    values = [*(-value for value in _fifths(high) if 0 < value <= -low), *_fifths(high)]
+    ticks = tuple(Tick(y_at(value, bare), f"{value:.{digits}f}") for value in sorted(values))
+    return bare._replace(ticks=ticks)
 
 
 def x_at(value: float) -> float:
@@ -57,15 +59,15 @@ def x_at(value: float) -> float:
     return LEFT + SIDE * value
 
 
-def y_at(value: float, high: float = 1.0) -> float:
-    """SVG units of a value from 0 to `high`."""
-    return TOP + SIDE * (1 - value / high)
+def y_at(value: float, axis: Axis) -> float:
+    """SVG units of a value on an axis."""
+    return TOP + SIDE * (axis.high - value) / (axis.high - axis.low)
 
 
 def roc(counts: Steps) -> Path:
     """1 - specificity against sensitivity, from (0, 0) to (1, 1); both classes must be there."""
     true, false = _descending(counts)
-    return path(np.append(0, false) / false[-1], np.append(0, true) / true[-1])
+    return path(np.append(0, false) / false[-1], np.append(0, true) / true[-1], y_axis())
 
 
 def precision_recall(counts: Steps) -> Path:
@@ -79,21 +81,22 @@ def precision_recall(counts: Steps) -> Path:
     ppv = true[rises] / (true[rises] + false[rises])
     starts = np.append(0, sensitivity[:-1])
     x = np.column_stack([starts, sensitivity]).ravel()
-    return path(x, np.repeat(ppv, 2))
+    return path(x, np.repeat(ppv, 2), y_axis())
 
 
 def histogram(labels: Labels, scores: Floats) -> Histogram:
     """Outlines of both classes' scores, as shares of the class, in bins of 1/40."""
     shares = [_shares(scores[labels == label]) for label in (0, 1)]
     highest = max((float(share.max()) for share in shares if share is not None), default=1.0)
-    high = _round_up(highest)
-    benign, malignant = (None if share is None else _outline(share, high) for share in shares)
-    return Histogram(malignant, benign, y_axis(high))
+    y = y_axis(round_up(highest))
+    benign, malignant = (None if share is None else _outline(share, y) for share in shares)
+    return Histogram(malignant, benign, y)
 
 
-def path(x: Floats, y: Floats, high: float = 1.0) -> Path:
+def path(x: Floats, y: Floats, axis: Axis) -> Path:
     """A line through values, to a tenth of a unit, without points that change nothing."""
-    corners = np.column_stack([LEFT + SIDE * x, TOP + SIDE * (1 - y / high)])
+    heights = TOP + SIDE * (axis.high - y) / (axis.high - axis.low)
+    corners = np.column_stack([LEFT + SIDE * x, heights])
     kept = _corners((corners * 10).round().astype(np.int64))
     return " ".join(f"{a / 10:g},{b / 10:g}" for a, b in kept.tolist())
 
@@ -118,13 +121,13 @@ def _shares(scores: Floats) -> Floats | None:
     return np.histogram(scores, bins=BINS, range=(0, 1))[0] / len(scores)
 
 
-def _outline(shares: Floats, high: float) -> Path:
+def _outline(shares: Floats, axis: Axis) -> Path:
     edges = np.repeat(np.arange(BINS + 1) / BINS, 2)
     heights = np.concatenate([[0.0], np.repeat(shares, 2), [0.0]])
-    return path(edges, heights, high)
+    return path(edges, heights, axis)
 
 
-def _round_up(value: float) -> float:
+def round_up(value: float) -> float:
     """The next of 0.05, 0.1, 0.2, 0.5 and 1 that is not below."""
     return next(high for high in (0.05, 0.1, 0.2, 0.5, 1.0) if value <= high)
 

@@ -1,11 +1,13 @@
 """Reads what the page shows: the run and its times from the ledger, pictures from DATA_ROOT."""
 
+from contextlib import closing
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from db import page as queries
 from db.page import Times
+from db.session import open_database
 from model.settings import data_root
 from report.page.cases import Gallery, Kind, gallery, unreadable
 from report.page.contents import Cases
@@ -21,17 +23,21 @@ class Gathered(NamedTuple):
     times: Times
 
 
-def gather(session: Session, run_id: int, images: int) -> Gathered:
+def gather(run_id: int, images: int) -> Gathered:
     """The cases and times of a run.
 
     Args:
-        session: of the ledger.
         run_id: number of the run.
         images: how many of each gallery; with 0 no image is read and no file is named.
 
     Raises:
         SourceError: DATA_ROOT names no folder.
     """
+    with closing(open_database(must_exist=True)) as database, database.read() as session:
+        return _gather(session, run_id, images)
+
+
+def _gather(session: Session, run_id: int, images: int) -> Gathered:
     times = queries.times(session, run_id)
     if not images:
         return Gathered(Cases([], []), times)

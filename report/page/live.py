@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from scipy.stats import norm  # type: ignore[import-untyped] # it ships no types
 
 from report.contents import Report
-from report.metrics import Proportion, proportion
+from report.figure import Proportion
 from report.page import curves
 from report.page.steps import Steps
 
@@ -28,8 +28,8 @@ def live_figures(report: Report) -> list[Live]:
     return [
         Live("sensitivity", "sensitivity", "malignant images predicted so", figures.sensitivity),
         Live("specificity", "specificity", "benign images predicted so", figures.specificity),
-        Live("ppv", "PPV", "truly malignant of those predicted so, in this sample", _ppv(report)),
-        Live("npv", "NPV", "truly benign of those predicted so, in this sample", _npv(report)),
+        Live("ppv", "PPV", "truly malignant of those predicted so, in this sample", figures.ppv),
+        Live("npv", "NPV", "truly benign of those predicted so, in this sample", figures.npv),
         Live("accuracy", "accuracy", _baseline(report), figures.accuracy),
     ]
 
@@ -42,7 +42,7 @@ def embedded(report: Report, counts: Steps) -> dict[str, Any]:
         **counts.as_dict(),
         "start": report.threshold.value,
         # The same number that statsmodels takes, or intervals would differ in the last digits.
-        "z": float(norm.isf(0.05 / 2)),
+        "z": float(norm.isf((1 - figures.confidence) / 2)),
         "reasons": {
             "sensitivity": figures.sensitivity.reason,
             "specificity": figures.specificity.reason,
@@ -63,18 +63,6 @@ def exactness(counts: Steps) -> str:
         f"{len(counts.thresholds)} thresholds, every position of the slider among them, and the "
         "slider takes only these."
     )
-
-
-def _ppv(report: Report) -> Proportion:
-    cells = report.figures.confusion
-    absent = report.figures.accuracy.reason
-    return proportion(cells.tp, cells.tp + cells.fp, absent or NO_POSITIVE)
-
-
-def _npv(report: Report) -> Proportion:
-    cells = report.figures.confusion
-    absent = report.figures.accuracy.reason
-    return proportion(cells.tn, cells.tn + cells.fn, absent or NO_NEGATIVE)
 
 
 def _baseline(report: Report) -> str:
