@@ -12,6 +12,7 @@ from report.contents import Report
 from report.page import curves
 from report.page.curves import Axis
 from report.page.steps import Steps
+from report.page.words import images
 from report.usefulness import decision_curve
 
 Style = Literal["model", "chance", "malignant", "benign", "treat-all"]
@@ -104,9 +105,9 @@ def distribution_chart(report: Report, labels: Labels, scores: Floats) -> Chart:
     cells = report.figures.confusion
     lines = []
     if drawn.benign is not None:
-        lines.append(Line(drawn.benign, "benign", f"benign, {_images(cells.benign)}"))
+        lines.append(Line(drawn.benign, "benign", f"benign, {images(cells.benign)}"))
     if drawn.malignant is not None:
-        lines.append(Line(drawn.malignant, "malignant", f"malignant, {_images(cells.malignant)}"))
+        lines.append(Line(drawn.malignant, "malignant", f"malignant, {images(cells.malignant)}"))
     return Chart(
         key="distribution",
         title="Scores by class",
@@ -167,7 +168,7 @@ def decision_chart(report: Report, labels: Labels, scores: Floats) -> Chart:
 
 def _area(report: Report) -> str:
     area = report.figures.roc_auc
-    words = f"area {area.value:.3f}"
+    words = f"ROC curve, area {area.value:.3f}"
     if area.low is None or area.high is None:
         return words
     return f"{words} ({area.low:.3f} to {area.high:.3f})"
@@ -193,7 +194,3 @@ def _point(x: float | None, y: float | None) -> Point | None:
     if x is None or y is None:
         return None
     return Point(curves.x_at(x), curves.y_at(y, curves.y_axis()))
-
-
-def _images(number: int) -> str:
-    return "1 image" if number == 1 else f"{number} images"

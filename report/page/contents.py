@@ -23,6 +23,7 @@ from report.page.charts import (
 from report.page.forest import SubgroupTable, subgroup_tables
 from report.page.provenance import Fact
 from report.page.steps import Steps, steps
+from report.page.words import images, plain
 from report.read import Stored
 from report.sections import Section, figure_sections, flow_section, origin, percent, warnings
 
@@ -101,11 +102,6 @@ def prepare(stored: Stored, report: Report, cases: Cases, times: Times, made: da
     )
 
 
-def plain(number: float) -> str:
-    """The shortest text that reads back as the same number, as the page's script writes it."""
-    return str(int(number)) if number == int(number) else repr(number)
-
-
 def _title(stored: Stored) -> str:
     return f"Run {stored.run.number}" + (f": {shown(stored.run.name)}" if stored.run.name else "")
 
@@ -113,7 +109,7 @@ def _title(stored: Stored) -> str:
 def _subtitle(stored: Stored) -> str:
     flow = stored.flow
     return (
-        f"{flow.analysed:,} images analysed of {flow.listed:,} listed in "
+        f"{images(flow.analysed)} analysed of {flow.listed:,} listed in "
         f"{shown(stored.run.source)}, scored by {shown(stored.checkpoint.file)} "
         f"({stored.checkpoint.digest[:12]})"
     )
@@ -131,6 +127,6 @@ def _charts(report: Report, counts: Steps, labels: Labels, scores: Floats) -> li
 def _unreadable(report: Report, listed: int) -> str:
     codes = ", ".join(f"{number} {code}" for code, number in report.flow.errors.items())
     total = report.flow.unreadable
-    images = "1 image has" if total == 1 else f"{total} images have"
+    have = "has" if total == 1 else "have"
     left_out = f" The first {listed} are listed." if 0 < listed < total else ""
-    return f"{images} an error instead of a score: {codes}.{left_out}"
+    return f"{images(total)} {have} an error instead of a score: {codes}.{left_out}"

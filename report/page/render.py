@@ -7,6 +7,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from report.page.contents import Page
+from report.page.words import images
 
 
 def render(page: Page) -> str:
@@ -26,6 +27,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters["three"] = "{:.3f}".format
+    templates.filters["images"] = images
     templates.filters["share"] = _share
     templates.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return templates

@@ -226,6 +226,7 @@
     for (const details of closed) details.open = false;
   });
 
+  find("still").hidden = true;
   find("control").hidden = false;
   move(data.start); // also where the browser kept a position from before a reload
 })();
