@@ -424,7 +424,7 @@ def test_provenance(chrome: Browser, url: str, html: Path) -> None:
             assert fact in words
         for name in ("Python", "dermscore", "numpy", "scikit-learn", "statsmodels"):
             assert name in words
-        page.get_by_text("All 5 entries").click()
+        page.get_by_text("All entries (5)").click()
         words = page.locator("#provenance details").inner_text()
         assert "training.recipe.epochs\n100" in words
         assert "data.images\n144 entries" in words

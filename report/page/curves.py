@@ -73,15 +73,19 @@ def roc(counts: Steps) -> Path:
 def precision_recall(counts: Steps) -> Path:
     """Sensitivity against PPV in steps, so that the area below is the average precision.
 
-    There must be malignant images.
+    Where further false positives lower the PPV at the same sensitivity, the line goes down to the
+    lowest of them: every operating point lies on it. There must be malignant images.
     """
     true, false = _descending(counts)
+    ppv = true / np.maximum(true + false, 1)
     rises = np.flatnonzero(np.diff(true, prepend=0))
+    lowest = np.append(rises[1:] - 1, len(true) - 1)  # the last before the next rise
     sensitivity = true[rises] / true[-1]
-    ppv = true[rises] / (true[rises] + false[rises])
-    starts = np.append(0, sensitivity[:-1])
-    x = np.column_stack([starts, sensitivity]).ravel()
-    return path(x, np.repeat(ppv, 2), y_axis())
+    x = np.column_stack([np.append(0, sensitivity[:-1]), sensitivity, sensitivity]).ravel()
+    y = np.column_stack([ppv[rises], ppv[rises], ppv[lowest]]).ravel()
+    if rises[0]:  # the highest scores are benign
+        x, y = np.append(0, x), np.append(0, y)
+    return path(x, y, y_axis())
 
 
 def histogram(labels: Labels, scores: Floats) -> Histogram:
@@ -105,9 +109,11 @@ def _corners(points: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Without points that repeat the one before, or lie inside a horizontal or vertical stretch."""
     moved = np.append(True, (np.diff(points, axis=0) != 0).any(axis=1))
     points = points[moved]
-    still = np.diff(points, axis=0) == 0  # [m - 1, 2]: which coordinate stayed
-    inside = (still[:-1] & still[1:]).any(axis=1)
-    return points[np.concatenate([[True], ~inside, [True]])] if len(points) > 2 else points
+    if len(points) < 3:
+        return points
+    direction = np.sign(np.diff(points, axis=0))
+    straight = (direction == 0).any(axis=1)[:-1] & (direction[:-1] == direction[1:]).all(axis=1)
+    return points[np.concatenate([[True], ~straight, [True]])]
 
 
 def _descending(counts: Steps) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
