@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from db import ledger, listing, outcomes, runs
 from db.session import open_database
 from db.tables import Run
 from report.cli import main
+from report.formats import FIGURES
 
 Image = tuple[int | None, float | str | None]  # label; score, error code, or None while pending
 
@@ -25,6 +27,14 @@ COMMAND = [sys.executable, "-c", "from report.cli import main; main(prog_name='r
 DIGEST = "0123456789abcdef" * 4
 SENSITIVITY, SPECIFICITY = "0.6752136752136753", "0.6376811594202898"
 SYNTHETIC = "synthetic images: these figures say nothing about patients"
+PICTURES = (
+    "roc",
+    "confusion_matrix",
+    "precision_recall",
+    "calibration",
+    "score_distributions",
+    "decision_curve",
+)
 SOME: list[Image] = [(1, 0.9), (1, 0.4), (0, 0.2), (0, 0.6), (0, 0.1)]
 
 
@@ -266,8 +276,12 @@ def test_synthetic_images_are_called_so(url: str) -> None:
 def test_only_benign_images(url: str) -> None:
     store(url, [(0, 0.1), (0, 0.2)])
     shown = report("--threshold", "0.5").stdout
-    assert shown.count("n/a (no malignant images)") == 2
-    assert "n/a (only benign images)" in shown
+    lines = {line.split("  ")[0]: line for line in shown.splitlines()}
+    for name in ("sensitivity", "balanced accuracy", "geometric mean", "F1", "LR+", "LR−"):
+        assert "n/a (no malignant images)" in lines[name]
+    for name in ("ROC AUC", "average precision", "slope"):
+        assert "n/a (only benign images)" in lines[name]
+    assert "n/a (no image is positive)" in lines["PPV"]
     got = json.loads(report("--threshold", "0.5", "--format", "json").stdout)
     assert got["sensitivity"] == {
         "value": None,
@@ -275,7 +289,12 @@ def test_only_benign_images(url: str) -> None:
         "high": None,
         "reason": "no malignant images",
     }
-    assert got["roc_auc"] == {"value": None, "reason": "only benign images"}
+    assert got["roc_auc"] == {
+        "value": None,
+        "low": None,
+        "high": None,
+        "reason": "only benign images",
+    }
     assert got["specificity"]["value"] == 1.0
 
 
@@ -290,8 +309,14 @@ def test_nothing_to_analyse(url: str, images: list[Image], reason: str) -> None:
     store(url, images)
     done = report("--threshold", "0.5")
     assert done.exit_code == 0
-    assert done.stdout.count(f"n/a ({reason})") == 5
     got = json.loads(report("--threshold", "0.5", "--format", "json").stdout)
+    undefined = [name for name in FIGURES if got[name]["reason"] == reason]
+    assert undefined == list(FIGURES)
+    for one in got["specificity_at_sensitivity"]:
+        assert (one["value"], one["threshold"], one["reason"]) == (None, None, reason)
+    # The text shows all of them but the prevalence.
+    shown = len(FIGURES) - 1 + len(got["specificity_at_sensitivity"])
+    assert done.stdout.count(f"n/a ({reason})") == shown
     assert (got["flow"]["listed"], got["flow"]["analysed"]) == (2, 0)
     assert got["accuracy"] == {
         "value": None,
@@ -373,15 +398,19 @@ def test_pictures(url: str, tmp_path: Path, images: list[Image]) -> None:
     done = report("--threshold", "0.5", "--format", "json", "--output", str(folder))
     assert done.exit_code == 0
     json.loads(done.stdout)
-    assert sorted(path.name for path in folder.iterdir()) == ["confusion_matrix.png", "roc.png"]
+    names = {f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")}
+    assert {path.name for path in folder.iterdir()} == names
     for path in folder.iterdir():
         assert f"wrote {path}" in done.stderr
+    for path in folder.glob("*.png"):
         head = path.read_bytes()[:24]
         assert head[:8] == b"\x89PNG\r\n\x1a\n"
         width, height = struct.unpack(">II", head[16:])
         assert 800 <= width <= 2000
         assert 800 <= height <= 2000
         assert 10_000 < path.stat().st_size < 500_000
+    for path in folder.glob("*.svg"):
+        assert ElementTree.parse(path).getroot().tag == "{http://www.w3.org/2000/svg}svg"
 
 
 def test_a_folder_that_cannot_be_made(url: str, tmp_path: Path) -> None:

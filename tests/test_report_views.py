@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from report.arrays import Floats, Labels
 from report.contents import SYNTHETIC, CheckpointFacts, Flow, Report, RunFacts
 from report.metrics import measure
-from report.plots import draw_confusion, draw_roc
+from report.pictures.confusion_matrix import draw_confusion
+from report.pictures.roc import draw_roc
 from report.text import render
 from report.threshold import Threshold
 
@@ -98,9 +99,15 @@ def test_a_terminal_shows_the_same_words_as_a_file(
 
 
 def test_plain_columns_are_aligned() -> None:
-    lines = render(a_report(), terminal=False).splitlines()
-    figures = lines[-8:-2]
-    assert figures[0].startswith("figure")
-    assert {line[17:19] for line in figures} == {"  "}
-    assert all(line[19] != " " for line in figures)
+    text = render(a_report(), terminal=False)
+    lines = text.splitlines()
     assert all(line == line.rstrip() for line in lines)
+    groups = [block.splitlines() for block in text.split("\n\n")]
+    titles = ["operating point", "ranking", "calibration", "usefulness"]
+    figures = [group for group in groups if group[0].split("  ")[0] in titles]
+    assert [group[0].split("  ")[0] for group in figures] == titles
+    # The longest name and two spaces: there the figures of all groups begin.
+    at = len("specificity at sensitivity 0.80") + 2
+    for line in (line for group in figures for line in group if len(line) > at):
+        assert line[at - 2 : at] == "  "
+        assert line[at] != " "

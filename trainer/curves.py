@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from report.plots import BLUE, GREY, PALE, VERMILION
+from report.pictures.canvas import BLUE, GREY, PALE, VERMILION
 
 
 def save_curves(path: Path, history: dict[str, list[float]], best_epoch: int) -> None:

@@ -1,0 +1,54 @@
+"""The precision-recall curve."""
+
+from matplotlib.figure import Figure
+
+from report.arrays import Floats, Labels
+from report.contents import Report
+from report.pictures.canvas import (
+    BLUE,
+    DASHED,
+    GREY,
+    TALL,
+    canvas,
+    legend_beneath,
+    mark_operating_point,
+    named,
+    say_undefined,
+    thinned,
+    unit_square,
+)
+from report.ranking import precision_recall
+
+
+def draw_precision_recall(report: Report, labels: Labels, scores: Floats) -> Figure:
+    """Precision against recall, the operating point, and the prevalence that chance reaches."""
+    picture, axes = canvas("Precision-recall curve", report, TALL)
+    unit_square(axes, "recall (sensitivity)", "precision (PPV)")
+    average, figures = report.figures.average_precision, report.figures
+    if average.value is None or average.baseline is None:
+        say_undefined(axes, average.reason)
+        return picture
+    points = precision_recall(labels, scores)
+    axes.plot(
+        *thinned(points.recall, points.precision),
+        color=BLUE,
+        linewidth=2,
+        drawstyle="steps-post",
+        clip_on=False,
+        label=f"average precision = {average.value:.2f}",
+    )
+    if figures.ppv.value is not None and figures.sensitivity.value is not None:
+        words = (
+            f"threshold {named(report.threshold)}:\n"
+            f"sensitivity {figures.sensitivity.value:.2f}, PPV {figures.ppv.value:.2f}"
+        )
+        mark_operating_point(axes, figures.sensitivity.value, figures.ppv.value, words)
+    axes.axhline(
+        average.baseline,
+        color=GREY,
+        linewidth=1,
+        linestyle=DASHED,
+        label=f"chance: prevalence {average.baseline:.2f}",
+    )
+    legend_beneath(axes)
+    return picture
