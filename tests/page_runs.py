@@ -10,6 +10,7 @@ from db.session import open_database
 from db.tables import Run
 
 DIGEST = "0123456789abcdef" * 4
+HOSTILE = "</script><script>document.title='taken'</script><!--<img src=x onerror=alert(1)>\"'&"
 
 
 @dataclass(frozen=True)
@@ -61,3 +62,16 @@ def _outcome(row: int, shot: Shot) -> outcomes.Outcome:
     if isinstance(shot.outcome, str):
         return outcomes.Outcome(row, None, shot.outcome, shot.detail, None)
     return outcomes.Outcome(row, shot.outcome, None, None, shot.digest)
+
+
+def hostile_run(url: str) -> None:
+    attributes = {HOSTILE: HOSTILE}
+    given = [
+        Shot(f"{HOSTILE}.jpg", 1, 0.1, None, attributes),
+        Shot("images/\u202egpj.exe\n.jpg", 0, 0.9, None, attributes),
+        Shot(f"{'long' * 60}.jpg", 0, 0.8),
+        Shot(f"{HOSTILE}.png", 1, "corrupt", detail=HOSTILE),
+        *(Shot(f"{at}.jpg", at % 2, 0.5, None, attributes) for at in range(40)),
+    ]
+    card = {"threshold": {"value": 0.23, "how": HOSTILE}, HOSTILE: [HOSTILE, {HOSTILE: HOSTILE}]}
+    store(url, given, card=card, name=HOSTILE, source=HOSTILE)

@@ -113,7 +113,8 @@ def _corners(points: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         return points
     direction = np.sign(np.diff(points, axis=0))
     straight = (direction == 0).any(axis=1)[:-1] & (direction[:-1] == direction[1:]).all(axis=1)
-    return points[np.concatenate([[True], ~straight, [True]])]
+    kept: npt.NDArray[np.int64] = points[np.concatenate([[True], ~straight, [True]])]
+    return kept
 
 
 def _descending(counts: Steps) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
