@@ -2,14 +2,23 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from click.testing import CliRunner, Result
 from page_runs import Shot
 from playwright.sync_api import Page
 
+from db.page import Times
+from report.arrays import Floats, Labels
+from report.build import build
 from report.cli import main
+from report.contents import CheckpointFacts, Flow, RunFacts
+from report.page.contents import Cases, prepare
+from report.page.render import render
+from report.read import Stored
 
 FIGURES = ("sensitivity", "specificity", "ppv", "npv", "accuracy")
 CARD = {"threshold": {"value": 0.23, "how": "sensitivity of at least 0.90 on data/valid"}}
@@ -71,3 +80,26 @@ def assert_figure(page: Page, name: str, figure: dict[str, Any]) -> None:
 def type_threshold(page: Page, words: str) -> None:
     page.get_by_label("Exact value").fill(words)
     page.get_by_label("Exact value").press("Enter")
+
+
+def many(number: int) -> tuple[Labels, Floats]:
+    """As many images, all scores different."""
+    drawn = np.random.default_rng(7)
+    labels = (drawn.random(number) < 0.2).astype(np.int8)
+    return labels, drawn.beta(2 + 2 * labels, 5 - 1.5 * labels)
+
+
+def html_of(labels: Labels, scores: Floats) -> str:
+    """The page of these images, without a ledger."""
+    n = len(labels)
+    stored = Stored(
+        RunFacts(1, None, "data/test", "float32"),
+        CheckpointFacts("some.keras", "0" * 64, synthetic=False),
+        {},
+        Flow(n, 0, n, n, n, {}),
+        labels,
+        scores,
+    )
+    report = build(stored, 0.23, 0.95, None)
+    times = Times(0.0, None, None, 0.0, 0)
+    return render(prepare(stored, report, Cases([], []), times, datetime.now(UTC)))

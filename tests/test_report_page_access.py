@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 from browser import chromium, opened
 from page_runs import HOSTILE, hostile_run, store
-from page_views import CARD, SCORES, assert_as_reported, reported, shots, type_threshold, write
+from page_views import (
+    CARD,
+    SCORES,
+    assert_as_reported,
+    html_of,
+    many,
+    reported,
+    shots,
+    type_threshold,
+    write,
+)
 from playwright.sync_api import Browser, expect
 
 
@@ -55,6 +65,13 @@ def test_no_width_needs_scrolling_sideways(
         )
         assert over == []
         assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_a_million_images_fit_a_phone(chrome: Browser, html: Path) -> None:
+    html.write_text(html_of(*many(1_000_000)))
+    with opened(chrome, html, viewport={"width": 360, "height": 700}) as page:
+        page.get_by_label("Move the threshold").fill("0")
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
 NAME = "(one) => one.id || one.textContent"

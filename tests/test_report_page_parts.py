@@ -4,7 +4,6 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +11,13 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from page_views import html_of, many
 from processes import PROJECT
 
-from db.page import Times
 from report.arrays import Floats, Labels
-from report.build import build
 from report.confusion import confusion
-from report.contents import CheckpointFacts, Flow, RunFacts
 from report.page import curves
-from report.page.contents import Cases, prepare
-from report.page.render import render
 from report.page.steps import MOST_DISTINCT, Steps, steps
-from report.read import Stored
 
 # Few values, so that ties are common.
 IMAGES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 12)), max_size=40)
@@ -38,12 +32,6 @@ def counted(embedded: Steps, threshold: float) -> tuple[int, int]:
     """True and false positives as the page's script counts them."""
     at = embedded.thresholds >= threshold
     return int(embedded.malignant[at].sum()), int(embedded.benign[at].sum())
-
-
-def many(number: int) -> tuple[Labels, Floats]:
-    drawn = np.random.default_rng(7)
-    labels = (drawn.random(number) < 0.2).astype(np.int8)
-    return labels, drawn.beta(2 + 2 * labels, 5 - 1.5 * labels)
 
 
 @given(IMAGES, st.floats(0, 1))
@@ -121,21 +109,6 @@ def test_score_shares_of_each_class() -> None:
     assert drawn.benign == "56,344 56,14 64.2,14 64.2,344 386,344"
     assert drawn.malignant == "56,344 377.8,344 377.8,14 386,14 386,344"
     assert curves.histogram(np.zeros(1, np.int8), np.zeros(1)).malignant is None
-
-
-def html_of(labels: Labels, scores: Floats) -> str:
-    n = len(labels)
-    stored = Stored(
-        RunFacts(1, None, "data/test", "float32"),
-        CheckpointFacts("some.keras", "0" * 64, synthetic=False),
-        {},
-        Flow(n, 0, n, n, n, {}),
-        labels,
-        scores,
-    )
-    report = build(stored, 0.23, 0.95, None)
-    times = Times(0.0, None, None, 0.0, 0)
-    return render(prepare(stored, report, Cases([], []), times, datetime.now(UTC)))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import re
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
 from browser import opened
 from page_runs import Shot, store
 from page_views import (
@@ -195,3 +196,14 @@ def test_a_page_that_cannot_be_written(page_url: str, tmp_path: Path) -> None:
     done = report("page", "-o", str(tmp_path / "file" / "page.html"), "--threshold", "0.5")
     assert done.exit_code == 1
     assert "Error: cannot write the page to" in done.stderr
+
+
+def test_a_data_root_that_is_none(
+    page_url: str, html: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(page_url, shots(SCORES))
+    monkeypatch.setenv("DATA_ROOT", "/nowhere")
+    done = report("page", "-o", str(html), "--threshold", "0.5")
+    assert (done.exit_code, done.stderr) == (1, "Error: DATA_ROOT=/nowhere is not a folder\n")
+    assert not html.exists()
+    write(html, "--threshold", "0.5", "--images", "0")
