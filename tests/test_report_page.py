@@ -11,6 +11,8 @@ from page_views import (
     CARD,
     SCORES,
     assert_as_reported,
+    html_of,
+    many,
     reported,
     shots,
     shown_threshold,
@@ -19,6 +21,9 @@ from page_views import (
 )
 from playwright.sync_api import Browser, expect
 from processes import Site
+
+from report.confusion import confusion
+from report.proportions import proportion
 
 
 def test_the_page_starts_with_the_cards_threshold(
@@ -184,3 +189,37 @@ def test_the_markers_are_on_the_curves(chrome: Browser, page_url: str, html: Pat
         page.get_by_label("Move the threshold").fill("1")
         point = page.locator('svg[role="img"] circle[data-point="precision-recall"]')
         expect(point).to_have_attribute("visibility", "hidden")
+
+
+# What the page shows at each of the slider's positions given: cells, then all exact values.
+SWEEP = """(positions) => positions.map((position) => {
+  const slider = document.getElementById("slider");
+  slider.value = position;
+  slider.dispatchEvent(new Event("input"));
+  const cells = ["tp", "fp", "tn", "fn"].map(
+    (name) => Number(document.querySelector(`[data-cell="${name}"] b`).textContent));
+  const values = [...document.querySelectorAll("[data-figure] data")].map(
+    (one) => Number(one.value));
+  return [cells, values];
+})"""
+
+
+def test_intervals_are_the_same_float64_at_many_thresholds(chrome: Browser, html: Path) -> None:
+    labels, scores = many(600)
+    html.write_text(html_of(labels, scores))
+    positions = [at / 1000 for at in range(0, 1001, 9)]
+    with opened(chrome, html) as page:
+        shown = page.evaluate(SWEEP, [repr(position) for position in positions])
+    for threshold, (cells, values) in zip(positions, shown, strict=True):
+        table = confusion(labels, scores, threshold)
+        assert cells == [table.tp, table.fp, table.tn, table.fn]
+        counts = (
+            (table.tp, table.malignant),
+            (table.tn, table.benign),
+            (table.tp, table.positive),
+            (table.tn, table.negative),
+            (table.tp + table.tn, table.total),
+        )
+        figures = [proportion(count, total, "") for count, total in counts if total]
+        expected = [end for one in figures for end in (one.value, one.low, one.high)]
+        assert values == expected, threshold
