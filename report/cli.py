@@ -10,7 +10,7 @@ import click
 
 from report.build import build, read_finished
 from report.commands import Subcommands
-from report.threshold import FractionType, ThresholdType
+from report.options import measuring
 
 if TYPE_CHECKING:
     from report.contents import Report
@@ -22,29 +22,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Subcommands, invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
 @click.option("--run", help="Number or name of the run.  [default: the newest]")
-@click.option(
-    "--threshold",
-    type=ThresholdType(),
-    help="Positive when score >= threshold, in [0, 1].  [default: the model card's]",
-)
-@click.option(
-    "--by",
-    multiple=True,
-    metavar="COLUMN",
-    help="Also by this column of the manifest, such as sex; may be given again.",
-)
-@click.option(
-    "--prevalence",
-    type=FractionType(),
-    help="PPV and NPV also where this share of images is malignant, between 0 and 1.",
-)
-@click.option(
-    "--confidence",
-    type=FractionType(),
-    default=0.95,
-    show_default=True,
-    help="Of the intervals, between 0 and 1.",
-)
+@measuring
 @click.option(
     "--format",
     "layout",
@@ -68,7 +46,7 @@ def main(
     layout: str,
     output: Path | None,
 ) -> None:
-    r"""Sensitivity, specificity, ROC AUC and more of a run, from its stored scores.
+    """Sensitivity, specificity, ROC AUC and more of a run, from its stored scores.
 
     \b
         report --threshold 0.23
@@ -76,7 +54,7 @@ def main(
 
     A threshold given here is reported as exploratory, one of the model card as prespecified.
     The exit code is 3 while images of the run are pending.
-    """
+    """  # noqa: D301 - click takes the character itself
     if context.invoked_subcommand is not None:
         return
     stored = read_finished(context, run, by)

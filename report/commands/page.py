@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from report.build import build, read_finished
-from report.threshold import FractionType, ThresholdType
+from report.options import measuring
 
 
 @click.command
@@ -20,29 +20,7 @@ from report.threshold import FractionType, ThresholdType
     required=True,
     help="The HTML file; one that is there is replaced.",
 )
-@click.option(
-    "--threshold",
-    type=ThresholdType(),
-    help="Where the slider starts, in [0, 1].  [default: the model card's]",
-)
-@click.option(
-    "--by",
-    multiple=True,
-    metavar="COLUMN",
-    help="Also by this column of the manifest, such as sex; may be given again.",
-)
-@click.option(
-    "--prevalence",
-    type=FractionType(),
-    help="PPV and NPV also where this share of images is malignant, between 0 and 1.",
-)
-@click.option(
-    "--confidence",
-    type=FractionType(),
-    default=0.95,
-    show_default=True,
-    help="Of the intervals, between 0 and 1.",
-)
+@measuring
 @click.option(
     "--images",
     type=click.IntRange(0, 200),
@@ -62,15 +40,15 @@ def command(  # noqa: PLR0913, PLR0917 - a command has as many arguments as opti
     confidence: float,
     images: int,
 ) -> None:
-    r"""Write RUN's report as one HTML file with a threshold slider.
+    """Write RUN's report as one HTML file with a threshold slider.
 
     \b
         report page 3 -o report.html
         report page 3 -o report.html --threshold 0.23 --images 0
 
-    RUN is a number or name; without it, the newest. The page holds thumbnails and names of images
-    from under DATA_ROOT: share it as you would share those.
-    """
+    RUN is a number or name; without it, the newest. The slider starts at the threshold. The page
+    holds thumbnails and names of images from under DATA_ROOT: share it as you would share those.
+    """  # noqa: D301 - click takes the character itself
     stored = read_finished(context, run, by)
     report = build(stored, threshold, confidence, prevalence)
     from report.page.contents import prepare
