@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import click
-
 from report.threshold import choose
 
 if TYPE_CHECKING:
@@ -17,24 +15,18 @@ if TYPE_CHECKING:
 
 # sqlalchemy, numpy and statsmodels are imported where they are used: `report --help` imports this.
 
-UNFINISHED = 3  # exit code
 
-
-def read_finished(context: click.Context, run: str | None, by: Sequence[str]) -> Stored:
+def read_finished(run: str | None, by: Sequence[str]) -> Stored:
     """The run of this number or name, the newest without one; the command ends while it is pending.
 
     Raises:
         click.ClickException: there is no ledger, no such run or no such column.
     """
     from db.session import open_database
-    from report.read import UnfinishedRunError, read_run
+    from report.asking import finished_run
 
     with closing(open_database(must_exist=True)) as database, database.read() as session:
-        try:
-            return read_run(session, run, by)
-        except UnfinishedRunError as error:
-            click.echo(error, err=True)
-            context.exit(UNFINISHED)
+        return finished_run(session, run, by)
 
 
 def build(

@@ -57,7 +57,7 @@ def main(
     """  # noqa: D301 - click takes the character itself
     if context.invoked_subcommand is not None:
         return
-    stored = read_finished(context, run, by)
+    stored = read_finished(run, by)
     report = build(stored, threshold, confidence, prevalence)
     click.echo(_show(report, layout))
     if output is not None:

@@ -29,9 +29,7 @@ from report.options import measuring
     help="How many of the most confident false negatives, and false positives, are shown; with 0 "
     "the page holds no image and no file name.",
 )
-@click.pass_context
 def command(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options
-    context: click.Context,
     run: str | None,
     output: Path,
     threshold: float | None,
@@ -49,7 +47,7 @@ def command(  # noqa: PLR0913, PLR0917 - a command has as many arguments as opti
     RUN is a number or name; without it, the newest. The slider starts at the threshold. The page
     holds thumbnails and names of images from under DATA_ROOT: share it as you would share those.
     """  # noqa: D301 - click takes the character itself
-    stored = read_finished(context, run, by)
+    stored = read_finished(run, by)
     report = build(stored, threshold, confidence, prevalence)
     from report.page.contents import prepare
     from report.page.gather import gather
