@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -410,7 +410,7 @@ def test_pictures(url: str, tmp_path: Path, images: list[Image]) -> None:
         assert 800 <= height <= 2000
         assert 10_000 < path.stat().st_size < 500_000
     for path in folder.glob("*.svg"):
-        assert ElementTree.parse(path).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+        assert ET.parse(path).getroot().tag == "{http://www.w3.org/2000/svg}svg"
 
 
 def test_a_folder_that_cannot_be_made(url: str, tmp_path: Path) -> None:

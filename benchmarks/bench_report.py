@@ -1,0 +1,126 @@
+"""`report` on a million predictions against bare `pandas.read_sql` and `roc_auc_score`.
+
+Aim: at most 2 times its seconds, under 1 GB. Both are whole processes, imports included, on the
+same ledger; the bare side computes one figure, the report all of them. Then a run of 600 images,
+which must take under two seconds. Fewer rows: `bench_report.py IMAGES`.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from common import describe_machine, line
+from servers import new_database, postgres_server
+from sqlalchemy import make_url, text
+
+from db.bulk import ImageRow, insert_images
+from db.runs import add_checkpoint
+from db.session import open_database
+from db.tables import Run
+
+IMAGES = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+DEMO = 600
+ROUNDS = 5
+# Any spread of scores does; those of malignant images lie a little higher.
+PREDICTIONS = """
+INSERT INTO predictions (image_id, score, worker)
+SELECT id, (id * 2654435761 % 1000003 / 1000003.0 + 0.3 * label) / 1.3, 'benchmark' FROM images
+WHERE run_id = :run
+"""
+REPORT = [str(Path(sys.executable).parent / "report"), "--threshold", "0.5"]
+BARE = """
+import sys
+import pandas
+from sklearn.metrics import roc_auc_score
+from sqlalchemy import create_engine
+frame = pandas.read_sql(
+    "SELECT label, score FROM images JOIN predictions ON image_id = images.id WHERE run_id = 1",
+    create_engine(sys.argv[1]),
+)
+print(roc_auc_score(frame["label"], frame["score"]))
+"""
+
+
+class Cost(NamedTuple):
+    """Of a whole process."""
+
+    seconds: float
+    peak_mb: float
+
+
+def fill(url: str, images: int) -> int:
+    """A scored run of so many images, a fifth of them malignant; returns its number."""
+    with closing(open_database(url)) as database:
+        with database.write() as session:
+            checkpoint = add_checkpoint(session, "0" * 64, "any.keras", {})
+            run = Run(source="any", checkpoint_id=checkpoint.id, precision="float32", batch_size=64)
+            session.add(run)
+            session.flush()
+            rows = (
+                ImageRow(run.id, at // 64, f"images/{at:07d}.jpg", int(at % 5 == 0), None)
+                for at in range(images)
+            )
+            insert_images(session, rows)
+            session.execute(text(PREDICTIONS), {"run": run.id})
+            number = run.id
+        if not url.startswith("sqlite"):
+            # What PostgreSQL does by itself within a minute of such an insert.
+            with database.engine.connect() as connection:
+                connection.exec_driver_sql("ANALYZE")
+                connection.commit()
+        return number
+
+
+def cost(command: Sequence[str], url: str) -> Cost:
+    """Run a command to its end."""
+    began = time.perf_counter()
+    environment = {**os.environ, "DATABASE_URL": url}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:  # noqa: S603
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command[0]} ended with {process.returncode}")
+    return Cost(seconds, usage.ru_maxrss / 1024)
+
+
+def compare(name: str, url: str) -> None:
+    """Both sides in turn, after one round each that is not counted."""
+    run, demo = str(fill(url, IMAGES)), str(fill(url, DEMO))
+    driver = make_url(url)
+    if driver.drivername == "postgresql":
+        driver = driver.set(drivername="postgresql+psycopg")
+    plain = [sys.executable, "-c", BARE, driver.render_as_string(hide_password=False)]
+    whole = [*REPORT, "--run", run]
+    rounds = [(cost(plain, url), cost(whole, url)) for _ in range(ROUNDS + 1)][1:]
+    bare, ours = zip(*rounds, strict=True)
+    print(line(f"{name}: bare read_sql + roc_auc_score", [one.seconds for one in bare], "s"))
+    print(line(f"{name}: report", [one.seconds for one in ours], "s"))
+    ratio = median(one.seconds for one in ours) / median(one.seconds for one in bare)
+    print(f"{name}: ratio of the medians {ratio:.2f} (aim: at most 2)")
+    print(line(f"{name}: peak of the bare side", [one.peak_mb for one in bare], "MB"))
+    print(line(f"{name}: peak of report", [one.peak_mb for one in ours], "MB; aim: 1000"))
+    small = [cost([*REPORT, "--run", demo], url).seconds for _ in range(ROUNDS)]
+    print(line(f"{name}: report on {DEMO} images", small, "s; aim: 2"), flush=True)
+
+
+def main() -> None:
+    """SQLite, then PostgreSQL."""
+    print(f"report on {IMAGES:,} predictions\n{describe_machine()}", flush=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        postgres_server(Path(folder) / "postgres", durable=True) as uri,
+    ):
+        compare("SQLite", f"sqlite:///{folder}/ledger.db")
+        compare("PostgreSQL", new_database(uri, "benchmark"))
+
+
+if __name__ == "__main__":
+    main()
