@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from report.build import build, read_finished
 from report.commands import Subcommands
-from report.threshold import FractionType, ThresholdType, choose
+from report.options import measuring
 
 if TYPE_CHECKING:
     from report.contents import Report
@@ -22,30 +22,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Subcommands, invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
 @click.option("--run", help="Number or name of the run.  [default: the newest]")
-@click.option(
-    "--threshold",
-    type=ThresholdType(),
-    help="Positive when score >= threshold, in [0, 1].  [default: the one of choose-threshold, or "
-    "the model card's]",
-)
-@click.option(
-    "--by",
-    multiple=True,
-    metavar="COLUMN",
-    help="Also by this column of the manifest, such as sex; may be given again.",
-)
-@click.option(
-    "--prevalence",
-    type=FractionType(),
-    help="PPV and NPV also where this share of images is malignant, between 0 and 1.",
-)
-@click.option(
-    "--confidence",
-    type=FractionType(),
-    default=0.95,
-    show_default=True,
-    help="Of the intervals, between 0 and 1.",
-)
+@measuring
 @click.option(
     "--format",
     "layout",
@@ -69,7 +46,7 @@ def main(
     layout: str,
     output: Path | None,
 ) -> None:
-    r"""Sensitivity, specificity, ROC AUC and more of a run, from its stored scores.
+    """Sensitivity, specificity, ROC AUC and more of a run, from its stored scores.
 
     \b
         report --threshold 0.23
@@ -78,42 +55,14 @@ def main(
     A threshold given here is reported as exploratory, one of the model card, or chosen on another
     run by choose-threshold, as prespecified.
     The exit code is 3 while images of the run are pending.
-    """
+    """  # noqa: D301 - click takes the character itself
     if context.invoked_subcommand is not None:
         return
-    stored = _read(run, by)
-    report = _measure(stored, threshold, confidence, prevalence)
+    stored = read_finished(run, by)
+    report = build(stored, threshold, confidence, prevalence)
     click.echo(_show(report, layout))
     if output is not None:
         _draw(output, report, stored)
-
-
-def _read(run: str | None, by: tuple[str, ...]) -> Stored:
-    from db.session import open_database
-    from report.asking import finished_run
-
-    with closing(open_database(must_exist=True)) as database, database.read() as session:
-        return finished_run(session, run, by)
-
-
-def _measure(
-    stored: Stored, threshold: float | None, confidence: float, prevalence: float | None
-) -> Report:
-    chosen = choose(threshold, stored.card, stored.chosen)
-    from report.contents import Report
-    from report.metrics import measure
-    from report.subgroups import by_subgroup
-
-    figures = measure(
-        stored.labels,
-        stored.scores,
-        chosen.value,
-        nothing="no labelled image was scored" if stored.flow.labelled else "no labelled images",
-        confidence=confidence,
-        prevalence=prevalence,
-    )
-    subgroups = by_subgroup(stored.groups, chosen.value, confidence)
-    return Report(stored.run, stored.checkpoint, stored.flow, chosen, figures, subgroups)
 
 
 def _show(report: Report, layout: str) -> str:

@@ -71,6 +71,11 @@ def warnings_of(checkpoint: CheckpointFacts, flow: Flow, threshold: Threshold) -
 
 def threshold_line(threshold: Threshold) -> str:
     """The threshold, its kind, and how it came about."""
+    return f"threshold {threshold.value}, {origin(threshold)}; positive when score >= threshold"
+
+
+def origin(threshold: Threshold) -> str:
+    """The threshold's kind, and how it came about."""
     chosen = threshold.chosen_on
     if chosen is not None:
         why = f"chosen on run {chosen.run} of {chosen.source} on {chosen.date}, {chosen.how}"
@@ -78,7 +83,7 @@ def threshold_line(threshold: Threshold) -> str:
         why = "given on the command line, so it may have been chosen on these images"
     else:
         why = f"from the model card{f', {threshold.how}' if threshold.how else ''}"
-    return f"threshold {threshold.value}, {threshold.kind}: {why}; positive when score >= threshold"
+    return f"{threshold.kind}: {why}"
 
 
 def provenance_line(report: Report) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser import browser
 from faults import Row, table
+from playwright.sync_api import Browser
 from processes import CleanRun, Trained, clean_run, small_checkpoint
 from servers import RedisServer, new_database, postgres_server, redis_server
 
@@ -83,3 +85,25 @@ def shared() -> Path:
     if not (SHARED / "data" / "isic").is_dir():
         pytest.skip(f"no real images: {SHARED} is not there")
     return SHARED
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Browser]:
+    """The system's Chromium, headless."""
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture
+def page_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of a ledger for pages, DATA_ROOT beside it."""
+    address = f"sqlite:///{tmp_path}/ledger.db"
+    monkeypatch.setenv("DATABASE_URL", address)
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    return address
+
+
+@pytest.fixture
+def html(tmp_path: Path) -> Path:
+    """Where a page is written."""
+    return tmp_path / "report.html"

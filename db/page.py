@@ -1,0 +1,88 @@
+"""Reads of the report's page: the most confident errors, what could not be read, and when."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from db.tables import Checkpoint, Image, Prediction, Run
+
+
+class ScoredCase(NamedTuple):
+    """A scored image, and the SHA-256 of the bytes that were scored (None: not stored)."""
+
+    path: str
+    attributes: Mapping[str, str]
+    score: float
+    digest: str | None
+
+
+class UnreadableCase(NamedTuple):
+    """An image without a score: the error's code, and the sentence stored with it."""
+
+    path: str
+    error: str
+    detail: str
+
+
+class Times(NamedTuple):
+    """Seconds since 1970-01-01 UTC; None where nothing was stored. `workers` is a count."""
+
+    listed: float
+    first_scored: float | None
+    last_scored: float | None
+    checkpoint_entered: float
+    workers: int
+
+
+def extremes(session: Session, run_id: int, label: int, number: int) -> list[ScoredCase]:
+    """The `number` images of this label that were scored furthest from it, furthest first.
+
+    They are the most confident errors at every threshold: at one, the false negatives (label 1)
+    or false positives (label 0) among them come first.
+    """
+    order = Prediction.score.asc() if label == 1 else Prediction.score.desc()
+    rows = session.execute(
+        select(Image.path, Image.attributes, Prediction.score, Prediction.image_digest)
+        .join(Prediction, Prediction.image_id == Image.id)
+        .where(Image.run_id == run_id, Image.label == label, Prediction.score.is_not(None))
+        .order_by(order, Image.id)
+        .limit(number)
+    )
+    return [
+        ScoredCase(path, attributes or {}, score, digest)
+        for path, attributes, score, digest in rows
+        if score is not None
+    ]
+
+
+def unreadable(session: Session, run_id: int, number: int) -> list[UnreadableCase]:
+    """At most `number` images without a score, by error code and in the order they were listed."""
+    rows = session.execute(
+        select(Image.path, Prediction.error, Prediction.detail)
+        .join(Prediction, Prediction.image_id == Image.id)
+        .where(Image.run_id == run_id, Prediction.error.is_not(None))
+        .order_by(Prediction.error, Image.id)
+        .limit(number)
+    )
+    return [UnreadableCase(path, error or "", detail or "") for path, error, detail in rows]
+
+
+def times(session: Session, run_id: int) -> Times:
+    """When the run was listed and scored, by how many workers, and its checkpoint entered."""
+    first, last, workers = session.execute(
+        select(
+            func.min(Prediction.scored_at),
+            func.max(Prediction.scored_at),
+            func.count(Prediction.worker.distinct()),
+        )
+        .join(Image, Image.id == Prediction.image_id)
+        .where(Image.run_id == run_id)
+    ).one()
+    listed, entered = session.execute(
+        select(Run.created_at, Checkpoint.created_at)
+        .join(Checkpoint, Checkpoint.id == Run.checkpoint_id)
+        .where(Run.id == run_id)
+    ).one()
+    return Times(listed, first, last, entered, workers)

@@ -1,0 +1,54 @@
+"""A finished run's report, as `report` and `report page` both make it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from report.threshold import choose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from report.contents import Report
+    from report.read import Stored
+
+# sqlalchemy, numpy and statsmodels are imported where they are used: `report --help` imports this.
+
+
+def read_finished(run: str | None, by: Sequence[str]) -> Stored:
+    """The run of this number or name, the newest without one; the command ends while it is pending.
+
+    Raises:
+        click.ClickException: there is no ledger, no such run or no such column.
+    """
+    from db.session import open_database
+    from report.asking import finished_run
+
+    with closing(open_database(must_exist=True)) as database, database.read() as session:
+        return finished_run(session, run, by)
+
+
+def build(
+    stored: Stored, threshold: float | None, confidence: float, prevalence: float | None
+) -> Report:
+    """The report at this threshold, or at that of choose-threshold or of the model card.
+
+    Raises:
+        click.UsageError: there is neither.
+    """
+    chosen = choose(threshold, stored.card, stored.chosen)
+    from report.contents import Report
+    from report.metrics import measure
+    from report.subgroups import by_subgroup
+
+    figures = measure(
+        stored.labels,
+        stored.scores,
+        chosen.value,
+        nothing="no labelled image was scored" if stored.flow.labelled else "no labelled images",
+        confidence=confidence,
+        prevalence=prevalence,
+    )
+    subgroups = by_subgroup(stored.groups, chosen.value, confidence)
+    return Report(stored.run, stored.checkpoint, stored.flow, chosen, figures, subgroups)

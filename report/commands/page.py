@@ -1,0 +1,70 @@
+"""`report page`: the report as one file that opens offline in any browser."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from report.build import build, read_finished
+from report.options import measuring
+
+
+@click.command
+@click.argument("run", required=False)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The HTML file; one that is there is replaced.",
+)
+@measuring
+@click.option(
+    "--images",
+    type=click.IntRange(0, 200),
+    default=12,
+    show_default=True,
+    help="How many of the most confident false negatives, and false positives, are shown; with 0 "
+    "the page holds no image and no file name.",
+)
+def command(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options
+    run: str | None,
+    output: Path,
+    threshold: float | None,
+    by: tuple[str, ...],
+    prevalence: float | None,
+    confidence: float,
+    images: int,
+) -> None:
+    """Write RUN's report as one HTML file with a threshold slider.
+
+    \b
+        report page 3 -o report.html
+        report page 3 -o report.html --threshold 0.23 --images 0
+
+    RUN is a number or name; without it, the newest. The slider starts at the threshold. The page
+    holds thumbnails and names of images from under DATA_ROOT: share it as you would share those.
+    """  # noqa: D301 - click takes the character itself
+    stored = read_finished(run, by)
+    report = build(stored, threshold, confidence, prevalence)
+    from report.page.contents import prepare
+    from report.page.gather import gather
+    from report.page.render import render
+
+    gathered = gather(stored.run.number, images)
+    page = prepare(stored, report, gathered.cases, gathered.times, datetime.now(UTC))
+    _write(output, render(page))
+    click.echo(f"wrote {output}", err=True)
+
+
+def _write(output: Path, html: str) -> None:
+    """Whole or not at all."""
+    draft = output.with_name(f".{output.name}.part")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(html, encoding="utf-8", newline="\n")
+        draft.replace(output)
+    except OSError as error:
+        raise click.ClickException(f"cannot write the page to {output}: {error}") from error

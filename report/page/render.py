@@ -1,0 +1,53 @@
+"""The page's template filled in: one HTML text that asks nothing of any network."""
+
+import base64
+import hashlib
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from report.page.contents import Page
+from report.page.words import images
+
+
+def render(page: Page) -> str:
+    """The HTML. Whatever the page's values hold is escaped, in its text, attributes and JSON."""
+    styles, script = _inline("page.css"), _inline("page.js")
+    return _templates().get_template("page.html.j2").render(
+        page=page, styles=styles, script=script, policy=_policy(styles, script)
+    )  # fmt: skip
+
+
+def _templates() -> Environment:
+    templates = Environment(
+        loader=PackageLoader("report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters["three"] = "{:.3f}".format
+    templates.filters["images"] = images
+    templates.filters["share"] = _share
+    templates.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    return templates
+
+
+def _share(count: int, total: int) -> str:
+    return f"{count / total:.3f}" if total else "n/a"
+
+
+def _inline(name: str) -> str:
+    return files("report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _policy(styles: str, script: str) -> str:
+    """Nothing is loaded from anywhere, and no other style or script than these two counts."""
+    return (
+        f"default-src 'none'; img-src data:; style-src '{_digest(styles)}'; "
+        f"script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -1,0 +1,79 @@
+"""Exact counts at the thresholds of the page's slider, few enough to travel inside the page."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from report.arrays import Floats, Labels
+
+# Up to so many distinct scores all of them are embedded, some 100 KB at most.
+MOST_DISTINCT = 4000
+# Beyond: every position of the slider, and scores spread evenly over the images of each class.
+GRID = 1000
+SPREAD = 1000
+
+Counts = npt.NDArray[np.int64]
+
+
+class Steps(NamedTuple):
+    """How many images of each class score in [thresholds[i], thresholds[i + 1]), all `[m]`.
+
+    Thresholds ascend, so summing from the end gives true and false positives. That is exact at
+    every threshold of the list and, when `complete`, at every threshold there is: then the list
+    holds each distinct score.
+    """
+
+    thresholds: Floats
+    malignant: Counts
+    benign: Counts
+    complete: bool
+
+    def positives(self) -> tuple[Counts, Counts]:
+        """True and false positives at each threshold, both `[m]`."""
+        return _from_the_end(self.malignant), _from_the_end(self.benign)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON types; floats are written so that they read back the same."""
+        return {
+            "thresholds": self.thresholds.tolist(),
+            "malignant": self.malignant.tolist(),
+            "benign": self.benign.tolist(),
+            "complete": self.complete,
+        }
+
+
+def steps(labels: Labels, scores: Floats, start: float) -> Steps:
+    """The steps of these images; `start` is always among the thresholds of a list cut short.
+
+    Args:
+        labels: `[n]`, 1 malignant, 0 benign.
+        scores: `[n]`, in [0, 1].
+        start: the threshold that the slider starts at, in [0, 1].
+    """
+    distinct = np.unique(scores)
+    complete = len(distinct) <= MOST_DISTINCT
+    thresholds = distinct if complete else _chosen(labels, scores, start)
+    # Complete: each score is a threshold itself. Cut short: 0 is one, so there is one below.
+    places = np.searchsorted(thresholds, scores, side="right") - 1
+    malignant, benign = (
+        np.bincount(places[labels == label], minlength=len(thresholds)) for label in (1, 0)
+    )
+    return Steps(thresholds, malignant, benign, complete)
+
+
+def _chosen(labels: Labels, scores: Floats, start: float) -> Floats:
+    grid = np.arange(GRID + 1) / GRID
+    spread = [_spread(scores[labels == label]) for label in (0, 1)]
+    return np.unique(np.concatenate([grid, [start], *spread]))
+
+
+def _spread(scores: Floats) -> Floats:
+    ordered = np.sort(scores)
+    if not len(ordered):
+        return ordered
+    return ordered[np.linspace(0, len(ordered) - 1, SPREAD).round().astype(np.int64)]
+
+
+def _from_the_end(counts: Counts) -> Counts:
+    return np.cumsum(counts[::-1])[::-1]
