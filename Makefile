@@ -1,6 +1,7 @@
 # Everything here works on a fresh machine with Python 3.11 or 3.12, make and a package index.
 #   make demo     draws images, trains, scores, reports; DATA=folder BACKBONE=hub:folder for real ones
 #   make test     linters, types, import contracts and tests, with real servers from wheels
+#   make chaos    faults, properties and damaged images at length: some twenty minutes
 #   make bench    the benchmarks, on real images where ../shared is there
 #   make install  the environment alone, in .venv
 #   make clean    removes what demo and test made
@@ -12,7 +13,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: install demo test lint bench lock clean
+.PHONY: install demo test lint chaos bench lock clean
 
 install: $(VENV)/.installed
 
@@ -41,6 +42,11 @@ lint: $(VENV)/.dev
 
 test: lint
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+chaos: $(VENV)/.dev
+	$(BIN)/python tests/chaos.py --kills 200 --images 100000
+	PROPERTY_EXAMPLES=500 $(BIN)/pytest tests/test_ledger_properties.py tests/test_manifest_properties.py
+	$(BIN)/python tests/fuzz_decode.py --count 10000
 
 # Each benchmark measures both sides in one run and prints their ratio; docs/performance.md and
 # docs/training.md keep them.
