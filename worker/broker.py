@@ -1,9 +1,12 @@
 """Which broker `BROKER_URL` names."""
 
 import click
-from kombu.transport import get_transport_cls
+from kombu.transport import TRANSPORT_ALIASES, get_transport_cls
 
 from worker.transport import BROKER_URL
+
+for _scheme in ("redis", "rediss"):  # by name: the embedded broker needs no client of Redis
+    TRANSPORT_ALIASES[_scheme] = "worker.redis_transport:Transport"
 
 
 class BrokerError(click.ClickException):
