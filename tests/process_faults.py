@@ -64,7 +64,7 @@ def random_kills(ground: Ground, backend: str, scale: Scale) -> list[Row]:
 
 def product_kill(ground: Ground, backend: str, scale: Scale) -> list[Row]:
     """The same with the product's own leases of 30 seconds."""
-    site = ground.site(backend, STUB_IMAGE_SECONDS="0.005")
+    site = ground.site(backend, STUB_IMAGE_SECONDS="0.01")
     kills = scale.product_kills
     expected = enqueue(site, 640 * kills)
     with crew(site) as workers:

@@ -32,6 +32,7 @@ _NOT_INHERITED = (
     "DATABASE_URL",
     "DATA_ROOT",
     "FEATURE_CACHE",
+    "HANG_SECONDS",
     "QUEUE_DIR",
     "THREADS",
     "TF_CPP_MIN_LOG_LEVEL",
