@@ -51,7 +51,7 @@ def store(
         for number in listing.claim_owed(session, run.id):
             batch = ledger.BatchKey(run.id, number)
             pending = ledger.pending_images(session, [batch])
-            found = [(row, by_path[path]) for _, row, path in pending]
+            found = [(row, by_path[path]) for _, row, path, *_ in pending]
             done = [_outcome(row, shot) for row, shot in found if shot.outcome is not None]
             outcomes.store_outcomes(session, "worker", done)
             outcomes.finish_batch(session, batch)

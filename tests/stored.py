@@ -60,7 +60,7 @@ def store_run(
         for number in listing.claim_owed(session, run.id):
             batch = ledger.BatchKey(run.id, number)
             waiting = ledger.pending_images(session, [batch])
-            found = [(row, by_path[path]) for _, row, path in waiting]
+            found = [(one.id, by_path[one.path]) for one in waiting]
             stored = [_outcome(row, one) for row, one in found if one.outcome is not None]
             outcomes.store_outcomes(session, "worker", stored)
             outcomes.finish_batch(session, batch)

@@ -75,7 +75,7 @@ def store(
         for number in listing.claim_owed(session, run.id):
             batch = ledger.BatchKey(run.id, number)
             pending = ledger.pending_images(session, [batch])
-            stored = [(row, images[int(Path(path).stem)][1]) for _, row, path in pending]
+            stored = [(row, images[int(Path(path).stem)][1]) for _, row, path, *_ in pending]
             outcomes.store_outcomes(
                 session, "worker", [outcome(row, what) for row, what in stored if what is not None]
             )

@@ -44,7 +44,7 @@ def stored(url: str) -> str:
         listing.cut_batches(session, run.id)
         for number in (1, 2):
             pending = ledger.pending_images(session, [ledger.BatchKey(run.id, number)])
-            found = [(row, images[int(path[:3])][2]) for _, row, path in pending]
+            found = [(row, images[int(path[:3])][2]) for _, row, path, *_ in pending]
             outcomes.store_outcomes(
                 session,
                 "worker",

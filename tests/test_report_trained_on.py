@@ -44,7 +44,7 @@ def store(database: Database, images: Sequence[Stored], trained_on: Sequence[int
         listing.stage_images(session, run, rows)
         listing.cut_batches(session, run.id)
         pending = ledger.pending_images(session, [ledger.BatchKey(run.id, 1)])
-        stored = [outcome(row, images[int(Path(path).stem)]) for _, row, path in pending]
+        stored = [outcome(row, images[int(Path(path).stem)]) for _, row, path, *_ in pending]
         outcomes.store_outcomes(session, "worker", stored)
         return run.id
 

@@ -13,9 +13,9 @@ from processes import Site, error_lines
 from servers import RedisServer, free_port, redis_server
 from tls import as_postgresql, as_redis, tls_proxy
 
-PASSWORD = "hun/ter@2#s3?cret"
+PASSWORD = "hunq/terx@2#s3z?cretz"
 TYPED = quote(PASSWORD, safe="")
-PIECES = ("hun", "ter", "s3", "cret")
+PIECES = ("hunq", "terx", "s3z", "cretz")
 
 
 def run_all(site: Site) -> str:
@@ -75,7 +75,7 @@ def test_redis_with_its_password(locked: RedisServer, tmp_path: Path) -> None:
     assert_unseen(printed)
 
 
-@pytest.mark.parametrize("password", ["", ":hunter2@", ":hun%2Fter%402@"])
+@pytest.mark.parametrize("password", ["", ":hunqterx2@", ":hunq%2Fterx%402@"])
 def test_redis_with_a_wrong_password(locked: RedisServer, tmp_path: Path, password: str) -> None:
     address = f"redis://{password}127.0.0.1:{locked.port}/0"
 
@@ -101,14 +101,14 @@ def test_redis_over_tls(locked: RedisServer, signer: Signer, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "address",
     [
-        "redis://:hun/ter@127.0.0.1:1/0",
-        "redis://:hun#ter@127.0.0.1:1/0",
-        "redis://:hunter@127.0.0.1:s3/0",
-        "redis://:hunter@127.0.0.1:1/s3",
-        "redis://127.0.0.1:1/0?password=hunter",
-        "rediss://:hunter@127.0.0.1:1/0?ssl_cert_reqs=s3",
-        "redis://:hunter@127.0.0.1:1/0;redis://:hun/ter@127.0.0.1:1/0",
-        "hunter",
+        "redis://:hunq/terx@127.0.0.1:1/0",
+        "redis://:hunq#terx@127.0.0.1:1/0",
+        "redis://:hunqterx@127.0.0.1:s3z/0",
+        "redis://:hunqterx@127.0.0.1:1/s3z",
+        "redis://127.0.0.1:1/0?password=hunqterx",
+        "rediss://:hunqterx@127.0.0.1:1/0?ssl_cert_reqs=s3z",
+        "redis://:hunqterx@127.0.0.1:1/0;redis://:hunq/terx@127.0.0.1:1/0",
+        "hunqterx",
     ],
 )
 def test_an_address_that_is_no_brokers_is_not_shown(tmp_path: Path, address: str) -> None:
@@ -153,8 +153,8 @@ def test_postgresql_with_a_wrong_password(
 ) -> None:
     name = urlsplit(postgres_url).path
     address = {
-        "user": f"postgresql://ana:hunter@{name}?host={postgres_socket}",
-        "parameter": f"postgresql://{name}?host={postgres_socket}&user=ana&password=hunter",
+        "user": f"postgresql://ana:hunqterx@{name}?host={postgres_socket}",
+        "parameter": f"postgresql://{name}?host={postgres_socket}&user=ana&password=hunqterx",
     }[where]
 
     for line in refusals(stub_site(tmp_path, DATABASE_URL=address)):
@@ -184,11 +184,11 @@ def test_postgresql_over_tls(
 @pytest.mark.parametrize(
     "address",
     [
-        "postgresql://ana:hun@ter@127.0.0.1:1/lesions",
-        "postgresql://ana:x@hun/ter@127.0.0.1:1/lesions",
-        "postgresql://127.0.0.1:1/lesions?user=ana&password=hunter",
-        "postgresql://ana:hunter@127.0.0.1:1/lesions?sslmode=s",
-        "postgresql://ana:hunter@127.0.0.1:1/lesions?sslpassword=hunter",
+        "postgresql://ana:hunq@terx@127.0.0.1:1/lesions",
+        "postgresql://ana:x@hunq/terx@127.0.0.1:1/lesions",
+        "postgresql://127.0.0.1:1/lesions?user=ana&password=hunqterx",
+        "postgresql://ana:hunqterx@127.0.0.1:1/lesions?sslmode=s",
+        "postgresql://ana:hunqterx@127.0.0.1:1/lesions?sslpassword=hunqterx",
     ],
 )
 def test_a_bad_address_of_a_database_is_shown_without_its_password(

@@ -368,7 +368,7 @@ def score_all(session: Session, count: int) -> Progress:
     listing.stage_images(session, run, rows)
     listing.cut_batches(session, run.id)
     pending = ledger.pending_images(session, [ledger.BatchKey(run.id, 1)])
-    stored = [outcomes.Outcome(row, 0.5, None, None, None) for _, row, _ in pending]
+    stored = [outcomes.Outcome(one.id, 0.5, None, None, None) for one in pending]
     outcomes.store_outcomes(session, "worker", stored)
     return progress(session, run.id)
 

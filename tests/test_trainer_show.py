@@ -47,7 +47,7 @@ def score_all(database: Database, root: Path, scored: int = 30, **card: object) 
         pending = ledger.pending_images(session, [ledger.BatchKey(run.id, 1)])
         stored = [
             outcomes.Outcome(row, int(Path(path).stem) / 100, None, None, digest(root / path))
-            for _, row, path in pending[:scored]
+            for _, row, path, *_ in pending[:scored]
         ]
         outcomes.store_outcomes(session, "worker", stored)
         return run.id

@@ -3,11 +3,13 @@
 import ssl
 
 import click
-from kombu.transport import get_transport_cls
+from kombu.transport import TRANSPORT_ALIASES, get_transport_cls
 from kombu.utils.url import parse_url, sanitize_url
 
-import worker.redis_queue  # noqa: F401 - registers itself with kombu
 from worker.transport import BROKER_URL
+
+for _scheme in ("redis", "rediss"):  # by name: the embedded broker needs no client of Redis
+    TRANSPORT_ALIASES[_scheme] = "worker.redis_transport:Transport"
 
 
 class BrokerError(click.ClickException):
