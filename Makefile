@@ -58,6 +58,7 @@ COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --gene
 	--no-emit-index-url --quiet
 lock:
 	$(COMPILE) --group build --output-file requirements.lock
+	$(COMPILE) --group build --extra gpu --constraint requirements.lock --output-file requirements-gpu.lock
 	$(COMPILE) --group dev --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:

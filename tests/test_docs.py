@@ -1,0 +1,120 @@
+"""Documentation that cannot go stale: its commands exist, its links lead somewhere.
+
+What each command does is shown by the tests of that command; those of docs/deployment.md that no
+test runs are listed there, with the reason.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import pytest
+from processes import PROJECT
+
+import producer.cli
+import report.cli
+import trainer.cli
+from worker.celery import app
+
+PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
+COMMANDS: dict[str, click.Command] = {
+    "producer": producer.cli.main,
+    "report": report.cli.main,
+    "trainer": trainer.cli.main,
+}
+# Celery's own of `celery worker` that the pages use.
+CELERYS = {"--concurrency", "-n", "--help"}
+
+
+class Shown(NamedTuple):
+    """A command in an indented block of a page."""
+
+    page: str
+    words: tuple[str, ...]
+
+
+def shown() -> Iterator[Shown]:
+    for page in PAGES:
+        plain = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)  # diagrams
+        for line in plain.splitlines():
+            if line.startswith("    "):
+                yield from (Shown(page.name, words) for words in _commands(line))
+
+
+def _commands(line: str) -> Iterator[tuple[str, ...]]:
+    """What is typed, without variables before it and a remark after it."""
+    try:
+        words = shlex.split(line, comments=True)
+    except ValueError:  # prose, with an apostrophe
+        return
+    while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+        words = words[1:]
+    ends = [words.index(word) for word in (">", "|", "&") if word in words]
+    words = words[: min(ends, default=None)]
+    if words and (words[0] in COMMANDS or words[:2] == ["celery", "-A"]):
+        yield tuple(words)
+
+
+ALL = list(shown())
+
+
+def test_the_pages_show_commands() -> None:
+    assert {one.words[0] for one in ALL} == {"producer", "celery", "report", "trainer"}
+    assert len(ALL) > 40
+
+
+@pytest.mark.parametrize(
+    "one", [o for o in ALL if o.words[0] in COMMANDS], ids=lambda one: " ".join(one.words)
+)
+def test_a_command_of_the_pages_is_one(
+    one: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name, *words = one.words
+    for word in words:
+        if word.endswith(".csv"):  # files that a command looks for before anything else
+            Path(word).touch()
+    command, context = COMMANDS[name], click.Context(COMMANDS[name], info_name=name)
+    while isinstance(command, click.Group):
+        parsed = command.make_context(name, list(words), parent=context.parent)
+        rest = [*parsed._protected_args, *parsed.args]  # noqa: SLF001 - what a group hands on
+        if not rest:
+            return
+        found = command.get_command(parsed, rest[0])
+        assert found is not None, f"{one.page}: {name} has no command {rest[0]}"
+        name, command, words, context = rest[0], found, rest[1:], parsed
+    with context:
+        command.make_context(name, list(words), parent=context)
+
+
+@pytest.mark.parametrize(
+    "one", [o for o in ALL if o.words[0] == "celery"], ids=lambda one: " ".join(one.words)
+)
+def test_a_worker_of_the_pages_has_its_options(one: Shown) -> None:
+    assert one.words[:4] == ("celery", "-A", "worker", "worker")
+    ours = {name for option in app.user_options["worker"] for name in option.opts}
+    options = {word for word in one.words[4:] if word.startswith("-")}
+    assert options <= ours | CELERYS, one.page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_variable_of_the_settings_is_read_somewhere() -> None:
+    table = (PROJECT / "README.md").read_text().split("## Settings")[1]
+    names = set(re.findall(r"`([A-Z_]{6,})`", table))
+    code = "".join(
+        path.read_text()
+        for folder in ("db", "model", "producer", "report", "trainer", "worker")
+        for path in (PROJECT / folder).rglob("*.py")
+    )
+    assert names
+    for name in names:
+        assert name in code or name.lower() in code, name
