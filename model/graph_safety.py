@@ -47,7 +47,8 @@ _NETWORKS = """
     AvgPool BatchToSpaceND BiasAdd BiasAddV1 Conv2D Conv2DBackpropInput DepthwiseConv2dNative Elu
     FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel FusedBatchNorm
     FusedBatchNormV2 FusedBatchNormV3 LRN LeakyRelu LogSoftmax MaxPool MaxPoolV2 Relu Relu6
-    ResizeBilinear ResizeNearestNeighbor Selu Sigmoid Softmax Softplus Softsign SpaceToBatchND Tanh
+    ResizeArea ResizeBicubic ResizeBilinear ResizeNearestNeighbor Selu Sigmoid Softmax Softplus
+    Softsign SpaceToBatchND Tanh
 """
 # Called in training only, for dropout and first weights; a module is frozen here.
 _CHANCE = "RandomStandardNormal RandomUniform RandomUniformInt TruncatedNormal"

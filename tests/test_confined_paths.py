@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from colours import draw_number, score_of_number
 from forging import stub_site
 from processes import Site, error_lines
-from stub_worker import draw_number, score_of_number
 
 from model.errors import ImageError
 from model.images import read_image

@@ -179,7 +179,7 @@ def test_a_checkpoint_that_is_gone_and_a_broker_that_is_away_are_named(
     finally:
         ledger.change("UPDATE checkpoints SET path = :path", path=path)
     assert "gone.keras: No such file or directory" in " ".join(said.split())
-    assert "broker redis://:**@127.0.0.1:1/0" in said
+    assert "broker redis://:***@127.0.0.1:1/0" in said
     assert "secret" not in said
 
 

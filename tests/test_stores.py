@@ -13,12 +13,12 @@ from typing import Any
 
 import boto3
 import pytest
+from colours import draw_number, score_of_number
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from moto.server import ThreadedMotoServer
 from processes import Site
-from stub_worker import draw_number, score_of_number
 
 from model.errors import ImageError
 from model.limits import MAX_BYTES

@@ -175,7 +175,8 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
         self._profile = Profile(Path(folder), options["profile_batches"]) if folder else None
         self._upkeep: Upkeep | None = None
         # Workers know of each other by the ledger alone. That they also tell each other through
-        # Redis takes a second at the start, and stumbles when Redis goes away.
+        # Redis takes a second at the start, stumbles when Redis goes away, and is unsigned: it can
+        # have a worker send what another says.
         parent.options.update(without_gossip=True, without_mingle=True)
 
     def start(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - celery's own signature

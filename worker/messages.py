@@ -7,6 +7,7 @@ the two numbers are taken from it.
 """
 
 import logging
+import re
 from typing import Any
 
 from celery.worker import consumer
@@ -16,6 +17,10 @@ from worker.tasks import score_batch
 
 # The ledger keeps both in a 32-bit INTEGER on PostgreSQL.
 HIGHEST = 2**31 - 1
+
+# The header by which a batch's trace links to its order (W3C Trace Context).
+TRACE_PARENT = "traceparent"
+_W3C_PARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +66,11 @@ def strip(message: Any) -> BatchKey:  # noqa: ANN401 - kombu's
     except Exception as error:  # whatever a decoder makes of bytes from anyone
         raise MessageError(str(error)) from error
     key = batch_key(body)
-    message.headers = {"task": score_batch.name, "id": str(message.headers.get("id"))[:36]}
+    kept = {"task": score_batch.name, "id": str(message.headers.get("id"))[:36]}
+    parent = str(message.headers.get(TRACE_PARENT))
+    if _W3C_PARENT.fullmatch(parent):  # what a trace links to; nothing is done by it
+        kept[TRACE_PARENT] = parent
+    message.headers = kept
     return key
 
 

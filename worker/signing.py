@@ -8,10 +8,9 @@ from it.
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import click
-from celery import Celery, bootsteps
+from celery import Celery
 from kombu.exceptions import SerializerNotInstalled
 from kombu.serialization import registry
 
@@ -23,14 +22,6 @@ KEY, CERTIFICATE, CERTIFICATES = "SIGNING_KEY", "SIGNING_CERTIFICATE", "SIGNING_
 
 class SigningError(click.ClickException):
     """Messages cannot be signed as the environment asks; the message names the variable."""
-
-
-class NoGossip(bootsteps.Step):  # type: ignore[misc] # celery has no types
-    """Ends Celery's talk among workers: it is unsigned, and can have a worker send what it says."""
-
-    def __init__(self, parent: Any, **options: Any) -> None:  # noqa: ANN401 - celery's
-        super().__init__(parent, **options)
-        parent.options["without_gossip"] = True
 
 
 def set_up_signing(app: Celery, settings: WorkerSettings) -> None:
@@ -58,7 +49,6 @@ def set_up_signing(app: Celery, settings: WorkerSettings) -> None:
     for unsafe in ("pickle", "yaml"):
         with suppress(SerializerNotInstalled):
             registry.unregister(unsafe)  # type: ignore[no-untyped-call] # kombu's
-    app.steps["worker"].add(NoGossip)
 
 
 def _check(key: str, certificate: str, certificates: str) -> None:
