@@ -5,18 +5,14 @@ import json
 import ssl
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from certificates import make_signer
 from colours import draw_number, score_of_number
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from moto.server import ThreadedMotoServer
 from processes import Site
 
@@ -28,7 +24,7 @@ from model.stores import Store, open_store
 TESTS = str(Path(__file__).parent)
 NUMBERS = {"melanoma/1.png": 1000, "melanoma/2.png": 2000, "nevus/3.png": 3000}
 BUCKET = "lesions"
-CERTIFICATE = "server.pem"
+CERTIFICATE = "server.crt"
 
 
 @pytest.fixture(scope="module")
@@ -220,9 +216,10 @@ class Moody(BaseHTTPRequestHandler):
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[str]:
     """The address of an HTTPS server, whose certificate is in `tmp_path`."""
+    signer = make_signer(tmp_path, "server")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Moody)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(self_signed(tmp_path))
+    context.load_cert_chain(signer.certificate, signer.key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -230,35 +227,6 @@ def web(tmp_path: Path) -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-def self_signed(folder: Path) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / CERTIFICATE
-    file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return file
 
 
 def test_a_web_server_is_asked_again_and_one_that_stays_away_costs_its_image_alone(

@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -29,14 +28,15 @@ from db.outcomes import (
 )
 from db.runs import Needs, needs_of
 from db.session import Database
-from model.errors import CheckpointError, ImageError
+from model.errors import CheckpointError
 from model.manifest import shown
 from worker import metrics, tracing
 from worker.at_work import AtWork
 from worker.pace import Pace
 from worker.patience import Patience
-from worker.scored import Engine, RunScores, Scored
+from worker.scored import Engine
 from worker.turns import Turns
+from worker.work import Work, by_path, died, line_of, name_of, outcomes_of
 
 log = logging.getLogger(__name__)
 
@@ -48,13 +48,6 @@ MAX_STARTS = 3
 
 class LeaseLostError(Exception):
     """This worker came to a standstill: another has taken the batch over, or its run is deleted."""
-
-
-class Work(NamedTuple):
-    """A file, and the images of the leased batches that are this file: one for each run at most."""
-
-    path: str
-    images: list[PendingImage]
 
 
 class BatchScoring:
@@ -85,7 +78,7 @@ class BatchScoring:
         Raises:
             CheckpointError: the run's checkpoint is not to be had; nothing was leased.
         """
-        with self._at_work.doing(_name([key])):
+        with self._at_work.doing(name_of([key])):
             self._engine.prepare(self._needs_of(key.run_id))
             leases, pending = self._patience.until_answered(partial(self._take, key))
         if not leases:
@@ -96,7 +89,7 @@ class BatchScoring:
             try:
                 self._score_prepared(leases, pending)
             except LeaseLostError:
-                log.warning("%s: another worker took it over, or it was deleted", _name(batches))
+                log.warning("%s: another worker took it over, or it was deleted", name_of(batches))
                 self._release(batches)
             except BaseException:
                 self._release(batches)
@@ -112,7 +105,7 @@ class BatchScoring:
             release_leases(session, batches, self._worker)
 
     def _score_prepared(self, leases: list[Lease], pending: list[PendingImage]) -> None:
-        with self._at_work.doing(_name([lease.batch for lease in leases])):
+        with self._at_work.doing(name_of([lease.batch for lease in leases])):
             prepared = [lease for lease in leases if self._prepared(lease)]
         runs = {lease.batch.run_id for lease in prepared}
         if prepared:
@@ -139,7 +132,7 @@ class BatchScoring:
         return True
 
     def _score_leased(self, leases: list[Lease], pending: list[PendingImage]) -> None:
-        work = _by_path(pending)
+        work = by_path(pending)
         first = all(lease.attempts == 1 for lease in leases)
         with self._turns.in_company() if first else self._turns.alone():
             self._pace.begin()
@@ -153,7 +146,7 @@ class BatchScoring:
 
     def _score_whole(self, leases: list[Lease], work: list[Work]) -> None:
         batches = [lease.batch for lease in leases]
-        with self._at_work.doing(_name(batches), len(work)):
+        with self._at_work.doing(name_of(batches), len(work)):
             outcomes, seconds = self._outcomes(work)
             self._patience.until_answered(partial(self._finish, batches, work, outcomes, seconds))
 
@@ -162,13 +155,13 @@ class BatchScoring:
         batches = [lease.batch for lease in leases]
         attempt = max(lease.attempts for lease in leases)
         log.warning(
-            "%s: attempt %d, its %d images go one by one", _name(batches), attempt, len(work)
+            "%s: attempt %d, its %d images go one by one", name_of(batches), attempt, len(work)
         )
         outcomes: list[Outcome] = []
         seconds = Seconds()
         stored = 0
         for one in work:
-            with self._at_work.doing(f"{_name(batches)}, {shown(one.path)}"):
+            with self._at_work.doing(f"{name_of(batches)}, {shown(one.path)}"):
                 wrote = time.perf_counter()
                 starts = self._patience.until_answered(
                     partial(self._note, leases, one, outcomes[stored:])
@@ -176,12 +169,12 @@ class BatchScoring:
                 seconds = seconds.plus(Seconds(write=time.perf_counter() - wrote))
                 stored = len(outcomes)
                 if starts > MAX_STARTS:
-                    outcomes += _died(one, starts - 1)
+                    outcomes += died(one, starts - 1)
                     continue
                 own, taken = self._outcomes([one])
             outcomes += own
             seconds = seconds.plus(taken)
-        with self._at_work.doing(_name(batches)):
+        with self._at_work.doing(name_of(batches)):
             self._patience.until_answered(partial(self._finish, batches, work, outcomes, seconds))
 
     def _note(self, leases: list[Lease], work: Work, before: list[Outcome]) -> int:
@@ -226,7 +219,7 @@ class BatchScoring:
         needs = [self._needs_of(batch.run_id) for batch in batches]
         metrics.batches_ended(needs, outcomes, seconds, rate)
         tracing.stages(seconds)
-        log.info("%s", _line(batches, len(work), errors, seconds, rate))
+        log.info("%s", line_of(batches, len(work), errors, seconds, rate))
 
     def _outcomes(self, work: list[Work]) -> tuple[list[Outcome], Seconds]:
         """One outcome for each image, whatever its bytes hold."""
@@ -239,16 +232,11 @@ class BatchScoring:
             [one.path for one in work],
             lambda paths: self._patience.until_answered(partial(self._known, needs[0], paths)),
         )
-        return _outcomes(work, runs, scored), scored.seconds
+        return outcomes_of(work, runs, scored), scored.seconds
 
     def _known(self, needs: Needs, paths: Sequence[str]) -> dict[str, str]:
         with self._database.read() as session:
             return known_digests(session, needs.source, paths)
-
-
-def _died(work: Work, starts: int) -> list[Outcome]:
-    detail = f"its scoring was begun {starts} times and never ended"
-    return [Outcome(image.id, None, "worker_died", detail, None) for image in work.images]
 
 
 def _require(session: Session, batches: list[BatchKey]) -> None:
@@ -259,52 +247,3 @@ def _require(session: Session, batches: list[BatchKey]) -> None:
     """
     if not lock_batches(session, batches):
         raise LeaseLostError
-
-
-def _by_path(images: Sequence[PendingImage]) -> list[Work]:
-    """Each file once, in the order of the first run that lists it."""
-    work: dict[str, Work] = {}
-    for image in images:
-        work.setdefault(image.path, Work(image.path, [])).images.append(image)
-    return list(work.values())
-
-
-def _outcomes(work: list[Work], runs: list[int], scored: Scored) -> list[Outcome]:
-    by_run = dict(zip(runs, scored.runs, strict=True))
-    return [
-        _outcome(image, at, by_run[image.run_id])
-        for at, one in enumerate(work)
-        for image in one.images
-    ]
-
-
-def _outcome(image: PendingImage, at: int, run: RunScores) -> Outcome:
-    score, error, digest = run.scores.get(at), run.errors.get(at), run.digests.get(at)
-    if error is None and (score is None or not 0 <= score <= 1):  # NaN is neither
-        error = ImageError("bad_score", f"the model gave {score}, which is no score in [0, 1]")
-    if image.sha256 and digest and digest != image.sha256.lower():
-        # Whatever came of them: these are not the bytes that the manifest means.
-        error = ImageError("wrong_digest", f"its SHA-256 is {digest}, not that of the manifest")
-    if error is not None:
-        return Outcome(image.id, None, error.code, _storable(error.detail), digest)
-    return Outcome(image.id, score, None, run.notes.get(at), digest)
-
-
-def _storable(detail: str) -> str:
-    """The same words, with what no database takes written out."""
-    return detail.replace("\0", "\\0").encode(errors="backslashreplace").decode()
-
-
-def _name(batches: Sequence[BatchKey]) -> str:
-    runs = ", ".join(str(batch.run_id) for batch in batches)
-    return f"run{'s' if len(batches) > 1 else ''} {runs} batch {batches[0].number}"
-
-
-def _line(
-    batches: Sequence[BatchKey], images: int, errors: int, seconds: Seconds, rate: float
-) -> str:
-    parts = ", ".join(f"{part} {value:.2f}" for part, value in seconds._asdict().items())
-    return (
-        f"{_name(batches)}: {images} images, {errors} error{'' if errors == 1 else 's'}, "
-        f"{rate:.1f} images/s ({parts} s)"
-    )
