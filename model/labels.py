@@ -26,6 +26,9 @@ class LabelOption(click.ParamType[tuple[str, int]]):
         name, _, label = value.rpartition("=")
         if not name or label not in ("0", "1"):
             self.fail(f"{value!r} is not NAME=0 (benign) or NAME=1 (malignant)", param, ctx)
+        known = LABELS.get(name, int(label))
+        if known != int(label):  # a slip would turn every figure round
+            self.fail(f"{name} is known as {known}; rename the folder if it means {label}")
         return name, int(label)
 
 
@@ -40,5 +43,5 @@ label_option = click.option(
 
 
 def with_labels(more: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
-    """The known class folders and those given by `--label`, which go first."""
+    """The known class folders and those given by `--label`."""
     return {**LABELS, **dict(more)}

@@ -155,6 +155,13 @@ def test_a_bad_label_option(site: Site, label: str) -> None:
     assert_one_clear_line(done, label, "NAME=0 (benign) or NAME=1 (malignant)")
 
 
+@pytest.mark.parametrize("label", ["melanoma=0", "nevus=1"])
+def test_a_known_class_folder_is_not_turned_round(site: Site, label: str) -> None:
+    name, _, meaning = label.partition("=")
+    done = site.run("producer", "enqueue", "data", "--label", label)
+    assert_one_clear_line(done, f"{name} is known as {1 - int(meaning)}")
+
+
 def test_a_class_folder_of_unknown_meaning(site: Site) -> None:
     write(site.folder / "data" / "dysplastic" / "4.jpg", "")
     done = site.run("producer", "enqueue", "data")

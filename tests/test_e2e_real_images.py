@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from PIL import Image
 from processes import Done, Site
+from servers import redis_server
 
 IMAGES = 80  # 24 melanoma, 56 nevus
 THRESHOLD = 0.23
@@ -130,3 +132,17 @@ def test_the_pictures_are_there(scored: Scored, name: str) -> None:
         picture.load()
         assert min(picture.size) > 300
     assert f"wrote figures/{name}" in scored.reported.stderr
+
+
+def test_two_workers_on_redis_and_postgresql_give_the_same_scores_to_the_bit(
+    scored: Scored, postgres_url: str, tmp_path: Path
+) -> None:
+    with redis_server(tmp_path / "redis") as redis, ExitStack() as started:
+        servers = {"BROKER_URL": redis.url, "DATABASE_URL": postgres_url}
+        site = Site(scored.site.folder, {**scored.site.settings, **servers, "THREADS": "1"})
+        order = ("producer", "enqueue", str(scored.root / "test"), "--batch-size", "16")
+        site.succeed(*order, "--checkpoint", str(scored.checkpoint))
+        workers = [started.enter_context(site.worker("--drain")) for _ in range(2)]
+        assert [worker.await_end() for worker in workers] == [0, 0], workers[0].last_words
+    assert site.ledger.scores() == scored.site.ledger.scores()
+    assert len(site.ledger.rows("SELECT DISTINCT worker FROM predictions")) == 2
