@@ -11,9 +11,9 @@ from model.card import file_digest, read_checkpoint_card
 from model.errors import CheckpointError
 from worker.scorer import Backbones, Scorer
 
-# How long a checkpoint that could not be had is not tried again. Less than a sweep waits before it
-# sends a batch again (30 s), or every second time it would be sent in vain.
-RETRY_SECONDS = 20.0
+# How long a checkpoint that could not be had is not tried again. Well under what a sweep waits
+# before it sends a batch again (30 s), or every second time it would be sent in vain.
+RETRY_SECONDS = 10.0
 
 
 class Wanted(NamedTuple):
