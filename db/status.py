@@ -34,6 +34,11 @@ class Work(NamedTuple):
     finished_lately: int
     attempts: int
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether something is owed and nobody is at work on it."""
+        return bool(self.unfinished and not self.held and not self.finished_lately)
+
 
 def work_on(session: Session, run_id: int, lately: float = 60) -> Work:
     """How the batches of a run stand; `lately` in seconds."""

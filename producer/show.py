@@ -1,6 +1,5 @@
 """What `producer status` and `producer runs` print."""
 
-import json
 import time
 
 import click
@@ -9,7 +8,7 @@ from rich.live import Live
 from db.runs import get_run
 from db.session import Database, open_database
 from producer.status import Status, read_status
-from producer.status_view import as_json, as_list, as_tables, make_console
+from producer.status_view import as_json, as_json_list, as_list, as_tables, make_console
 
 # Between two looks at the ledger of `--watch`.
 WATCH_SECONDS = 2.0
@@ -34,7 +33,7 @@ def show_runs(layout: str) -> None:
     with database.read() as session:
         runs = read_status(session, None, None).runs
     if layout == "json":
-        click.echo(json.dumps(json.loads(as_json(Status(runs, [])))["runs"], indent=2))
+        click.echo(as_json_list(runs))
     else:
         make_console().print(as_list(runs))
 

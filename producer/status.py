@@ -77,13 +77,15 @@ def _status(session: Session, run: Run, broker: str | None) -> RunStatus:
 def _stuck(
     session: Session, run: Run, checkpoint: Checkpoint, counts: Progress, broker: str | None
 ) -> list[str]:
+    work = work_on(session, run.id)
     return reasons(
         Circumstances(
             source=run.source,
             counts=counts,
             staged=staged(session, run.id),
-            work=work_on(session, run.id),
-            checkpoint=_checkpoint_fault(checkpoint),
+            work=work,
+            # Digested, which takes a while: not at every look at a run that gets on.
+            checkpoint=_checkpoint_fault(checkpoint) if work.is_idle else None,
             broker=broker,
         )
     )

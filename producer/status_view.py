@@ -48,6 +48,11 @@ def as_json(status: Status) -> str:
     )
 
 
+def as_json_list(runs: Iterable[RunStatus]) -> str:
+    """The runs alone, with the same keys."""
+    return json.dumps([_run_json(run) for run in runs], indent=2)
+
+
 def as_list(runs: Iterable[RunStatus]) -> RenderableType:
     """A line for each run, for `producer runs`."""
     table = _table("run", "name", "source", "checkpoint", "precision", "begun", "images", "state")

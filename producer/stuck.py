@@ -32,7 +32,7 @@ def reasons(seen: Circumstances) -> list[str]:
             f"the listing of {seen.staged} images was interrupted: "
             f"`producer enqueue {shlex.quote(seen.source)}` goes on with it"
         )
-    if seen.work.unfinished and not seen.work.held and not seen.work.finished_lately:
+    if seen.work.is_idle:
         found += [one for one in (seen.broker, seen.checkpoint) if one is not None]
         found.append("no worker is at work on it: start one with `celery -A worker worker`")
     if seen.work.attempts > 1:
