@@ -165,7 +165,8 @@ def _manifest(path: Path, root: Root) -> Iterator[Listed]:
 def _rows(file: object, name: str, root: Root) -> Iterator[Listed]:
     """Rows of a manifest; its relative paths are relative to the data root."""
     for row in read_manifest(file, name):  # type: ignore[arg-type] # a binary stream either way
-        path = row.path if _is_plain(row.path) else _placed(row.path, root, row.where)
+        plain = isinstance(root, Path) and _is_plain(row.path)
+        path = row.path if plain else _placed(row.path, root, row.where)
         yield Listed(path, row.label, row.attributes, row.where)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from model.errors import ImageError, SourceError
 from model.limits import MAX_BYTES
@@ -68,7 +68,7 @@ class Store:
         Raises:
             ImageError: it is missing, too large or empty, or could not be had after several tries.
         """
-        if is_address(path) or not _is_inside(posixpath.normpath(path)):
+        if is_address(path) or not _is_inside(path):
             raise ImageError("outside_root", "the address lies outside DATA_ROOT")
         url = f"{self.address}/{path}"
         try:
@@ -162,7 +162,11 @@ def open_store(address: str) -> Store:
 
 
 def _is_inside(path: str) -> bool:
-    return not (path.startswith(("/", "../")) or path in (".", "..") or "\0" in path)
+    """Whether a relative path stays inside, also once a web client has decoded its %2e%2e."""
+    return all(
+        not (one.startswith(("/", "../")) or one in (".", "..") or "\0" in one)
+        for one in map(posixpath.normpath, (path, unquote(path)))
+    )
 
 
 def _with_patience(ask: Callable[[], T]) -> T:

@@ -144,6 +144,7 @@ def test_each_object_of_a_manifest_ends_with_its_own_outcome(site: Site) -> None
         ("s3://lesions/test", "s3://other/1.png", "manifest.csv:2: s3://other/1.png lies outside"),
         ("s3://lesions/test", "s3://lesions/bad/x.png", "lies outside DATA_ROOT (s3://lesions/te"),
         ("s3://lesions/test", "../bad/x.png", "manifest.csv:2: ../bad/x.png lies outside"),
+        ("s3://lesions/test", "%2E%2e/x.png", "manifest.csv:2: %2E%2e/x.png lies outside"),
         ("s3://lesions/test", "/etc/x.png", "manifest.csv:2: /etc/x.png lies outside"),
         ("", "s3://lesions/test/1.png", "is an address, and DATA_ROOT"),
         ("", "gs://lesions/test/1.png", "is an address, and DATA_ROOT"),
@@ -165,7 +166,9 @@ def test_only_what_the_data_root_names_is_asked_for(
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("path", ["s3://lesions/bad/text.png", "../bad/text.png", "/x", "..", ""])
+@pytest.mark.parametrize(
+    "path", ["s3://lesions/bad/text.png", "../bad/text.png", "%2e%2e/bad/text.png", "/x", "..", ""]
+)
 def test_a_forged_path_is_not_asked_for(store: Store, path: str) -> None:
     with pytest.raises(ImageError) as caught:
         Store(f"{store.address}/test").read(path)
