@@ -116,6 +116,11 @@ class Crew:
                 self.ended.append(worker)
                 self.workers[at] = self._start()
 
+    def await_up(self) -> None:
+        """Wait until each takes messages; one still starting would end where a server is away."""
+        for worker in self.workers:
+            worker.await_true((self.site.folder / f"up.{worker.pid}").exists, "it took messages")
+
     def await_true(
         self, condition: Callable[[], object], what: str, seconds: float = PATIENCE
     ) -> None:

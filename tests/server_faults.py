@@ -131,8 +131,10 @@ def sqlite_faults(folder: Path, scale: Scale) -> Iterator[Row]:
 def file_limits(folder: Path, scale: Scale) -> Iterator[Row]:
     """The ledger may not grow, for five seconds: what a quota does, and needs no root."""
     site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS)
-    expected = enqueue(site, scale.images, "--batch-size", "16")
     with crew(site) as workers:
+        workers.await_up()
+        with _held_up(workers):
+            expected = enqueue(site, scale.images, "--batch-size", "16")
         for moment in _moments(scale, 0):
             _await_scored(workers, moment)
             _limit_files(workers, SMALL_FILE)
@@ -149,6 +151,7 @@ def enqueued_while_away(folder: Path, scale: Scale) -> Iterator[Row]:
         first = enqueue(site, 16)
         with crew(site) as workers:
             recovered(workers, "none", ON_REDIS, 0, first)
+            workers.await_up()
             redis.stop()
             expected = owed(site, scale.images)
             redis.start()
@@ -194,15 +197,14 @@ SCENARIOS: dict[str, Callable[[Path, Scale], Iterator[Row]]] = {
 
 def struck(site: Site, strikes: Sequence[Strike], scale: Scale) -> Iterator[Row]:
     """A run for each fault, one after the other, under the same two workers."""
-    with ExitStack() as started:
-        workers: Crew | None = None
+    with crew(site) as workers:
+        workers.await_up()
         for number, strike in enumerate(strikes):
-            before = predictions(site) if workers else 0  # a new site has no tables yet
+            before = predictions(site)
             with _held_up(workers):
                 expected = enqueue(
                     site, scale.images, "--batch-size", "16", folder=f"images{number}"
                 )
-            workers = workers or started.enter_context(crew(site))
             began = 0.0
             for moment in _moments(scale, before):
                 _await_scored(workers, moment)
@@ -256,13 +258,12 @@ def _moments(scale: Scale, before: int) -> list[float]:
 
 
 @contextmanager
-def _held_up(workers: Crew | None) -> Iterator[None]:
-    """Workers that are there already do not begin before the producer has come to its end."""
-    held = workers.workers if workers else []
-    for worker in held:
+def _held_up(workers: Crew) -> Iterator[None]:
+    """The workers do not begin before the producer has come to its end."""
+    for worker in workers.workers:
         worker.send(signal.SIGSTOP)
     yield
-    for worker in held:
+    for worker in workers.workers:
         worker.send(signal.SIGCONT)
 
 

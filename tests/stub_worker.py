@@ -15,6 +15,8 @@ order in which a batch comes by. An image whose name contains
 `kills` kills its process each time, one whose name contains `hangs` is never done.
 `STUB_LEASE_SECONDS` shortens leases, and with them the rounds of upkeep;
 `STUB_VISIBILITY_SECONDS` how long Redis waits for an acknowledgement.
+
+A file `up.PID` in the working folder tells that the worker takes messages.
 """
 
 import logging
@@ -26,6 +28,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from celery.signals import worker_ready
 from colours import HIGHEST, number_drawn, score_of_number
 from points import die_at, then_die_at
 
@@ -103,6 +106,11 @@ class StubEngine:
                 outcome.scores[at] = score_of_number(_number(file, at, outcome.digests))
             except ImageError as error:
                 outcome.errors[at] = error
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator] # celery has no types
+def _tell(**_: object) -> None:
+    Path(f"up.{os.getpid()}").touch()
 
 
 def score_of_path(path: str) -> float:
