@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from colours import draw_folder
 from invariants import Outcome, judge
-from processes import PATIENCE, PROJECT, Process, Site, stub_checkpoint
+from processes import PATIENCE, PROJECT, Process, Site, stop_if_holding, stub_checkpoint
 
 EMBEDDED = "embedded + SQLite"
 SERVERS = "Redis + PostgreSQL"
@@ -90,6 +90,15 @@ def enqueue(site: Site, images: int, *options: str, folder: str = "images") -> d
     return dict(expected)
 
 
+def freeze(site: Site, worker: Process) -> None:
+    """Stop a worker that is in no transaction: others would wait for what that holds."""
+    worker.send(signal.SIGSTOP)
+    while not site.ledger.is_free():
+        worker.send(signal.SIGCONT)
+        time.sleep(LOOK_SECONDS)
+        worker.send(signal.SIGSTOP)
+
+
 def stub_worker(site: Site, *options: str, module: str = "stub_worker", **settings: str) -> Process:
     """A worker on the stub, or of another `module`; `settings` are its own."""
     own = replace(site, settings={**site.settings, **settings})
@@ -139,11 +148,9 @@ class Crew:
         """`kill -9` one that holds a batch; returns when."""
         while self.site.ledger.unfinished():
             for worker in self.workers:
-                worker.send(signal.SIGSTOP)  # or it could be done with it in the meantime
-                if any(f"-{worker.pid}-" in name for name in self.site.ledger.leased()):
+                if stop_if_holding(worker, self.site.ledger) is not None:
                     self._kill(worker)
                     return time.time()
-                worker.send(signal.SIGCONT)
             self.replace_ended()
             time.sleep(LOOK_SECONDS)
         self._kill(self.workers[0])  # they were faster than this could look

@@ -17,13 +17,16 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
 
 PROJECT = Path(__file__).parents[1]
 SCRIPTS = Path(sys.executable).parent
 # Seconds after which a condition that is awaited counts as never coming true.
-PATIENCE = 120.0
+PATIENCE = 240.0
 POLL_SECONDS = 0.02
 LAST_WORDS = 8000  # characters
+# The last line of a worker that has loaded what it needs.
+GREETED = "  images under "
 TABLES = ("checkpoints", "runs", "batches", "images", "predictions")
 # What a test run may have set for itself, and what would hide TensorFlow's noise.
 _NOT_INHERITED = (
@@ -71,6 +74,21 @@ class Ledger:
     def change(self, statement: str, **values: object) -> None:
         with self._engine.begin() as connection:
             connection.execute(text(statement), values)
+
+    def is_free(self) -> bool:
+        """Whether batches can be written: no transaction holds one, or all of SQLite."""
+        waits = "SET lock_timeout = '1s'"
+        with self._engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                waits = "PRAGMA busy_timeout = 1000"
+            connection.execute(text(waits))
+            try:
+                connection.execute(text("UPDATE batches SET attempts = attempts"))
+            except OperationalError:
+                return False
+            finally:
+                connection.rollback()
+        return True
 
     def counts(self) -> dict[str, int]:
         """Rows by table."""
@@ -267,6 +285,43 @@ class Site:
             code = worker.await_end()
             assert code == 0, f"the worker ended with {code}:\n{worker.last_words}"
             return worker.output
+
+
+def stop_if_holding(worker: Process, ledger: Ledger) -> str | None:
+    """Its name in the ledger if it holds a batch, and it stands still from then on."""
+    worker.send(signal.SIGSTOP)  # or it could be done with it in the meantime
+    name = next((name for name in ledger.leased() if f"-{worker.pid}-" in name), None)
+    if name is None:
+        worker.send(signal.SIGCONT)
+    return name
+
+
+def kill_a_holder(workers: Sequence[Process], ledger: Ledger) -> tuple[Process, str]:
+    """`kill -9` one that holds a batch; it, and its name in the ledger."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        for worker in workers:
+            name = stop_if_holding(worker, ledger)
+            if name is not None:
+                worker.send(signal.SIGKILL)
+                return worker, name
+            assert not worker.ended, f"ended before it held a batch:\n{worker.last_words}"
+        assert time.monotonic() < deadline, f"none held a batch:\n{workers[0].last_words}"
+        time.sleep(POLL_SECONDS)
+
+
+def begin_together(workers: Sequence[Process]) -> None:
+    """Let workers begin with their work at once: who is up stands still until all are."""
+    starting = list(workers)
+    while starting:
+        for worker in [one for one in starting if GREETED in one.output]:
+            worker.send(signal.SIGSTOP)
+            starting.remove(worker)
+        for worker in starting:
+            assert not worker.ended, f"ended before it was up:\n{worker.last_words}"
+        time.sleep(POLL_SECONDS)
+    for worker in workers:
+        worker.send(signal.SIGCONT)
 
 
 class Trained(NamedTuple):

@@ -31,8 +31,9 @@ from servers import (
 
 EMBEDDED, ON_REDIS = "embedded + SQLite", "Redis + SQLite"
 ON_POSTGRES, ON_BOTH = "embedded + PostgreSQL", "Redis + PostgreSQL"
-# A batch of 16 takes a third of a second: a fault finds the run in the midst of it.
-IMAGE_SECONDS = "0.02"
+# A batch of 16 takes half a second, and what is left of a run at its fault some four: a fault that
+# takes a second or two to begin finds the run in the midst of it.
+IMAGE_SECONDS = "0.03"
 # A file that may not grow beyond this: less than a ledger, more than a worker's log.
 SMALL_FILE = 64 * 1024
 # What a worker says of a database or a broker that is away.
@@ -47,11 +48,11 @@ class Scale(NamedTuple):
 
 
 class Strike(NamedTuple):
-    """A fault, with what it is called."""
+    """A fault, with what it is called; done, it says when it was there, by `time.time`."""
 
     name: str
     backend: str
-    do: Callable[[], None]
+    do: Callable[[], float]
 
 
 def redis_faults(folder: Path, scale: Scale) -> Iterator[Row]:
@@ -159,12 +160,17 @@ def file_limits(folder: Path, scale: Scale) -> Iterator[Row]:
         workers.await_up()
         with _held_up(workers):
             expected = enqueue(site, scale.images, "--batch-size", "16")
+        strike = _for_seconds(
+            lambda: _limit_files(workers, SMALL_FILE),
+            5,
+            lambda: _limit_files(workers, resource.RLIM_INFINITY),
+        )
+        began = 0.0
         for moment in _moments(scale, 0):
             _await_scored(workers, moment)
-            _limit_files(workers, SMALL_FILE)
-            time.sleep(5)
-            _limit_files(workers, resource.RLIM_INFINITY)
+            began = strike()
         yield recovered(workers, "SQLite may not grow for 5 s", EMBEDDED, scale.times, expected)
+        assert _last_finished(site, 1) > began, "it came when all was done"
         assert_outlived(workers, scale.times)
 
 
@@ -233,8 +239,7 @@ def struck(site: Site, strikes: Sequence[Strike], scale: Scale) -> Iterator[Row]
             began = 0.0
             for moment in _moments(scale, before):
                 _await_scored(workers, moment)
-                began = time.time()
-                strike.do()
+                began = strike.do()
             # PostgreSQL leaves out numbers when it recovers from a crash.
             ((run,),) = site.ledger.rows("SELECT max(id) FROM runs")
             yield recovered(workers, strike.name, strike.backend, scale.times, expected, run)
@@ -327,11 +332,13 @@ def _await_scored(workers: Crew, images: float) -> None:
 
 def _for_seconds(
     begin: Callable[[], object], seconds: float, end: Callable[[], object]
-) -> Callable[[], None]:
-    def fault() -> None:
+) -> Callable[[], float]:
+    def fault() -> float:
         begin()
+        began = time.time()
         time.sleep(seconds)  # how long the fault lasts: nothing to await
         end()
+        return began
 
     return fault
 
@@ -341,29 +348,35 @@ def _limit(redis: RedisServer, limit: int) -> None:
         client.config_set("maxmemory", limit)
 
 
-def _wipe(redis: RedisServer) -> None:
+def _wipe(redis: RedisServer) -> float:
     with redis.client() as client:
         client.flushall()
+    return time.time()
 
 
-def _cut(server: PostgresServer) -> None:
+def _cut(server: PostgresServer) -> float:
     assert server.cut_connections("faults") > 0
+    return time.time()
 
 
-def _restart(redis: RedisServer, server: PostgresServer) -> None:
+def _restart(redis: RedisServer, server: PostgresServer) -> float:
     redis.stop()
     server.stop()
+    began = time.time()
     time.sleep(2)
     server.start()
     redis.start()
+    return began
 
 
-def _lock(site: Site, seconds: float) -> None:
+def _lock(site: Site, seconds: float) -> float:
     with closing(sqlite3.connect(site.folder / "dermscore.db", timeout=60)) as other:
         other.isolation_level = None
         other.execute("BEGIN EXCLUSIVE")
+        began = time.time()
         time.sleep(seconds)
         other.execute("ROLLBACK")
+        return began
 
 
 def _limit_files(workers: Crew, limit: int) -> None:
@@ -372,23 +385,26 @@ def _limit_files(workers: Crew, limit: int) -> None:
         resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (limit, hard))
 
 
-def _wipe_folder(site: Site) -> None:
+def _wipe_folder(site: Site) -> float:
     away = site.folder / "dermscore.wiped"
     (site.folder / "dermscore.queue").rename(away)  # at once: workers make it anew
     shutil.rmtree(away)
+    return time.time()
 
 
-def _read_only(site: Site, seconds: float) -> None:
+def _read_only(site: Site, seconds: float) -> float:
     """For root, whom no permission hinders, by mounting the folder upon itself."""
     queue = site.folder / "dermscore.queue"
     if os.geteuid():
         folders = [queue, *(path for path in queue.rglob("*") if path.is_dir())]
-        _for_seconds(lambda: _chmod(folders, 0o555), seconds, lambda: _chmod(folders, 0o755))()
-        return
+        do = _for_seconds(lambda: _chmod(folders, 0o555), seconds, lambda: _chmod(folders, 0o755))
+        return do()
     subprocess.run(["mount", "--bind", queue, queue], check=True)
     try:
         subprocess.run(["mount", "-o", "remount,bind,ro", queue], check=True)
+        began = time.time()
         time.sleep(seconds)
+        return began
     finally:
         subprocess.run(["umount", "--lazy", queue], check=True)
 

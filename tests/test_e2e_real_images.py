@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from PIL import Image
-from processes import Done, Site
+from processes import Done, Site, begin_together
 from servers import redis_server
 
 IMAGES = 80  # 24 melanoma, 56 nevus
@@ -143,6 +143,7 @@ def test_two_workers_on_redis_and_postgresql_give_the_same_scores_to_the_bit(
         order = ("producer", "enqueue", str(scored.root / "test"), "--batch-size", "16")
         site.succeed(*order, "--checkpoint", str(scored.checkpoint))
         workers = [started.enter_context(site.worker("--drain")) for _ in range(2)]
+        begin_together(workers)
         assert [worker.await_end() for worker in workers] == [0, 0], workers[0].last_words
     assert site.ledger.scores() == scored.site.ledger.scores()
     assert len(site.ledger.rows("SELECT DISTINCT worker FROM predictions")) == 2

@@ -14,7 +14,9 @@ from processes import (
     Process,
     Site,
     Trained,
+    begin_together,
     fresh_site,
+    kill_a_holder,
 )
 from servers import new_database, redis_server
 
@@ -44,10 +46,8 @@ def kill(
         site = fresh_site(folder, trained, BROKER_URL=redis.url, DATABASE_URL=address)
         site.succeed("producer", "enqueue", "data/test")
         workers = [started.enter_context(site.worker("--drain")) for _ in range(2)]
-        workers[0].await_true(site.ledger.leased, "one of the two held a batch")
-        name = site.ledger.leased()[0]
-        killed, survivor = sorted(workers, key=lambda worker: f"-{worker.pid}-" not in name)
-        killed.send(signal.SIGKILL)
+        killed, name = kill_a_holder(workers, site.ledger)
+        (survivor,) = (worker for worker in workers if worker is not killed)
         yield Kill(site, killed.await_end(), name, owed_by(site.ledger, name), survivor)
 
 
@@ -69,7 +69,7 @@ class Parallel(NamedTuple):
 def parallel(
     trained: Trained, postgres_uri: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Parallel]:
-    """Enough work that neither worker can be done before the other has begun."""
+    """Both begin at once, so that neither can be done before the other has begun."""
     folder = tmp_path_factory.mktemp("parallel_on_servers")
     with ExitStack() as started:
         redis = started.enter_context(redis_server(folder / "redis"))
@@ -80,6 +80,7 @@ def parallel(
             for options in ((), *[("--new-run", "--batch-size", "8")] * (RUNS - 1))
         ]
         workers = [started.enter_context(site.worker("--drain")) for _ in range(2)]
+        begin_together(workers)
         codes = [worker.await_end() for worker in workers]
         outputs = [worker.output for worker in workers]
         assert codes == [0, 0], "\n".join(outputs)

@@ -8,14 +8,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from faults import SHORT_LEASE, colour_site, crew, enqueue, recovered
+from processes import PATIENCE
 from servers import free_port
-
-START_SECONDS = 90
 
 
 @contextmanager
@@ -48,13 +47,16 @@ def rabbitmq_server(folder: Path) -> Iterator[str]:
         _await(port, process, folder)
         yield f"amqp://guest:guest@127.0.0.1:{port}//"
     finally:
-        # Its scripts pass no signal on; the server itself says who it is.
-        os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
-        process.wait(30)
+        # Its scripts pass no signal on; the server itself says who it is, once it is up.
+        with suppress(FileNotFoundError):
+            os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
+            process.wait(PATIENCE)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _await(port: int, process: "subprocess.Popen[bytes]", folder: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + PATIENCE
     while True:
         with closing(socket.socket()) as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:

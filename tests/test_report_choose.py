@@ -175,7 +175,8 @@ def test_for_other_runs_of_the_checkpoint_it_is_prespecified(url: str) -> None:
     store_run(url, rows(LABELS, SCORES), source="data/test", card=card)
     other = store_run(url, rows(LABELS, SCORES), digest="cd" * 32, card=card)
     succeed("choose-threshold", str(valid), "--target-sensitivity", "0.9")
-    today = datetime.now(UTC).strftime("%Y-%m-%d")
+    ((chosen_at,),) = Ledger(url).rows("SELECT created_at FROM thresholds")
+    today = datetime.fromtimestamp(chosen_at, UTC).strftime("%Y-%m-%d")
 
     said = succeed("--run", "2")
     assert f"threshold 0.35, prespecified: chosen on run {valid} of data/valid on {today}, " in said

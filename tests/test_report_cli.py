@@ -3,7 +3,6 @@ import os
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -426,17 +425,6 @@ def test_no_line_is_folded_in_a_file(url: str) -> None:
     done = process("--threshold", "0.5", COLUMNS="40")
     assert "a long name " * 20 + ") of data/my test, checkpoint benign" in done.stdout
     assert "\x1b" not in done.stdout
-
-
-def test_help_is_quick() -> None:
-    assert min(seconds_for_help() for _ in range(3)) < 0.5
-
-
-def seconds_for_help() -> float:
-    start = time.perf_counter()
-    done = process("--help")
-    assert "--threshold" in done.stdout
-    return time.perf_counter() - start
 
 
 def test_tensorflow_is_never_loaded(url: str, tmp_path: Path) -> None:

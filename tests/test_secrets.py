@@ -1,6 +1,7 @@
 """Passwords in addresses work, and are never shown; TLS is asked for by the address."""
 
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
@@ -9,7 +10,7 @@ import psycopg
 import pytest
 from certificates import Signer, make_signer
 from forging import stub_site
-from processes import Site, error_lines
+from processes import PATIENCE, Site, error_lines
 from servers import RedisServer, free_port, redis_server
 from tls import as_postgresql, as_redis, tls_proxy
 
@@ -132,7 +133,21 @@ def postgres_socket(postgres_uri: str) -> str:
         rules = file.read_text()
         file.write_text(f"local all ana scram-sha-256\n{rules}")
         connection.execute("SELECT pg_reload_conf()")
-    return parse_qs(urlsplit(postgres_uri).query)["host"][0]
+    folder = parse_qs(urlsplit(postgres_uri).query)["host"][0]
+    deadline = time.monotonic() + PATIENCE
+    while _lets_in(folder):  # it reads its rules some time after it was told to
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return folder
+
+
+def _lets_in(folder: str) -> bool:
+    """Whether the server takes `ana` with a wrong password."""
+    try:
+        psycopg.connect(host=folder, user="ana", password="wrong", dbname="postgres").close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def test_postgresql_with_its_password(

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from drawing import encoded
+from processes import PATIENCE
 
 from trainer.download import download, room_needed
 from trainer.transfer_progress import in_units
@@ -110,7 +111,7 @@ class Handler(BaseHTTPRequestHandler):
         self.site.sent.append(len(data))  # first, or the client would be done before it
         self.wfile.write(data)
         if self.site.hold:
-            self.site.hold.wait(30)
+            self.site.hold.wait(PATIENCE)
 
 
 @pytest.fixture
@@ -486,7 +487,7 @@ def process(site: Site, data: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_control_c_says_how_to_go_on(site: Site, data: Path) -> None:
     site.hold, site.cut_after, site.cuts = threading.Event(), 1000, 1
-    waiting, part = time.monotonic() + 20, data / "valid.zip.part"
+    waiting, part = time.monotonic() + PATIENCE, data / "valid.zip.part"
     with process(site, data) as started:
         while not part.exists() or part.stat().st_size < 1000:
             assert time.monotonic() < waiting

@@ -17,6 +17,7 @@ from celery import Celery
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import OperationalError
 from kombu.simple import SimpleQueue
+from processes import PATIENCE
 
 from worker.transport import BROKER_URL
 
@@ -56,8 +57,8 @@ def consume(folder: Path, published: Path) -> list[int | str]:
                 message.ack()
 
 
-def comes_true(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = monotonic() + seconds
+def comes_true(condition: Callable[[], bool]) -> bool:
+    deadline = monotonic() + PATIENCE
     while not condition() and monotonic() < deadline:
         sleep(0.02)
     return condition()
@@ -125,17 +126,17 @@ def test_one_consumer_takes_the_oldest_first(folder: Path) -> None:
     publish(folder, range(300, 400))
 
     with opened(folder) as queue:
-        assert [queue.get(timeout=1).payload for _ in range(400)] == list(range(400))
+        assert [queue.get(timeout=PATIENCE).payload for _ in range(400)] == list(range(400))
 
 
 def test_a_consumer_outlives_others_who_take_what_it_saw(folder: Path) -> None:
     publish(folder, range(10))
     with opened(folder) as slow, opened(folder) as fast:
-        assert slow.get(timeout=1).payload == 0
-        assert [fast.get(timeout=1).payload for _ in range(9)] == list(range(1, 10))
+        assert slow.get(timeout=PATIENCE).payload == 0
+        assert [fast.get(timeout=PATIENCE).payload for _ in range(9)] == list(range(1, 10))
         fast.put(10)
 
-        assert slow.get(timeout=1).payload == 10
+        assert slow.get(timeout=PATIENCE).payload == 10
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ def test_a_damaged_file_is_set_aside_and_the_good_still_arrive(
     between.write_bytes(content)
 
     with opened(folder) as queue, caplog.at_level(logging.WARNING):
-        assert [queue.get(timeout=1).payload for _ in range(3)] == [0, 1, 2]
+        assert [queue.get(timeout=PATIENCE).payload for _ in range(3)] == [0, 1, 2]
 
     aside = folder / "damaged" / between.name
     assert aside.read_bytes() == content
@@ -163,7 +164,7 @@ def test_a_damaged_file_is_set_aside_and_the_good_still_arrive(
 def test_size_and_purge_count_the_waiting(folder: Path) -> None:
     publish(folder, range(5))
     with opened(folder) as queue:
-        queue.get(timeout=1).ack()
+        queue.get(timeout=PATIENCE).ack()
         assert len(queue) == 4
 
         assert queue.clear() == 4
@@ -176,11 +177,11 @@ def test_size_and_purge_count_the_waiting(folder: Path) -> None:
 def test_what_was_not_acknowledged_returns_when_the_connection_closes(folder: Path) -> None:
     publish(folder, range(2))
     with opened(folder) as queue:
-        queue.get(timeout=1).ack()
-        assert queue.get(timeout=1).payload == 1
+        queue.get(timeout=PATIENCE).ack()
+        assert queue.get(timeout=PATIENCE).payload == 1
 
     with opened(folder) as queue:
-        message = queue.get(timeout=1)
+        message = queue.get(timeout=PATIENCE)
         assert message.payload == 1
         message.ack()
     assert waiting(folder) == []
@@ -243,7 +244,7 @@ def test_what_cannot_be_put_back_is_told_and_dropped(
 ) -> None:
     publish(folder, [1])
     with opened(folder) as queue, caplog.at_level(logging.WARNING):
-        queue.get(timeout=1)
+        queue.get(timeout=PATIENCE)
         (waits,) = (folder / "waiting").iterdir()
         waits.rmdir()
         waits.write_text("a file where the folder of the queue should be")
@@ -256,7 +257,7 @@ def test_what_cannot_be_put_back_is_told_and_dropped(
 def test_a_message_can_be_acknowledged_when_its_connection_is_gone(folder: Path) -> None:
     publish(folder, [1])
     with opened(folder) as queue:
-        message = queue.get(timeout=1)
+        message = queue.get(timeout=PATIENCE)
     message.ack()  # the threads of a worker do, after the consumer lost its connection
 
 
@@ -292,11 +293,11 @@ def test_a_celery_worker_survives_an_empty_file_works_and_answers_a_ping(
     environment = os.environ | {"PYTHONPATH": "."}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
-            answered = any(app.control.ping(timeout=0.5, limit=1) for _ in range(40))
+            answered = comes_true(lambda: bool(app.control.ping(timeout=0.5, limit=1)))
             done = comes_true(Path("done").exists)
         finally:
             process.terminate()
-        log = process.communicate(timeout=10)[1]
+        log = process.communicate(timeout=PATIENCE)[1]
 
     assert answered, log
     assert done, log

@@ -5,6 +5,7 @@ archive, a shallow clone) the test says so.
 """
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from processes import PROJECT, CleanRun, Site, Trained, fresh_site
+from processes import GREETED, PROJECT, CleanRun, Site, Trained, fresh_site
 from servers import redis_server
 
 # The commit that landed the main job and the trainer: its schema is 0001.
@@ -54,17 +55,26 @@ def test_nothing_is_lost_while_two_releases_work_together(
     old, new = upgrade
     old.succeed("producer", "enqueue", "data/test", "--batch-size", "8")
     assert schema(old) == "0001"
+    order = ("enqueue", "data/test", "--batch-size", "4", "--new-run")
     with ExitStack() as started:
-        elder = started.enter_context(old.worker("--drain"))
+        elder = started.enter_context(old.worker())
         elder.await_true(old.ledger.predictions, "the old worker scored something")
-        new.succeed("producer", "enqueue", "data/test", "--batch-size", "4", "--new-run")
+        new.succeed("producer", *order)
         assert schema(new) > "0001"
-        younger = started.enter_context(new.worker("--drain"))
+        elder.await_true(lambda: new.ledger.predictions(2), "it goes on under the new schema")
+        younger = started.enter_context(new.worker())
+        younger.await_output(GREETED)
+        new.succeed("producer", *order)
+        younger.await_true(lambda: len(new.ledger.predictions(3)) == 150, "all was scored")
+        elder.await_true(lambda: not new.ledger.unfinished(), "nothing was owed")
+        for worker in (elder, younger):
+            worker.send(signal.SIGTERM)
         assert (elder.await_end(), younger.await_end()) == (0, 0), elder.output + younger.output
         assert "Traceback" not in elder.output + younger.output
 
-    assert new.ledger.unfinished() == 0
-    for run in (1, 2):
+    names = {row.worker for run in (1, 2, 3) for row in new.ledger.predictions(run)}
+    assert len(names) == 2, "both took part"
+    for run in (1, 2, 3):
         assert [row.path for row in new.ledger.predictions(run)] == new.ledger.images(run)
         # The first release computed by another call: equal to a few last bits.
         assert new.ledger.scores(run) == pytest.approx(clean.scores, abs=1e-6)
