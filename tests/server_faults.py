@@ -133,9 +133,10 @@ def network_cut(folder: Path, scale: Scale) -> Iterator[Row]:
 
 def disks_full(folder: Path, scale: Scale) -> Iterator[Row]:
     """No room for predictions, for five seconds; only root can mount a small disk."""
-    with small_disk(folder / "postgres", 160) as disk, postgres_site(folder, disk) as (_, site):
+    with own_folder() as here, small_disk(here / "disk", 160) as disk:
         do = _for_seconds(lambda: fill_disk(disk / "ballast"), 5, (disk / "ballast").unlink)
-        yield from struck(site, [Strike("disk full", ON_POSTGRES, do)], scale)
+        with postgres_site(folder, disk) as (_, site):
+            yield from struck(site, [Strike("disk full", ON_POSTGRES, do)], scale)
     with small_disk(folder / "sqlite", 32) as disk:
         address = f"sqlite:///{disk / 'dermscore.db'}"
         site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS, DATABASE_URL=address)
@@ -271,13 +272,18 @@ def owed(site: Site, images: int) -> dict[str, Outcome]:
 
 
 @contextmanager
+def own_folder() -> Iterator[Path]:
+    """For PostgreSQL; pytest's own folder another pytest would close to the server's user."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+@contextmanager
 def postgres_site(folder: Path, disk: Path | None = None) -> Iterator[tuple[PostgresServer, Site]]:
     """A PostgreSQL of its own, which only this scenario breaks, and a site on it."""
     with ExitStack() as opened:
-        if disk is None:
-            # Not under pytest's own folder: another pytest would close that to the server's user.
-            disk = Path(opened.enter_context(tempfile.TemporaryDirectory()))
-        server = opened.enter_context(postgres(disk / "data"))
+        place = disk or opened.enter_context(own_folder())
+        server = opened.enter_context(postgres(place / "data"))
         address = new_database(server.uri, "faults")
         yield server, colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS, DATABASE_URL=address)
 
