@@ -1,17 +1,18 @@
 """Writes of `report import-scores`: a finished run of scores that no worker computed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.errors import DatabaseError
-from db.ledger import BatchKey, pending_images
+from db.ledger import BatchKey
 from db.listing import ListedImage, cut_batches, stage_images
 from db.outcomes import Outcome, finish_batch, store_outcomes
 from db.runs import add_checkpoint, named_run
-from db.tables import Run
+from db.tables import Image, Run
 
 # In the place of a precision, and of the worker that scored an image.
 IMPORTED = "imported"
@@ -43,13 +44,30 @@ def store_imported(
     source: str,
     scores: ImportedScores,
     images: Iterable[ImportedImage],
+    told: Callable[[int], None],
 ) -> int:
     """A finished run of `images`, in the caller's transaction; returns its number.
+
+    `told` is called with the number of images so far.
 
     Raises:
         DatabaseError: the name is a number, or belongs to another run.
     """
     _check_name(session, name)
+    run = _new_run(session, name, source, scores)
+    rows, stored, last = iter(images), 0, 0
+    while chunk := list(islice(rows, _CHUNK)):
+        last = _store_chunk(session, run, chunk)
+        stored += len(chunk)
+        told(stored)
+    cut_batches(session, run.id)
+    for number in range(1, last + 1):
+        if not finish_batch(session, BatchKey(run.id, number)):
+            raise DatabaseError(f"batch {number} of the imported scores is incomplete")
+    return run.id
+
+
+def _new_run(session: Session, name: str, source: str, scores: ImportedScores) -> Run:
     checkpoint = add_checkpoint(session, scores.digest, scores.path, scores.card)
     checkpoint.imported = True
     run = Run(
@@ -61,32 +79,25 @@ def store_imported(
     )
     session.add(run)
     session.flush()
-    rows = iter(images)
-    while chunk := list(islice(rows, _CHUNK)):
-        _store_chunk(session, run, chunk)
-    return run.id
+    return run
 
 
-def _store_chunk(session: Session, run: Run, chunk: Sequence[ImportedImage]) -> None:
-    """Whole batches but for the last: staged, cut, given their outcomes and finished."""
+def _store_chunk(session: Session, run: Run, chunk: Sequence[ImportedImage]) -> int:
+    """Whole batches but for the last chunk's last, with their outcomes; the last one's number."""
     span = stage_images(session, run, [image.listed for image in chunk])
-    cut_batches(session, run.id)
     if span is None:
-        return
-    by_path = {image.listed.path: image for image in chunk}
-    for number in range(span[0], span[1] + 1):
-        batch = BatchKey(run.id, number)
-        store_outcomes(session, IMPORTED, list(_outcomes(session, batch, by_path)))
-        if not finish_batch(session, batch):
-            raise DatabaseError(f"batch {number} of the imported scores is incomplete")
-
-
-def _outcomes(
-    session: Session, batch: BatchKey, by_path: dict[str, ImportedImage]
-) -> Iterator[Outcome]:
-    for waiting in pending_images(session, [batch]):
-        image = by_path[waiting.path]
-        yield Outcome(waiting.id, image.score, image.error, image.detail, None)
+        return 0
+    inserted = session.scalars(
+        select(Image.id).where(Image.run_id == run.id, Image.batch.between(*span))
+    )
+    # Ids grow in the order in which the images were given. Sorted here: asked to sort, PostgreSQL
+    # would walk through the ids of all images while it knows nothing yet of a table's size.
+    outcomes = [
+        Outcome(number, image.score, image.error, image.detail, None)
+        for number, image in zip(sorted(inserted), chunk, strict=True)
+    ]
+    store_outcomes(session, IMPORTED, outcomes)
+    return span[1]
 
 
 def _check_name(session: Session, name: str) -> None:
