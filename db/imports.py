@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from db.errors import DatabaseError
@@ -19,6 +19,11 @@ IMPORTED = "imported"
 # No message is ever sent for these batches, so they are as large as memory likes.
 BATCH_SIZE = 4096
 _CHUNK = 4 * BATCH_SIZE
+_images: Any = Image.__table__
+_INSERTED = select(_images.c.id).where(
+    _images.c.run_id == bindparam("run_id"),
+    _images.c.batch.between(bindparam("first"), bindparam("last")),
+)
 
 
 class ImportedScores(NamedTuple):
@@ -87,11 +92,10 @@ def _store_chunk(session: Session, run: Run, chunk: Sequence[ImportedImage]) -> 
     span = stage_images(session, run, [image.listed for image in chunk])
     if span is None:
         return 0
-    inserted = session.scalars(
-        select(Image.id).where(Image.run_id == run.id, Image.batch.between(*span))
-    )
+    values = {"run_id": run.id, "first": span[0], "last": span[1]}
+    inserted = session.connection().scalars(_INSERTED, values)
     # Ids grow in the order in which the images were given. Sorted here: asked to sort, PostgreSQL
-    # would walk through the ids of all images while it knows nothing yet of a table's size.
+    # might walk through the ids of all images while it knows nothing yet of the table's size.
     outcomes = [
         Outcome(number, image.score, image.error, image.detail, None)
         for number, image in zip(sorted(inserted), chunk, strict=True)

@@ -15,7 +15,7 @@ from db.listing import ListedImage
 from model.manifest import shown
 from report.csv_rows import CsvError, CsvFile, find_column, open_csv
 from report.packed import PackedRows
-from report.score_index import ScoreIndex
+from report.score_index import ScoreIndex, TakenTwiceError
 
 ID_COLUMNS = ("image_id", "image", "image_name", "isic_id", "id", "path", "filepath")
 SCORE_COLUMNS = ("score", "melanoma", "mel", "target", "probability")
@@ -156,11 +156,13 @@ def _joined(file: CsvFile, columns: TruthColumns, index: ScoreIndex) -> Iterator
     for line, cells in file.rows():
         image = cells[columns.id]
         _require_id(image, file, line)
-        if index.is_taken(image):
-            raise _twice(image, file, line)
+        try:
+            score = index.take(image)
+        except TakenTwiceError:
+            raise _twice(image, file, line) from None
         label = _label(cells[columns.label], file, line)
         others = {name: cells[at] for name, at in columns.others}
-        yield image, label, others or None, index.take(image)
+        yield image, label, others or None, score
 
 
 def _require_id(image: str, file: CsvFile, line: int) -> None:

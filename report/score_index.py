@@ -12,6 +12,10 @@ class Untaken(NamedTuple):
     line: int
 
 
+class TakenTwiceError(Exception):
+    """A score was asked for a second time."""
+
+
 class ScoreIndex:
     """A score for each id, and which of them were taken.
 
@@ -39,17 +43,20 @@ class ScoreIndex:
         self._taken.append(0)
         return True
 
-    def is_taken(self, image: str) -> bool:
-        """Whether `take` was asked for this id before."""
-        at = self._at.get(image)
-        return image in self._unscored if at is None else bool(self._taken[at])
-
     def take(self, image: str) -> float | None:
-        """The score of the id, None if there is none."""
+        """The score of the id, None if there is none.
+
+        Raises:
+            TakenTwiceError: it was asked for before.
+        """
         at = self._at.get(image)
         if at is None:
+            if image in self._unscored:
+                raise TakenTwiceError
             self._unscored.add(image)
             return None
+        if self._taken[at]:
+            raise TakenTwiceError
         self._taken[at] = 1
         return self._scores[at]
 
