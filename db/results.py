@@ -1,6 +1,6 @@
 """Reads of the report and of `producer status`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from db.tables import Batch, Image, Prediction
 
 # SQLite takes at most 32766 variables in one statement, PostgreSQL 65535.
 _DIGESTS_PER_QUERY = 10_000
+_ROWS_AT_ONCE = 10_000
 
 
 class Progress(NamedTuple):
@@ -84,6 +85,16 @@ def pace(session: Session, run_id: int, seconds: float = 60) -> Pace:
         .where(Image.run_id == run_id, Prediction.scored_at > Now() - seconds)
     ).one()
     return Pace(count, now - first if count else 0.0)
+
+
+def stream_labelled(session: Session, run_id: int) -> Iterator[tuple[str, int]]:
+    """Path and label of each image of the run that has a label, one by one."""
+    rows = session.execute(
+        select(Image.path, Image.label).where(Image.run_id == run_id, Image.label.is_not(None)),
+        execution_options={"yield_per": _ROWS_AT_ONCE},
+    )
+    for path, label in rows:
+        yield path, label or 0  # it is not None: see WHERE
 
 
 def count_digests(session: Session, run_id: int, digests: Sequence[str]) -> int:

@@ -67,6 +67,20 @@ def source_key(source: str, root: Root) -> str:
     return storable(key)
 
 
+def class_folder(source: str, path: str) -> str | None:
+    """The name of the folder that gave a labelled image its label, by the rule of `list_source`.
+
+    Of the stored names of both. Empty where the name is not kept: a glob's folder may be the root
+    itself. None where the source is no folder and no glob but a manifest, whose column it was.
+    """
+    under = "" if source == "." else f"{source}/"
+    if path.startswith(under) and source != "-":
+        return path[len(under) :].partition("/")[0]
+    if glob.has_magic(source):
+        return path.rpartition("/")[0].rpartition("/")[2]
+    return None
+
+
 def _dispatch(source: str, root: Root, labels: Mapping[str, int]) -> Iterator[Listed]:
     path = Path(source)
     if source == "-":

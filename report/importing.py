@@ -113,7 +113,8 @@ def read_import(
                 told(len(index) + counts.images)
         _require_truth(index, scores, truth_path)
         column = scores.columns[score_columns.score]
-        return Import(_provenance(scores, column, truth), counts, rows)
+        label_column = truth.columns[truth_columns.label]
+        return Import(_provenance(scores, column, truth, label_column), counts, rows)
 
 
 def _score_columns(file: CsvFile, named: Columns) -> ScoreColumns:
@@ -210,7 +211,7 @@ def _require_truth(index: ScoreIndex, scores: CsvFile, truth: Path) -> None:
         raise CsvError(f"{where}: {shown(first.image)} is not in the truth {truth}{more}")
 
 
-def _provenance(scores: CsvFile, column: str, truth: CsvFile) -> ImportedScores:
+def _provenance(scores: CsvFile, column: str, truth: CsvFile, label_column: str) -> ImportedScores:
     card = {
         "imported": {
             "file": scores.path.name,
@@ -218,6 +219,7 @@ def _provenance(scores: CsvFile, column: str, truth: CsvFile) -> ImportedScores:
             "column": column,
             "truth": truth.path.name,
             "truth_sha256": truth.digest,
+            "label_column": label_column,
         }
     }
     return ImportedScores(_digest(scores.digest, column), str(scores.path.absolute()), card)
