@@ -73,7 +73,7 @@ def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> St
         listed.labels[analysed],
         listed.scores[analysed],
         read_groups(session, run.id, by),
-        _chosen(session, run),
+        chosen_threshold(session, run),
     )
 
 
@@ -102,7 +102,8 @@ def _labels(
     return label_origins(run.source, listed.labels, labelled)
 
 
-def _chosen(session: Session, run: Run) -> ChosenOn | None:
+def chosen_threshold(session: Session, run: Run) -> ChosenOn | None:
+    """The threshold that was chosen last for the run's checkpoint, if any was."""
     last = thresholds.chosen_last(session, run.checkpoint_id)
     if last is None:
         return None

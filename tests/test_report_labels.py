@@ -69,7 +69,8 @@ def test_a_manifest_s_column_whatever_its_paths_are_called(url: str) -> None:
     assert '"labelled[column=label,label=1]",2,,,' in csv
 
 
-def test_the_truth_s_column_of_imported_scores(url: str) -> None:
+@pytest.mark.usefixtures("url")
+def test_the_truth_s_column_of_imported_scores() -> None:
     Path("scores.csv").write_text("id,score\na,0.9\nb,0.4\n")
     Path("truth.csv").write_text("id,verdict\na,1\nb,0\n")
     files = ("scores.csv", "--truth", "truth.csv", "--label", "verdict")
