@@ -7,6 +7,7 @@ import glob
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -76,8 +77,10 @@ def class_folder(source: str, path: str) -> str | None:
     under = "" if source == "." else f"{source}/"
     if path.startswith(under) and source != "-":
         return path[len(under) :].partition("/")[0]
-    if glob.has_magic(source):
-        return path.rpartition("/")[0].rpartition("/")[2]
+    above, _, name = path.rpartition("/")
+    # A manifest may be called data[1].csv.
+    if glob.has_magic(source) and fnmatchcase(name, source.rpartition("/")[2]):
+        return above.rpartition("/")[2]
     return None
 
 

@@ -37,7 +37,7 @@ class CheckpointFacts:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """How many images got this label from a class folder, or from a column of a CSV file.
+    """How many images got this label from a class folder, or from a column of their manifest.
 
     Both are None where it is not known any more which it was.
     """
@@ -59,7 +59,7 @@ class Flow:
     analysed: int
     errors: Mapping[str, int]  # by error code, most frequent first
     trained_on: int = 0  # scored images whose bytes the checkpoint was trained on
-    labels: tuple[Labelled, ...] = ()  # of the labelled ones, malignant first
+    labels: tuple[Labelled, ...] = ()  # of the labelled ones, malignant first; none of imports
 
 
 def is_synthetic(card: Mapping[str, Any]) -> bool:
@@ -69,7 +69,7 @@ def is_synthetic(card: Mapping[str, Any]) -> bool:
 
 
 def imported_from(card: Mapping[str, Any]) -> Mapping[str, str] | None:
-    """Where scores came from that were imported: file, sha256, column, truth and so on."""
+    """Where scores came from that were imported: file, sha256, column, truth, truth_sha256."""
     facts = card.get("imported")
     return facts if isinstance(facts, Mapping) else None
 

@@ -113,8 +113,7 @@ def read_import(
                 told(len(index) + counts.images)
         _require_truth(index, scores, truth_path)
         column = scores.columns[score_columns.score]
-        label_column = truth.columns[truth_columns.label]
-        return Import(_provenance(scores, column, truth, label_column), counts, rows)
+        return Import(_provenance(scores, column, truth), counts, rows)
 
 
 def _score_columns(file: CsvFile, named: Columns) -> ScoreColumns:
@@ -211,7 +210,7 @@ def _require_truth(index: ScoreIndex, scores: CsvFile, truth: Path) -> None:
         raise CsvError(f"{where}: {shown(first.image)} is not in the truth {truth}{more}")
 
 
-def _provenance(scores: CsvFile, column: str, truth: CsvFile, label_column: str) -> ImportedScores:
+def _provenance(scores: CsvFile, column: str, truth: CsvFile) -> ImportedScores:
     card = {
         "imported": {
             "file": scores.path.name,
@@ -219,7 +218,6 @@ def _provenance(scores: CsvFile, column: str, truth: CsvFile, label_column: str)
             "column": column,
             "truth": truth.path.name,
             "truth_sha256": truth.digest,
-            "label_column": label_column,
         }
     }
     return ImportedScores(_digest(scores.digest, column), str(scores.path.absolute()), card)

@@ -1,4 +1,4 @@
-"""Which class folder, or which column of a CSV file, gave a run's images their labels. Pure."""
+"""Which class folder, or the manifest, gave a run's images their labels. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -28,15 +28,12 @@ def label_origins(
     if first is None:
         return ()
     if class_folder(source, first[0]) is None:
-        return origins_in_column(_MANIFEST_COLUMN, labels)
+        counted = ((label, int(np.count_nonzero(labels == label))) for label in (1, 0))
+        return tuple(
+            Labelled(label, images, column=_MANIFEST_COLUMN) for label, images in counted if images
+        )
     folders = Counter(
         (class_folder(source, path) or "", label) for path, label in chain([first], labelled)
     )
     ordered = sorted(folders.items(), key=lambda one: (-one[0][1], one[0][0]))
     return tuple(Labelled(label, images, folder or None) for (folder, label), images in ordered)
-
-
-def origins_in_column(column: str | None, labels: Labels) -> tuple[Labelled, ...]:
-    """Where one column gave them all; None if it is not known which."""
-    counted = ((label, int(np.count_nonzero(labels == label))) for label in (1, 0))
-    return tuple(Labelled(label, images, None, column) for label, images in counted if images)

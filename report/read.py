@@ -21,7 +21,7 @@ from report.contents import (
     imported_from,
     is_synthetic,
 )
-from report.label_origins import label_origins, origins_in_column
+from report.label_origins import label_origins
 from report.read_groups import read_groups
 from report.subgroups import Groups
 from report.threshold import ChosenOn
@@ -95,9 +95,8 @@ def _flow(session: Session, run: Run, listed: Columns, checkpoint: Checkpoint) -
 def _labels(
     session: Session, run: Run, listed: Columns, checkpoint: Checkpoint
 ) -> tuple[Labelled, ...]:
-    facts = imported_from(checkpoint.card)
-    if facts is not None:  # its ids are no paths; older imports did not keep the column
-        return origins_in_column(facts.get("label_column"), listed.labels)
+    if checkpoint.imported:  # its ids are no paths, and its labels all of one column of its source
+        return ()
     labelled = results.stream_labelled(session, run.id)
     return label_origins(run.source, listed.labels, labelled)
 

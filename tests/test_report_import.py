@@ -83,7 +83,6 @@ def test_the_report_says_where_the_scores_came_from() -> None:
         "column": "melanoma",
         "truth": "truth.csv",
         "truth_sha256": hashlib.sha256(TRUTH.encode()).hexdigest(),
-        "label_column": "melanoma",
     }
     assert got["confusion"] == {"tp": 2, "fp": 0, "tn": 1, "fn": 0}
 

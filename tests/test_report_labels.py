@@ -70,15 +70,12 @@ def test_a_manifest_s_column_whatever_its_paths_are_called(url: str) -> None:
 
 
 @pytest.mark.usefixtures("url")
-def test_the_truth_s_column_of_imported_scores() -> None:
+def test_imported_scores_have_their_labels_from_their_source() -> None:
     Path("scores.csv").write_text("id,score\na,0.9\nb,0.4\n")
-    Path("truth.csv").write_text("id,verdict\na,1\nb,0\n")
-    files = ("scores.csv", "--truth", "truth.csv", "--label", "verdict")
-    succeed("import-scores", *files, "--name", "team")
-    assert rows(flow("--run", "team")["labels"]) == [
-        (None, "verdict", 1, 1),
-        (None, "verdict", 0, 1),
-    ]
+    Path("truth.csv").write_text("id,label\na,1\nb,0\n")
+    succeed("import-scores", "scores.csv", "--truth", "truth.csv", "--name", "team")
+    got = flow("--run", "team")
+    assert (got["labelled"], got["labels"]) == (2, [])
 
 
 def test_what_is_not_known_any_more_is_not_made_up(url: str) -> None:

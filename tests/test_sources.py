@@ -356,4 +356,5 @@ def test_no_folder_gave_a_manifest_its_labels(root: Path) -> None:
 
     assert labels(root, "data/list.csv") == {"data/nevus/1.jpg": 1}
     assert class_folder(source_key("data/list.csv", root), "data/nevus/1.jpg") is None
+    assert class_folder("data/list[1].csv", "data/nevus/1.jpg") is None
     assert class_folder("-", "-/1.jpg") is None
