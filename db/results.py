@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -89,12 +89,15 @@ def pace(session: Session, run_id: int, seconds: float = 60) -> Pace:
 
 def stream_labelled(session: Session, run_id: int) -> Iterator[tuple[str, int]]:
     """Path and label of each image of the run that has a label, one by one."""
-    rows = session.execute(
-        select(Image.path, Image.label).where(Image.run_id == run_id, Image.label.is_not(None)),
+    images: Any = Image.__table__  # past the ORM, which would double the time
+    rows = session.connection().execute(
+        select(images.c.path, images.c.label).where(
+            images.c.run_id == run_id, images.c.label.is_not(None)
+        ),
         execution_options={"yield_per": _ROWS_AT_ONCE},
     )
     for path, label in rows:
-        yield path, label or 0  # it is not None: see WHERE
+        yield path, label
 
 
 def count_digests(session: Session, run_id: int, digests: Sequence[str]) -> int:
