@@ -96,8 +96,7 @@ def stream_labelled(session: Session, run_id: int) -> Iterator[tuple[str, int]]:
         ),
         execution_options={"yield_per": _ROWS_AT_ONCE},
     )
-    for path, label in rows:
-        yield path, label
+    yield from rows
 
 
 def count_digests(session: Session, run_id: int, digests: Sequence[str]) -> int:
