@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.errors import DatabaseError
-from db.ledger import BatchKey
+from db.ledger import BatchKey, lists
 from db.listing import ListedImage, cut_batches, stage_images
 from db.outcomes import Outcome, finish_batch, store_outcomes
 from db.runs import add_checkpoint, named_run
@@ -18,12 +18,8 @@ from db.tables import Image, Run
 IMPORTED = "imported"
 # No message is ever sent for these batches, so they are as large as memory likes.
 BATCH_SIZE = 4096
-_CHUNK = 4 * BATCH_SIZE
 _images: Any = Image.__table__
-_INSERTED = select(_images.c.id).where(
-    _images.c.run_id == bindparam("run_id"),
-    _images.c.batch.between(bindparam("first"), bindparam("last")),
-)
+_INSERTED = select(_images.c.id).where(lists(_images))
 
 
 class ImportedScores(NamedTuple):
@@ -60,15 +56,17 @@ def store_imported(
     """
     _check_name(session, name)
     run = _new_run(session, name, source, scores)
-    rows, stored, last = iter(images), 0, 0
-    while chunk := list(islice(rows, _CHUNK)):
-        last = _store_chunk(session, run, chunk)
+    rows, stored = iter(images), 0
+    batches: list[BatchKey] = []
+    while chunk := list(islice(rows, BATCH_SIZE)):
+        batches.append(BatchKey(run.id, len(batches) + 1))
+        _store_batch(session, run, batches[-1], chunk)
         stored += len(chunk)
         told(stored)
     cut_batches(session, run.id)
-    for number in range(1, last + 1):
-        if not finish_batch(session, BatchKey(run.id, number)):
-            raise DatabaseError(f"batch {number} of the imported scores is incomplete")
+    for batch in batches:
+        if not finish_batch(session, batch):
+            raise DatabaseError(f"batch {batch.number} of the imported scores is incomplete")
     return run.id
 
 
@@ -87,21 +85,19 @@ def _new_run(session: Session, name: str, source: str, scores: ImportedScores) -
     return run
 
 
-def _store_chunk(session: Session, run: Run, chunk: Sequence[ImportedImage]) -> int:
-    """Whole batches but for the last chunk's last, with their outcomes; the last one's number."""
-    span = stage_images(session, run, [image.listed for image in chunk])
-    if span is None:
-        return 0
-    values = {"run_id": run.id, "first": span[0], "last": span[1]}
-    inserted = session.connection().scalars(_INSERTED, values)
+def _store_batch(
+    session: Session, run: Run, batch: BatchKey, images: Sequence[ImportedImage]
+) -> None:
+    """The run's next batch, staged, with its outcomes; it has no row in `batches` yet."""
+    stage_images(session, run, [image.listed for image in images])
+    inserted = session.connection().scalars(_INSERTED, batch.bound())
     # Ids grow in the order in which the images were given. Sorted here: asked to sort, PostgreSQL
     # might walk through the ids of all images while it knows nothing yet of the table's size.
     outcomes = [
         Outcome(number, image.score, image.error, image.detail, None)
-        for number, image in zip(sorted(inserted), chunk, strict=True)
+        for number, image in zip(sorted(inserted), images, strict=True)
     ]
     store_outcomes(session, IMPORTED, outcomes)
-    return span[1]
 
 
 def _check_name(session: Session, name: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 # Rows of one block: enough alike to be packed into a tenth, few enough to unpack at once.
-BLOCK = 16_384
+BLOCK = 4_096
 
 
 class PackedRows:
