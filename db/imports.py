@@ -1,23 +1,25 @@
 """Writes of `report import-scores`: a finished run of scores that no worker computed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.errors import DatabaseError
-from db.ledger import BatchKey, pending_images
+from db.ledger import BatchKey, lists
 from db.listing import ListedImage, cut_batches, stage_images
 from db.outcomes import Outcome, finish_batch, store_outcomes
 from db.runs import add_checkpoint, named_run
-from db.tables import Run
+from db.tables import Image, Run
 
 # In the place of a precision, and of the worker that scored an image.
 IMPORTED = "imported"
 # No message is ever sent for these batches, so they are as large as memory likes.
 BATCH_SIZE = 4096
-_CHUNK = 4 * BATCH_SIZE
+_images: Any = Image.__table__
+_INSERTED = select(_images.c.id).where(lists(_images))
 
 
 class ImportedScores(NamedTuple):
@@ -43,13 +45,32 @@ def store_imported(
     source: str,
     scores: ImportedScores,
     images: Iterable[ImportedImage],
+    told: Callable[[int], None],
 ) -> int:
     """A finished run of `images`, in the caller's transaction; returns its number.
+
+    `told` is called with the number of images so far.
 
     Raises:
         DatabaseError: the name is a number, or belongs to another run.
     """
     _check_name(session, name)
+    run = _new_run(session, name, source, scores)
+    rows, stored = iter(images), 0
+    batches: list[BatchKey] = []
+    while chunk := list(islice(rows, BATCH_SIZE)):
+        batches.append(BatchKey(run.id, len(batches) + 1))
+        _store_batch(session, run, batches[-1], chunk)
+        stored += len(chunk)
+        told(stored)
+    cut_batches(session, run.id)
+    for batch in batches:
+        if not finish_batch(session, batch):
+            raise DatabaseError(f"batch {batch.number} of the imported scores is incomplete")
+    return run.id
+
+
+def _new_run(session: Session, name: str, source: str, scores: ImportedScores) -> Run:
     checkpoint = add_checkpoint(session, scores.digest, scores.path, scores.card)
     checkpoint.imported = True
     run = Run(
@@ -61,32 +82,22 @@ def store_imported(
     )
     session.add(run)
     session.flush()
-    rows = iter(images)
-    while chunk := list(islice(rows, _CHUNK)):
-        _store_chunk(session, run, chunk)
-    return run.id
+    return run
 
 
-def _store_chunk(session: Session, run: Run, chunk: Sequence[ImportedImage]) -> None:
-    """Whole batches but for the last: staged, cut, given their outcomes and finished."""
-    span = stage_images(session, run, [image.listed for image in chunk])
-    cut_batches(session, run.id)
-    if span is None:
-        return
-    by_path = {image.listed.path: image for image in chunk}
-    for number in range(span[0], span[1] + 1):
-        batch = BatchKey(run.id, number)
-        store_outcomes(session, IMPORTED, list(_outcomes(session, batch, by_path)))
-        if not finish_batch(session, batch):
-            raise DatabaseError(f"batch {number} of the imported scores is incomplete")
-
-
-def _outcomes(
-    session: Session, batch: BatchKey, by_path: dict[str, ImportedImage]
-) -> Iterator[Outcome]:
-    for waiting in pending_images(session, [batch]):
-        image = by_path[waiting.path]
-        yield Outcome(waiting.id, image.score, image.error, image.detail, None)
+def _store_batch(
+    session: Session, run: Run, batch: BatchKey, images: Sequence[ImportedImage]
+) -> None:
+    """The run's next batch, staged, with its outcomes; it has no row in `batches` yet."""
+    stage_images(session, run, [image.listed for image in images])
+    inserted = session.connection().scalars(_INSERTED, batch.bound())
+    # Ids grow in the order in which the images were given. Sorted here: asked to sort, PostgreSQL
+    # might walk through the ids of all images while it knows nothing yet of the table's size.
+    outcomes = [
+        Outcome(number, image.score, image.error, image.detail, None)
+        for number, image in zip(sorted(inserted), images, strict=True)
+    ]
+    store_outcomes(session, IMPORTED, outcomes)
 
 
 def _check_name(session: Session, name: str) -> None:

@@ -7,6 +7,7 @@ import glob
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -65,6 +66,22 @@ def source_key(source: str, root: Root) -> str:
     top = Path(os.path.abspath(root))  # noqa: PTH100
     key = path.relative_to(top).as_posix() if path.is_relative_to(top) else str(path)
     return storable(key)
+
+
+def class_folder(source: str, path: str) -> str | None:
+    """The name of the folder that gave a labelled image its label, by the rule of `list_source`.
+
+    Of the stored names of both. Empty where the name is not kept: a glob's folder may be the root
+    itself. None where the source is no folder and no glob but a manifest, whose column it was.
+    """
+    under = "" if source == "." else f"{source}/"
+    if path.startswith(under) and source != "-":
+        return path[len(under) :].partition("/")[0]
+    above, _, name = path.rpartition("/")
+    # A manifest may be called data[1].csv.
+    if glob.has_magic(source) and fnmatchcase(name, source.rpartition("/")[2]):
+        return above.rpartition("/")[2]
+    return None
 
 
 def _dispatch(source: str, root: Root, labels: Mapping[str, int]) -> Iterator[Listed]:

@@ -1,6 +1,5 @@
 """What `producer enqueue` does, and what it says meanwhile."""
 
-import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ import click
 from db.results import Progress, progress
 from db.runs import drop_checkpoint_if_unused, keep_features, newest_checkpoint, put_together
 from db.session import Database, open_database
+from model.count_line import end_count, tell_count
 from model.errors import SourceError
 from model.sources import Listed
 from producer.enqueue import Listing, list_into_runs, publish_owed
@@ -95,7 +95,8 @@ def _list(database: Database, made: list[Made], rows: Iterator[Listed]) -> list[
                 if one.is_new:  # or the next order without --checkpoint would score with it
                     drop_checkpoint_if_unused(session, one.checkpoint_id)
         raise
-    _end_count()
+    finally:
+        end_count()
     return listings
 
 
@@ -111,14 +112,7 @@ def _started(rows: Iterator[Listed]) -> Iterator[Listed]:
 
 
 def _tell_count(images: int) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\r{images:,} images listed", nl=False, err=True)
-
-
-def _end_count() -> None:
-    """Clear the line that the count stood on."""
-    if sys.stderr.isatty():
-        click.echo("\r\033[K", nl=False, err=True)
+    tell_count(f"{images:,} images listed")
 
 
 def _summary(made: Made, listing: Listing, counts: Progress) -> str:

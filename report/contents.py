@@ -36,6 +36,19 @@ class CheckpointFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Labelled:
+    """How many images got this label from a class folder, or from a column of their manifest.
+
+    Both are None where it is not known any more which it was.
+    """
+
+    label: int
+    images: int
+    folder: str | None = None
+    column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
     """Images from the listing to the analysis; `analysed` are both scored and labelled."""
 
@@ -46,6 +59,7 @@ class Flow:
     analysed: int
     errors: Mapping[str, int]  # by error code, most frequent first
     trained_on: int = 0  # scored images whose bytes the checkpoint was trained on
+    labels: tuple[Labelled, ...] = ()  # of the labelled ones, malignant first; none of imports
 
 
 def is_synthetic(card: Mapping[str, Any]) -> bool:

@@ -1,11 +1,12 @@
-"""CSV files of scores and labels, row by row with the line they stand on."""
+"""CSV files of scores and labels, streamed row by row with the line they stand on."""
 
 import csv
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import click
 
@@ -16,40 +17,79 @@ class CsvError(click.ClickException):
     """A CSV file cannot be used; the message names the file, the line and what is wrong."""
 
 
-class Row(NamedTuple):
-    """The cells of a line by column; `where` is `file:line`."""
-
-    where: str
-    cells: dict[str, str]
+# The number of a row's last line, and its cells in the order of the columns. A plain tuple: a
+# million objects with names would cost as much as reading them.
+Row = tuple[int, list[str]]
 
 
-class CsvFile(NamedTuple):
-    """A CSV file in memory; `digest` is the SHA-256 of its bytes in hex."""
+class CsvFile:
+    """An open CSV file whose header was read; `rows` can be read once."""
 
-    path: Path
-    digest: str
-    columns: list[str]
-    rows: list[Row]
+    def __init__(self, path: Path, raw: "_Digested") -> None:
+        self.path = path
+        self._raw = raw
+        text = io.TextIOWrapper(
+            io.BufferedReader(raw), "utf-8-sig", errors="surrogateescape", newline=""
+        )
+        self._reader = csv.reader(_checked(path, text), strict=True)
+        with self._plain_errors():
+            self.columns = _columns(path, next(self._reader, []))
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 in hex of the bytes read so far: of all, once the rows are through."""
+        return self._raw.sha256.hexdigest()
+
+    def where(self, line: int) -> str:
+        """`file:line`, for messages."""
+        return f"{self.path}:{line}"
+
+    def rows(self) -> Iterator[Row]:
+        """Every row that is not empty; cells are stripped of blanks around them.
+
+        Raises:
+            CsvError: it cannot be read, is no UTF-8 text or no CSV, or a row is of another length.
+        """
+        reader, length = self._reader, len(self.columns)
+        with self._plain_errors():
+            for fields in reader:
+                if not any(fields):
+                    continue
+                if len(fields) != length:
+                    raise CsvError(
+                        f"{self.where(reader.line_num)}: {len(fields)} fields under "
+                        f"{length} columns"
+                    )
+                yield reader.line_num, list(map(str.strip, fields))
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except csv.Error as error:
+            where = self.where(self._reader.line_num)
+            raise CsvError(f"{where}: not CSV: {error}") from error
+        except OSError as error:
+            raise CsvError(f"{self.path}: {error.strerror}") from error
 
 
-def read_csv(path: Path) -> CsvFile:
-    """The file with its header and every row; cells are stripped of blanks around them.
+@contextmanager
+def open_csv(path: Path) -> Iterator[CsvFile]:
+    """The file with its header read.
 
     Raises:
-        CsvError: it cannot be read, is no UTF-8 text or no CSV, or a row is of another length.
+        CsvError: it cannot be read, or its first line is no header.
     """
-    content = _content(path)
-    reader = csv.reader(io.StringIO(_text(path, content), newline=""), strict=True)
     try:
-        columns = _columns(path, next(reader, []))
-        rows = [_row(f"{path}:{reader.line_num}", row, columns) for row in reader if any(row)]
-    except csv.Error as error:
-        raise CsvError(f"{path}:{reader.line_num}: not CSV: {error}") from error
-    return CsvFile(path, hashlib.sha256(content).hexdigest(), columns, rows)
+        file = path.open("rb", buffering=0)
+    except OSError as error:
+        raise CsvError(f"{path}: {error.strerror}") from error
+    with file:
+        yield CsvFile(path, _Digested(file))
 
 
-def find_column(file: CsvFile, asked: str | None, known: Sequence[str], option: str) -> str:
-    """The column that was asked for, or the only one that is called by one of the `known` names.
+def find_column(file: CsvFile, asked: str | None, known: Sequence[str], option: str) -> int:
+    """Where the column is that was asked for, or the only one called by one of the `known` names.
 
     Args:
         file: whose header is looked at.
@@ -64,30 +104,41 @@ def find_column(file: CsvFile, asked: str | None, known: Sequence[str], option: 
     if asked is not None:
         if asked not in file.columns:
             raise CsvError(f"{file.path}:1: no column is called {shown(asked)}; it has {has}")
-        return asked
+        return file.columns.index(asked)
     found = [column for column in file.columns if column.lower() in known]
     if len(found) == 1:
-        return found[0]
+        return file.columns.index(found[0])
     why = f"could be any of {', '.join(found)}" if found else f"is not to be found among {has}"
     raise CsvError(f"{file.path}:1: the column {why}: name it with {option}")
 
 
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CsvError(f"{path}: {error.strerror}") from error
+class _Digested(io.RawIOBase):
+    """The bytes of a file, digested as they are read: once, for it may be a pipe."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self._file = file
+        self.sha256 = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - whatever the caller reads into
+        count = self._file.readinto(buffer) or 0
+        self.sha256.update(memoryview(buffer)[:count])
+        return count
 
 
-def _text(path: Path, content: bytes) -> str:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise CsvError(f"{path}:{line}: not UTF-8 text") from None
-    if "\0" in text:
-        raise CsvError(f"{path}:{text[: text.index(chr(0))].count(chr(10)) + 1}: it holds a NUL")
-    return text
+def _checked(path: Path, lines: Iterator[str]) -> Iterator[str]:
+    """The same lines; what no database stores is refused, where its line is known."""
+    for number, line in enumerate(lines, start=1):
+        if not line.isascii():
+            try:
+                line.encode()
+            except UnicodeEncodeError:  # bytes that are not UTF-8 were read as surrogates
+                raise CsvError(f"{path}:{number}: not UTF-8 text") from None
+        if "\0" in line:
+            raise CsvError(f"{path}:{number}: it holds a NUL")
+        yield line
 
 
 def _columns(path: Path, header: list[str]) -> list[str]:
@@ -98,10 +149,3 @@ def _columns(path: Path, header: list[str]) -> list[str]:
     if twice is not None:
         raise CsvError(f"{path}:1: two columns are called {shown(twice)}")
     return columns
-
-
-def _row(where: str, fields: list[str], columns: list[str]) -> Row:
-    if len(fields) != len(columns):
-        raise CsvError(f"{where}: {len(fields)} fields under {len(columns)} columns")
-    cells = zip(columns, fields, strict=True)
-    return Row(where, {name: cell.strip() for name, cell in cells if name})

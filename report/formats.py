@@ -133,9 +133,10 @@ def _rows(report: Report) -> Iterator[Row]:
     yield _plain("checkpoint", report.checkpoint.digest)
     yield _plain("precision", report.run.precision)
     yield _plain("synthetic", str(report.checkpoint.synthetic).lower())
-    errors = whole["flow"].pop("errors")
+    errors, labels = whole["flow"].pop("errors"), whole["flow"].pop("labels")
     yield from (_plain(name, number) for name, number in whole["flow"].items())
     yield from (_plain(f"error_{code}", number) for code, number in errors.items())
+    yield from (_plain(_labelled(one), one["images"]) for one in labels)
     yield _plain("threshold", report.threshold.value)
     yield _plain("threshold_kind", report.threshold.kind)
     yield _plain("confidence", report.figures.confidence)
@@ -150,6 +151,11 @@ def _rows(report: Report) -> Iterator[Row]:
         yield from (_plain(f"{name}{where}", one[name]) for name in ("images", "malignant"))
         for name in ("sensitivity", "specificity", "roc_auc"):
             yield _row(f"{name}{where}", one[name])
+
+
+def _labelled(one: Mapping[str, Any]) -> str:
+    origin = next((f"{what}={one[what]}," for what in ("folder", "column") if one[what]), "")
+    return f"labelled[{origin}label={one['label']}]"
 
 
 def _with_beside(name: str, figure: Mapping[str, Any]) -> Iterator[Row]:

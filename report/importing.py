@@ -1,7 +1,11 @@
-"""Scores that came from elsewhere, joined with their truth by image id. Pure but for `read_csv`."""
+"""Scores that came from elsewhere, joined with their truth by image id, in any order of either.
+
+Everything is read and checked before anything is stored: the ledger is held for no longer than it
+takes to insert the rows, and a bad file never opens it.
+"""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +13,9 @@ from typing import NamedTuple
 from db.imports import ImportedImage, ImportedScores
 from db.listing import ListedImage
 from model.manifest import shown
-from report.csv_rows import CsvError, CsvFile, find_column, read_csv
+from report.csv_rows import CsvError, CsvFile, find_column, open_csv
+from report.packed import PackedRows
+from report.score_index import ScoreIndex, TakenTwiceError
 
 ID_COLUMNS = ("image_id", "image", "image_name", "isic_id", "id", "path", "filepath")
 SCORE_COLUMNS = ("score", "melanoma", "mel", "target", "probability")
@@ -18,6 +24,8 @@ LABEL_COLUMNS = ("label", "melanoma", "mel", "target")
 _LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "": None}
 # An image of the truth that the file gives no score for: counted, and never dropped.
 NO_SCORE = "no_score"
+# Rows from one count on the terminal to the next.
+_TOLD_EVERY = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,99 +37,177 @@ class Columns:
     label: str | None = None
 
 
-class Scored(NamedTuple):
-    """A score and where it stands, `file:line`."""
+class ScoreColumns(NamedTuple):
+    """Where the cells of the scores' file stand in a row."""
 
-    score: float
-    where: str
+    id: int
+    score: int
+
+
+class TruthColumns(NamedTuple):
+    """The same of the truth; `others` are attributes by name."""
+
+    id: int
+    label: int
+    others: tuple[tuple[str, int], ...]
+
+
+@dataclass
+class Counts:
+    """The numbers that a person checks an import by."""
+
+    images: int = 0
+    malignant: int = 0
+    benign: int = 0
+    unscored: int = 0
+
+    def words(self) -> Iterator[str]:
+        """Each with what it counts; the last two only where there are some."""
+        yield f"{self.images} images"
+        yield f"{self.malignant} malignant"
+        yield f"{self.benign} benign"
+        if unlabelled := self.images - self.malignant - self.benign:
+            yield f"{unlabelled} without label"
+        if self.unscored:
+            yield f"{self.unscored} without score"
 
 
 class Import(NamedTuple):
     """What goes into the ledger: the scores' provenance and every image of the truth."""
 
     scores: ImportedScores
-    images: list[ImportedImage]
+    counts: Counts
+    rows: PackedRows
+
+    def images(self) -> Iterator[ImportedImage]:
+        """The images in the order of the truth."""
+        nothing = f"{self.scores.card['imported']['file']} holds no score for it"
+        for image, label, attributes, score in self.rows:
+            listed = ListedImage(image, label, attributes)
+            if score is None:
+                yield ImportedImage(listed, None, NO_SCORE, nothing)
+            else:
+                yield ImportedImage(listed, score)
 
 
-def read_import(scores_path: Path, truth_path: Path, named: Columns) -> Import:
+def read_import(
+    scores_path: Path, truth_path: Path, named: Columns, told: Callable[[int], None]
+) -> Import:
     """Every image of the truth with its label, its other columns as attributes, and its score.
+
+    `told` is called with the number of rows read so far, of both files together.
 
     Raises:
         CsvError: a column is not to be found; an id is empty, doubled or without truth; a score is
             no number in [0, 1]; a label is neither 0 nor 1 nor empty.
     """
-    scores_file, truth_file = read_csv(scores_path), read_csv(truth_path)
-    score_column = find_column(scores_file, named.score, SCORE_COLUMNS, "--score")
-    id_column = find_column(scores_file, named.id, ID_COLUMNS, "--id")
-    scores = _scores(scores_file, id_column, score_column)
+    with open_csv(scores_path) as scores, open_csv(truth_path) as truth:
+        score_columns = _score_columns(scores, named)
+        truth_columns = _truth_columns(truth, named)
+        index = _read_scores(scores, score_columns, told)
+        rows, counts = PackedRows(), Counts()
+        for row in _joined(truth, truth_columns, index):
+            rows.append(row)
+            _count(counts, row)
+            if counts.images % _TOLD_EVERY == 0:
+                told(len(index) + counts.images)
+        _require_truth(index, scores, truth_path)
+        column = scores.columns[score_columns.score]
+        return Import(_provenance(scores, column, truth), counts, rows)
+
+
+def _score_columns(file: CsvFile, named: Columns) -> ScoreColumns:
+    score = find_column(file, named.score, SCORE_COLUMNS, "--score")
+    return ScoreColumns(find_column(file, named.id, ID_COLUMNS, "--id"), score)
+
+
+def _truth_columns(file: CsvFile, named: Columns) -> TruthColumns:
     # The truth may call its ids otherwise than the file of the scores.
-    same = named.id if named.id in truth_file.columns else None
-    truth = _truth(truth_file, find_column(truth_file, same, ID_COLUMNS, "--id"), named.label)
-    _require_truth(scores, truth, truth_path)
-    images = [_image(listed, scores.get(listed.path), scores_path) for listed in truth.values()]
-    return Import(_provenance(scores_file, score_column, truth_file), images)
+    same = named.id if named.id in file.columns else None
+    image = find_column(file, same, ID_COLUMNS, "--id")
+    label = find_column(file, named.label, LABEL_COLUMNS, "--label")
+    others = ((name, at) for at, name in enumerate(file.columns) if name)
+    return TruthColumns(image, label, tuple(one for one in others if one[1] not in (image, label)))
 
 
-def _scores(file: CsvFile, id_column: str, score_column: str) -> dict[str, Scored]:
-    found: dict[str, Scored] = {}
-    for where, cells in file.rows:
-        image = _id(cells[id_column], where, found)
-        found[image] = Scored(_score(cells[score_column], where, score_column), where)
-    if not found:
+def _read_scores(file: CsvFile, columns: ScoreColumns, told: Callable[[int], None]) -> ScoreIndex:
+    index = ScoreIndex()
+    for line, cells in file.rows():
+        image, cell = cells[columns.id], cells[columns.score]
+        _require_id(image, file, line)
+        score = _score(cell)
+        if score is None:
+            what = f"the {shown(file.columns[columns.score])} {cell!r}"
+            raise CsvError(f"{file.where(line)}: {what} is not a number between 0 and 1")
+        if not index.add(image, score, line):
+            raise _twice(image, file, line)
+        if len(index) % _TOLD_EVERY == 0:
+            told(len(index))
+    if not len(index):
         raise CsvError(f"{file.path}: there are no rows below the header")
-    return found
+    return index
 
 
-def _truth(file: CsvFile, id_column: str, asked: str | None) -> dict[str, ListedImage]:
-    label_column = find_column(file, asked, LABEL_COLUMNS, "--label")
-    found: dict[str, ListedImage] = {}
-    for where, cells in file.rows:
-        image = _id(cells[id_column], where, found)
-        label = _label(cells[label_column], where)
-        others = {k: cell for k, cell in cells.items() if k not in (id_column, label_column)}
-        found[image] = ListedImage(image, label, others or None)
-    return found
+_Joined = tuple[str, int | None, dict[str, str] | None, float | None]
 
 
-def _id(cell: str, where: str, found: dict[str, Scored] | dict[str, ListedImage]) -> str:
-    if not cell:
-        raise CsvError(f"{where}: the image id is empty")
-    if cell in found:
-        raise CsvError(f"{where}: {shown(cell)} is there twice")
-    return cell
+def _joined(file: CsvFile, columns: TruthColumns, index: ScoreIndex) -> Iterator[_Joined]:
+    """Id, label, attributes and score of each row of the truth."""
+    for line, cells in file.rows():
+        image = cells[columns.id]
+        _require_id(image, file, line)
+        try:
+            score = index.take(image)
+        except TakenTwiceError:
+            raise _twice(image, file, line) from None
+        label = _label(cells[columns.label], file, line)
+        others = {name: cells[at] for name, at in columns.others}
+        yield image, label, others or None, score
 
 
-def _score(cell: str, where: str, column: str) -> float:
+def _require_id(image: str, file: CsvFile, line: int) -> None:
+    if not image:
+        raise CsvError(f"{file.where(line)}: the image id is empty")
+
+
+def _twice(image: str, file: CsvFile, line: int) -> CsvError:
+    return CsvError(f"{file.where(line)}: {shown(image)} is there twice")
+
+
+def _score(cell: str) -> float | None:
+    """The number in [0, 1], None if it is no such number."""
     try:
-        score = float(cell) if "_" not in cell else None  # Python reads 0_5 as 5
+        score = float(cell)
     except ValueError:
-        score = None
-    if score is None or not 0 <= score <= 1:
-        raise CsvError(f"{where}: the {shown(column)} {cell!r} is not a number between 0 and 1")
-    return score
+        return None
+    # Python reads 0_5 as 5.
+    return score if 0 <= score <= 1 and "_" not in cell else None
 
 
-def _label(cell: str, where: str) -> int | None:
+def _label(cell: str, file: CsvFile, line: int) -> int | None:
     try:
         return _LABELS[cell]
     except KeyError:
         raise CsvError(
-            f"{where}: label {cell!r} is neither 0 (benign) nor 1 (malignant) nor empty"
+            f"{file.where(line)}: label {cell!r} is neither 0 (benign) nor 1 (malignant) nor empty"
         ) from None
 
 
-def _require_truth(scores: dict[str, Scored], truth: dict[str, ListedImage], path: Path) -> None:
-    missing = [image for image in scores if image not in truth]
+def _count(counts: Counts, row: _Joined) -> None:
+    _, label, _, score = row
+    counts.images += 1
+    counts.malignant += label == 1
+    counts.benign += label == 0
+    counts.unscored += score is None
+
+
+def _require_truth(index: ScoreIndex, scores: CsvFile, truth: Path) -> None:
+    missing = list(index.untaken())
     if missing:
         first = missing[0]
         more = f", nor {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise CsvError(f"{scores[first].where}: {shown(first)} is not in the truth {path}{more}")
-
-
-def _image(listed: ListedImage, scored: Scored | None, path: Path) -> ImportedImage:
-    if scored is not None:
-        return ImportedImage(listed, scored.score)
-    return ImportedImage(listed, None, NO_SCORE, f"{path.name} holds no score for it")
+        where = scores.where(first.line)
+        raise CsvError(f"{where}: {shown(first.image)} is not in the truth {truth}{more}")
 
 
 def _provenance(scores: CsvFile, column: str, truth: CsvFile) -> ImportedScores:
@@ -140,16 +226,3 @@ def _provenance(scores: CsvFile, column: str, truth: CsvFile) -> ImportedScores:
 def _digest(content: str, column: str) -> str:
     """What the scores are known by: two columns of one file may be two models."""
     return hashlib.sha256(f"{content} {column}".encode()).hexdigest()
-
-
-def counts(images: list[ImportedImage]) -> Iterator[str]:
-    """The numbers that a person checks an import by."""
-    labels = [image.listed.label for image in images]
-    yield f"{len(images)} images"
-    yield f"{labels.count(1)} malignant"
-    yield f"{labels.count(0)} benign"
-    if None in labels:
-        yield f"{labels.count(None)} without label"
-    unscored = sum(image.score is None for image in images)
-    if unscored:
-        yield f"{unscored} without score"

@@ -13,7 +13,15 @@ from db import columns, results, runs, thresholds
 from db.columns import PENDING, SCORED, UNREADABLE, Columns
 from db.tables import Checkpoint, Run
 from report.arrays import Floats, Labels
-from report.contents import CheckpointFacts, Flow, RunFacts, imported_from, is_synthetic
+from report.contents import (
+    CheckpointFacts,
+    Flow,
+    Labelled,
+    RunFacts,
+    imported_from,
+    is_synthetic,
+)
+from report.label_origins import label_origins
 from report.read_groups import read_groups
 from report.subgroups import Groups
 from report.threshold import ChosenOn
@@ -61,15 +69,15 @@ def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> St
         RunFacts(run.id, run.name, run.source, run.precision),
         _facts(checkpoint),
         checkpoint.card,
-        _flow(session, run.id, listed, checkpoint),
+        _flow(session, run, listed, checkpoint),
         listed.labels[analysed],
         listed.scores[analysed],
         read_groups(session, run.id, by),
-        _chosen(session, run),
+        chosen_threshold(session, run),
     )
 
 
-def _flow(session: Session, run_id: int, listed: Columns, checkpoint: Checkpoint) -> Flow:
+def _flow(session: Session, run: Run, listed: Columns, checkpoint: Checkpoint) -> Flow:
     scored, labelled = listed.outcomes == SCORED, listed.labels >= 0
     unreadable = int(np.count_nonzero(listed.outcomes == UNREADABLE))
     return Flow(
@@ -78,12 +86,23 @@ def _flow(session: Session, run_id: int, listed: Columns, checkpoint: Checkpoint
         scored=int(np.count_nonzero(scored)),
         labelled=int(np.count_nonzero(labelled)),
         analysed=int(np.count_nonzero(scored & labelled)),
-        errors=results.errors(session, run_id) if unreadable else {},
-        trained_on=results.count_digests(session, run_id, _trained_on(checkpoint)),
+        errors=results.errors(session, run.id) if unreadable else {},
+        trained_on=results.count_digests(session, run.id, _trained_on(checkpoint)),
+        labels=_labels(session, run, listed, checkpoint),
     )
 
 
-def _chosen(session: Session, run: Run) -> ChosenOn | None:
+def _labels(
+    session: Session, run: Run, listed: Columns, checkpoint: Checkpoint
+) -> tuple[Labelled, ...]:
+    if checkpoint.imported:  # its ids are no paths, and its labels all of one column of its source
+        return ()
+    labelled = results.stream_labelled(session, run.id)
+    return label_origins(run.source, listed.labels, labelled)
+
+
+def chosen_threshold(session: Session, run: Run) -> ChosenOn | None:
+    """The threshold that was chosen last for the run's checkpoint, if any was."""
     last = thresholds.chosen_last(session, run.checkpoint_id)
     if last is None:
         return None

@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from model.manifest import shown
 from report.confusion import Confusion
 from report.contents import (
     SYNTHETIC,
     CheckpointFacts,
     Flow,
+    Labelled,
     Report,
     imported,
     optimistic,
@@ -109,10 +111,21 @@ def flow_section(flow: Flow) -> Section:
             *((f"  {code}", str(number), "") for code, number in flow.errors.items()),
             ("scored", str(flow.scored), left_out),
             ("labelled", str(flow.labelled), ""),
+            *(_labelled(one) for one in flow.labels),
             ("analysed", str(flow.analysed), "scored and labelled"),
         ),
         frozenset({1}),
     )
+
+
+def _labelled(one: Labelled) -> tuple[str, str, str]:
+    """A wrong name of a folder would turn labels round: so what it was taken for stands beside."""
+    origin = "  of unknown origin"
+    if one.folder is not None:
+        origin = f"  folder {shown(one.folder)}"
+    elif one.column is not None:
+        origin = f"  column {shown(one.column)}"
+    return origin, str(one.images), "malignant" if one.label else "benign"
 
 
 def subgroup_sections(subgroups: Sequence[Subgroup], confidence: float) -> list[Section]:

@@ -199,15 +199,21 @@ def test_flow_counts_every_image_once(url: str) -> None:
         "analysed": 5,
         "errors": {"too_large": 2, "not_decodable": 1},
         "trained_on": 0,
+        "labels": [
+            {"label": 1, "images": 3, "folder": None, "column": "label"},
+            {"label": 0, "images": 4, "folder": None, "column": "label"},
+        ],
     }
     shown = [line.split()[:2] for line in report("--threshold", "0.5").stdout.splitlines()]
-    assert shown[1:8] == [
+    assert shown[1:10] == [
         ["listed", "9"],
         ["unreadable", "3"],
         ["too_large", "2"],
         ["not_decodable", "1"],
         ["scored", "6"],
         ["labelled", "7"],
+        ["column", "label"],
+        ["column", "label"],
         ["analysed", "5"],
     ]
 

@@ -3,12 +3,15 @@
 import hashlib
 import json
 import os
-from contextlib import closing
+import pty
+import signal
+import subprocess
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import Ledger, Site
+from processes import SCRIPTS, Ledger, Site
 from stored import DIGEST, Stored, one_line, report, store_run, succeed
 
 from db.owed import count_owed, owed_checkpoints, unfinished_runs
@@ -183,6 +186,8 @@ def test_more_images_than_one_batch_and_one_chunk(url: str) -> None:
         (SCORES.replace("b,0.4,0.2", "b,0.4"), TRUTH, "scores.csv:3: 2 fields under 3 columns"),
         (SCORES.replace("b,", '"b,'), TRUTH, "scores.csv:"),
         (SCORES, TRUTH + "a,0,1,\n", "truth.csv:6: a is there twice"),
+        (SCORES, TRUTH + "e,0,1,\ne,0,1,\n", "truth.csv:7: e is there twice"),
+        (SCORES, TRUTH.replace("male", '"ma\nle"', 1) + "a,,,\n", "truth.csv:7: a is there twice"),
         (SCORES, TRUTH.replace("b,0", "b,2"), "truth.csv:3: label '2' is neither 0 (benign) nor 1"),
         (SCORES, TRUTH.replace("b,0", "b,no"), "truth.csv:3: label 'no' is neither"),
         ("", TRUTH, "scores.csv:1: there is no header line"),
@@ -208,6 +213,42 @@ def test_what_is_no_text_is_named() -> None:
     arguments = write()
     Path("scores.csv").write_bytes(b"image_id,score\na,0.1\n\xff,0.2\n")
     assert one_line(report(*arguments)) == "Error: scores.csv:3: not UTF-8 text"
+    write()
+    Path("truth.csv").write_bytes(TRUTH.encode() + '"é\r\n'.encode() + b'\xe9",,,\n')
+    assert one_line(report(*arguments)) == "Error: truth.csv:7: not UTF-8 text"
+
+
+def test_scores_come_down_a_pipe(url: str) -> None:
+    write()
+    site = Site(Path.cwd(), {"DATABASE_URL": url})
+    arguments = ("/dev/stdin", "--truth", "truth.csv", "--name", "team")
+    site.succeed("report", "import-scores", *arguments, stdin=SCORES)
+    ((card,),) = Ledger(url).rows("SELECT CAST(card AS text) FROM checkpoints")
+    assert json.loads(card)["imported"]["sha256"] == hashlib.sha256(SCORES.encode()).hexdigest()
+    assert Ledger(url).scores() == {"a": 0.9, "b": 0.4, "c": 1.0, "d": 0.0}
+
+
+def test_a_kill_half_way_leaves_nothing(url: str) -> None:
+    open_database(url).close()
+    site = Site(Path.cwd(), {"DATABASE_URL": url})
+    with site.start("report", *write(*many(150_000))) as process:
+        process.await_true(lambda: grown(url), "it had stored a part of the images")
+        process.send(signal.SIGKILL)
+        process.await_end()
+        assert "run 1" not in process.output
+    assert set(Ledger(url).counts().values()) == {0}
+    assert "there is no run team" in one_line(report("--run", "team", "--threshold", "0.5"))
+    assert "(team): 4 images" in succeed(*write())
+
+
+@pytest.mark.usefixtures("url")
+def test_a_terminal_sees_how_far_it_is() -> None:
+    scores, truth = many(10_000)
+    said = on_a_terminal(*write(scores, truth))
+    assert "\r\033[K10,000 rows read\r\033[K20,000 rows read" in said
+    assert said.endswith("\r\033[K10,000 of 10,000 images stored\r\033[K")
+    said = on_a_terminal(*write(scores, truth + "x,1,\n"))
+    assert said.endswith("\r\033[KError: truth.csv:10002: 3 fields under 2 columns\r\n")
 
 
 @pytest.mark.parametrize("name", ["7", " "])
@@ -243,6 +284,36 @@ def test_the_known_answers_of_two_teams(shared: Path, url: str) -> None:
     assert round(groups["female"]["roc_auc"]["value"], 3) == 0.929
     assert groups[None]["roc_auc"]["value"] is None  # nine melanomas are too few
     assert Ledger(url).rows("SELECT count(*) FROM images WHERE label IS NULL") == [(0,)]
+
+
+def many(images: int) -> tuple[str, str]:
+    """Files of so many images."""
+    ids = [f"image-{number:06}" for number in range(images)]
+    scores = "".join(f"{one},0.5\n" for one in ids)
+    return f"id,score\n{scores}", "id,label\n" + "".join(f"{one},1\n" for one in reversed(ids))
+
+
+def grown(url: str) -> bool:
+    """Whether a transaction that nobody sees yet has written a megabyte."""
+    if url.startswith("sqlite"):
+        log = Path("dermscore.db-wal")
+        return log.exists() and log.stat().st_size > 1e6
+    ((size,),) = Ledger(url).rows("SELECT pg_relation_size('images')")
+    return size > 1e6
+
+
+def on_a_terminal(*arguments: str) -> str:
+    """What the command says on standard error where that is a terminal."""
+    ours, its = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        command = [str(SCRIPTS / "report"), *arguments]
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=its, check=False)
+        os.close(its)
+        said = b""
+        with suppress(OSError):  # Linux's end of file on a terminal that was closed
+            while part := screen.read(4096):
+                said += part
+    return said.decode()
 
 
 def figures(run: str) -> dict[str, Any]:

@@ -1,35 +1,92 @@
-"""A class folder with a wrong name leaves its images without label, loudly; it never turns one."""
+"""A class folder of the wrong name would turn labels round: the report says which gave which."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from stored import Stored, store_run, succeed
 
-from model.errors import SourceError
-from model.sources import list_source
-
-
-def labels(root: Path, *folders: str) -> dict[str, int | None]:
-    """What listing `data`, with an image in each of these folders, makes of them."""
-    for folder in folders:
-        (root / "data" / folder).mkdir(parents=True)
-        (root / "data" / folder / "a.jpg").touch()
-    listed = list_source(str(root / "data"), root)
-    return {row.path.removeprefix("data/").removesuffix("/a.jpg"): row.label for row in listed}
-
-
-def test_known_folders(tmp_path: Path) -> None:
-    assert labels(tmp_path, "melanoma", "nevus") == {"melanoma": 1, "nevus": 0}
+# The second folder was taken for malignant when it was first listed, and for benign afterwards.
+IMAGES = [
+    Stored("data/test/melanoma/1.jpg", 1, 0.9),
+    Stored("data/test/dysplastic/2.jpg", 1, 0.4),
+    Stored("data/test/dysplastic/3.jpg", 0, 0.3),
+    Stored("data/test/nevus/4.jpg", 0, 0.2),
+    Stored("data/test/nevus/5.jpg", 0, "too_large"),
+    Stored("data/test/6.jpg", None, 0.2),
+]
 
 
-@pytest.mark.parametrize("wrong", ["Melanoma", "melanomas", "mel", "1", "positive"])
-def test_one_wrong_name_beside_a_known_one_is_refused(tmp_path: Path, wrong: str) -> None:
-    with pytest.raises(SourceError, match=f"{wrong} is not a known class folder"):
-        labels(tmp_path, "nevus", wrong)
+@pytest.fixture
+def url(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.chdir(tmp_path)
+    return database_url
 
 
-def test_wrong_names_alone_give_no_label(tmp_path: Path) -> None:
-    assert labels(tmp_path, "Melanoma", "not-melanoma") == {"Melanoma": None, "not-melanoma": None}
+def flow(*options: str) -> dict[str, Any]:
+    whole = json.loads(succeed("--threshold", "0.5", "--format", "json", *options))
+    got: dict[str, Any] = whole["flow"]
+    return got
 
 
-def test_only_the_first_level_is_a_class(tmp_path: Path) -> None:
-    assert labels(tmp_path, "nevus/melanoma", "melanoma") == {"nevus/melanoma": 0, "melanoma": 1}
+def rows(listed: list[dict[str, Any]]) -> list[tuple[str | None, str | None, int, int]]:
+    return [(one["folder"], one["column"], one["label"], one["images"]) for one in listed]
+
+
+def test_each_class_folder_with_what_it_was_taken_for(url: str) -> None:
+    store_run(url, IMAGES)
+    got = flow()
+    assert rows(got["labels"]) == [
+        ("dysplastic", None, 1, 1),
+        ("melanoma", None, 1, 1),
+        ("dysplastic", None, 0, 1),
+        ("nevus", None, 0, 2),
+    ]
+    assert sum(one["images"] for one in got["labels"]) == got["labelled"]
+    text = succeed("--threshold", "0.5").splitlines()
+    at = next(at for at, line in enumerate(text) if line.startswith("labelled"))
+    assert [line.split() for line in text[at : at + 5]] == [
+        ["labelled", "5"],
+        ["folder", "dysplastic", "1", "malignant"],
+        ["folder", "melanoma", "1", "malignant"],
+        ["folder", "dysplastic", "1", "benign"],
+        ["folder", "nevus", "2", "benign"],
+    ]
+    csv = succeed("--threshold", "0.5", "--format", "csv").splitlines()
+    assert '"labelled[folder=dysplastic,label=1]",1,,,' in csv
+    assert "folder nevus | 2 | benign" in succeed("--threshold", "0.5", "--format", "markdown")
+    succeed("page", "--threshold", "0.5", "-o", "report.html")
+    page = Path("report.html").read_text()
+    assert page.count("folder dysplastic") == 2
+
+
+def test_a_manifest_s_column_whatever_its_paths_are_called(url: str) -> None:
+    store_run(url, [one for one in IMAGES if one.label != 0], source="data/list.csv")
+    assert rows(flow()["labels"]) == [(None, "label", 1, 2)]
+    csv = succeed("--threshold", "0.5", "--format", "csv").splitlines()
+    assert '"labelled[column=label,label=1]",2,,,' in csv
+
+
+@pytest.mark.usefixtures("url")
+def test_imported_scores_have_their_labels_from_their_source() -> None:
+    Path("scores.csv").write_text("id,score\na,0.9\nb,0.4\n")
+    Path("truth.csv").write_text("id,label\na,1\nb,0\n")
+    succeed("import-scores", "scores.csv", "--truth", "truth.csv", "--name", "team")
+    got = flow("--run", "team")
+    assert (got["labelled"], got["labels"]) == (2, [])
+
+
+def test_what_is_not_known_any_more_is_not_made_up(url: str) -> None:
+    # DATA_ROOT was the class folder itself, whose name no stored path holds.
+    store_run(url, [Stored("1.jpg", 1, 0.9)], source="*.jpg")
+    assert rows(flow()["labels"]) == [(None, None, 1, 1)]
+    assert "  of unknown origin" in succeed("--threshold", "0.5")
+    csv = succeed("--threshold", "0.5", "--format", "csv").splitlines()
+    assert "labelled[label=1],1,,," in csv
+
+
+def test_images_without_labels_have_no_origin(url: str) -> None:
+    store_run(url, [Stored("data/test/1.jpg", None, 0.9)])
+    assert flow()["labels"] == []

@@ -3,6 +3,7 @@ import io
 import os
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from model.errors import SourceError
 from model.labels import LABELS
 from model.settings import data_root
-from model.sources import Listed, list_source, source_key
+from model.sources import Listed, class_folder, list_source, source_key
 
 
 @pytest.fixture
@@ -315,3 +316,45 @@ def test_a_data_root_that_is_no_folder_is_refused(monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(SourceError, match="DATA_ROOT=/no/such/folder is not a folder"):
         data_root()
+
+
+@pytest.mark.parametrize(
+    ("source", "given"),
+    [
+        ("data", {"melanoma": 2, "nevus": 1}),
+        ("./data/", {"melanoma": 2, "nevus": 1}),
+        (".", {}),  # `data` is no class, however deep the images lie
+        ("data/melanoma", {}),
+        ("data/*/*.jpg", {"melanoma": 1, "nevus": 1}),
+        ("data/**/*.jpg", {"melanoma": 1, "nevus": 2}),
+    ],
+)
+def test_the_folder_that_gave_a_label_is_known_from_what_is_stored(
+    root: Path, source: str, given: dict[str, int]
+) -> None:
+    touch(root, "data/melanoma/1.jpg", "data/melanoma/old/nevus/2.jpg", "data/nevus/3.jpg")
+
+    key = source_key(source, root)
+    labelled = [row for row in list_source(source, root) if row.label is not None]
+    folders = [class_folder(key, row.path) or "" for row in labelled]
+
+    assert Counter(folders) == given
+    assert [LABELS[folder] for folder in folders] == [row.label for row in labelled]
+
+
+def test_a_class_folder_below_the_root_itself(root: Path) -> None:
+    touch(root, "melanoma/1.jpg")
+
+    ((path, label, *_),) = list_source(".", root)
+
+    assert (class_folder(source_key(".", root), path), label) == ("melanoma", 1)
+
+
+def test_no_folder_gave_a_manifest_its_labels(root: Path) -> None:
+    touch(root, "data/nevus/1.jpg")
+    (root / "data/list.csv").write_text("path,label\ndata/nevus/1.jpg,1\n")
+
+    assert labels(root, "data/list.csv") == {"data/nevus/1.jpg": 1}
+    assert class_folder(source_key("data/list.csv", root), "data/nevus/1.jpg") is None
+    assert class_folder("data/list[1].csv", "data/nevus/1.jpg") is None
+    assert class_folder("-", "-/1.jpg") is None

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from drawing import draw
 from PIL import Image
 
-from db import ledger, listing, outcomes, runs
+from db import ledger, listing, outcomes, runs, thresholds
 from db.results import sample_scored
 from db.session import Database, open_database
 from db.tables import Run
@@ -187,6 +187,16 @@ def test_the_cards_threshold(root: Path) -> None:
     without = store(root, scored=1)
     done = call("--run", str(without))
     assert (done.exit_code, "such as --threshold 0.23" in done.output) == (2, True)
+
+
+def test_a_threshold_chosen_on_a_run_goes_before_the_cards_as_in_the_report(root: Path) -> None:
+    number = store(root, scored=3, threshold={"value": 0.4})  # all three are melanoma, below it
+    assert call("--run", str(number)).exit_code == 0
+    assert colours("predictions.png") == {"red"}
+    with closing(open_database()) as database, database.write() as session:
+        thresholds.add_threshold(session, runs.get_run(session, str(number)), "youden", 0, "Youden")
+    assert call("--run", str(number)).exit_code == 0
+    assert colours("predictions.png") == {"blue"}
 
 
 def test_missing_and_changed_files_are_named_and_left_out(root: Path) -> None:

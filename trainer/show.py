@@ -58,7 +58,8 @@ class Words(NamedTuple):
 @click.option(
     "--threshold",
     type=ThresholdType(),
-    help="With --run: malignant when score >= threshold.  [default: the model card's]",
+    help="With --run: malignant when score >= threshold.  [default: the one of `report "
+    "choose-threshold`, or the model card's]",
 )
 @label_option
 def show(
@@ -102,6 +103,7 @@ def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
     from db.session import open_database
     from model.card import Decode
     from report.contents import SYNTHETIC, is_synthetic
+    from report.read import chosen_threshold
     from trainer.grid import LEGEND
 
     with closing(open_database(must_exist=True)) as database, database.read() as session:
@@ -109,7 +111,7 @@ def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
         card = runs.checkpoint_of(session, run).card
         scored = results.progress(session, run.id).scored
         drawn = results.sample_scored(session, run.id, IMAGES, seed)
-    threshold = choose(given, card)
+        threshold = choose(given, card, chosen_threshold(session, run))
     if not drawn:
         raise ShowError(f"run {run.id} has no scored images yet: start `celery -A worker worker`")
     notes = [f"threshold {threshold.value:g} ({threshold.kind}), seed {seed}", LEGEND]

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from model.count_line import end_count, tell_count
+
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -36,11 +38,23 @@ def command(
 
     from db.imports import store_imported
     from db.session import open_database
-    from report.importing import Columns, counts, read_import
+    from report.importing import Columns, read_import
 
-    read = read_import(scores, truth, Columns(id_column, score_column, label_column))
-    with closing(open_database()) as database, database.write() as session:
-        number = store_imported(session, name, str(truth), read.scores, read.images)
+    columns = Columns(id_column, score_column, label_column)
+    try:
+        read = read_import(scores, truth, columns, lambda rows: tell_count(f"{rows:,} rows read"))
+        of_all = f"of {read.counts.images:,} images stored"
+        with closing(open_database()) as database, database.write() as session:
+            number = store_imported(
+                session,
+                name,
+                str(truth),
+                read.scores,
+                read.images(),
+                lambda stored: tell_count(f"{stored:,} {of_all}"),
+            )
+    finally:
+        end_count()
     column = read.scores.card["imported"]["column"]
-    click.echo(f"run {number} ({name}): {', '.join(counts(read.images))}; scores: column {column}")
+    click.echo(f"run {number} ({name}): {', '.join(read.counts.words())}; scores: column {column}")
     click.echo(f"next: report --run {number} --threshold 0.5")

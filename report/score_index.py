@@ -1,0 +1,67 @@
+"""Scores by image id, a million of which take 150 MB. Pure."""
+
+from array import array
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class Untaken(NamedTuple):
+    """An id whose score nobody asked for, and the line that gave it."""
+
+    image: str
+    line: int
+
+
+class TakenTwiceError(Exception):
+    """A score was asked for a second time."""
+
+
+class ScoreIndex:
+    """A score for each id, and which of them were taken.
+
+    One dictionary, and columns of plain numbers beside it: objects for each row would take five
+    times as much.
+    """
+
+    def __init__(self) -> None:
+        self._at: dict[str, int] = {}
+        self._scores = array("d")
+        self._lines = array("Q")
+        self._taken = bytearray()
+        self._unscored: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def add(self, image: str, score: float, line: int) -> bool:
+        """Whether the id is new; its score is kept if so."""
+        at = len(self._at)
+        if self._at.setdefault(image, at) != at:
+            return False
+        self._scores.append(score)
+        self._lines.append(line)
+        self._taken.append(0)
+        return True
+
+    def take(self, image: str) -> float | None:
+        """The score of the id, None if there is none.
+
+        Raises:
+            TakenTwiceError: it was asked for before.
+        """
+        at = self._at.get(image)
+        if at is None:
+            if image in self._unscored:
+                raise TakenTwiceError
+            self._unscored.add(image)
+            return None
+        if self._taken[at]:
+            raise TakenTwiceError
+        self._taken[at] = 1
+        return self._scores[at]
+
+    def untaken(self) -> Iterator[Untaken]:
+        """Ids that `take` was never asked for, in the order in which they were added."""
+        for image, at in self._at.items():
+            if not self._taken[at]:
+                yield Untaken(image, self._lines[at])
