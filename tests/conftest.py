@@ -1,6 +1,7 @@
 """Fixtures: real ledgers on SQLite and PostgreSQL, a real Redis, the real images where they are."""
 
 import itertools
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from db.session import Database, open_database
 
 SHARED = Path(__file__).parents[2] / "shared"
 _numbers = itertools.count(1)
+# What a terminal or a shell may have set, and what would fold, colour and draw otherwise.
+for _name in ("COLUMNS", "FORCE_COLOR", "MPLBACKEND", "NO_COLOR"):
+    os.environ.pop(_name, None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
