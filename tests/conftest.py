@@ -20,6 +20,7 @@ _numbers = itertools.count(1)
 # What a terminal or a shell may have set, and what would fold, colour and draw otherwise.
 for _name in ("COLUMNS", "FORCE_COLOR", "MPLBACKEND", "NO_COLOR"):
     os.environ.pop(_name, None)
+os.umask(0o022)  # servers and readers who are somebody else enter folders that tests make
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
