@@ -1,22 +1,17 @@
-"""Reads `DATABASE_URL`; engine, sessions, SQLite pragmas."""
+"""Reads `DATABASE_URL`; sessions that fail in plain words."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from pydantic_settings import BaseSettings
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy import URL, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
+from db.engine import open_engine, without_password
 from db.errors import DatabaseAwayError, DatabaseError
 from db.upgrade import is_current, upgrade
-
-# How long one writer waits for another on SQLite.
-BUSY_SECONDS = 60
-CONNECT_SECONDS = 10
 
 
 class DatabaseSettings(BaseSettings):
@@ -65,8 +60,13 @@ class Database:
         self._reading.dispose()
 
 
-def open_database(url: str | None = None, *, must_exist: bool = False) -> Database:
+def open_database(
+    url: str | None = None, *, must_exist: bool = False, standstill_seconds: float | None = None
+) -> Database:
     """Open the ledger at `url` (default: `DATABASE_URL`) and bring its schema up to date.
+
+    PostgreSQL ends a transaction in which nothing is asked for `standstill_seconds`, so that what
+    it holds is free for others.
 
     Raises:
         DatabaseError: the address is wrong, nobody answers there, the schema is newer than this
@@ -75,7 +75,7 @@ def open_database(url: str | None = None, *, must_exist: bool = False) -> Databa
     address = _parse(url or DatabaseSettings().database_url)
     if must_exist:
         _require_file(address)
-    engine = _engine(address)
+    engine = open_engine(address, standstill_seconds)
     database = Database(engine)
     try:
         _bring_up_to_date(database)
@@ -108,13 +108,6 @@ def plain_errors(engine: Engine) -> Iterator[None]:
         raise kind(f"database {address}: {reason} (DATABASE_URL)") from error
 
 
-def without_password(address: URL) -> str:
-    """The address as it may be shown: libpq takes passwords as parameters too."""
-    hidden = {name: "***" for name in address.query if "password" in name.lower()}
-    shown = address.update_query_dict(hidden).render_as_string(hide_password=True)
-    return shown.replace("%2A%2A%2A", "***")
-
-
 def _parse(url: str) -> URL:
     try:
         address = make_url(url)
@@ -137,52 +130,3 @@ def _require_file(address: URL) -> None:
             f"there is no database {address.database} yet: start with `producer enqueue SOURCE`, "
             "or name another in DATABASE_URL"
         )
-
-
-def _engine(address: URL) -> Engine:
-    match address.get_backend_name():
-        case "sqlite":
-            if not address.database or address.database == ":memory:":
-                raise DatabaseError(
-                    "DATABASE_URL: a ledger in memory is lost with its process; "
-                    "name a file, such as sqlite:///dermscore.db"
-                )
-            engine = _created(address, connect_args={"timeout": BUSY_SECONDS})
-            event.listen(engine, "connect", _sqlite_connected)
-            event.listen(engine, "begin", _sqlite_begin)
-            return engine
-        case "postgresql":
-            return _created(
-                address, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS}
-            )
-    raise _not_supported(address)
-
-
-def _created(address: URL, **options: Any) -> Engine:  # noqa: ANN401 - SQLAlchemy's own
-    try:
-        return create_engine(address, **options)
-    except (NoSuchModuleError, ModuleNotFoundError):
-        raise _not_supported(address) from None
-    except (ArgumentError, ValueError) as error:  # sqlite://folder/file: two slashes for three
-        reason = str(error).split("\n")[0].replace(str(address), without_password(address))
-        raise DatabaseError(f"DATABASE_URL: {reason}") from None
-
-
-def _not_supported(address: URL) -> DatabaseError:
-    return DatabaseError(
-        f"DATABASE_URL: {address.drivername} is not supported, use sqlite or postgresql"
-    )
-
-
-def _sqlite_connected(connection: sqlite3.Connection, _record: object) -> None:
-    # Python's sqlite3 would begin by itself, deferred; `_sqlite_begin` does it instead.
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _sqlite_begin(connection: Connection) -> None:
-    # A deferred transaction that reads and then writes fails at once with BUSY_SNAPSHOT when
-    # another wrote in between, whatever the timeout; IMMEDIATE waits its turn.
-    writes = connection.get_execution_options().get("dermscore_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,6 +1,7 @@
-"""Points at which a process dies once, armed from outside by a file `die.POINT` in its folder.
+"""Points at which a process dies or stands still once, armed from outside.
 
-Whoever comes first renames the file to `died.POINT` and dies; its time is the time of the death.
+By a file `die.POINT` or `stop.POINT` in its folder. Whoever comes first renames the file to
+`died.POINT` or `stopped.POINT`, whose time is the time of the fault.
 """
 
 import os
@@ -14,12 +15,14 @@ from typing import Any
 
 
 def die_at(point: str) -> None:
-    """End like `kill -9` if the point is armed."""
+    """End like `kill -9`, or stand still until SIGCONT, if the point is armed."""
     with suppress(FileNotFoundError):
-        died = Path(f"die.{point}").rename(f"died.{point}")
-        os.utime(died)
+        os.utime(Path(f"die.{point}").rename(f"died.{point}"))
         os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(60)  # the signal may take a moment
+    with suppress(FileNotFoundError):
+        os.utime(Path(f"stop.{point}").rename(f"stopped.{point}"))
+        os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def then_die_at(point: str, function: Callable[..., Any]) -> Callable[..., Any]:

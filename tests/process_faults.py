@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from colours import draw_folder, draw_number
 from faults import (
+    EMBEDDED,
     SHORT_LEASE,
     Row,
     crew,
@@ -149,6 +150,29 @@ def frozen(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
     return [row]
 
 
+def frozen_in_commit(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
+    """A worker stands still with its transaction open; others wait for no more than that."""
+    site = ground.site(backend, **SHORT_LEASE)
+    (site.folder / "stop.commit").touch()
+    stopped = site.folder / "stopped.commit"
+    expected = enqueue(site, 64, "--batch-size", "32")
+    with stub_worker(site) as late:
+        late.await_true(stopped.exists, "it stood still")
+        since = stopped.stat().st_mtime
+        with crew(site, 1) as workers:
+            if backend == EMBEDDED:  # whose file it has locked: nobody can do anything meanwhile
+                time.sleep(10)
+                since = time.time()
+                late.send(signal.SIGCONT)
+            recovered(workers, "none", backend, 1, expected)
+            late.send(signal.SIGCONT)
+            late.await_true(lambda: late.output.count("INFO run 1 batch") == 2, "it went on")
+            name = "worker frozen in its commit"
+            row = recovered(workers, name, backend, 1, expected, since=since)
+        assert "Traceback" not in late.output, late.last_words
+    return [row]
+
+
 def handed_twice(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
     """Every message comes three times, to two workers; one batch to both at once."""
     # With the product's own leases: none may lapse, however busy the machine.
@@ -250,6 +274,7 @@ SCENARIOS: tuple[Callable[[Ground, str, Scale], list[Row]], ...] = (
     signals,
     killed_producer,
     frozen,
+    frozen_in_commit,
     wrong_clock,
     handed_twice,
 )

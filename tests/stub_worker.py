@@ -11,8 +11,8 @@ with it TensorFlow, so that a worker is ready in about a second. `STUB_MODE` say
 
 Faults are armed from outside. A file `die.POINT` in the working folder kills the next process that
 comes to the point, once (see `points`): load, lease, read, predict, commit, acknowledge, in the
-order in which a batch comes by. An image whose name contains
-`kills` kills its process each time, one whose name contains `hangs` is never done.
+order in which a batch comes by; a file `stop.POINT` has it stand still there. An image whose name
+contains `kills` kills its process each time, one whose name contains `hangs` is never done.
 `STUB_LEASE_SECONDS` shortens leases, and with them the rounds of upkeep;
 `STUB_VISIBILITY_SECONDS` how long Redis waits for an acknowledgement.
 
@@ -137,6 +137,7 @@ def _shorten(lease: float) -> None:
     worker.batches.LEASE_SECONDS = worker.heartbeat.LEASE_SECONDS = lease
     worker.upkeep.REPUBLISH_SECONDS = lease
     worker.heartbeat.BEAT_SECONDS = worker.upkeep.ROUND_SECONDS = lease / 6
+    worker.lifecycle.STANDSTILL_SECONDS = lease * 2 / 3
 
 
 # From outside: the product has no such doors.

@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 from faults import RECOVERY_SECONDS, Row
+from network import can_make_hosts
 from processes import ctrl_c_heeded
 from server_faults import SCENARIOS, Scale
 
 SCALE = Scale(times=1, images=320)
 # Scenarios mostly wait, so that several share two cores.
 AT_ONCE = 6
+CANNOT = {} if can_make_hosts() else {"network_cut": "only root can make a host, with iproute2"}
+if os.geteuid():
+    CANNOT["disks_full"] = "only root can mount a small disk"
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +33,7 @@ def under_way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fu
         yield {
             name: pool.submit(rows, name, tmp_path_factory.mktemp(name))
             for name in SCENARIOS
-            if name != "disks_full" or not os.geteuid()
+            if name not in CANNOT
         }
 
 
@@ -39,8 +43,8 @@ def test_a_fault_loses_doubles_and_changes_nothing(
     name: str,
     record_property: Callable[[str, object], None],
 ) -> None:
-    if name not in under_way:
-        pytest.skip("only root can mount a small disk")
+    if name in CANNOT:
+        pytest.skip(CANNOT[name])
     for row in under_way[name].result():
         record_property("fault", list(row))
         assert row.holds, row

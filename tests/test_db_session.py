@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
 import db
-import db.session
+import db.engine
 from db.errors import DatabaseAwayError, DatabaseError
 from db.listing import ListedImage, stage_images
 from db.outcomes import Outcome, store_outcomes
@@ -370,7 +370,7 @@ def test_what_the_first_release_still_says_is_understood(
 def test_a_lock_that_another_holds_is_an_error_that_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(db.session, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(db.engine, "BUSY_SECONDS", 0.1)
     file = tmp_path / "dermscore.db"
     with (
         closing(open_database(f"sqlite:///{file}")) as database,

@@ -37,6 +37,11 @@ from worker.watchdog import hang_seconds, watch
 
 log = logging.getLogger(__name__)
 
+# A worker's transactions take milliseconds. One of a worker that is cut off or stands still would
+# hold its rows for hours, and everybody who comes to them; so PostgreSQL ends it, before its lease
+# would lapse.
+STANDSTILL_SECONDS = 20.0
+
 
 class Scoring:
     """Everything a worker process holds: the ledger, the loaded checkpoints, its name."""
@@ -101,7 +106,7 @@ def _start(**_: Any) -> None:  # noqa: ANN401 - celery's own signature
         tracing.set_up()
         metrics_server = MetricsServer(settings.metrics_port)
         require_broker()
-        database, root = open_database(), data_root()
+        database, root = open_database(standstill_seconds=STANDSTILL_SECONDS), data_root()
         first = _wanted_first(database)
         process = Scoring(database, make_engine(root))
         if first is not None and not _is_prepared(process, first):

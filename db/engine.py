@@ -1,0 +1,98 @@
+"""The engine for a ledger's address: what each kind of database needs to be told."""
+
+import sqlite3
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from db.errors import DatabaseError
+
+# How long one writer waits for another on SQLite.
+BUSY_SECONDS = 60
+# libpq's own defaults wait for a quarter of an hour, or for ever, where a machine vanished or a
+# network swallows packets. `DATABASE_URL` goes before these.
+POSTGRES = {
+    "connect_timeout": 10,  # seconds
+    "keepalives_idle": 10,  # seconds; with the next two, silence is noticed after 25 s
+    "keepalives_interval": 5,  # seconds
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,  # milliseconds: the same for what was sent and not acknowledged
+}
+
+
+def open_engine(address: URL, standstill_seconds: float | None) -> Engine:
+    """The engine; nothing is connected yet.
+
+    Raises:
+        DatabaseError: no ledger can be at this address.
+    """
+    match address.get_backend_name():
+        case "sqlite":
+            return _sqlite(address)
+        case "postgresql":
+            return _postgresql(address, standstill_seconds)
+    raise _not_supported(address)
+
+
+def without_password(address: URL) -> str:
+    """The address as it may be shown: libpq takes passwords as parameters too."""
+    hidden = {name: "***" for name in address.query if "password" in name.lower()}
+    shown = address.update_query_dict(hidden).render_as_string(hide_password=True)
+    return shown.replace("%2A%2A%2A", "***")
+
+
+def _sqlite(address: URL) -> Engine:
+    if not address.database or address.database == ":memory:":
+        raise DatabaseError(
+            "DATABASE_URL: a ledger in memory is lost with its process; "
+            "name a file, such as sqlite:///dermscore.db"
+        )
+    engine = _created(address, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _sqlite_connected)
+    event.listen(engine, "begin", _sqlite_begin)
+    return engine
+
+
+def _postgresql(address: URL, standstill_seconds: float | None) -> Engine:
+    told = {name: value for name, value in POSTGRES.items() if name not in address.query}
+    engine = _created(address, pool_pre_ping=True, connect_args=told)
+    if standstill_seconds is not None:
+        milliseconds = round(standstill_seconds * 1000)
+
+        def connected(connection: Any, _record: object) -> None:  # noqa: ANN401 - psycopg's own
+            connection.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
+            connection.commit()
+
+        event.listen(engine, "connect", connected)
+    return engine
+
+
+def _created(address: URL, **options: Any) -> Engine:  # noqa: ANN401 - SQLAlchemy's own
+    try:
+        return create_engine(address, **options)
+    except (NoSuchModuleError, ModuleNotFoundError):
+        raise _not_supported(address) from None
+    except (ArgumentError, ValueError) as error:  # sqlite://folder/file: two slashes for three
+        reason = str(error).split("\n")[0].replace(str(address), without_password(address))
+        raise DatabaseError(f"DATABASE_URL: {reason}") from None
+
+
+def _not_supported(address: URL) -> DatabaseError:
+    return DatabaseError(
+        f"DATABASE_URL: {address.drivername} is not supported, use sqlite or postgresql"
+    )
+
+
+def _sqlite_connected(connection: sqlite3.Connection, _record: object) -> None:
+    # Python's sqlite3 would begin by itself, deferred; `_sqlite_begin` does it instead.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # A deferred transaction that reads and then writes fails at once with BUSY_SNAPSHOT when
+    # another wrote in between, whatever the timeout; IMMEDIATE waits its turn.
+    writes = connection.get_execution_options().get("dermscore_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

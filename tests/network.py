@@ -1,0 +1,108 @@
+"""A host of its own for a worker, behind a router that can swallow packets; only root can make one.
+
+here  --10.x.y.0/30--  router  --10.x.y.4/30--  far
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+from tls import copy
+
+FORWARD = "echo 1 > /proc/sys/net/ipv4/ip_forward"
+
+
+class FarHost:
+    """Processes whose command begins with `enter` run there, and reach this host at `here`."""
+
+    def __init__(self, number: int) -> None:
+        net = f"10.{number >> 8 & 255}.{number & 255}"
+        self.here, self._router_here = f"{net}.1", f"{net}.2"
+        self._router_far, self._far = f"{net}.5", f"{net}.6"
+        self._names = f"far{number}", f"router{number}"
+        self._cables = (f"dsa{number}", f"dsb{number}"), (f"dsc{number}", f"dsd{number}")
+
+    @property
+    def enter(self) -> list[str]:
+        return ["ip", "netns", "exec", self._names[0]]
+
+    def cut(self) -> None:
+        """From now on no packet arrives, and nobody is told."""
+        for address in (self.here, self._far):
+            self._on_router("ip", "route", "add", "blackhole", f"{address}/32")
+
+    def mend(self) -> None:
+        for address in (self.here, self._far):
+            self._on_router("ip", "route", "del", "blackhole", f"{address}/32")
+
+    def make(self) -> None:
+        far, router = self._names
+        (here, router_here), (router_far, far_end) = self._cables
+        for name in (far, router):
+            run("ip", "netns", "add", name)
+        run("ip", "link", "add", here, "type", "veth", "peer", "name", router_here, "netns", router)
+        run("ip", "-n", router, "link", "add", router_far, "type", "veth",
+            "peer", "name", far_end, "netns", far)  # fmt: skip
+        for place, cable, address in (
+            ([], here, self.here),
+            (["-n", router], router_here, self._router_here),
+            (["-n", router], router_far, self._router_far),
+            (["-n", far], far_end, self._far),
+        ):
+            run("ip", *place, "addr", "add", f"{address}/30", "dev", cable)
+            run("ip", *place, "link", "set", cable, "up")
+        self._on_router("sh", "-c", FORWARD)
+        run("ip", "route", "add", f"{self._far}/32", "via", self._router_here)
+        run("ip", "-n", far, "route", "add", "default", "via", self._router_far)
+
+    def remove(self) -> None:
+        for name in self._names:  # and with them their cables
+            subprocess.run(["ip", "netns", "del", name], check=False)
+
+    def _on_router(self, *command: str) -> None:
+        run("ip", "netns", "exec", self._names[1], *command)
+
+
+def can_make_hosts() -> bool:
+    """Whether this process may, and has iproute2."""
+    return not os.geteuid() and shutil.which("ip") is not None
+
+
+def run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
+
+
+@contextmanager
+def far_host() -> Iterator[FarHost]:
+    host = FarHost(os.getpid() & 0xFFFF)
+    with ExitStack() as at_last:
+        at_last.callback(host.remove)
+        host.make()
+        yield host
+
+
+@contextmanager
+def relay(address: str, connect: Callable[[], socket.socket]) -> Iterator[int]:
+    """The port at `address` of a server that listens elsewhere; `connect` opens it."""
+    with socket.create_server((address, 0)) as listener:
+
+        def accept() -> None:
+            with suppress(OSError):  # the listener was closed
+                while True:
+                    client, _ = listener.accept()
+                    threading.Thread(target=serve, args=(client,), daemon=True).start()
+
+        def serve(client: socket.socket) -> None:
+            with client, suppress(OSError), connect() as server:
+                back = threading.Thread(target=copy, args=(server, client), daemon=True)
+                back.start()
+                copy(client, server)
+                back.join()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
