@@ -1,6 +1,7 @@
 """Fixtures: real ledgers on SQLite and PostgreSQL, a real Redis, the real images where they are."""
 
 import itertools
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from db.session import Database, open_database
 
 SHARED = Path(__file__).parents[2] / "shared"
 _numbers = itertools.count(1)
+# What a terminal or a shell may have set, and what would fold, colour and draw otherwise.
+for _name in ("COLUMNS", "FORCE_COLOR", "MPLBACKEND", "NO_COLOR"):
+    os.environ.pop(_name, None)
+os.umask(0o022)  # servers and readers who are somebody else enter folders that tests make
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

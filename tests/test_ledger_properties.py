@@ -232,6 +232,22 @@ class LedgerMachine(RuleBasedStateMachine):
             store_outcomes(session, worker, [outcome])
         self.holds[worker] = hold._replace(stored=hold.stored + 1)
 
+    def store_all_as(self, worker: str) -> None:
+        """One by one, until it has stored all or has died."""
+        for _ in range(len(self.holds[worker].images)):
+            if worker in self.holds:
+                self.store_one_as(worker, dies=False)
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.holds)
+    def errors_are_cleared_under_a_worker(self, data: st.DataObject) -> None:
+        """It has stored every image, and `producer retry` takes some away before it finishes."""
+        worker = self.held(data)
+        self.store_all_as(worker)
+        self.retry()
+        if worker in self.holds:
+            self.finish_as(worker)
+
     @rule(data=st.data(), how=st.sampled_from(["dies", "is stopped", "has no checkpoint"]))
     @precondition(lambda self: self.holds)
     def end(self, data: st.DataObject, how: str) -> None:
@@ -294,9 +310,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """As a worker does it: all at once, or one by one where it was tried before."""
         self.take("last", key)
         if "last" in self.holds and any(lease.attempts > 1 for lease in self.holds["last"].leases):
-            for _ in range(len(self.holds["last"].images)):
-                if "last" in self.holds:
-                    self.store_one_as("last", dies=False)
+            self.store_all_as("last")
         if "last" in self.holds:
             self.finish_as("last")
 

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import signal
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from hashlib import sha256
@@ -19,7 +20,7 @@ import pytest
 from click.testing import CliRunner, Result
 from drawing import draw
 from PIL import Image
-from processes import PROJECT, Ledger, Process, Site
+from processes import PATIENCE, POLL_SECONDS, PROJECT, Ledger, Process, Site
 from sqlalchemy.orm import Session
 
 import report.cli
@@ -600,11 +601,8 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Stopped:
     sites = [copy_of(drawn, tmp_path_factory.mktemp("site")) for _ in range(3)]
     straight, killed, interrupted = sites
     with start(killed) as one, start(interrupted) as other:
-        one.await_true(lambda: epochs_kept(killed) >= 2, "it had kept two epochs")
-        one.send(signal.SIGKILL)
+        strike([(one, killed, signal.SIGKILL), (other, interrupted, signal.SIGINT)])
         assert one.await_end() == -signal.SIGKILL
-        other.await_true(lambda: epochs_kept(interrupted) >= 2, "it had kept two epochs")
-        other.send(signal.SIGINT)
         code = other.await_end()
         words = other.output
     left = sorted((interrupted.folder / "checkpoints").glob("[!.]*"))
@@ -618,6 +616,21 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Stopped:
             assert process.await_end() == 0, process.last_words
         resumed = [one.output, other.output]
     return Stopped(straight, killed, interrupted, code, words, left, digests, resumed)
+
+
+def strike(trainings: list[tuple[Process, Site, signal.Signals]]) -> None:
+    """Send each its signal once it has kept two epochs; none is done while another starts."""
+    left = list(trainings)
+    deadline = time.monotonic() + PATIENCE
+    while left:
+        for process, site, number in list(left):
+            if epochs_kept(site) >= 2:
+                process.send(number)
+                left.remove((process, site, number))
+            else:
+                assert not process.ended, process.last_words
+        assert time.monotonic() < deadline, "some never kept two epochs"
+        time.sleep(POLL_SECONDS)
 
 
 def copy_of(drawn: Site, folder: Path) -> Site:
