@@ -19,7 +19,7 @@ IMPORTED = "imported"
 # No message is ever sent for these batches, so they are as large as memory likes.
 BATCH_SIZE = 4096
 _images: Any = Image.__table__
-_INSERTED = select(_images.c.id).where(lists(_images))
+_INSERTED = select(_images.c.id, _images.c.path).where(lists(_images))
 
 
 class ImportedScores(NamedTuple):
@@ -90,12 +90,12 @@ def _store_batch(
 ) -> None:
     """The run's next batch, staged, with its outcomes; it has no row in `batches` yet."""
     stage_images(session, run, [image.listed for image in images])
-    inserted = session.connection().scalars(_INSERTED, batch.bound())
-    # Ids grow in the order in which the images were given. Sorted here: asked to sort, PostgreSQL
-    # might walk through the ids of all images while it knows nothing yet of the table's size.
+    # By path, not by the order of their numbers: a score must never be another image's.
+    inserted = session.connection().execute(_INSERTED, batch.bound())
+    numbers = {path: number for number, path in inserted}
     outcomes = [
-        Outcome(number, image.score, image.error, image.detail, None)
-        for number, image in zip(sorted(inserted), images, strict=True)
+        Outcome(numbers[image.listed.path], image.score, image.error, image.detail, None)
+        for image in images
     ]
     store_outcomes(session, IMPORTED, outcomes)
 
