@@ -61,6 +61,8 @@ class FractionType(click.ParamType[float]):
         number = in_range(value)
         if number is None or number in (0, 1):
             self.fail(f"{value} is not a number between 0 and 1, such as 0.95", param, ctx)
+        if (1 + number) / 2 == 1:  # rounded; an interval of that confidence has no ends
+            self.fail(f"{value} is too near to 1", param, ctx)
         return number
 
 

@@ -297,3 +297,10 @@ def test_numbers_are_ordered_by_size() -> None:
     labels, scores = arrays([(1, 0.5)] * 4)
     groups = Groups("age", ("100", None, "9", "20"), np.arange(4), labels, scores)
     assert [one.value for one in by_subgroup([groups], 0.5)] == ["9", "20", "100", None]
+
+
+def test_a_likelihood_ratio_of_nothing_over_nothing_is_not_without_bound() -> None:
+    nobody = Confusion(tp=0, fp=0, tn=5, fn=3)
+    assert lr_positive(nobody, "nothing").reason == "no image is positive: it is 0/0"
+    everybody = Confusion(tp=3, fp=5, tn=0, fn=0)
+    assert lr_negative(everybody, "nothing").reason == "no image is negative: it is 0/0"
