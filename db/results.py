@@ -107,6 +107,33 @@ def count_digests(session: Session, run_id: int, digests: Sequence[str]) -> int:
     return found
 
 
+def count_shared(session: Session, run_id: int, other_id: int) -> int:
+    """How many scored images of the run have the bytes of a scored, labelled one of the other."""
+    others = (
+        select(Prediction.image_digest)
+        .join(Image, Image.id == Prediction.image_id)
+        .where(
+            Image.run_id == other_id,
+            Image.label.is_not(None),
+            Prediction.score.is_not(None),
+            Prediction.image_digest.is_not(None),
+        )
+    )
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(Prediction)
+            .join(Image, Image.id == Prediction.image_id)
+            .where(
+                Image.run_id == run_id,
+                Prediction.score.is_not(None),
+                Prediction.image_digest.in_(others),
+            )
+        )
+        or 0
+    )
+
+
 def sample_scored(session: Session, run_id: int, number: int, seed: int) -> list[ScoredImage]:
     """At most `number` scored images of the run, drawn at random, always the same for a seed."""
     scored = (

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from processes import Ledger
 from sklearn.metrics import roc_curve
-from stored import Stored, one_line, report, rows, store_run, succeed
+from stored import Stored, bytes_of, one_line, report, rows, store_run, succeed
 
 from report.choosing import ChoiceError, Criterion, choose_by, cuts_of
 from report.operating_point import threshold_for_sensitivity
@@ -204,6 +204,45 @@ def test_on_the_images_it_was_chosen_on_it_is_optimistic(url: str, again: bool) 
     assert "threshold 0.35, exploratory: chosen on run 1" in said
     got = json.loads(succeed("--run", str(run), "--format", "json"))["threshold"]
     assert (got["kind"], got["same_images"]) == ("exploratory", True)
+
+
+@pytest.mark.parametrize(("numbers", "shared"), [((1, 2, 90), 2), ((90, 91, 92), 0)])
+def test_the_same_bytes_under_other_names_are_noticed(
+    url: str, numbers: tuple[int, ...], shared: int
+) -> None:
+    """A manifest of the folder, a copy of it: another source with the images it was chosen on."""
+    chosen_on = [
+        Stored(f"valid/{at}.jpg", at % 2, 0.2 * at, digest=bytes_of(at)) for at in range(4)
+    ]
+    unlabelled = Stored("valid/90.jpg", None, 0.5, digest=bytes_of(90))
+    store_run(url, [*chosen_on, unlabelled], source="data/valid")
+    others = [Stored(f"{at}.jpg", at % 2, 0.5, digest=bytes_of(at)) for at in numbers]
+    store_run(url, others, source="copy.csv")
+    succeed("choose-threshold", "1", "--youden")
+    got = json.loads(succeed("--run", "2", "--format", "json"))["threshold"]
+    kind = "exploratory" if shared else "prespecified"
+    assert (got["kind"], got["same_images"]) == (kind, shared > 0)
+    said = succeed("--run", "2")
+    assert f", {kind}: chosen on run 1 of data/valid" in said
+    warning = "warning: the threshold was chosen on 2 of the 3 scored images (run 1): the figures"
+    assert (warning in said) == (shared > 0)
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_the_cards_threshold_on_the_images_it_was_chosen_on(url: str, seen: bool) -> None:
+    card = {
+        "threshold": {"value": 0.4, "how": "in training"},
+        "data": {"valid_images": [bytes_of(0), bytes_of(1)] if seen else [bytes_of(9)]},
+    }
+    images = [Stored(f"{at}.jpg", at % 2, 0.5, digest=bytes_of(at)) for at in range(2)]
+    store_run(url, images, card=card)
+    said, got = succeed(), json.loads(succeed("--format", "json"))["threshold"]
+    kind = "exploratory" if seen else "prespecified"
+    assert f"threshold 0.4, {kind}: from the model card, in training" in said
+    assert (got["kind"], got.get("same_images")) == (kind, seen or None)
+    warning = "warning: the threshold was chosen on these images (in training): the figures at it"
+    assert (warning in said) == seen
+    assert "warning" not in succeed("--threshold", "0.5")
 
 
 def test_the_one_chosen_last_counts(url: str) -> None:
