@@ -4,6 +4,7 @@ import json
 import math
 from datetime import UTC, datetime
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -290,3 +291,24 @@ def test_what_cannot_be_asked(url: str, options: tuple[str, ...], said: str) -> 
     done = report("choose-threshold", "1", *options)
     assert (done.exit_code, done.stdout) == (2, "")
     assert said in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.usefixtures("url")
+def test_one_file_of_scores_with_two_truths_stays_two(tmp_path: Path) -> None:
+    """The same images both times: what was chosen with one truth is not prespecified for it."""
+    scores = tmp_path / "scores.csv"
+    scores.write_text("id,score\na,0.9\nb,0.6\nc,0.4\nd,0.1\n")
+    for name, labels in (("one", "1100"), ("two", "1010")):
+        truth = tmp_path / f"{name}.csv"
+        rows_of = zip("abcd", labels, strict=True)
+        truth.write_text("id,label\n" + "".join(f"{i},{label}\n" for i, label in rows_of))
+        succeed("import-scores", str(scores), "--truth", str(truth), "--name", name)
+    for name in ("one", "two"):
+        options = ("--run", name, "--threshold", "0.5", "--format", "json")
+        got = json.loads(succeed(*options))["checkpoint"]["imported"]
+        assert got["truth"] == f"{name}.csv"
+    succeed("choose-threshold", "one", "--youden")
+    assert "threshold 0.5, exploratory" in succeed("--run", "one")
+    refused = report("--run", "two")
+    assert refused.exit_code == 2
+    assert "give one, such as --threshold" in refused.stderr
