@@ -226,7 +226,8 @@ def _subgroup(one: Subgroup) -> tuple[str, ...]:
     counts = ("unknown" if one.value is None else one.value, str(table.total), str(table.malignant))
     if one.suppressed is not None:
         return (*counts, f"kept back ({one.suppressed})", "", "")
-    return (*counts, short(one.sensitivity), short(one.specificity), short(one.roc_auc))
+    auc = _and(short(one.roc_auc), _why_no_interval(one.roc_auc))
+    return (*counts, short(one.sensitivity), short(one.specificity), auc)
 
 
 def _exact(figure: Proportion) -> str:
