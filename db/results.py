@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from db.clock import Now
@@ -88,23 +88,9 @@ def pace(session: Session, run_id: int, seconds: float = 60) -> Pace:
 
 def count_digests(session: Session, run_id: int, digests: Sequence[str]) -> int:
     """How many scored images of the run have bytes of one of these SHA-256 digests."""
-    found = 0
-    for start in range(0, len(digests), _DIGESTS_PER_QUERY):
-        some = digests[start : start + _DIGESTS_PER_QUERY]
-        found += (
-            session.scalar(
-                select(func.count())
-                .select_from(Prediction)
-                .join(Image, Image.id == Prediction.image_id)
-                .where(
-                    Image.run_id == run_id,
-                    Prediction.score.is_not(None),
-                    Prediction.image_digest.in_(some),
-                )
-            )
-            or 0
-        )
-    return found
+    starts = range(0, len(digests), _DIGESTS_PER_QUERY)
+    some = (digests[start : start + _DIGESTS_PER_QUERY] for start in starts)
+    return sum(_count_of(session, run_id, one) for one in some)
 
 
 def count_shared(session: Session, run_id: int, other_id: int) -> int:
@@ -119,19 +105,23 @@ def count_shared(session: Session, run_id: int, other_id: int) -> int:
             Prediction.image_digest.is_not(None),
         )
     )
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(Prediction)
-            .join(Image, Image.id == Prediction.image_id)
-            .where(
-                Image.run_id == run_id,
-                Prediction.score.is_not(None),
-                Prediction.image_digest.in_(others),
-            )
+    return _count_of(session, run_id, others)
+
+
+def _count_of(
+    session: Session, run_id: int, digests: Sequence[str] | Select[tuple[str | None]]
+) -> int:
+    counted = (
+        select(func.count())
+        .select_from(Prediction)
+        .join(Image, Image.id == Prediction.image_id)
+        .where(
+            Image.run_id == run_id,
+            Prediction.score.is_not(None),
+            Prediction.image_digest.in_(digests),
         )
-        or 0
     )
+    return session.scalar(counted) or 0
 
 
 def sample_scored(session: Session, run_id: int, number: int, seed: int) -> list[ScoredImage]:
