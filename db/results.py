@@ -108,9 +108,7 @@ def count_shared(session: Session, run_id: int, other_id: int) -> int:
     return _count_of(session, run_id, others)
 
 
-def _count_of(
-    session: Session, run_id: int, digests: Sequence[str] | Select[tuple[str | None]]
-) -> int:
+def _count_of(session: Session, run_id: int, digests: Sequence[str] | Select[str | None]) -> int:
     counted = (
         select(func.count())
         .select_from(Prediction)
