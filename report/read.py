@@ -58,8 +58,8 @@ def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> St
     checkpoint = runs.checkpoint_of(session, run)
     listed = columns.columns(session, run.id)
     _require_finished(session, run, listed)
-    flow = _flow(session, run.id, listed, checkpoint)
-    chosen = thresholds.chosen_last(session, run.checkpoint_id)
+    flow = _flow(session, run, listed, checkpoint)
+    chosen = chosen_threshold(session, run)
     analysed = (listed.outcomes == SCORED) & (listed.labels >= 0)
     return Stored(
         RunFacts(run.id, run.name, run.source, run.precision),
@@ -69,12 +69,12 @@ def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> St
         listed.labels[analysed],
         listed.scores[analysed],
         read_groups(session, run.id, by),
-        None if chosen is None else _chosen_on(chosen),
+        chosen,
         _seen(session, run, checkpoint, chosen, flow.scored),
     )
 
 
-def _flow(session: Session, run_id: int, listed: Columns, checkpoint: Checkpoint) -> Flow:
+def _flow(session: Session, run: Run, listed: Columns, checkpoint: Checkpoint) -> Flow:
     scored, labelled = listed.outcomes == SCORED, listed.labels >= 0
     unreadable = int(np.count_nonzero(listed.outcomes == UNREADABLE))
     return Flow(
@@ -83,29 +83,29 @@ def _flow(session: Session, run_id: int, listed: Columns, checkpoint: Checkpoint
         scored=int(np.count_nonzero(scored)),
         labelled=int(np.count_nonzero(labelled)),
         analysed=int(np.count_nonzero(scored & labelled)),
-        errors=results.errors(session, run_id) if unreadable else {},
-        trained_on=results.count_digests(session, run_id, _digests(checkpoint, "images")),
+        errors=results.errors(session, run.id) if unreadable else {},
+        trained_on=results.count_digests(session, run.id, _digests(checkpoint, "images")),
     )
 
 
-def _chosen_on(last: thresholds.Chosen) -> ChosenOn:
+def chosen_threshold(session: Session, run: Run) -> ChosenOn | None:
+    """The threshold that was chosen last for the run's checkpoint, if any was."""
+    last = thresholds.chosen_last(session, run.checkpoint_id)
+    if last is None:
+        return None
     date = datetime.fromtimestamp(last.created_at, UTC).strftime("%Y-%m-%d")
     return ChosenOn(last.value, last.how, last.run_id, last.source, date)
 
 
 def _seen(
-    session: Session,
-    run: Run,
-    checkpoint: Checkpoint,
-    chosen: thresholds.Chosen | None,
-    scored: int,
+    session: Session, run: Run, checkpoint: Checkpoint, chosen: ChosenOn | None, scored: int
 ) -> int:
     if chosen is None:
         return results.count_digests(session, run.id, _digests(checkpoint, "valid_images"))
     # Another run of the same source has the same images; what comes down a pipe has no name.
-    if chosen.run_id == run.id or (chosen.source == run.source != "-"):
+    if chosen.run == run.id or (chosen.source == run.source != "-"):
         return scored
-    return results.count_shared(session, run.id, chosen.run_id)
+    return results.count_shared(session, run.id, chosen.run)
 
 
 def _facts(checkpoint: Checkpoint) -> CheckpointFacts:
