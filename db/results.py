@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from db.clock import Now
@@ -101,23 +101,38 @@ def stream_labelled(session: Session, run_id: int) -> Iterator[tuple[str, int]]:
 
 def count_digests(session: Session, run_id: int, digests: Sequence[str]) -> int:
     """How many scored images of the run have bytes of one of these SHA-256 digests."""
-    found = 0
-    for start in range(0, len(digests), _DIGESTS_PER_QUERY):
-        some = digests[start : start + _DIGESTS_PER_QUERY]
-        found += (
-            session.scalar(
-                select(func.count())
-                .select_from(Prediction)
-                .join(Image, Image.id == Prediction.image_id)
-                .where(
-                    Image.run_id == run_id,
-                    Prediction.score.is_not(None),
-                    Prediction.image_digest.in_(some),
-                )
-            )
-            or 0
+    starts = range(0, len(digests), _DIGESTS_PER_QUERY)
+    some = (digests[start : start + _DIGESTS_PER_QUERY] for start in starts)
+    return sum(_count_of(session, run_id, one) for one in some)
+
+
+def count_shared(session: Session, run_id: int, other_id: int) -> int:
+    """How many scored images of the run have the bytes of a scored, labelled one of the other."""
+    others = (
+        select(Prediction.image_digest)
+        .join(Image, Image.id == Prediction.image_id)
+        .where(
+            Image.run_id == other_id,
+            Image.label.is_not(None),
+            Prediction.score.is_not(None),
+            Prediction.image_digest.is_not(None),
         )
-    return found
+    )
+    return _count_of(session, run_id, others)
+
+
+def _count_of(session: Session, run_id: int, digests: Sequence[str] | Select[str | None]) -> int:
+    counted = (
+        select(func.count())
+        .select_from(Prediction)
+        .join(Image, Image.id == Prediction.image_id)
+        .where(
+            Image.run_id == run_id,
+            Prediction.score.is_not(None),
+            Prediction.image_digest.in_(digests),
+        )
+    )
+    return session.scalar(counted) or 0
 
 
 def sample_scored(session: Session, run_id: int, number: int, seed: int) -> list[ScoredImage]:

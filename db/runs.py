@@ -10,6 +10,9 @@ from db.errors import DatabaseError, NoSuchRunError
 from db.precisions import PRECISIONS
 from db.tables import Batch, Checkpoint, Run
 
+# Of the largest run number; SQLite takes no whole number of more than 18 whatever they are.
+_DIGITS = 10
+
 
 class Needs(NamedTuple):
     """What a run asks of a worker; the same for all of its batches."""
@@ -99,7 +102,7 @@ def get_run(session: Session, run: str | None = None) -> Run:
         if newest is None:
             raise NoSuchRunError("there is no run yet: start one with `producer enqueue SOURCE`")
         return newest
-    if run.isdecimal():  # no name is a number
+    if run.isdecimal() and len(run) <= _DIGITS:  # no name is a number
         return run_by_number(session, int(run))
     found = named_run(session, run)
     if found is None:

@@ -34,13 +34,17 @@ class Backbone(BaseModel):
 
 
 class Data(BaseModel):
-    """The images of training and validation; `images` are the SHA-256 digests of the former."""
+    """The images of training and validation, with their SHA-256 digests.
+
+    `images` are those of training; cards of the first release have no `valid_images`.
+    """
 
     train: str
     valid: str
     train_counts: dict[str, int]
     valid_counts: dict[str, int]
     images: list[str]
+    valid_images: list[str] = []
     synthetic: bool = False
 
 

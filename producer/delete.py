@@ -6,6 +6,7 @@ from db.deleting import close_run, delete_images, delete_run, thresholds_of
 from db.results import progress
 from db.runs import get_run
 from db.session import Database, open_database
+from producer.errors import INTERRUPTED
 
 
 def delete(run: str, *, sure: bool) -> None:
@@ -37,4 +38,4 @@ def _delete(database: Database, run_id: int) -> None:
                     return
     except KeyboardInterrupt:
         click.echo(f"\nhalf of run {run_id} is left: `producer delete {run_id}` goes on", err=True)
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None

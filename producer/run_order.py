@@ -8,24 +8,28 @@ import click
 from db.results import Progress, progress
 from db.runs import drop_checkpoint_if_unused, keep_features, newest_checkpoint, put_together
 from db.session import Database, open_database
+from db.thresholds import chosen_last
 from model.count_line import end_count, tell_count
 from model.errors import SourceError
 from model.sources import Listed
 from producer.enqueue import Listing, list_into_runs, publish_owed
+from producer.errors import INTERRUPTED
 from producer.orders import Order, choose_checkpoints, find_or_make_run
 from producer.watch import wait_for_run
 from worker import tracing
 
-INTERRUPTED = 130  # exit code, as the shell gives it after Ctrl-C
-
 
 class Made(NamedTuple):
-    """A run of an order, and what was entered for it; `is_new` is about the checkpoint."""
+    """A run of an order, and what was entered for it; `is_new` is about the checkpoint.
+
+    `has_threshold` where a report of it needs none given.
+    """
 
     run_id: int
     checkpoint_id: int
     digest: str
     is_new: bool
+    has_threshold: bool
 
 
 def run_order(order: Order, rows: Iterator[Listed], *, wait: bool) -> None:
@@ -70,7 +74,8 @@ def _make_runs(database: Database, order: Order) -> list[Made]:
         for checkpoint in choose_checkpoints(session, order.checkpoints):
             run = find_or_make_run(session, order, checkpoint)
             is_new = newest is None or checkpoint.id > newest.id
-            made.append(Made(run.id, checkpoint.id, checkpoint.digest, is_new))
+            chosen = checkpoint.card.get("threshold") or chosen_last(session, checkpoint.id)
+            made.append(Made(run.id, checkpoint.id, checkpoint.digest, is_new, bool(chosen)))
     return made
 
 
@@ -139,4 +144,5 @@ def _wait(database: Database, run_id: int) -> Progress:
 def _next(made: list[Made], *, pending: bool) -> str:
     if pending:
         return "next: celery -A worker worker --drain"
-    return "\n".join(f"next: report --run {one.run_id} --threshold 0.23" for one in made)
+    given = [(one.run_id, "" if one.has_threshold else " --threshold 0.23") for one in made]
+    return "\n".join(f"next: report --run {run_id}{option}" for run_id, option in given)

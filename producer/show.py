@@ -7,6 +7,7 @@ from rich.live import Live
 
 from db.runs import get_run
 from db.session import Database, open_database
+from producer.errors import INTERRUPTED
 from producer.status import Status, read_status
 from producer.status_view import as_json, as_json_list, as_list, as_tables, make_console
 
@@ -18,7 +19,11 @@ def show_status(run: str | None, layout: str, *, watch: bool) -> None:
     """Print the status of one run or of all; live with `watch`, until nothing is pending."""
     database = open_database(must_exist=True)
     if watch:
-        _watch(database, run)
+        try:
+            _watch(database, run)
+        except KeyboardInterrupt:
+            click.echo("\nruns go on without this terminal", err=True)
+            raise SystemExit(INTERRUPTED) from None
         return
     status = _read(database, run)
     if layout == "json":

@@ -1,11 +1,11 @@
 """A status as tables for a terminal, or as JSON."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +14,8 @@ from producer.status import RunStatus, Status
 
 # Wide enough that no file name is folded in a log.
 PLAIN_WIDTH = 140
+# Below that the checkpoint and the date of a status give way; `producer runs` has them.
+_NARROW = 100
 NO_RUN = "no run yet: start one with `producer enqueue SOURCE`"
 
 
@@ -27,7 +29,7 @@ def as_tables(status: Status, *, details: bool) -> RenderableType:
     """Runs, what keeps them, and workers; with `details` the errors of each run as well."""
     if not status.runs:
         return Text(NO_RUN)
-    parts: list[RenderableType] = [_runs(status.runs)]
+    parts: list[RenderableType] = [_Runs(status.runs)]
     for run in status.runs:
         if details:
             parts += [Text(f"  {count} {code}") for code, count in run.errors.items()]
@@ -76,17 +78,26 @@ def _run_json(run: RunStatus) -> dict[str, Any]:
     return {**fields, **counts, "seconds_left": run.seconds_left}
 
 
-def _runs(runs: Iterable[RunStatus]) -> Table:
-    table = _table("run", "source", "checkpoint", "begun")
+class _Runs:
+    """The table of runs, as wide as it may be."""
+
+    def __init__(self, runs: Sequence[RunStatus]) -> None:
+        self._runs = runs
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        yield _runs(self._runs, narrow=options.max_width < _NARROW)
+
+
+def _runs(runs: Iterable[RunStatus], *, narrow: bool) -> Table:
+    table = _table("run", "source", *([] if narrow else ["checkpoint", "begun"]))
     for heading in ("images", "scored", "unreadable", "pending", "images/s", "left"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     for run in runs:
         pending = run.counts.pending
         table.add_row(
             Text(f"{run.run} {run.name or ''}".rstrip()),
             Text(run.source),
-            run.checkpoint[:12],
-            _when(run.begun),
+            *([] if narrow else [run.checkpoint[:12], _when(run.begun)]),
             *map(str, run.counts),
             f"{run.images_per_second:.1f}" if pending and run.images_per_second else "",
             _duration(run.seconds_left),
@@ -108,7 +119,10 @@ def _workers(workers: Iterable[WorkerState]) -> Table:
 
 
 def _table(*headings: str) -> Table:
-    return Table(*headings, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
 
 
 def _state(run: RunStatus) -> str:

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from db.results import Progress as Counts
 from db.results import pace, progress
+from db.runs import run_by_number
 from db.session import Database
 
 POLL_SECONDS = 0.5
@@ -18,7 +19,11 @@ SILENCE_SECONDS = 30.0
 
 
 def wait_for_run(database: Database, run_id: int) -> Counts:
-    """Show progress until every image of the run has its outcome; a bar, or plain lines."""
+    """Show progress until every image of the run has its outcome; a bar, or plain lines.
+
+    Raises:
+        NoSuchRunError: the run was deleted meanwhile.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
         return _poll(database, run_id, _PlainLines())
@@ -46,6 +51,8 @@ def _poll(database: Database, run_id: int, show: Callable[[Counts, float, str], 
         began = time.monotonic()
         with database.read() as session:
             counts, recent = progress(session, run_id), pace(session, run_id)
+            if not counts.listed:
+                run_by_number(session, run_id)  # it may have been deleted meanwhile
         if counts.pending != pending:
             pending, changed = counts.pending, began
         silent = began - changed > SILENCE_SECONDS

@@ -37,7 +37,7 @@ def build(
     Raises:
         click.UsageError: there is neither.
     """
-    chosen = choose(threshold, stored.card, stored.chosen)
+    chosen = choose(threshold, stored.card, stored.chosen, stored.seen)
     from report.contents import Report
     from report.metrics import measure
     from report.subgroups import by_subgroup

@@ -6,7 +6,7 @@ from typing import Any
 
 from report.metrics import Figures
 from report.subgroups import Subgroup
-from report.threshold import ChosenOn, Threshold
+from report.threshold import Threshold
 
 SYNTHETIC = "synthetic images: these figures say nothing about patients"
 
@@ -90,11 +90,13 @@ def trained_on(flow: Flow) -> str:
     )
 
 
-def optimistic(chosen: ChosenOn) -> str:
-    """What a reader must know of a threshold that these very images chose."""
+def optimistic(threshold: Threshold, scored: int) -> str:
+    """What a reader must know of a threshold that these very images, or some of them, chose."""
+    chosen, seen = threshold.chosen_on, threshold.seen
+    which = "these images" if seen >= scored else f"{seen} of the {scored} scored images"
+    where = "in training" if chosen is None else f"run {chosen.run}"
     return (
-        f"warning: the threshold was chosen on these images (run {chosen.run}): the figures at it "
-        "are optimistic"
+        f"warning: the threshold was chosen on {which} ({where}): the figures at it are optimistic"
     )
 
 

@@ -79,7 +79,8 @@ def threshold_dict(threshold: Threshold) -> dict[str, Any]:
         shown["how"] = threshold.how
     if (chosen := threshold.chosen_on) is not None:
         shown["chosen_on"] = {"run": chosen.run, "source": chosen.source, "date": chosen.date}
-        shown["same_images"] = chosen.same_images
+    if threshold.chosen_on is not None or threshold.seen:
+        shown["same_images"] = threshold.seen > 0
     return shown
 
 

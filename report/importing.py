@@ -220,9 +220,14 @@ def _provenance(scores: CsvFile, column: str, truth: CsvFile) -> ImportedScores:
             "truth_sha256": truth.digest,
         }
     }
-    return ImportedScores(_digest(scores.digest, column), str(scores.path.absolute()), card)
+    digest = _digest(scores.digest, column, truth.digest)
+    return ImportedScores(digest, str(scores.path.absolute()), card)
 
 
-def _digest(content: str, column: str) -> str:
-    """What the scores are known by: two columns of one file may be two models."""
-    return hashlib.sha256(f"{content} {column}".encode()).hexdigest()
+def _digest(content: str, column: str, truth: str) -> str:
+    """What the scores are known by: two columns of one file may be two models.
+
+    With another truth they are others too, or the later import would give its truth to the earlier
+    run's report, and a threshold chosen on the one would pass for prespecified on the other.
+    """
+    return hashlib.sha256(f"{content} {column} {truth}".encode()).hexdigest()

@@ -21,6 +21,8 @@ def lr_positive(table: Confusion, nothing: str, confidence: float = 0.95) -> Fig
     """Sensitivity / (1 - specificity): how much a positive answer raises the odds."""
     if (absent := _absent(table, nothing)) is not None:
         return Figure(None, absent)
+    if table.positive == 0:
+        return Figure(None, "no image is positive: it is 0/0")
     if table.fp == 0:
         return Figure(None, "no false positives: it is without bound")
     return _ratio((table.tp, table.malignant), (table.fp, table.benign), confidence)
@@ -30,6 +32,8 @@ def lr_negative(table: Confusion, nothing: str, confidence: float = 0.95) -> Fig
     """(1 - sensitivity) / specificity: how much a negative answer lowers the odds."""
     if (absent := _absent(table, nothing)) is not None:
         return Figure(None, absent)
+    if table.negative == 0:
+        return Figure(None, "no image is negative: it is 0/0")
     if table.tn == 0:
         return Figure(None, "no true negatives: it is without bound")
     return _ratio((table.fn, table.malignant), (table.tn, table.benign), confidence)

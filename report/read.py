@@ -30,7 +30,8 @@ from report.threshold import ChosenOn
 class Stored(NamedTuple):
     """A finished run; `labels` and `scores` are `[analysed]`; `groups` by attribute asked for.
 
-    `chosen` is the threshold chosen last for its checkpoint.
+    `chosen` is the threshold chosen last for its checkpoint; `seen` are the scored images that it,
+    or without it the model card's, was chosen on.
     """
 
     run: RunFacts
@@ -41,6 +42,7 @@ class Stored(NamedTuple):
     scores: Floats
     groups: tuple[Groups, ...] = ()
     chosen: ChosenOn | None = None
+    seen: int = 0
 
 
 class UnfinishedRunError(Exception):
@@ -64,16 +66,19 @@ def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> St
     checkpoint = runs.checkpoint_of(session, run)
     listed = columns.columns(session, run.id)
     _require_finished(session, run, listed)
+    flow = _flow(session, run, listed, checkpoint)
+    chosen = chosen_threshold(session, run)
     analysed = (listed.outcomes == SCORED) & (listed.labels >= 0)
     return Stored(
         RunFacts(run.id, run.name, run.source, run.precision),
         _facts(checkpoint),
         checkpoint.card,
-        _flow(session, run, listed, checkpoint),
+        flow,
         listed.labels[analysed],
         listed.scores[analysed],
         read_groups(session, run.id, by),
-        chosen_threshold(session, run),
+        chosen,
+        _seen(session, run, checkpoint, chosen, flow.scored),
     )
 
 
@@ -87,7 +92,7 @@ def _flow(session: Session, run: Run, listed: Columns, checkpoint: Checkpoint) -
         labelled=int(np.count_nonzero(labelled)),
         analysed=int(np.count_nonzero(scored & labelled)),
         errors=results.errors(session, run.id) if unreadable else {},
-        trained_on=results.count_digests(session, run.id, _trained_on(checkpoint)),
+        trained_on=results.count_digests(session, run.id, _digests(checkpoint, "images")),
         labels=_labels(session, run, listed, checkpoint),
     )
 
@@ -106,10 +111,19 @@ def chosen_threshold(session: Session, run: Run) -> ChosenOn | None:
     last = thresholds.chosen_last(session, run.checkpoint_id)
     if last is None:
         return None
-    # Another run of the same source has the same images; what comes down a pipe has no name.
-    same_images = last.run_id == run.id or (last.source == run.source != "-")
     date = datetime.fromtimestamp(last.created_at, UTC).strftime("%Y-%m-%d")
-    return ChosenOn(last.value, last.how, last.run_id, last.source, date, same_images)
+    return ChosenOn(last.value, last.how, last.run_id, last.source, date)
+
+
+def _seen(
+    session: Session, run: Run, checkpoint: Checkpoint, chosen: ChosenOn | None, scored: int
+) -> int:
+    if chosen is None:
+        return results.count_digests(session, run.id, _digests(checkpoint, "valid_images"))
+    # Another run of the same source has the same images; what comes down a pipe has no name.
+    if chosen.run == run.id or (chosen.source == run.source != "-"):
+        return scored
+    return results.count_shared(session, run.id, chosen.run)
 
 
 def _facts(checkpoint: Checkpoint) -> CheckpointFacts:
@@ -118,9 +132,9 @@ def _facts(checkpoint: Checkpoint) -> CheckpointFacts:
     return CheckpointFacts(name, checkpoint.digest, is_synthetic(card), imported_from(card))
 
 
-def _trained_on(checkpoint: Checkpoint) -> list[str]:
+def _digests(checkpoint: Checkpoint, which: str) -> list[str]:
     data = checkpoint.card.get("data")
-    digests = data.get("images") if isinstance(data, Mapping) else None
+    digests = data.get(which) if isinstance(data, Mapping) else None
     return [str(digest) for digest in digests] if isinstance(digests, list) else []
 
 

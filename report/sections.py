@@ -64,11 +64,11 @@ def warnings(report: Report) -> list[str]:
 
 def warnings_of(checkpoint: CheckpointFacts, flow: Flow, threshold: Threshold) -> list[str]:
     """The same, for a run of which nothing was measured yet."""
-    facts, chosen = checkpoint.imported, threshold.chosen_on
+    facts = checkpoint.imported
     said = [] if facts is None else [imported(facts)]
     said += [SYNTHETIC] if checkpoint.synthetic else []
     said += [trained_on(flow)] if flow.trained_on else []
-    return said + ([optimistic(chosen)] if chosen is not None and chosen.same_images else [])
+    return said + ([optimistic(threshold, flow.scored)] if threshold.seen else [])
 
 
 def threshold_line(threshold: Threshold) -> str:
@@ -81,7 +81,7 @@ def origin(threshold: Threshold) -> str:
     chosen = threshold.chosen_on
     if chosen is not None:
         why = f"chosen on run {chosen.run} of {chosen.source} on {chosen.date}, {chosen.how}"
-    elif threshold.kind == "exploratory":
+    elif threshold.kind == "exploratory" and not threshold.seen:
         why = "given on the command line, so it may have been chosen on these images"
     else:
         why = f"from the model card{f', {threshold.how}' if threshold.how else ''}"
@@ -239,7 +239,8 @@ def _subgroup(one: Subgroup) -> tuple[str, ...]:
     counts = ("unknown" if one.value is None else one.value, str(table.total), str(table.malignant))
     if one.suppressed is not None:
         return (*counts, f"kept back ({one.suppressed})", "", "")
-    return (*counts, short(one.sensitivity), short(one.specificity), short(one.roc_auc))
+    auc = _and(short(one.roc_auc), _why_no_interval(one.roc_auc))
+    return (*counts, short(one.sensitivity), short(one.specificity), auc)
 
 
 def _exact(figure: Proportion) -> str:

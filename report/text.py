@@ -94,6 +94,9 @@ def _table(section: Section, rules: box.Box | None, width: int | None = None) ->
             Text(heading),
             justify="right" if at in section.numeric else "left",
             min_width=width if at == 0 else None,
+            # In a narrow terminal the others wrap: rich would cut what the least width pushes out.
+            no_wrap=at == 0 and width is not None,
+            overflow="fold",
         )
     for row in section.rows:
         table.add_row(*map(Text, row))

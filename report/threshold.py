@@ -13,7 +13,7 @@ Kind = Literal["prespecified", "exploratory"]
 class ChosenOn:
     """A threshold that `report choose-threshold` chose on a run of the same checkpoint.
 
-    `same_images` where it is applied to the images it was chosen on; `date` as 2026-11-24, in UTC.
+    `date` as 2026-11-24, in UTC.
     """
 
     value: float
@@ -21,17 +21,20 @@ class ChosenOn:
     run: int
     source: str
     date: str
-    same_images: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """An image is positive when its score >= `value`; the kind is asked for by STARD 2015, 12a."""
+    """An image is positive when its score >= `value`; the kind is asked for by STARD 2015, 12a.
+
+    `seen` are the scored images that it was chosen on itself; 0 for one that was given.
+    """
 
     value: float
     kind: Kind
     how: str | None = None  # how one that was not given was chosen, in the words of who chose it
     chosen_on: ChosenOn | None = None
+    seen: int = 0
 
 
 class ThresholdType(click.ParamType[float]):
@@ -61,22 +64,30 @@ class FractionType(click.ParamType[float]):
         number = in_range(value)
         if number is None or number in (0, 1):
             self.fail(f"{value} is not a number between 0 and 1, such as 0.95", param, ctx)
+        if (1 + number) / 2 == 1:  # rounded; an interval of that confidence has no ends
+            self.fail(f"{value} is too near to 1", param, ctx)
         return number
 
 
 def choose(
-    given: float | None, card: Mapping[str, Any], chosen: ChosenOn | None = None
+    given: float | None, card: Mapping[str, Any], chosen: ChosenOn | None = None, seen: int = 0
 ) -> Threshold:
     """The threshold of the command line, else the one `chosen` on a run, else the model card's.
+
+    Args:
+        given: that of the command line.
+        card: of the checkpoint.
+        chosen: the one chosen last.
+        seen: scored images that `chosen`, or without it the card's, was chosen on.
 
     Raises:
         click.UsageError: there is neither, or the card's is not a number in [0, 1].
     """
     if given is not None:
         return Threshold(given, "exploratory")
+    kind: Kind = "exploratory" if seen else "prespecified"
     if chosen is not None:
-        kind: Kind = "exploratory" if chosen.same_images else "prespecified"
-        return Threshold(chosen.value, kind, chosen.how, chosen)
+        return Threshold(chosen.value, kind, chosen.how, chosen, seen)
     stored = card.get("threshold")
     if not stored:
         raise click.UsageError(
@@ -88,7 +99,7 @@ def choose(
             f"the checkpoint's model card holds {stored} as threshold, not a number between "
             "0 and 1: give one, such as --threshold 0.23"
         )
-    return Threshold(value, "prespecified", stored.get("how"))
+    return Threshold(value, kind, stored.get("how"), seen=seen)
 
 
 def in_range(value: object) -> float | None:

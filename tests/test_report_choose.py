@@ -4,6 +4,7 @@ import json
 import math
 from datetime import UTC, datetime
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from processes import Ledger
 from sklearn.metrics import roc_curve
-from stored import Stored, one_line, report, rows, store_run, succeed
+from stored import Stored, bytes_of, one_line, report, rows, store_run, succeed
 
 from report.choosing import ChoiceError, Criterion, choose_by, cuts_of
 from report.operating_point import threshold_for_sensitivity
@@ -207,6 +208,45 @@ def test_on_the_images_it_was_chosen_on_it_is_optimistic(url: str, again: bool) 
     assert (got["kind"], got["same_images"]) == ("exploratory", True)
 
 
+@pytest.mark.parametrize(("numbers", "shared"), [((1, 2, 90), 2), ((90, 91, 92), 0)])
+def test_the_same_bytes_under_other_names_are_noticed(
+    url: str, numbers: tuple[int, ...], shared: int
+) -> None:
+    """A manifest of the folder, a copy of it: another source with the images it was chosen on."""
+    chosen_on = [
+        Stored(f"valid/{at}.jpg", at % 2, 0.2 * at, digest=bytes_of(at)) for at in range(4)
+    ]
+    unlabelled = Stored("valid/90.jpg", None, 0.5, digest=bytes_of(90))
+    store_run(url, [*chosen_on, unlabelled], source="data/valid")
+    others = [Stored(f"{at}.jpg", at % 2, 0.5, digest=bytes_of(at)) for at in numbers]
+    store_run(url, others, source="copy.csv")
+    succeed("choose-threshold", "1", "--youden")
+    got = json.loads(succeed("--run", "2", "--format", "json"))["threshold"]
+    kind = "exploratory" if shared else "prespecified"
+    assert (got["kind"], got["same_images"]) == (kind, shared > 0)
+    said = succeed("--run", "2")
+    assert f", {kind}: chosen on run 1 of data/valid" in said
+    warning = "warning: the threshold was chosen on 2 of the 3 scored images (run 1): the figures"
+    assert (warning in said) == (shared > 0)
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_the_cards_threshold_on_the_images_it_was_chosen_on(url: str, seen: bool) -> None:
+    card = {
+        "threshold": {"value": 0.4, "how": "in training"},
+        "data": {"valid_images": [bytes_of(0), bytes_of(1)] if seen else [bytes_of(9)]},
+    }
+    images = [Stored(f"{at}.jpg", at % 2, 0.5, digest=bytes_of(at)) for at in range(2)]
+    store_run(url, images, card=card)
+    said, got = succeed(), json.loads(succeed("--format", "json"))["threshold"]
+    kind = "exploratory" if seen else "prespecified"
+    assert f"threshold 0.4, {kind}: from the model card, in training" in said
+    assert (got["kind"], got.get("same_images")) == (kind, seen or None)
+    warning = "warning: the threshold was chosen on these images (in training): the figures at it"
+    assert (warning in said) == seen
+    assert "warning" not in succeed("--threshold", "0.5")
+
+
 def test_the_one_chosen_last_counts(url: str) -> None:
     store_run(url, rows(LABELS, SCORES), source="data/valid")
     store_run(url, rows(LABELS, SCORES))
@@ -252,3 +292,24 @@ def test_what_cannot_be_asked(url: str, options: tuple[str, ...], said: str) -> 
     done = report("choose-threshold", "1", *options)
     assert (done.exit_code, done.stdout) == (2, "")
     assert said in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.usefixtures("url")
+def test_one_file_of_scores_with_two_truths_stays_two(tmp_path: Path) -> None:
+    """The same images both times: what was chosen with one truth is not prespecified for it."""
+    scores = tmp_path / "scores.csv"
+    scores.write_text("id,score\na,0.9\nb,0.6\nc,0.4\nd,0.1\n")
+    for name, labels in (("one", "1100"), ("two", "1010")):
+        truth = tmp_path / f"{name}.csv"
+        rows_of = zip("abcd", labels, strict=True)
+        truth.write_text("id,label\n" + "".join(f"{i},{label}\n" for i, label in rows_of))
+        succeed("import-scores", str(scores), "--truth", str(truth), "--name", name)
+    for name in ("one", "two"):
+        options = ("--run", name, "--threshold", "0.5", "--format", "json")
+        got = json.loads(succeed(*options))["checkpoint"]["imported"]
+        assert got["truth"] == f"{name}.csv"
+    succeed("choose-threshold", "one", "--youden")
+    assert "threshold 0.5, exploratory" in succeed("--run", "one")
+    refused = report("--run", "two")
+    assert refused.exit_code == 2
+    assert "give one, such as --threshold" in refused.stderr

@@ -364,6 +364,14 @@ def test_a_missing_run(url: str) -> None:
     assert "there is no run 99" in done.stderr
 
 
+def test_a_number_that_no_database_takes(url: str) -> None:
+    store(url, SOME)
+    for number in ("9" * 11, "9" * 24, "9" * 5000):
+        done = report("--threshold", "0.5", "--run", number)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert f"there is no run {number}" in done.stderr
+
+
 def test_a_database_without_runs(url: str) -> None:
     open_database(url).close()
     done = report("--threshold", "0.5")

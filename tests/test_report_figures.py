@@ -28,6 +28,7 @@ from report.confusion import Confusion
 from report.figure import Figure
 from report.likelihood import at_prevalence, lr_negative, lr_positive
 from report.metrics import Figures, measure
+from report.sections import subgroup_sections
 from report.subgroups import Groups, by_subgroup
 from report.usefulness import decision_curve, net_benefit
 
@@ -297,3 +298,19 @@ def test_numbers_are_ordered_by_size() -> None:
     labels, scores = arrays([(1, 0.5)] * 4)
     groups = Groups("age", ("100", None, "9", "20"), np.arange(4), labels, scores)
     assert [one.value for one in by_subgroup([groups], 0.5)] == ["9", "20", "100", None]
+
+
+def test_a_likelihood_ratio_of_nothing_over_nothing_is_not_without_bound() -> None:
+    nobody = Confusion(tp=0, fp=0, tn=5, fn=3)
+    assert lr_positive(nobody, "nothing").reason == "no image is positive: it is 0/0"
+    everybody = Confusion(tp=3, fp=5, tn=0, fn=0)
+    assert lr_negative(everybody, "nothing").reason == "no image is negative: it is 0/0"
+
+
+def test_a_subgroups_table_says_why_an_area_has_no_interval() -> None:
+    labels = np.array([0, 1] * 10, np.int8)
+    group = Groups("site", ("arm",), np.zeros(20, np.int64), labels, np.full(20, 0.5))
+    (table,) = subgroup_sections(by_subgroup([group], 0.5), 0.95)
+    assert (
+        table.rows[0][-1] == "0.500; no interval: all scores are equal: the estimated variance is 0"
+    )

@@ -122,6 +122,13 @@ def test_what_is_not_between_0_and_1_is_refused(url: str, option: str, value: st
 
 
 @pytest.mark.usefixtures("stored")
+def test_a_confidence_that_rounds_to_1_is_refused() -> None:
+    done = report("--threshold", "0.5", "--confidence", "0.9999999999999999")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "0.9999999999999999 is too near to 1" in done.stderr
+
+
+@pytest.mark.usefixtures("stored")
 def test_another_confidence() -> None:
     usual, wide = (
         json.loads(shown("--confidence", level, "--format", "json")) for level in ("0.95", "0.99")

@@ -85,7 +85,7 @@ def test_synthetic_images_are_called_so_in_the_pictures() -> None:
     assert draw_confusion(a_report()).get_supxlabel() == ""
 
 
-@pytest.mark.parametrize("columns", ["100", "200"])
+@pytest.mark.parametrize("columns", ["80", "100", "200"])
 def test_a_terminal_shows_the_same_words_as_a_file(
     monkeypatch: pytest.MonkeyPatch, columns: str
 ) -> None:

@@ -1,12 +1,15 @@
 """`producer status`, `runs` and `delete`: real commands on a real ledger."""
 
+import io
 import json
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from processes import Site, Trained, fresh_site
+from rich.console import Console
 from sqlalchemy import text, update
 
 from db.clock import Now
@@ -20,6 +23,8 @@ from db.runs import Needs, add_checkpoint
 from db.session import Database
 from db.status import Work, work_on, workers
 from db.tables import Batch, Run
+from producer.status import RunStatus, Status
+from producer.status_view import as_list, as_tables
 from producer.stuck import Circumstances, reasons
 from worker.batches import BatchScoring
 from worker.scored import KnownDigests, RunScores, Scored
@@ -157,6 +162,21 @@ def test_an_idle_run_says_that_no_worker_is_there(site: Site) -> None:
     assert "150" in done.stdout
 
 
+def test_a_narrow_terminal_cuts_nothing_off() -> None:
+    source = "data/photographs/2026/november"
+    counts = Progress(1_000_000, 900_000, 10_000, 90_000)
+    run = RunStatus(12, "first", source, "ab" * 32, "float32", 0.0, counts, {}, 20.0, [])
+    status = Status([run], [])
+    for width in (60, 80):
+        console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system=None)
+        with console.capture() as capture:
+            console.print(as_tables(status, details=False))
+            console.print(as_list(status.runs))
+        assert "…" not in capture.get()
+    for word in ("12 first", "unreadable", "1000000", "1 h 15 min"):
+        assert word in capture.get()
+
+
 def test_json_has_counts_and_reasons(site: Site) -> None:
     status = json.loads(site.succeed("producer", "status", "--format", "json").stdout)
     (run,) = status["runs"]
@@ -194,6 +214,28 @@ def test_watching_goes_on_until_all_is_scored(site: Site) -> None:
     assert (run["scored"], run["pending"], run["stuck"]) == (150, 0, [])
     (worker,) = state["workers"]
     assert worker["finished"].startswith("run 1 batch ")
+
+
+def test_what_to_type_next_names_a_threshold_only_where_none_is_kept(site: Site) -> None:
+    said = site.succeed("producer", "enqueue", "data/test").stdout
+    assert said.splitlines()[-1] == "next: report --run 1 --threshold 0.23"
+    site.succeed("report", "choose-threshold", "1", "--youden")
+    said = site.succeed("producer", "enqueue", "data/test").stdout
+    assert said.splitlines()[-1] == "next: report --run 1"
+
+
+def test_ctrl_c_ends_the_watching_alone(site: Site) -> None:
+    number = site.succeed("producer", "enqueue", "data/test", "--new-run").stdout.split()[1][:-1]
+    with site.start("producer", "status", "--watch") as watching:
+        watching.await_output("0 of 150 images")
+        watching.send(signal.SIGINT)
+        assert watching.await_end() == 130
+        assert watching.output.splitlines()[-1] == "runs go on without this terminal"
+    with site.start("producer", "status", number, "--watch") as watching:
+        watching.await_output("0 of 150 images")
+        site.succeed("producer", "delete", number, "--yes")
+        assert watching.await_end() == 1
+        assert f"Error: there is no run {number}" in watching.output
 
 
 def test_deleting_asks_first(site: Site) -> None:

@@ -396,6 +396,12 @@ def test_evaluating_gives_the_figures_that_are_counted_by_hand(
     assert "left out test/nevus/broken.jpg: " in result.stderr
 
 
+def test_the_cards_threshold_on_the_validation_images_is_not_prespecified(rated: Rated) -> None:
+    said = good(call("evaluate", str(rated.checkpoint), "valid"))
+    assert f"threshold {rated.value}, exploratory: from the model card" in said
+    assert "warning: the threshold was chosen on these images (in training)" in said
+
+
 def test_evaluating_without_a_threshold(here: Path, train: Train) -> None:
     good(train())
     result = call("evaluate", str(only(here)), "valid")

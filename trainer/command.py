@@ -140,6 +140,7 @@ def _data(
         train_counts=counts_of(train_rows.labels.tolist()),
         valid_counts=counts_of(valid_rows.labels.tolist()),
         images=sorted(set(train_rows.digests)),
+        valid_images=sorted(set(valid_rows.digests)),
         synthetic=_is_synthetic(root, train),
     )
 

@@ -11,6 +11,7 @@ from sklearn.metrics import log_loss
 from db.precisions import PRECISIONS
 from model.preprocess import Decoder
 from model.sources import list_source
+from report.contents import optimistic
 from report.metrics import measure
 from report.text import render_figures
 from report.threshold import choose
@@ -29,20 +30,27 @@ def evaluate_checkpoint(
     """The report's figures, and the loss, of a checkpoint on the labelled images of a source."""
     scorer = Scorer(checkpoint, PRECISIONS[0], Backbones())
     decoder = Decoder(scorer.card.decode)
-    threshold = choose(given_threshold, scorer.card.as_json())
+    card = scorer.card.as_json()
+    choose(given_threshold, card)  # before the work, should there be none
     listed = [row for row in list_source(source, root, labels) if row.label is not None]
     truth: list[int] = []
     scores: list[float] = []
+    digests: list[str] = []
     for start in range(0, len(listed), _BATCH):
         rows = listed[start : start + _BATCH]
         batch = decoder.decode_files(root, [row.path for row in rows])
         for position, error in sorted(batch.errors.items()):
             click.echo(f"left out {rows[position].path}: {error.detail}", err=True)
         truth += [rows[position].label or 0 for position in batch.positions]
+        digests += [batch.digests[position] for position in batch.positions]
         scores += scorer.score_images(batch.images).tolist()
+    valid = set(scorer.card.data.valid_images) if scorer.card.data else set[str]()
+    threshold = choose(given_threshold, card, seen=sum(one in valid for one in digests))
     figures = measure(np.asarray(truth, np.int8), np.asarray(scores), threshold.value)
     loss = f"{log_loss(truth, scores, labels=[0, 1]):.3f}" if truth else "n/a (no labelled images)"
+    warning = f"{optimistic(threshold, len(truth))}\n" if threshold.seen else ""
+    shown = render_figures(threshold, figures, terminal=sys.stdout.isatty())
     return (
         f"{checkpoint.name} on {source}: {len(truth)} labelled images\n"
-        f"loss {loss}\n\n{render_figures(threshold, figures, terminal=sys.stdout.isatty())}"
+        f"loss {loss}\n\n{warning}{shown}"
     )

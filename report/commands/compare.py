@@ -89,7 +89,7 @@ def _read(run_a: str, run_b: str) -> tuple[tuple[Stored, Stored], Pairs]:
 
 def _threshold(stored: Stored, given: float | None, option: str) -> Threshold:
     try:
-        return choose(given, stored.card, stored.chosen)
+        return choose(given, stored.card, stored.chosen, stored.seen)
     except click.UsageError as error:
         said = error.message.replace("--threshold 0.23", f"{option} 0.23")
         raise click.UsageError(f"run {stored.run.number}: {said}") from None

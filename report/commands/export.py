@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from report.whole_file import whole_file
+
 if TYPE_CHECKING:
     from report.exporting import Chunks, Origin, Written
 
@@ -54,16 +56,11 @@ def _write(layout: str, output: Path | None, chunks: Chunks, origin: Origin) -> 
 
     if output is None:
         return write_file(layout, "-", chunks, origin)
-    # Whole or not at all: half a file looks like a whole one.
-    draft = output.with_name(f".{output.name}.part")
     try:
-        written = write_file(layout, str(draft), chunks, origin)
-        draft.replace(output)
+        with whole_file(output) as draft:
+            return write_file(layout, str(draft), chunks, origin)
     except OSError as error:
         raise click.ClickException(f"cannot write {output}: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)
-    return written
 
 
 def _tell(written: Written, output: Path | None) -> None:

@@ -9,6 +9,7 @@ import click
 
 from report.build import build, read_finished
 from report.options import measuring
+from report.whole_file import whole_file
 
 
 @click.command
@@ -60,11 +61,9 @@ def command(  # noqa: PLR0913, PLR0917 - a command has as many arguments as opti
 
 
 def _write(output: Path, html: str) -> None:
-    """Whole or not at all."""
-    draft = output.with_name(f".{output.name}.part")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(html, encoding="utf-8", newline="\n")
-        draft.replace(output)
+        with whole_file(output) as draft:
+            draft.write_text(html, encoding="utf-8", newline="\n")
     except OSError as error:
         raise click.ClickException(f"cannot write the page to {output}: {error}") from error
