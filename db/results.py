@@ -1,6 +1,6 @@
 """Reads of the report and of `producer status`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
@@ -87,16 +87,16 @@ def pace(session: Session, run_id: int, seconds: float = 60) -> Pace:
     return Pace(count, now - first if count else 0.0)
 
 
-def stream_labelled(session: Session, run_id: int) -> Iterator[tuple[str, int]]:
-    """Path and label of each image of the run that has a label, one by one."""
+def stream_labelled(session: Session, run_id: int) -> Generator[tuple[str, int], None, None]:
+    """Path and label of each image of the run that has a label, one by one; to be closed."""
     images: Any = Image.__table__  # past the ORM, which would double the time
-    rows = session.connection().execute(
+    with session.connection().execute(
         select(images.c.path, images.c.label).where(
             images.c.run_id == run_id, images.c.label.is_not(None)
         ),
         execution_options={"yield_per": _ROWS_AT_ONCE},
-    )
-    yield from rows
+    ) as rows:
+        yield from rows
 
 
 def count_digests(session: Session, run_id: int, digests: Sequence[str]) -> int:

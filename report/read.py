@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any, NamedTuple
@@ -102,8 +103,8 @@ def _labels(
 ) -> tuple[Labelled, ...]:
     if checkpoint.imported:  # its ids are no paths, and its labels all of one column of its source
         return ()
-    labelled = results.stream_labelled(session, run.id)
-    return label_origins(run.source, listed.labels, labelled)
+    with closing(results.stream_labelled(session, run.id)) as labelled:
+        return label_origins(run.source, listed.labels, labelled)
 
 
 def chosen_threshold(session: Session, run: Run) -> ChosenOn | None:
