@@ -23,7 +23,7 @@ def keep_freed_memory() -> None:
 
 
 def give_back_memory() -> None:
-    """Return to the system what was freed: after freezing InceptionV3 a gigabyte in small pieces."""
+    """Return what was freed to the system: after freezing InceptionV3 a gigabyte in pieces."""
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
