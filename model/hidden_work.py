@@ -18,11 +18,34 @@ _BLOCK = 200_000  # bytes: what fits a core's cache takes a sixth of the time
 # 0xFF and a byte that is no part of a scan's data: not a stuffed zero, not a restart.
 _MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")
 _NO_LENGTH = {0x01, 0xD8}
+# What stands in an orderly header beside the frame and the scan: tables, a comment, APP0 to APP15.
+_ORDERLY = {0xFFC4, 0xFFDB, 0xFFDD, 0xFFFE, *range(0xFFE0, 0xFFF0)}
+_SEQUENTIAL = {0xFFC0, 0xFFC1}  # frames that are not progressive, in Huffman's code
+_SEGMENT = struct.Struct(">HH")  # a marker, and the length of what follows it
 # Any bytes that are no marker and code a change of brightness by whatever table.
 _NOISE = bytes(at * at % 251 for at in range(2000))
 _CHUNK = struct.Struct(">I4s")
 _CHECKSUM = 4  # bytes after a chunk
 _TEXTS = (b"zTXt", b"iTXt")  # libpng unpacks them, wherever they stand
+
+
+def is_one_scan(jpeg: bytes) -> bool:
+    """Whether an orderly header says that the first scan of a JPEG is its whole picture.
+
+    libjpeg then goes over it once, and refuses a second scan where it finds one: nothing is to be
+    searched for in the data. False where the header leaves any doubt.
+    """
+    at, components = 2, 0
+    while at + _SEGMENT.size + 6 <= len(jpeg):
+        marker, length = _SEGMENT.unpack_from(jpeg, at)
+        if marker == 0xFF00 | _SCAN:
+            return jpeg[at + 4] == components > 0
+        if marker in _SEQUENTIAL and not components:
+            components = jpeg[at + 9]
+        elif marker not in _ORDERLY:
+            return False
+        at += 2 + max(length, 2)
+    return False
 
 
 def count_scans(jpeg: bytes, enough: int) -> int:

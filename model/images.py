@@ -20,7 +20,7 @@ from typing import NamedTuple
 from PIL import Image, UnidentifiedImageError
 
 from model.errors import ImageError
-from model.hidden_work import count_scans, packed_text
+from model.hidden_work import count_scans, is_one_scan, packed_text
 from model.limits import MAX_BYTES
 from model.names import spelled_back
 from model.settings import Root
@@ -105,7 +105,8 @@ def check_header(data: bytes) -> int:
     _check_size(width, height)
     if kind == "PNG" and packed_text(data) > MAX_TEXT:
         raise ImageError("unsupported", f"a PNG with more than {MAX_TEXT:,} bytes of text")
-    scans = count_scans(data, MAX_SCANS + 1) if kind == "JPEG" else 1
+    once = kind != "JPEG" or is_one_scan(data)
+    scans = 1 if once else count_scans(data, MAX_SCANS + 1)
     if scans > MAX_SCANS:
         raise ImageError("unsupported", f"a JPEG of more than {MAX_SCANS} scans")
     # RGB; where there are several scans every coefficient besides, in 16 bits.

@@ -13,6 +13,7 @@ from model.card import Decode
 from model.errors import ImageError
 from model.hidden_work import prolonged
 from model.images import ImageFile, check_header, read_images
+from model.memory import keep_freed_memory
 from model.runtime import tf
 from model.settings import Root
 
@@ -62,6 +63,7 @@ class Decoder:
     """The decode path of one model card, traced once."""
 
     def __init__(self, settings: Decode, parallel: int | None = None) -> None:
+        keep_freed_memory()
         self._settings = settings
         self._parallel = parallel or tf.data.AUTOTUNE
         self._many = tf.function(

@@ -7,7 +7,7 @@ from PIL import Image
 
 from model.card import Decode
 from model.errors import ImageError
-from model.hidden_work import count_scans, packed_text, prolonged
+from model.hidden_work import count_scans, is_one_scan, packed_text, prolonged
 from model.images import MAX_SCANS, MAX_TEXT, check_header
 from model.preprocess import Decoder
 
@@ -43,6 +43,37 @@ def with_segment(jpeg: bytes, body: bytes) -> bytes:
 def test_scans_are_counted_of_the_first_picture(jpeg: bytes, scans: int) -> None:
     assert count_scans(jpeg, 1000) == scans
     assert count_scans(jpeg, 2) == min(scans, 2)
+
+
+@pytest.mark.parametrize(
+    ("jpeg", "known"),
+    [
+        (PLAIN, True),
+        (encoded("JPEG", 60, 45, mode="L"), True),
+        (encoded("JPEG", 60, 45, mode="CMYK"), True),
+        (with_segment(PLAIN, PROGRESSIVE), True),
+        (PROGRESSIVE, False),
+        (flat_jpeg(60, 45), False),  # three scans of one channel each
+        (PLAIN[:2] + b"\0" + PLAIN[2:], False),  # no orderly header
+        (PLAIN[:30], False),
+        (b"\xff\xd8\xff", False),
+        (PLAIN[:2] + PLAIN[PLAIN.index(b"\xff\xda") :], False),  # no frame
+    ],
+)
+def test_one_scan_is_known_from_an_orderly_header(jpeg: bytes, known: bool) -> None:
+    assert is_one_scan(jpeg) is known
+
+
+def test_a_second_scan_where_the_first_is_the_picture_is_refused_and_not_decoded(
+    decoder: Decoder,
+) -> None:
+    scan = PLAIN[PLAIN.index(b"\xff\xda") : -2]
+    jpeg = PLAIN[:-2] + scan * 2 * MAX_SCANS + PLAIN[-2:]
+
+    assert is_one_scan(jpeg)
+    assert check_header(jpeg) == 60 * 45 * 3
+    with pytest.raises(ImageError, match="the image data is damaged"):
+        decoder.decode(jpeg)
 
 
 def test_a_jpeg_may_have_so_many_scans_and_no_more() -> None:
