@@ -22,8 +22,8 @@ from sklearn.metrics import roc_auc_score
 from model.labels import LABELS
 from worker.batches import LEASE_SECONDS
 
-ROUNDS = 2
-COPIES = 2  # each image under so many names: one pass of 260 is five batches, too few
+ROUNDS = 3
+COPIES = 8  # each image under so many names: what begins and ends a run should not count
 
 
 class Side(NamedTuple):

@@ -73,9 +73,9 @@ def open_database(
             release, or (with `must_exist`) there is no ledger yet.
     """
     address = _parse(url or DatabaseSettings().database_url)
+    engine = open_engine(address, standstill_seconds)
     if must_exist:
         _require_file(address)
-    engine = open_engine(address, standstill_seconds)
     database = Database(engine)
     try:
         _bring_up_to_date(database)

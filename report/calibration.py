@@ -40,7 +40,9 @@ def brier(labels: Labels, scores: Floats, nothing: str) -> Brier:
     value = float(np.mean((scores - labels) ** 2))
     prevalence = float(np.mean(labels))
     reference = prevalence * (1 - prevalence)
-    return Brier(value, reference=reference, scaled=1 - value / reference if reference else None)
+    if not reference:
+        return Brier(value, "not to be scaled: all images are of one class", reference=reference)
+    return Brier(value, reference=reference, scaled=1 - value / reference)
 
 
 def calibration(

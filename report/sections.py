@@ -272,8 +272,8 @@ def _ratio(figure: Figure, answer: str, moves: str) -> str:
 def _reference(brier: Brier) -> str:
     if brier.value is None:
         return ""
-    scaled = "" if brier.scaled is None else f"; scaled {brier.scaled:.3f}"
-    return f"forecasting the prevalence: {brier.reference:.3f}{scaled}"
+    scaled = brier.reason if brier.scaled is None else f"scaled {brier.scaled:.3f}"
+    return f"forecasting the prevalence: {brier.reference:.3f}; {scaled}"
 
 
 def _at_threshold(one: SpecificityAt) -> str:

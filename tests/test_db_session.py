@@ -141,6 +141,7 @@ def test_an_address_that_is_none_of_ours_is_refused_in_one_line(url: str) -> Non
     assert "DATABASE_URL" in message
     assert "hunter2" not in message
     assert "\n" not in message
+    assert "None" not in refusal(url, must_exist=True)
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -149,6 +149,8 @@ def test_undefined_has_a_reason_and_the_rest_agrees_with_the_libraries(
     figures, positive = measure(labels, scores, threshold), scores >= threshold
     table = figures.confusion
     assert figures.brier.value == pytest.approx(brier_score_loss(labels, scores))
+    one_class = len(set(labels)) == 1
+    assert (figures.brier.scaled is None, bool(figures.brier.reason)) == (one_class, one_class)
     check(figures.ppv, table.positive > 0, lambda: precision_score(labels, positive))
     check(figures.npv, table.negative > 0, lambda: precision_score(1 - labels, ~positive))
     check(figures.f1, table.malignant > 0, lambda: f1_score(labels, positive))
