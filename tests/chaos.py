@@ -42,6 +42,7 @@ def parts(place: Ground, scale: process_faults.Scale) -> list[Part]:
     found = [
         Part(name, partial(scenario, place.folder / name, of_servers))
         for name, scenario in server_faults.SCENARIOS.items()
+        if not server_faults.cannot(name)
     ]
     for backend in (EMBEDDED, SERVERS):
         found.append(
@@ -88,6 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.list or not chosen:
             print("\n".join(part.name for part in parts(place, scale)))
             return 0 if options.list else 2
+        for kind in server_faults.SCENARIOS:
+            if reason := server_faults.cannot(kind):
+                print(f"{kind} is left out: {reason}", file=sys.stderr)
         with ThreadPoolExecutor(options.at_once) as pool:
             outcomes = list(pool.map(outcome, chosen))
     rows = [row for found, _ in outcomes for row in found]

@@ -1,18 +1,20 @@
 """A host of its own for a worker, behind a router that can swallow packets; only root can make one.
 
-here  --10.x.y.0/30--  router  --10.x.y.4/30--  far
+here -- router -- far
 """
 
 import os
-import shutil
 import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
+from ipaddress import IPv4Address
 
 from tls import copy
 
+# Set apart for tests of networks (RFC 2544): nobody's addresses. Eight for each host.
+FIRST_ADDRESS, HOSTS = IPv4Address("198.18.0.0"), 1 << 14
 FORWARD = "echo 1 > /proc/sys/net/ipv4/ip_forward"
 
 
@@ -20,9 +22,9 @@ class FarHost:
     """Processes whose command begins with `enter` run there, and reach this host at `here`."""
 
     def __init__(self, number: int) -> None:
-        net = f"10.{number >> 8 & 255}.{number & 255}"
-        self.here, self._router_here = f"{net}.1", f"{net}.2"
-        self._router_far, self._far = f"{net}.5", f"{net}.6"
+        first = FIRST_ADDRESS + 8 * number
+        self.here, self._router_here = str(first + 1), str(first + 2)
+        self._router_far, self._far = str(first + 5), str(first + 6)
         self._names = f"far{number}", f"router{number}"
         self._cables = (f"dsa{number}", f"dsb{number}"), (f"dsc{number}", f"dsd{number}")
 
@@ -61,15 +63,21 @@ class FarHost:
 
     def remove(self) -> None:
         for name in self._names:  # and with them their cables
-            subprocess.run(["ip", "netns", "del", name], check=False)
+            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
 
     def _on_router(self, *command: str) -> None:
         run("ip", "netns", "exec", self._names[1], *command)
 
 
-def can_make_hosts() -> bool:
-    """Whether this process may, and has iproute2."""
-    return not os.geteuid() and shutil.which("ip") is not None
+def why_no_hosts() -> str | None:
+    """What stands in the way of making a host here, if anything does."""
+    try:
+        with far_host():
+            return None
+    except FileNotFoundError:
+        return "no host can be made without iproute2"
+    except subprocess.CalledProcessError as error:
+        return f"no host can be made here: {' '.join(error.stderr.decode().split())}"
 
 
 def run(*command: str) -> None:
@@ -78,11 +86,13 @@ def run(*command: str) -> None:
 
 @contextmanager
 def far_host() -> Iterator[FarHost]:
-    host = FarHost(os.getpid() & 0xFFFF)
-    with ExitStack() as at_last:
-        at_last.callback(host.remove)
+    host = FarHost(os.getpid() % HOSTS)
+    host.remove()  # of a process of this number that was killed
+    try:
         host.make()
         yield host
+    finally:
+        host.remove()
 
 
 @contextmanager

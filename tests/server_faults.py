@@ -11,13 +11,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from colours import draw_folder
 from faults import Crew, Row, colour_site, crew, enqueue, predictions, recovered
 from invariants import Outcome
-from network import FarHost, far_host, relay
+from network import FarHost, far_host, relay, why_no_hosts
 from processes import Process, Site, error_lines
 from servers import (
     PostgresServer,
@@ -225,6 +226,14 @@ SCENARIOS: dict[str, Callable[[Path, Scale], Iterator[Row]]] = {
         redelivered,
     )
 }
+
+
+@cache
+def cannot(name: str) -> str | None:
+    """Why a scenario cannot be had here, if so."""
+    if name == "network_cut":
+        return why_no_hosts()
+    return "only root can mount a small disk" if name == "disks_full" and os.geteuid() else None
 
 
 def struck(site: Site, strikes: Sequence[Strike], scale: Scale) -> Iterator[Row]:

@@ -3,23 +3,18 @@
 The table at the end of the test command has a row for each fault; docs/faults.md keeps it.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from faults import RECOVERY_SECONDS, Row
-from network import can_make_hosts
 from processes import ctrl_c_heeded
-from server_faults import SCENARIOS, Scale
+from server_faults import SCENARIOS, Scale, cannot
 
 SCALE = Scale(times=1, images=320)
 # Scenarios mostly wait, so that several share two cores.
 AT_ONCE = 6
-CANNOT = {} if can_make_hosts() else {"network_cut": "only root can make a host, with iproute2"}
-if os.geteuid():
-    CANNOT["disks_full"] = "only root can mount a small disk"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +28,7 @@ def under_way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fu
         yield {
             name: pool.submit(rows, name, tmp_path_factory.mktemp(name))
             for name in SCENARIOS
-            if name not in CANNOT
+            if not cannot(name)
         }
 
 
@@ -43,8 +38,8 @@ def test_a_fault_loses_doubles_and_changes_nothing(
     name: str,
     record_property: Callable[[str, object], None],
 ) -> None:
-    if name in CANNOT:
-        pytest.skip(CANNOT[name])
+    if reason := cannot(name):
+        pytest.skip(reason)
     for row in under_way[name].result():
         record_property("fault", list(row))
         assert row.holds, row
