@@ -6,8 +6,8 @@ import gc
 # glibc's names and numbers, which do not change: mallopt(3).
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 # The files of a group twice, in Python and in TensorFlow.
-_KEPT_BYTES = 256_000_000
-_LARGEST_BLOCK = 32 << 20  # that glibc takes from what it kept
+_KEPT_BYTES = 64_000_000
+_LARGEST_BLOCK = 16 << 20  # that glibc takes from what it kept
 
 
 def keep_freed_memory() -> None:

@@ -43,7 +43,7 @@ Floats = npt.NDArray[np.float32]
 
 # Long enough for a kill in the middle, with a network that is slow enough: a state is written
 # every two seconds.
-EPOCHS = "40"
+EPOCHS = "300"  # some seconds: a signal meant for the middle is not to come after the last
 BENIGN, MALIGNANT = 12, 6
 
 
