@@ -1,6 +1,7 @@
 """The engine for a ledger's address: what each kind of database needs to be told."""
 
 import sqlite3
+import time
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -10,6 +11,7 @@ from db.errors import DatabaseError
 
 # How long one writer waits for another on SQLite.
 BUSY_SECONDS = 60
+_PAUSE_SECONDS = 0.01
 # libpq's own defaults wait for a quarter of an hour, or for ever, where a machine vanished or a
 # network swallows packets. `DATABASE_URL` goes before these.
 POSTGRES = {
@@ -87,8 +89,23 @@ def _not_supported(address: URL) -> DatabaseError:
 def _sqlite_connected(connection: sqlite3.Connection, _record: object) -> None:
     # Python's sqlite3 would begin by itself, deferred; `_sqlite_begin` does it instead.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    _write_ahead(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Set the journal; of two that do it to a new file at once, SQLite lets one not even wait."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _sqlite_begin(connection: Connection) -> None:

@@ -3,6 +3,7 @@
 here -- router -- far
 """
 
+import itertools
 import os
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from tls import copy
 
 # Set apart for tests of networks (RFC 2544): nobody's addresses. Eight for each host.
 FIRST_ADDRESS, HOSTS = IPv4Address("198.18.0.0"), 1 << 14
+_made = itertools.count()
 FORWARD = "echo 1 > /proc/sys/net/ipv4/ip_forward"
 
 
@@ -62,6 +64,8 @@ class FarHost:
         run("ip", "-n", far, "route", "add", "default", "via", self._router_far)
 
     def remove(self) -> None:
+        """At once for the cable here; the system takes its time over the rest."""
+        subprocess.run(["ip", "link", "del", self._cables[0][0]], check=False, capture_output=True)
         for name in self._names:  # and with them their cables
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
 
@@ -86,7 +90,7 @@ def run(*command: str) -> None:
 
 @contextmanager
 def far_host() -> Iterator[FarHost]:
-    host = FarHost(os.getpid() % HOSTS)
+    host = FarHost((os.getpid() * 8 + next(_made)) % HOSTS)
     host.remove()  # of a process of this number that was killed
     try:
         host.make()

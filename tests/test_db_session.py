@@ -1,7 +1,9 @@
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,14 @@ import pytest
 from alembic import command, config
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from processes import PATIENCE
 from servers import free_port
-from sqlalchemy import Connection, func, inspect, select, text
+from sqlalchemy import Connection, func, inspect, make_url, select, text
 from sqlalchemy.exc import IntegrityError
 
 import db
 import db.engine
+from db.engine import open_engine
 from db.errors import DatabaseAwayError, DatabaseError
 from db.listing import ListedImage, stage_images
 from db.outcomes import Outcome, store_outcomes
@@ -366,6 +370,21 @@ def test_what_the_first_release_still_says_is_understood(
             needs = needs_of(session, 2)
             assert count_owed(session).unfinished == 1  # run 1's
     assert (needs.source, needs.keep_features) == ("more", False)
+
+
+@pytest.mark.parametrize("number", range(40))
+def test_connections_to_a_new_file_wait_for_each_other(tmp_path: Path, number: int) -> None:
+    begin = threading.Barrier(4)
+
+    def connect(_: int) -> None:
+        engine = open_engine(make_url(f"sqlite:///{tmp_path / f'{number}.db'}"), None)
+        begin.wait(PATIENCE)
+        with engine.connect():
+            pass
+        engine.dispose()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(connect, range(4)))
 
 
 def test_a_lock_that_another_holds_is_an_error_that_passes(
