@@ -15,7 +15,7 @@ from statistics import median
 from typing import NamedTuple
 
 from common import PROJECT, backbone_option, describe_machine, images_folder, line
-from processes import Process, Site
+from processes import GREETED, Process, Site
 from sites import newest_run
 from sklearn.metrics import roc_auc_score
 
@@ -65,7 +65,7 @@ def through_worker(site: Site, *options: str) -> Side | None:
     """This side: a new run for each round; None where `producer enqueue` refuses the options."""
     rates = []
     with site.start("celery", "-A", "worker", "worker") as worker:
-        worker.await_output("images under")
+        worker.await_output(GREETED)
         for _ in range(ROUNDS):
             enqueued = site.run("producer", "enqueue", "manifest.csv", "--new-run", *options)
             if "No such option" in enqueued.stderr:

@@ -5,14 +5,10 @@ here -- router -- far
 
 import itertools
 import os
-import socket
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address
-
-from tls import copy
 
 # Set apart for tests of networks (RFC 2544): nobody's addresses. Eight for each host.
 FIRST_ADDRESS, HOSTS = IPv4Address("198.18.0.0"), 1 << 14
@@ -97,26 +93,3 @@ def far_host() -> Iterator[FarHost]:
         yield host
     finally:
         host.remove()
-
-
-@contextmanager
-def relay(address: str, connect: Callable[[], socket.socket]) -> Iterator[int]:
-    """The port at `address` of a server that listens elsewhere; `connect` opens it."""
-    with socket.create_server((address, 0)) as listener:
-
-        def accept() -> None:
-            with suppress(OSError):  # the listener was closed
-                while True:
-                    client, _ = listener.accept()
-                    threading.Thread(target=serve, args=(client,), daemon=True).start()
-
-        def serve(client: socket.socket) -> None:
-            with client, suppress(OSError), connect() as server:
-                back = threading.Thread(target=copy, args=(server, client), daemon=True)
-                back.start()
-                copy(client, server)
-                back.join()
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)

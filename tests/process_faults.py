@@ -26,7 +26,7 @@ from faults import (
 )
 from grounds import Ground
 from invariants import Outcome
-from processes import PROJECT, Process, Site
+from processes import GREETED, PROJECT, Process, Site
 
 HUNG_EXIT_CODE = 70
 CLOCK_HOURS = 2
@@ -106,7 +106,7 @@ def signals(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
     site = ground.site(backend, STUB_IMAGE_SECONDS="0.03", **SHORT_LEASE)
     rows = []
     with crew(site, 1) as workers:
-        workers.workers[0].await_output("images under")  # it has made the ledger
+        workers.workers[0].await_output(GREETED)  # it has made the ledger
         for number, (name, send) in enumerate(
             {
                 "SIGTERM in mid-batch": (signal.SIGTERM,),

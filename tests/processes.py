@@ -287,10 +287,15 @@ class Site:
             return worker.output
 
 
+def name_if_holding(worker: Process, ledger: Ledger) -> str | None:
+    """Its name in the ledger if it holds a batch."""
+    return next((name for name in ledger.leased() if f"-{worker.pid}-" in name), None)
+
+
 def stop_if_holding(worker: Process, ledger: Ledger) -> str | None:
-    """Its name in the ledger if it holds a batch, and it stands still from then on."""
+    """The same, and it stands still from then on."""
     worker.send(signal.SIGSTOP)  # or it could be done with it in the meantime
-    name = next((name for name in ledger.leased() if f"-{worker.pid}-" in name), None)
+    name = name_if_holding(worker, ledger)
     if name is None:
         worker.send(signal.SIGCONT)
     return name

@@ -18,8 +18,8 @@ from typing import NamedTuple
 from colours import draw_folder
 from faults import Crew, Row, colour_site, crew, enqueue, predictions, recovered
 from invariants import Outcome
-from network import FarHost, far_host, relay, why_no_hosts
-from processes import Process, Site, error_lines
+from network import FarHost, far_host, why_no_hosts
+from processes import Site, error_lines, name_if_holding
 from servers import (
     PostgresServer,
     RedisServer,
@@ -29,6 +29,7 @@ from servers import (
     redis_server,
     small_disk,
 )
+from tls import proxy
 
 EMBEDDED, ON_REDIS = "embedded + SQLite", "Redis + SQLite"
 ON_POSTGRES, ON_BOTH = "embedded + PostgreSQL", "Redis + PostgreSQL"
@@ -115,8 +116,8 @@ def network_cut(folder: Path, scale: Scale) -> Iterator[Row]:
         far_host() as host,
         redis_server(folder / "redis") as redis,
         postgres_site(folder) as (server, site),
-        relay(host.here, redis.connect) as redis_port,
-        relay(host.here, server.connect) as postgres_port,
+        proxy(host.here, redis.connect) as redis_port,
+        proxy(host.here, server.connect) as postgres_port,
     ):
         near = Site(site.folder, {**site.settings, "BROKER_URL": redis.url})
         addresses = {
@@ -318,7 +319,7 @@ def _cut_off(host: FarHost, here: Crew, there: Crew, images: int) -> Iterator[Ro
     with _held_up(here), _held_up(there):
         expected = enqueue(here.site, images, "--batch-size", "16")
     _await_scored(here, images / 4)
-    here.await_true(lambda: _holds(far, here.site), "the far one held a batch")
+    here.await_true(lambda: name_if_holding(far, here.site.ledger), "the far one held a batch")
     host.cut()
     yield recovered(here, "network of a worker cut", ON_BOTH, 1, expected)
     host.mend()
@@ -327,10 +328,6 @@ def _cut_off(host: FarHost, here: Crew, there: Crew, images: int) -> Iterator[Ro
         expected = enqueue(here.site, images, "--batch-size", "16", folder="more")
         name = "network there again after so long"
         yield recovered(there, name, ON_BOTH, 1, expected, 2, since=began)
-
-
-def _holds(worker: Process, site: Site) -> bool:
-    return any(f"-{worker.pid}-" in name for name in site.ledger.leased())
 
 
 def _last_finished(site: Site, run: int) -> float:

@@ -1,4 +1,4 @@
-"""A proxy that speaks TLS in front of a server that was built without it."""
+"""A proxy in front of a server, which may speak TLS where the server was built without it."""
 
 import socket
 import ssl
@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from certificates import Signer
 
 Connect = Callable[[], socket.socket]
+Dress = Callable[[socket.socket], socket.socket]
 
 
 def as_redis(_client: socket.socket) -> None:
@@ -25,10 +26,22 @@ def as_postgresql(client: socket.socket) -> None:
 def tls_proxy(
     connect: Connect, signer: Signer, greet: Callable[[socket.socket], None]
 ) -> Iterator[int]:
-    """The port of a proxy; `connect` opens the server behind it."""
+    """The port of a proxy that clients speak TLS with; `connect` opens the server behind it."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(signer.certificate, signer.key)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+    def dress(client: socket.socket) -> socket.socket:
+        greet(client)
+        return context.wrap_socket(client, server_side=True)
+
+    with proxy("127.0.0.1", connect, dress) as port:
+        yield port
+
+
+@contextmanager
+def proxy(address: str, connect: Connect, dress: Dress = lambda client: client) -> Iterator[int]:
+    """The port at `address` of a server that listens elsewhere; `connect` opens it."""
+    with socket.create_server((address, 0)) as listener:
 
         def accept() -> None:
             with suppress(OSError):  # the listener was closed
@@ -37,13 +50,11 @@ def tls_proxy(
                     threading.Thread(target=serve, args=(client,), daemon=True).start()
 
         def serve(client: socket.socket) -> None:
-            with client, suppress(OSError):
-                greet(client)
-                with context.wrap_socket(client, server_side=True) as safe, connect() as server:
-                    back = threading.Thread(target=copy, args=(server, safe), daemon=True)
-                    back.start()
-                    copy(safe, server)
-                    back.join()
+            with client, suppress(OSError), dress(client) as dressed, connect() as server:
+                back = threading.Thread(target=copy, args=(server, dressed), daemon=True)
+                back.start()
+                copy(dressed, server)
+                back.join()
 
         threading.Thread(target=accept, daemon=True).start()
         yield listener.getsockname()[1]
