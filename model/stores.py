@@ -1,27 +1,37 @@
 """Images in an object store: under an address such as s3://bucket/folder instead of a folder.
 
 fsspec opens them, with the credentials and settings that each store's own tools read from the
-environment. Nothing outside the address that `DATA_ROOT` names is ever asked for.
+environment; a web server is read by `web_store`. Nothing outside the address that `DATA_ROOT` names
+is ever asked for, and no answer is held in memory beyond the bound of an image's file.
 """
+
+from __future__ import annotations
 
 import hashlib
 import posixpath
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from model.errors import ImageError, SourceError
 from model.limits import MAX_BYTES
+from model.web_store import fetch_bounded, is_inside, too_large, web_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from urllib3 import PoolManager
 
 # The extra that installs what fsspec opens a scheme with.
-EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure", "abfs": "azure", "https": "http"}
+EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure", "abfs": "azure"}
+WEB = "https"
 # Seconds before a request is tried again; each time up to half as much more, so that many workers
 # do not come back at once.
 BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 4.0)
+_CHUNK_BYTES = 1 << 18
 _FINAL = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 T = TypeVar("T")
@@ -58,7 +68,7 @@ class Store:
         inside = posixpath.normpath(inside)
         if inside == ".":
             return inside
-        if not _is_inside(inside):
+        if not is_inside(inside):
             raise SourceError(f"{where}: {name} lies outside DATA_ROOT ({self.address})")
         return inside
 
@@ -66,9 +76,9 @@ class Store:
         """The bytes of an object, and their SHA-256 in hex.
 
         Raises:
-            ImageError: it is missing, too large or empty, or could not be had after several tries.
+            ImageError: it is missing, too large or empty, or unreadable after several attempts.
         """
-        if is_address(path) or not _is_inside(path):
+        if is_address(path) or not is_inside(path):
             raise ImageError("outside_root", "the address lies outside DATA_ROOT")
         url = f"{self.address}/{path}"
         try:
@@ -94,7 +104,7 @@ class Store:
             SourceError: the store cannot be listed.
         """
         url = self.address if key == "." else f"{self.address}/{key}"
-        if url.startswith("https://"):
+        if urlsplit(url).scheme == WEB:
             raise SourceError(f"{url}: a web server has no folders; list the images in a manifest")
         try:
             found = _with_patience(lambda: self._files.find(url))
@@ -118,7 +128,34 @@ class Store:
                 f"pip install 'dermscore[{EXTRAS[scheme]}]'"
             ) from error
 
+    @cached_property
+    def _web(self) -> PoolManager:
+        return web_client()
+
     def _fetch(self, url: str) -> bytes:
+        scheme = urlsplit(url).scheme
+        if scheme == WEB:
+            return fetch_bounded(self._web, url, self.address)
+        if scheme == "s3":
+            return self._fetch_s3(url)
+        return self._fetch_range(url)
+
+    def _fetch_s3(self, url: str) -> bytes:
+        """An object of S3, streamed: a server may ignore a range, and name any length."""
+        from fsspec.asyn import sync
+
+        files = self._files
+        bucket, key, _ = files.split_path(url)
+        answer = files.call_s3("get_object", Bucket=bucket, Key=key)
+        body = answer["Body"]
+        try:
+            if answer["ContentLength"] > MAX_BYTES:
+                raise too_large()
+            return bytes(sync(files.loop, _read_bounded, body))
+        finally:
+            body.close()
+
+    def _fetch_range(self, url: str) -> bytes:
         """One byte more than is allowed at most, so that a huge object is not fetched whole."""
         try:
             data: bytes = self._files.cat_file(url, start=0, end=MAX_BYTES + 1)
@@ -129,9 +166,7 @@ class Store:
                 return b""
             raise
         if len(data) > MAX_BYTES:
-            raise ImageError(
-                "too_large", f"it has more than {MAX_BYTES // 1_000_000} million bytes"
-            )
+            raise too_large()
         return data
 
     def _is_empty(self, url: str) -> bool:
@@ -148,8 +183,8 @@ def open_store(address: str) -> Store:
         SourceError: of a scheme that is not known, without what opens it, or without a host.
     """
     parts = urlsplit(address)
-    if parts.scheme not in EXTRAS or not parts.netloc:
-        known = ", ".join(f"{scheme}://" for scheme in EXTRAS)
+    if parts.scheme not in (*EXTRAS, WEB) or not parts.netloc:
+        known = ", ".join(f"{scheme}://" for scheme in (*EXTRAS, WEB))
         raise SourceError(f"DATA_ROOT={address} is neither a folder nor an address of {known}")
     if parts.password or parts.query or parts.fragment:
         raise SourceError(
@@ -157,16 +192,19 @@ def open_store(address: str) -> Store:
             "the store's own environment variables, not into the address"
         )
     store = Store(address.rstrip("/"))
-    _ = store._files  # noqa: SLF001 - what is not installed should be said at once
+    if parts.scheme != WEB:
+        _ = store._files  # noqa: SLF001 - what is not installed should be said at once
     return store
 
 
-def _is_inside(path: str) -> bool:
-    """Whether a relative path stays inside, also once a web client has decoded its %2e%2e."""
-    return all(
-        not (one.startswith(("/", "../")) or one in (".", "..") or "\0" in one)
-        for one in map(posixpath.normpath, (path, unquote(path)))
-    )
+async def _read_bounded(body: Any) -> bytearray:  # noqa: ANN401 - aiobotocore has no types
+    """The body of an answer, never more than a chunk over MAX_BYTES in memory."""
+    data = bytearray()
+    while chunk := await body.read(_CHUNK_BYTES):
+        data += chunk
+        if len(data) > MAX_BYTES:
+            raise too_large()
+    return data
 
 
 def _with_patience(ask: Callable[[], T]) -> T:

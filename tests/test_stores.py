@@ -1,21 +1,25 @@
 """Images in an object store: a real S3 (moto's server), and a web server that has bad moments."""
 
+import gzip
 import hashlib
 import json
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
+import fsspec
 import pytest
-from certificates import make_signer
+from certificates import Signer, make_signer
 from colours import draw_number, score_of_number
 from moto.server import ThreadedMotoServer
 from processes import Site
 
+from model import stores
 from model.errors import ImageError
 from model.limits import MAX_BYTES
 from model.sources import source_key
@@ -219,8 +223,14 @@ class Moody(BaseHTTPRequestHandler):
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[str]:
     """The address of an HTTPS server, whose certificate is in `tmp_path`."""
-    signer = make_signer(tmp_path, "server")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Moody)
+    with https_server(Moody, make_signer(tmp_path, "server")) as address:
+        yield address
+
+
+@contextmanager
+def https_server(handler: type[BaseHTTPRequestHandler], signer: Signer) -> Iterator[str]:
+    """A web server while the block runs; the address of its folder `images`."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(signer.certificate, signer.key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -270,3 +280,118 @@ def test_a_web_server_has_no_folders(site: Site, web: str) -> None:
     done = served.run("producer", "enqueue", web)
     assert done.code == 1
     assert "a web server has no folders; list the images in a manifest" in done.stderr
+
+
+class Hostile(BaseHTTPRequestHandler):
+    """A server that somebody else has taken over; `sent` counts the bytes that clients took."""
+
+    sent = 0
+    elsewhere: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        if not self.path.startswith("/images/"):
+            Hostile.elsewhere.append(self.path)
+        name = self.path.rpartition("/")[2]
+        if location := REDIRECTS.get(name):
+            self.send_response(302)
+            self.send_header("Location", location.format(port=self.server.server_address[1]))
+            self.end_headers()
+            return
+        data = gzip.compress(bytes(MAX_BYTES)) if name == "gzip.png" else draw_number(3000)
+        length = {"endless.png": None, "large.png": 10**12, "cut.png": 2 * len(data)}
+        self.send_response(200)
+        if name == "gzip.png":
+            self.send_header("Content-Encoding", "gzip")
+        if length.get(name, len(data)) is not None:
+            self.send_header("Content-Length", str(length.get(name, len(data))))
+        self.end_headers()
+        with suppress(OSError):  # the client goes when it has seen enough
+            if name in ("endless.png", "large.png"):
+                self.send_without_end()
+            else:
+                self.wfile.write(data)
+
+    def send_without_end(self) -> None:
+        while Hostile.sent < 8 * MAX_BYTES:
+            Hostile.sent += self.wfile.write(bytes(1 << 20))
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+REDIRECTS = {
+    "plain_http.png": "http://127.0.0.1:{port}/images/well.png",
+    "metadata.png": "http://169.254.169.254/latest/meta-data/iam/",
+    "file.png": "file:///etc/passwd",
+    "other_port.png": "https://127.0.0.1:1/images/well.png",
+    "other_host.png": "//localhost:{port}/images/well.png",
+    "sibling.png": "/secret/well.png",
+    "dots.png": "../secret/well.png",
+    "coded_dots.png": "/images/%2e%2e/secret/well.png",
+    "twice_coded.png": "/images/a/%2e%2e/%2e%2e/secret/well.png",
+    "named_alike.png": "https://127.0.0.1:{port}/images_of_others/well.png",
+    "in_front_of_host.png": "https://127.0.0.1:{port}@localhost/images/well.png",
+    "round_and_round.png": "round_and_round.png",
+    "inside.png": "sub/well.png",
+}
+
+
+@pytest.fixture
+def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    signer = make_signer(tmp_path, "server")
+    monkeypatch.setenv("SSL_CERT_FILE", str(signer.certificate))
+    Hostile.sent, Hostile.elsewhere = 0, []
+    with https_server(Hostile, signer) as address:
+        yield open_store(address)
+
+
+def test_a_redirect_is_followed_only_below_the_data_root(hostile: Store) -> None:
+    refused = {}
+    for name in REDIRECTS:
+        try:
+            hostile.read(name)
+        except ImageError as error:
+            refused[name] = error.code
+    assert refused == {
+        name: "unreadable" if name == "round_and_round.png" else "outside_root"
+        for name in REDIRECTS
+        if name != "inside.png"
+    }
+    assert hostile.read("inside.png")[0] == draw_number(3000)
+    assert Hostile.elsewhere == []
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("endless.png", "too_large"), ("large.png", "too_large"), ("gzip.png", "unreadable")],
+)
+def test_a_server_cannot_fill_the_memory(hostile: Store, name: str, code: str) -> None:
+    with pytest.raises(ImageError) as caught:
+        hostile.read(name)
+    assert caught.value.code == code
+    assert Hostile.sent < 2 * MAX_BYTES
+
+
+def test_a_file_that_breaks_off_is_no_file(hostile: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "BACK_OFF_SECONDS", (0.01,))
+    with pytest.raises(ImageError, match="IncompleteRead") as caught:
+        hostile.read("cut.png")
+    assert caught.value.code == "unreadable"
+
+
+def test_s3_that_ignores_the_range_cannot_fill_the_memory(
+    tmp_path: Path, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signer = make_signer(tmp_path, "server")
+    Hostile.sent = 0
+    with https_server(Hostile, signer) as address:
+        endpoint = address.removesuffix("/images")
+        named = {"AWS_ENDPOINT_URL": endpoint, "AWS_CA_BUNDLE": str(signer.certificate)}
+        for name, value in (settings | named).items():
+            monkeypatch.setenv(name, value)
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        with pytest.raises(ImageError) as caught:
+            open_store("s3://images").read("large.png")
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    assert caught.value.code == "too_large"
+    assert Hostile.sent < 2 * MAX_BYTES
