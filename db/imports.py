@@ -65,7 +65,7 @@ def store_imported(
         told(stored)
     cut_batches(session, run.id)
     for batch in batches:
-        if not finish_batch(session, batch):
+        if finish_batch(session, batch) is None:
             raise DatabaseError(f"batch {batch.number} of the imported scores is incomplete")
     return run.id
 

@@ -56,7 +56,7 @@ _FINISH = (
         compute_seconds=bindparam("compute"),
         write_seconds=bindparam("write"),
     )
-    .returning(_batches.c.number)
+    .returning(_batches.c.finished_at)
 )
 
 
@@ -136,7 +136,11 @@ def lock_batches(session: Session, batches: Sequence[BatchKey]) -> bool:
     return len(session.connection().execute(_LOCK, values).all()) == len(batches)
 
 
-def finish_batch(session: Session, batch: BatchKey, seconds: Seconds = _UNTIMED) -> bool:
-    """Mark the batch finished, if and only if each of its images has its prediction."""
+def finish_batch(session: Session, batch: BatchKey, seconds: Seconds = _UNTIMED) -> float | None:
+    """Mark the batch finished, if and only if each of its images has its prediction.
+
+    Returns when it was, by the ledger's clock; None where an image has none.
+    """
     values = {**batch.bound(), **seconds._asdict()}
-    return session.connection().execute(_FINISH, values).first() is not None
+    at: float | None = session.connection().execute(_FINISH, values).scalar()
+    return at

@@ -4,15 +4,19 @@ from collections.abc import Generator, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, literal, select
 from sqlalchemy.orm import Session
 
 from db.clock import Now
 from db.tables import Batch, Image, Prediction
+from db.throughput import KEPT_SECONDS, Finished, images_per_second
 
 # SQLite takes at most 32766 variables in one statement, PostgreSQL 65535.
 _DIGESTS_PER_QUERY = 10_000
 _ROWS_AT_ONCE = 10_000
+# Of batches that take milliseconds, those of the last seconds say enough.
+_BATCHES_COUNTED = 2_000
+_PARTS = (Batch.read_seconds, Batch.decode_seconds, Batch.compute_seconds, Batch.write_seconds)
 
 
 class Progress(NamedTuple):
@@ -22,13 +26,6 @@ class Progress(NamedTuple):
     scored: int
     unreadable: int
     pending: int
-
-
-class Pace(NamedTuple):
-    """Predictions of the last minute and how long ago the first and last of them were stored."""
-
-    images: int
-    seconds: float
 
 
 class ScoredImage(NamedTuple):
@@ -77,14 +74,30 @@ def staged(session: Session, run_id: int) -> int:
     )
 
 
-def pace(session: Session, run_id: int, seconds: float = 60) -> Pace:
-    """The run's predictions of the last `seconds`, for images per second and time left."""
-    count, first, now = session.execute(
-        select(func.count(), func.min(Prediction.scored_at), Now())
-        .join(Image, Image.id == Prediction.image_id)
-        .where(Image.run_id == run_id, Prediction.scored_at > Now() - seconds)
-    ).one()
-    return Pace(count, now - first if count else 0.0)
+def throughput(session: Session, run_id: int) -> float:
+    """The run's images per second, as `db.throughput` defines it; of its newest batches."""
+    took = sum((func.coalesce(part, 0.0) for part in _PARTS), start=literal(0.0))
+    # Of a batch that was retried, what was scored before does not count again. Its insertion began
+    # a little before what is stored as the beginning.
+    images = (
+        select(func.count())
+        .select_from(Image)
+        .join(Prediction, Prediction.image_id == Image.id)
+        .where(
+            Image.run_id == Batch.run_id,
+            Image.batch == Batch.number,
+            Prediction.scored_at > Batch.finished_at - took - 1,
+        )
+        .scalar_subquery()  # and no join: only the images of these few batches are to be read
+    )
+    rows = session.execute(
+        select(Batch.finished_at, took, images, Now())
+        .where(Batch.run_id == run_id, Batch.finished_at > Now() - KEPT_SECONDS)
+        .order_by(Batch.finished_at.desc())
+        .limit(_BATCHES_COUNTED)
+    ).all()
+    batches = [Finished(at, seconds, count) for at, seconds, count, _ in rows]
+    return images_per_second(batches, rows[0][3]) if rows else 0.0
 
 
 def stream_labelled(session: Session, run_id: int) -> Generator[tuple[str, int], None, None]:

@@ -7,16 +7,18 @@ from sqlalchemy.orm import Session
 
 from db.clock import Now
 from db.tables import Batch
+from db.workers import alive
 
 
 class WorkerState(NamedTuple):
-    """A worker as the ledger knows it.
+    """A worker as the ledger knows it; one that is not `alive` has ended or was killed.
 
     `finished` and `finished_seconds_ago` are of the batch that it finished last, None before the
     first; `held` are the batches under a running lease, which lapses in `lease_seconds`.
     """
 
     name: str
+    alive: bool
     finished: str | None
     finished_seconds_ago: float | None
     held: list[str]
@@ -55,7 +57,7 @@ def work_on(session: Session, run_id: int, lately: float = 60) -> Work:
 
 
 def workers(session: Session, lately: float = 600) -> list[WorkerState]:
-    """Workers that hold a batch, or finished one in the last seconds, by name."""
+    """Workers that live, hold a batch, or finished one in the last seconds, by name."""
     now = Now()
     rows = session.execute(
         select(
@@ -74,14 +76,15 @@ def workers(session: Session, lately: float = 600) -> list[WorkerState]:
         )
         .order_by(Batch.worker, Batch.finished_at, Batch.run_id, Batch.number)
     )
-    found: dict[str, WorkerState] = {}
+    found = {name: WorkerState(name, True, None, None, [], None) for name in alive(session)}
     for worker, run_id, number, ago, left in rows:
         name = str(worker)
-        state = found.get(name, WorkerState(name, None, None, [], None))
+        state = found.get(name, WorkerState(name, False, None, None, [], None))
         batch = f"run {run_id} batch {number}"
         found[name] = (
             state._replace(finished=batch, finished_seconds_ago=ago)
             if ago is not None
-            else state._replace(held=[*state.held, batch], lease_seconds=left)
+            # One of an older release says that it lives by its leases alone.
+            else state._replace(alive=True, held=[*state.held, batch], lease_seconds=left)
         )
-    return list(found.values())
+    return [found[name] for name in sorted(found)]

@@ -146,6 +146,15 @@ class ChosenThreshold(Base):
     created_at: Mapped[float] = mapped_column(Double, server_default=Now())
 
 
+class Worker(Base):
+    """A worker that lives, and when that was seen last."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    seen_at: Mapped[float] = mapped_column(Double, server_default=Now())
+
+
 class DeletedRun(Base):
     """A run that was deleted. Its number is not given again: a worker may still remember it."""
 

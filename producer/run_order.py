@@ -62,7 +62,7 @@ def _enqueue(
             pending.append(one.run_id)
     batches = publish_owed(database, pending) if pending else 0
     if pending:
-        click.echo(f"{batches} batches enqueued")
+        click.echo(_sent(batches, new=any(listing.new for listing in listings)))
     tracing.note([one.run_id for one in made], batches)
     return made, pending
 
@@ -127,6 +127,15 @@ def _summary(made: Made, listing: Listing, counts: Progress) -> str:
         f"checkpoint {made.digest[:12]}; {counts.scored} scored, {counts.unreadable} unreadable, "
         f"{counts.pending} pending"
     )
+
+
+def _sent(batches: int, *, new: bool) -> str:
+    if new:
+        return f"{batches} batches enqueued"
+    if not batches:
+        return "no image is new: workers hold the batches that are unfinished"
+    what = "1 unfinished batch was" if batches == 1 else f"{batches} unfinished batches were"
+    return f"no image is new: {what} sent again, and nothing is scored twice"
 
 
 def _wait(database: Database, run_id: int) -> Progress:

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from db.results import Progress, errors, pace, progress, staged
+from db.results import Progress, errors, progress, staged, throughput
 from db.runs import all_runs, checkpoint_of, get_run
 from db.status import WorkerState, work_on, workers
 from db.tables import Checkpoint, Run
+from db.throughput import seconds_left
 from model.card import read_checkpoint_card
 from model.errors import CheckpointError
 from producer.stuck import Circumstances, reasons
@@ -17,8 +18,7 @@ from producer.stuck import Circumstances, reasons
 class RunStatus(NamedTuple):
     """A run: what it is, how far it is, and why it does not get on.
 
-    `begun` is in seconds since 1970; `images_per_second` is of the last minute, 0 when nothing was
-    scored in it.
+    `begun` is in seconds since 1970; `images_per_second` is as `db.throughput` defines it.
     """
 
     run: int
@@ -34,10 +34,8 @@ class RunStatus(NamedTuple):
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace of the last minute; None where nothing can be said."""
-        if not self.counts.pending or not self.images_per_second:
-            return None
-        return self.counts.pending / self.images_per_second
+        """At this throughput; None where nothing can be said."""
+        return seconds_left(self.counts.pending, self.images_per_second)
 
 
 class Status(NamedTuple):
@@ -54,11 +52,13 @@ def read_status(session: Session, run: str | None, broker: str | None) -> Status
         NoSuchRunError: there is no such run.
     """
     runs = all_runs(session) if run is None else [get_run(session, run)]
-    return Status([_status(session, one, broker) for one in runs], workers(session))
+    known = workers(session)
+    alive = sum(worker.alive for worker in known)
+    return Status([_status(session, one, broker, alive) for one in runs], known)
 
 
-def _status(session: Session, run: Run, broker: str | None) -> RunStatus:
-    counts, recent = progress(session, run.id), pace(session, run.id)
+def _status(session: Session, run: Run, broker: str | None, alive: int) -> RunStatus:
+    counts = progress(session, run.id)
     checkpoint = checkpoint_of(session, run)
     return RunStatus(
         run=run.id,
@@ -69,13 +69,18 @@ def _status(session: Session, run: Run, broker: str | None) -> RunStatus:
         begun=run.created_at,
         counts=counts,
         errors=errors(session, run.id) if counts.unreadable else {},
-        images_per_second=recent.images / recent.seconds if recent.seconds else 0.0,
-        stuck=_stuck(session, run, checkpoint, counts, broker) if counts.pending else [],
+        images_per_second=throughput(session, run.id),
+        stuck=_stuck(session, run, checkpoint, counts, broker, alive) if counts.pending else [],
     )
 
 
 def _stuck(
-    session: Session, run: Run, checkpoint: Checkpoint, counts: Progress, broker: str | None
+    session: Session,
+    run: Run,
+    checkpoint: Checkpoint,
+    counts: Progress,
+    broker: str | None,
+    alive: int,
 ) -> list[str]:
     work = work_on(session, run.id)
     return reasons(
@@ -87,6 +92,7 @@ def _stuck(
             # Digested, which takes a while: not at every look at a run that gets on.
             checkpoint=_checkpoint_fault(checkpoint) if work.is_idle else None,
             broker=broker,
+            alive=alive,
         )
     )
 

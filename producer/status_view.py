@@ -100,20 +100,21 @@ def _runs(runs: Iterable[RunStatus], *, narrow: bool) -> Table:
             *([] if narrow else [run.checkpoint[:12], _when(run.begun)]),
             *map(str, run.counts),
             f"{run.images_per_second:.1f}" if pending and run.images_per_second else "",
-            _duration(run.seconds_left),
+            duration(run.seconds_left),
         )
     return table
 
 
 def _workers(workers: Iterable[WorkerState]) -> Table:
-    table = _table("worker", "finished last", "ago", "works on", "lease")
+    table = _table("worker", "is", "finished last", "ago", "works on", "lease")
     for worker in workers:
         table.add_row(
             Text(worker.name),
+            "alive" if worker.alive else "ended",
             worker.finished or "",
-            _duration(worker.finished_seconds_ago),
+            duration(worker.finished_seconds_ago),
             ", ".join(worker.held),
-            _duration(worker.lease_seconds),
+            duration(worker.lease_seconds),
         )
     return table
 
@@ -135,7 +136,8 @@ def _when(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def _duration(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
+    """The same in words; empty for None."""
     if seconds is None:
         return ""
     minutes, rest = divmod(round(max(seconds, 0)), 60)

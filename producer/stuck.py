@@ -6,12 +6,14 @@ from typing import NamedTuple
 from db.results import Progress
 from db.status import Work
 
+START_ONE = "start one with `celery -A worker worker`"
+
 
 class Circumstances(NamedTuple):
     """What is known of an unfinished run.
 
     `staged` images are of a listing that was interrupted; `checkpoint` and `broker` say what is
-    wrong with them as seen from here, None for nothing.
+    wrong with them as seen from here, None for nothing; `alive` workers are there for any run.
     """
 
     source: str
@@ -20,6 +22,7 @@ class Circumstances(NamedTuple):
     work: Work
     checkpoint: str | None
     broker: str | None
+    alive: int
 
 
 def reasons(seen: Circumstances) -> list[str]:
@@ -34,10 +37,16 @@ def reasons(seen: Circumstances) -> list[str]:
         )
     if seen.work.is_idle:
         found += [one for one in (seen.broker, seen.checkpoint) if one is not None]
-        found.append("no worker is at work on it: start one with `celery -A worker worker`")
+        found.append(_idle(seen.alive))
     if seen.work.attempts > 1:
         found.append(
             f"a batch is at attempt {seen.work.attempts}: a worker died or was stopped in it, "
             "its images go one by one"
         )
     return found
+
+
+def _idle(alive: int) -> str:
+    if alive:
+        return f"no worker is at work on it, {alive} alive: they wait, or their log says why"
+    return f"no worker is at work on it: {START_ONE}"

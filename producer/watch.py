@@ -1,24 +1,59 @@
 """How far a run is, live: for `enqueue --wait` and `status --watch`."""
 
 import time
-from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
+from sqlalchemy.orm import Session
 
-from db.results import Progress as Counts
-from db.results import pace, progress
+from db.results import Progress, progress, throughput
 from db.runs import run_by_number
 from db.session import Database
+from db.status import work_on
+from db.throughput import seconds_left
+from db.workers import alive
+from producer.status_view import duration
+from producer.stuck import START_ONE
 
 POLL_SECONDS = 0.5
 PLAIN_LINE_SECONDS = 10.0
-# Without an outcome for this long, a person wonders whether any worker is there.
+# Without an outcome for this long, a person wonders why.
 SILENCE_SECONDS = 30.0
+NO_WORKER = f"no worker answers: {START_ONE}"
 
 
-def wait_for_run(database: Database, run_id: int) -> Counts:
+class Seen(NamedTuple):
+    """One look at a run."""
+
+    counts: Progress
+    rate: float
+    is_alone: bool
+
+    @property
+    def done(self) -> int:
+        """Images that have their outcome."""
+        return self.counts.listed - self.counts.pending
+
+    @property
+    def left(self) -> str:
+        """The time left, in words."""
+        return duration(seconds_left(self.counts.pending, self.rate))
+
+
+class Shown(Protocol):
+    """Where progress is shown."""
+
+    def show(self, seen: Seen) -> None:
+        """How far it is."""
+
+    def say(self, line: str) -> None:
+        """Something beside that, on a line of its own."""
+
+
+def wait_for_run(database: Database, run_id: int) -> Progress:
     """Show progress until every image of the run has its outcome; a bar, or plain lines.
 
     Raises:
@@ -32,36 +67,69 @@ def wait_for_run(database: Database, run_id: int) -> Counts:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]:.1f} images/s"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[left]}"),
     )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("", run=run_id, rate=0.0, note="", total=None)
-
-        def show(counts: Counts, rate: float, note: str) -> None:
-            done = counts.listed - counts.pending
-            bar.update(task, total=counts.listed, completed=done, rate=rate, note=note)
-
-        return _poll(database, run_id, show)
+    with Bar(*columns, console=console) as bar:
+        return _poll(database, run_id, _LiveBar(bar, run_id))
 
 
-def _poll(database: Database, run_id: int, show: Callable[[Counts, float, str], None]) -> Counts:
-    pending, changed = -1, time.monotonic()
+def _poll(database: Database, run_id: int, shown: Shown) -> Progress:
+    said, pending, changed = "", -1, time.monotonic()
     while True:
         began = time.monotonic()
         with database.read() as session:
-            counts, recent = progress(session, run_id), pace(session, run_id)
-            if not counts.listed:
-                run_by_number(session, run_id)  # it may have been deleted meanwhile
-        if counts.pending != pending:
-            pending, changed = counts.pending, began
-        silent = began - changed > SILENCE_SECONDS
-        note = "no worker answers: start one with `celery -A worker worker`" if silent else ""
-        show(counts, recent.images / recent.seconds if recent.seconds else 0.0, note)
-        if not counts.pending:
-            return counts
+            seen = _look(session, run_id)
+        if seen.counts.pending != pending:
+            pending, changed = seen.counts.pending, began
+        note = _note(seen, run_id, began - changed)
+        if note and note != said:
+            shown.say(note)
+        said = note
+        shown.show(seen)
+        if not seen.counts.pending:
+            return seen.counts
         # Counting a large run takes a while: leave the database nine tenths of its time.
         time.sleep(max(POLL_SECONDS, 9 * (time.monotonic() - began)))
+
+
+def _look(session: Session, run_id: int) -> Seen:
+    counts = progress(session, run_id)
+    if not counts.listed:
+        run_by_number(session, run_id)  # it may have been deleted meanwhile
+    # A worker of an older release is known by its leases alone.
+    is_alone = not alive(session) and not work_on(session, run_id).held
+    return Seen(counts, throughput(session, run_id), is_alone)
+
+
+def _note(seen: Seen, run_id: int, silent: float) -> str:
+    """What a person should know who waits; empty where it goes on."""
+    if not seen.counts.pending:
+        return ""
+    if seen.is_alone:
+        return NO_WORKER
+    if silent > SILENCE_SECONDS:
+        return f"nothing new for {SILENCE_SECONDS:.0f} s: see `producer status {run_id}`"
+    return ""
+
+
+class _LiveBar:
+    """A bar for a terminal; what is said goes above it."""
+
+    def __init__(self, bar: Bar, run_id: int) -> None:
+        self._bar = bar
+        self._task = bar.add_task("", run=run_id, rate=0.0, left="", total=None)
+
+    def show(self, seen: Seen) -> None:
+        self._bar.update(
+            self._task,
+            total=seen.counts.listed,
+            completed=seen.done,
+            rate=seen.rate,
+            left=seen.left,
+        )
+
+    def say(self, line: str) -> None:
+        self._bar.console.print(line, markup=False, highlight=False)
 
 
 class _PlainLines:
@@ -70,13 +138,15 @@ class _PlainLines:
     def __init__(self) -> None:
         self._shown_at = 0.0
 
-    def __call__(self, counts: Counts, rate: float, note: str) -> None:
+    def show(self, seen: Seen) -> None:
         now = time.monotonic()
-        if counts.pending and now < self._shown_at + PLAIN_LINE_SECONDS:
+        if seen.counts.pending and now < self._shown_at + PLAIN_LINE_SECONDS:
             return
         self._shown_at = now
-        left = f", {counts.pending / rate:.0f} s left" if rate and counts.pending else ""
-        done = counts.listed - counts.pending
+        left = f", {seen.left} left" if seen.left else ""
         click.echo(
-            f"{done} of {counts.listed} images, {rate:.1f} images/s{left} {note}".rstrip(), err=True
+            f"{seen.done} of {seen.counts.listed} images, {seen.rate:.1f} images/s{left}", err=True
         )
+
+    def say(self, line: str) -> None:
+        click.echo(line, err=True)

@@ -17,7 +17,8 @@ from db.tables import Batch, Image, Prediction, Run
 from model.errors import CheckpointError, ImageError
 from worker.at_work import AtWork
 from worker.batches import MAX_STARTS, BatchScoring
-from worker.heartbeat import renew_held
+from worker.heartbeat import Heartbeat
+from worker.patience import Patience
 from worker.scored import KnownDigests, RunScores, Scored
 
 
@@ -468,7 +469,7 @@ def test_a_lease_that_could_not_be_given_back_is_not_renewed(
 
     before = batch(database, key).leased_until
     assert before is not None
-    renew_held(database, "ana", at_work)
+    Heartbeat(database, "ana", at_work, Patience(at_work)).beat()
     assert batch(database, key).leased_until == before
 
 

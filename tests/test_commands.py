@@ -276,7 +276,7 @@ def test_what_was_listed_without_a_broker_is_sent_when_there_is_one(copied: Site
     assert counts == {"checkpoints": 1, "runs": 1, "batches": 2, "images": 4, "predictions": 0}
     shutil.rmtree(copied.folder / "dermscore.queue")
     again = copied.succeed("producer", "enqueue", "data")
-    assert "2 batches enqueued" in again.stdout
+    assert "no image is new: 2 unfinished batches were sent again" in again.stdout
     assert copied.waiting() == 2
     assert copied.ledger.counts() == counts
 

@@ -62,12 +62,15 @@ class Scraped:
             for sample in family.samples
         }
 
-    def await_batches(self, number: int) -> None:
+    def await_batches(self, number: int, *, or_more: bool = False) -> None:
         """Wait until so many batches were counted: each is stored, then counted, then told."""
         told = re.compile(r" images/s \(")
-        self.worker.await_true(
-            lambda: len(told.findall(self.worker.output)) == number, f"it told {number} batches"
-        )
+
+        def holds() -> bool:
+            found = len(told.findall(self.worker.output))
+            return found >= number if or_more else found == number
+
+        self.worker.await_true(holds, f"it told {number} batches")
 
     def await_samples(self, condition: Callable[[Samples], object], what: str) -> Samples:
         """The first samples for which the condition holds."""
@@ -82,8 +85,8 @@ class Scraped:
 
 
 @contextmanager
-def scraped_worker(site: Site) -> Iterator[Scraped]:
-    with site.start("celery", "-A", "stub_worker", "worker") as worker:
+def scraped_worker(site: Site, *options: str) -> Iterator[Scraped]:
+    with site.start("celery", "-A", "stub_worker", "worker", *options) as worker:
         yield Scraped(worker)
 
 
@@ -125,6 +128,40 @@ def test_counts_follow_the_ledger_during_a_run_and_equal_it_afterwards(site: Sit
     assert after["checkpoint_info", digest, "float32"] == 1
     assert after["stage_seconds_total", "compute"] == pytest.approx(compute)
     assert after["stage_seconds_total", "write"] >= write > 0, "the ledger's ends before the commit"
+
+
+def told_rate(worker: Scraped) -> float:
+    """Images per second of the worker's last line."""
+    return float(re.findall(r"([\d.]+) images/s \(", worker.worker.output)[-1])
+
+
+def test_log_metric_and_status_agree_on_images_per_second_and_an_idle_worker_has_none(
+    site: Site,
+) -> None:
+    rows = "".join(f"{at}.jpg\n" for at in range(20 * BATCH))
+    (site.folder / "manifest.csv").write_text(f"path\n{rows}")
+    site.settings.update(STUB_MODE="wait", STUB_SECONDS="0.8")
+    with scraped_worker(site, "-n", "one@%h") as one, scraped_worker(site, "-n", "two@%h") as two:
+        for each in (one, two):
+            each.worker.await_true((site.folder / f"up.{each.worker.pid}").exists, "it is up")
+        site.succeed("producer", "enqueue", "manifest.csv", "--batch-size", str(BATCH))
+        for each in (one, two):
+            each.await_batches(5, or_more=True)
+        (run,) = json.loads(site.succeed("producer", "status", "--format", "json").stdout)["runs"]
+        shown = [each.samples()["images_per_second",] for each in (one, two)]
+        told = [told_rate(one), told_rate(two)]
+        assert run["pending"], "they are at work on it"
+        assert sum(shown) == pytest.approx(sum(told), rel=0.06)
+        # The two did not begin at the same moment, which five batches leave visible.
+        assert run["images_per_second"] == pytest.approx(sum(told), rel=0.15)
+        # Each takes 0.8 s for ten images, and some hundredths of one to store them.
+        assert told == [pytest.approx(12.5, rel=0.1)] * 2
+        assert run["seconds_left"] == pytest.approx(run["pending"] / run["images_per_second"])
+        one.await_samples(lambda found: found["owed_batches",] == 0, "nothing owed")
+        for each, busy in ((one, shown[0]), (two, shown[1])):
+            each.await_samples(
+                lambda found, busy=busy: found["images_per_second",] < busy / 2, "it fell"
+            )
 
 
 def asked_for() -> set[str]:

@@ -2,13 +2,16 @@
 
 import io
 import json
+import re
 import signal
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import Site, Trained, fresh_site
+from faults import colour_site, enqueue, stub_worker
+from processes import SCRIPTS, Site, Trained, fresh_site
 from rich.console import Console
 from sqlalchemy import text, update
 
@@ -23,6 +26,7 @@ from db.runs import Needs, add_checkpoint
 from db.session import Database
 from db.status import Work, work_on, workers
 from db.tables import Batch, Run
+from db.workers import forget_dead, note_ended, note_seen
 from producer.status import RunStatus, Status
 from producer.status_view import as_list, as_tables
 from producer.stuck import Circumstances, reasons
@@ -34,7 +38,7 @@ IDLE = WORKING._replace(held=0)
 
 
 def seen(**changes: Any) -> Circumstances:
-    plain = Circumstances("data/test set", Progress(10, 4, 0, 6), 0, WORKING, None, None)
+    plain = Circumstances("data/test set", Progress(10, 4, 0, 6), 0, WORKING, None, None, 0)
     return plain._replace(**changes)
 
 
@@ -43,7 +47,8 @@ def seen(**changes: Any) -> Circumstances:
     [
         ({}, []),
         ({"counts": Progress(10, 9, 1, 0), "work": IDLE, "broker": "away"}, []),
-        ({"work": IDLE}, ["no worker"]),
+        ({"work": IDLE}, ["no worker is at work on it: start one"]),
+        ({"work": IDLE, "alive": 2}, ["no worker is at work on it, 2 alive"]),
         ({"work": IDLE._replace(finished_lately=1)}, []),
         ({"work": IDLE, "broker": "broker away"}, ["broker away", "no worker"]),
         ({"work": IDLE, "checkpoint": "gone"}, ["gone", "no worker"]),
@@ -75,7 +80,7 @@ def finish(database: Database, key: BatchKey, worker: str) -> None:
         take_leases(session, key, worker, 600)
         pending = pending_images(session, [key])
         store_outcomes(session, worker, [Outcome(one.id, 0.5, None, None, None) for one in pending])
-        assert finish_batch(session, key)
+        assert finish_batch(session, key) is not None
 
 
 def test_workers_are_known_by_what_they_hold_and_finished(database: Database) -> None:
@@ -94,6 +99,79 @@ def test_workers_are_known_by_what_they_hold_and_finished(database: Database) ->
     assert ana.lease_seconds is not None
     assert 300 < ana.lease_seconds <= 600
     assert (bob.name, bob.finished, bob.held) == ("bob", None, [f"run {run} batch 3"])
+    assert ana.alive, "its lease says so"
+
+
+def test_workers_that_live_are_told_from_those_that_ended(database: Database) -> None:
+    run = enlist(database, 4)
+    finish(database, BatchKey(run, 1), "ended")
+    finish(database, BatchKey(run, 2), "idle")
+    with database.write() as session:
+        for name in ("ended", "idle", "killed", "new", "old"):
+            note_seen(session, name)
+        note_ended(session, "ended")
+        session.execute(text("UPDATE workers SET seen_at = seen_at - 21 WHERE name = 'killed'"))
+        session.execute(text("UPDATE workers SET seen_at = seen_at - 90000 WHERE name = 'old'"))
+        forget_dead(session)
+        note_seen(session, "idle")
+    with database.read() as session:
+        found = {one.name: (one.alive, one.finished) for one in workers(session)}
+        assert session.scalar(text("SELECT count(*) FROM workers")) == 3, "the old one is forgotten"
+    assert found == {
+        "ended": (False, f"run {run} batch 1"),
+        "idle": (True, f"run {run} batch 2"),
+        "new": (True, None),
+    }
+
+
+def test_a_worker_stands_in_the_status_by_the_name_that_it_was_given_until_it_ends(
+    tmp_path: Path,
+) -> None:
+    site = colour_site(tmp_path)
+    enqueue(site, 3)
+
+    def status() -> tuple[list[dict[str, Any]], str]:
+        found = json.loads(site.succeed("producer", "status", "--format", "json").stdout)
+        return found["workers"], site.succeed("producer", "status").stdout
+
+    with stub_worker(site, "-n", "ana@%h") as worker:
+        worker.await_true(lambda: not site.ledger.unfinished(), "it scored all")
+        ((one,), table) = status()
+        worker.send(signal.SIGTERM)
+        assert worker.await_end() == 0
+        ((then,), table_then) = status()
+    assert one["name"].startswith(f"ana@{socket.gethostname()}-{worker.pid}-")
+    assert (one["alive"], then["alive"], one["name"]) == (True, False, then["name"])
+    assert re.search(r"^ana@\S+ +alive +run 1 batch 1", table, re.MULTILINE)
+    assert re.search(r"^ana@\S+ +ended +run 1 batch 1", table_then, re.MULTILINE)
+
+
+# What a person sees at a terminal: the command in a pseudo-terminal.
+IN_TERMINAL = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]))"
+
+
+@pytest.mark.parametrize("waiting", ["enqueue images --wait", "status 1 --watch"])
+@pytest.mark.parametrize("terminal", [False, True])
+def test_who_waits_is_told_at_once_and_in_full_that_no_worker_answers(
+    waiting: str, terminal: bool, tmp_path: Path
+) -> None:
+    site = colour_site(tmp_path, COLUMNS="60", TERM="xterm")
+    enqueue(site, 3)
+    words = [*waiting.split()]
+    if terminal:
+        started = site.start("python", "-c", IN_TERMINAL, str(SCRIPTS / "producer"), *words)
+    else:
+        started = site.start("producer", *words)
+    progress = "0/3" if terminal else "0 of 3 images"
+    with started as process:
+        process.await_output(progress)
+        before = process.output.split(progress)[0]
+    assert "no worker answers: start one with `celery -A worker worker`" in shown_lines(before)
+
+
+def shown_lines(output: str) -> list[str]:
+    """The lines of a terminal, without its colours and its moves."""
+    return [line.strip() for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output).split("\n")]
 
 
 def test_a_worker_whose_lease_ran_out_is_not_at_work(database: Database) -> None:

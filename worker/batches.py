@@ -28,11 +28,11 @@ from db.outcomes import (
 )
 from db.runs import Needs, needs_of
 from db.session import Database
+from db.throughput import Finished
 from model.errors import CheckpointError
 from model.manifest import shown
 from worker import metrics, tracing
 from worker.at_work import AtWork
-from worker.pace import Pace
 from worker.patience import Patience
 from worker.scored import Engine
 from worker.turns import Turns
@@ -68,7 +68,6 @@ class BatchScoring:
         self._patience = patience or Patience(self._at_work)
         self._turns = Turns()
         self._needs: dict[int, Needs] = {}
-        self._pace = Pace()
 
     def score(self, key: BatchKey) -> None:
         """Bring a batch to its end, and with it the same batch of runs enqueued together with it.
@@ -135,14 +134,10 @@ class BatchScoring:
         work = by_path(pending)
         first = all(lease.attempts == 1 for lease in leases)
         with self._turns.in_company() if first else self._turns.alone():
-            self._pace.begin()
-            try:
-                if first:
-                    self._score_whole(leases, work)
-                else:
-                    self._score_one_by_one(leases, work)
-            finally:
-                self._pace.end()
+            if first:
+                self._score_whole(leases, work)
+            else:
+                self._score_one_by_one(leases, work)
 
     def _score_whole(self, leases: list[Lease], work: list[Work]) -> None:
         batches = [lease.batch for lease in leases]
@@ -211,13 +206,13 @@ class BatchScoring:
             _require(session, batches)
             store_outcomes(session, self._worker, outcomes)
             stored = seconds.plus(Seconds(write=time.perf_counter() - wrote))
-            for batch in batches:
-                finish_batch(session, batch, stored)
+            ended = [finish_batch(session, batch, stored) for batch in batches]
         seconds = seconds.plus(Seconds(write=time.perf_counter() - wrote))
         errors = sum(outcome.error is not None for outcome in outcomes)
-        rate = self._pace.add(len(work))
         needs = [self._needs_of(batch.run_id) for batch in batches]
-        metrics.batches_ended(needs, outcomes, seconds, rate)
+        # None where `producer retry` took back an image of it meanwhile.
+        finished = None if ended[0] is None else Finished(ended[0], sum(stored), len(work))
+        rate = metrics.batches_ended(needs, outcomes, seconds, finished)
         tracing.stages(seconds)
         log.info("%s", line_of(batches, len(work), errors, seconds, rate))
 

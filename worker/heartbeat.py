@@ -1,16 +1,18 @@
-"""Renews the leases of the batches that this worker is at; of nothing else, or none would lapse.
+"""Says that this worker lives, and renews the leases of the batches that it is at.
 
-A thread of its own: a broker that does not answer holds up a sweep for half a minute, which is all
-that a lease lasts.
+Of nothing else, or none would lapse. A thread of its own: a broker that does not answer holds up a
+sweep for half a minute, which is all that a lease lasts.
 """
 
 import logging
+import threading
 import time
-from functools import partial
+from contextlib import suppress
 
 from db.errors import DatabaseError
 from db.ledger import renew_leases
 from db.session import Database
+from db.workers import forget_dead, note_ended, note_seen
 from worker.at_work import AtWork
 from worker.batches import LEASE_SECONDS
 from worker.patience import Patience
@@ -19,25 +21,52 @@ log = logging.getLogger(__name__)
 
 # Well under a third of a lease, so that one slow beat loses nothing.
 BEAT_SECONDS = 5.0
+# An end does not wait longer for a database that is away.
+END_SECONDS = 2.0
 
 
-def beat(database: Database, worker: str, at_work: AtWork, patience: Patience) -> None:
-    """Renew every few seconds while the process lives: its last batch may be long, too."""
-    while True:
-        time.sleep(BEAT_SECONDS)
-        try:
-            with at_work.doing("the renewal of leases"):
-                patience.until_answered(partial(renew_held, database, worker, at_work))
-        except DatabaseError as error:
-            log.error("leases were not renewed: %s", error.message)  # noqa: TRY400 - a full sentence
-        except Exception:
-            # A thread that ended here would let every lease lapse, and nobody would know.
-            log.exception("leases were not renewed; the next beat tries again")
+class Heartbeat:
+    """Beats every few seconds while the process lives: its last batch may be long, too."""
 
+    def __init__(
+        self, database: Database, worker: str, at_work: AtWork, patience: Patience
+    ) -> None:
+        self._database, self._worker = database, worker
+        self._at_work, self._patience = at_work, patience
+        self._is_ending = False
+        self._lock = threading.Lock()
 
-def renew_held(database: Database, worker: str, at_work: AtWork) -> None:
-    """Prolong the leases of what the worker is at, as far as it still has them."""
-    held = at_work.held
-    if held:
-        with database.write() as session:
-            renew_leases(session, worker, LEASE_SECONDS, held)
+    def run(self) -> None:
+        """Beat for as long as the process lives."""
+        while True:
+            try:
+                with self._at_work.doing("the renewal of leases"):
+                    self._patience.until_answered(self.beat)
+            except DatabaseError as error:
+                log.error("leases were not renewed: %s", error.message)  # noqa: TRY400 - a full sentence
+            except Exception:
+                # A thread that ended here would let every lease lapse, and nobody would know.
+                log.exception("leases were not renewed; the next beat tries again")
+            time.sleep(BEAT_SECONDS)
+
+    def beat(self) -> None:
+        """Say that the worker lives, and prolong what it is at, as far as it still has that."""
+        held = self._at_work.held
+        with self._lock, self._database.write() as session:
+            if not self._is_ending:
+                note_seen(session, self._worker)
+                forget_dead(session)
+            if held:
+                renew_leases(session, self._worker, LEASE_SECONDS, held)
+
+    def end(self) -> None:
+        """Say that the worker ends; what it is still at is renewed as before."""
+        self._is_ending = True
+        ending = threading.Thread(target=self._note_end, daemon=True)
+        ending.start()
+        ending.join(END_SECONDS)
+
+    def _note_end(self) -> None:
+        # Where that fails it is not seen any more, and counts as ended within seconds.
+        with self._lock, suppress(DatabaseError), self._database.write() as session:
+            note_ended(session, self._worker)

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import socket
 import threading
 import uuid
 from pathlib import Path
@@ -26,7 +25,7 @@ from worker import metrics, tracing
 from worker.at_work import AtWork
 from worker.batches import BatchScoring
 from worker.celery import app, settings
-from worker.heartbeat import beat
+from worker.heartbeat import Heartbeat
 from worker.metrics_server import MetricsServer
 from worker.patience import Patience
 from worker.profile import Profile
@@ -46,13 +45,18 @@ STANDSTILL_SECONDS = 20.0
 class Scoring:
     """Everything a worker process holds: the ledger, the loaded checkpoints, its name."""
 
-    def __init__(self, database: Database, engine: Engine) -> None:
+    def __init__(self, database: Database, engine: Engine, node: str) -> None:
+        """Take `node`, the name that `celery -n` gave or Celery's own, into the worker's name.
+
+        A name is never given twice, or a worker that was started anew would be taken for the last.
+        """
         self.database = database
         self.engine = engine
-        self.worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self.worker = f"{node}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.profile: Profile | None = None
         self.at_work = AtWork(hang_seconds(settings.hang_seconds))
         self.patience = Patience(self.at_work)
+        self._heartbeat = Heartbeat(database, self.worker, self.at_work, self.patience)
         self._batches = BatchScoring(database, engine, self.worker, self.at_work, self.patience)
 
     def score(self, key: BatchKey) -> None:
@@ -68,14 +72,12 @@ class Scoring:
 
     def start(self) -> None:
         """Begin to renew leases and to watch for what hangs."""
-        for target, arguments in (
-            (beat, (self.database, self.worker, self.at_work, self.patience)),
-            (watch, (self.at_work,)),
-        ):
-            threading.Thread(target=target, args=arguments, daemon=True).start()
+        threading.Thread(target=self._heartbeat.run, daemon=True).start()
+        threading.Thread(target=watch, args=(self.at_work,), daemon=True).start()
 
     def close(self) -> None:
-        """Write what waits."""
+        """Write what waits, and that the worker ends."""
+        self._heartbeat.end()
         if self.profile is not None:
             self.profile.close()
         self.engine.close()
@@ -100,7 +102,7 @@ def scoring() -> Scoring:
 
 
 @worker_init.connect  # type: ignore[untyped-decorator] # celery has no types
-def _start(**_: Any) -> None:  # noqa: ANN401 - celery's own signature
+def _start(sender: Any, **_: Any) -> None:  # noqa: ANN401 - celery's own signature
     """Open the ledger and load the checkpoint, or end the worker with one clear line."""
     try:
         tracing.set_up()
@@ -108,7 +110,7 @@ def _start(**_: Any) -> None:  # noqa: ANN401 - celery's own signature
         require_broker()
         database, root = open_database(standstill_seconds=STANDSTILL_SECONDS), data_root()
         first = _wanted_first(database)
-        process = Scoring(database, make_engine(root))
+        process = Scoring(database, make_engine(root), sender.hostname)
         if first is not None and not _is_prepared(process, first):
             first = None
         metrics_server.start(database, first)

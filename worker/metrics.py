@@ -4,9 +4,8 @@ Counters count what this process did since it began, and end with it; what is st
 ledger. They are summed over workers, so that no metric carries a worker's name.
 """
 
-import time
 from collections import Counter as Tally
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import get_args
 
 from prometheus_client import (
@@ -19,8 +18,9 @@ from prometheus_client import (
 
 from db.outcomes import Outcome, Seconds
 from db.runs import Needs
+from db.throughput import Finished
 from model.errors import ErrorCode
-from worker.pace import WINDOW_SECONDS
+from worker.pace import Pace
 
 SCORED = "scored"
 
@@ -61,34 +61,22 @@ for _stage in Seconds._fields:
     SECONDS.labels(_stage)
 
 
-class Rate:
-    """Images per second as the log has it, 0 once no batch has ended for a minute."""
-
-    def __init__(self) -> None:
-        self._latest = (-WINDOW_SECONDS, 0.0)
-
-    def set(self, rate: float) -> None:
-        """A batch has ended, and this is the pace with it."""
-        self._latest = (time.monotonic(), rate)
-
-    def now(self) -> float:
-        """Images per second."""
-        ended, rate = self._latest
-        return rate if time.monotonic() < ended + WINDOW_SECONDS else 0.0
-
-
-_rate = Rate()
+_pace = Pace()
 Gauge(
     "dermscore_images_per_second",
-    "Pace of the last minute, or since this worker was last without any batch.",
+    "Throughput of the last minute, or since the work began, as the log and `status` have it.",
     registry=REGISTRY,
-).set_function(_rate.now)
+).set_function(_pace.now)
 
 
 def batches_ended(
-    needs: Iterable[Needs], outcomes: Sequence[Outcome], seconds: Seconds, rate: float
-) -> None:
-    """Count batches that were stored together, one for each of `needs`, and their outcomes."""
+    needs: Sequence[Needs], outcomes: Sequence[Outcome], seconds: Seconds, finished: Finished | None
+) -> float:
+    """Count batches that were stored together, one for each of `needs`, and their outcomes.
+
+    Returns this worker's images per second, of the run if the ledger took its batch as finished; of
+    the first run where there are several.
+    """
     for one in needs:
         BATCHES.inc()
         checkpoint_loaded(one)
@@ -96,7 +84,7 @@ def batches_ended(
         IMAGES.labels(outcome).inc(images)
     for stage, spent in seconds._asdict().items():
         SECONDS.labels(stage).inc(spent)
-    _rate.set(rate)
+    return _pace.now() if finished is None else _pace.add(needs[0].run_id, finished)
 
 
 def checkpoint_loaded(needs: Needs) -> None:

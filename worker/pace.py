@@ -1,40 +1,46 @@
-"""Images per second of a worker whose batches overlap."""
+"""The throughput of this worker, by the ledger's clock, as `db.throughput` defines it."""
 
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 
-# Seconds over which the pace is taken: long against a batch, short against a coffee.
-WINDOW_SECONDS = 60.0
+from db.throughput import KEPT_SECONDS, Finished, images_per_second
+
+# Batches that are over sooner than this are counted together.
+SHORT_SECONDS = 0.5
 
 
 class Pace:
-    """The pace of the last minute, or since the worker was last without any batch."""
+    """The batches that this worker finished lately, by run."""
 
     def __init__(self) -> None:
-        self._active = 0
-        self._began = 0.0
-        self._ended: deque[tuple[float, int]] = deque()
+        self._finished: defaultdict[int, deque[Finished]] = defaultdict(deque)
+        self._behind = 0.0
         self._lock = threading.Lock()
 
-    def begin(self) -> None:
-        """A batch begins."""
+    def add(self, run_id: int, batch: Finished) -> float:
+        """A batch of the run was finished just now; the images per second of the run with it."""
         with self._lock:
-            if not self._active:
-                self._began = time.monotonic()
-                self._ended.clear()
-            self._active += 1
+            # The ledger's clock may be another machine's.
+            self._behind = batch.at - time.monotonic()
+            batches = self._finished[run_id]
+            if batches and batches[-1].and_next(batch).seconds < SHORT_SECONDS:
+                batch = batches.pop().and_next(batch)
+            batches.append(batch)
+            while batches[0].at < batch.at - KEPT_SECONDS:
+                batches.popleft()
+            return images_per_second(batches, batch.at)
 
-    def end(self) -> None:
-        """A batch ended, whatever came of it."""
+    def now(self) -> float:
+        """Images per second at this moment, over all runs."""
         with self._lock:
-            self._active -= 1
+            now = time.monotonic() + self._behind
+            for run_id in [
+                one for one, batches in self._finished.items() if _is_over(batches, now)
+            ]:
+                del self._finished[run_id]
+            return sum(images_per_second(batches, now) for batches in self._finished.values())
 
-    def add(self, images: int) -> float:
-        """Images per second, with these that have just got their outcome."""
-        with self._lock:
-            now = time.monotonic()
-            self._ended.append((now, images))
-            while self._ended[0][0] < now - WINDOW_SECONDS:
-                self._began, _ = self._ended.popleft()
-            return sum(count for _, count in self._ended) / max(now - self._began, 1e-9)
+
+def _is_over(batches: deque[Finished], now: float) -> bool:
+    return batches[-1].at < now - KEPT_SECONDS
