@@ -85,7 +85,7 @@ def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
 def test_prometheus_takes_its_configuration_and_its_alerts() -> None:
     checked = run("promtool", "check", "config", "deploy/prometheus/prometheus.yml")
     assert checked.returncode == 0, checked.stderr
-    assert "4 rules found" in checked.stdout
+    assert "6 rules found" in checked.stdout
 
 
 def test_manifests_are_of_kubernetes_own_schema(tmp_path: Path) -> None:

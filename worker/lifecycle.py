@@ -178,6 +178,7 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
     def __init__(self, parent: Any, **options: Any) -> None:  # noqa: ANN401 - celery's
         super().__init__(parent, **options)
         self._drain = bool(options.get("drain"))
+        metrics.DRAINING.set(self._drain)
         folder = options.get("profile")
         self._profile = Profile(Path(folder), options["profile_batches"]) if folder else None
         self._upkeep: Upkeep | None = None

@@ -47,6 +47,11 @@ SECONDS = Counter(
     ["stage"],
     registry=REGISTRY,
 )
+DRAINING = Gauge(
+    "dermscore_draining",
+    "1 for a worker that ends when nothing is owed (`--drain`).",
+    registry=REGISTRY,
+)
 CHECKPOINT = Gauge(
     "dermscore_checkpoint_info",
     "1 for each checkpoint that this worker has loaded: SHA-256 digest and precision.",
