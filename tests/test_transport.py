@@ -2,6 +2,7 @@ import logging
 import multiprocessing
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from celery import Celery
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import OperationalError
 from kombu.simple import SimpleQueue
-from processes import PATIENCE
+from processes import PATIENCE, PROJECT
 
 from worker.transport import BROKER_URL
 
@@ -226,6 +227,75 @@ def test_a_fanout_message_reaches_every_bound_queue_and_no_deleted_one(folder: P
 
         assert one.get(no_ack=True).payload == four.get(no_ack=True).payload == "ping"
         assert gone.get() is None
+
+
+KILLED = """
+import os, signal, sys
+from kombu import Connection, Exchange, Queue
+from worker.transport import BROKER_URL
+with Connection(BROKER_URL, transport_options={"queue_dir": sys.argv[1]}) as connection:
+    for name, exchange in (
+        ("celery@killed.celery.pidbox", Exchange("celery.pidbox", "fanout")),
+        ("1234.reply.celery.pidbox", Exchange("reply.celery.pidbox", "direct")),
+        ("celeryev.5678", Exchange("celeryev", "topic")),
+        ("work", Exchange("work", "direct")),
+    ):
+        queue = Queue(name, exchange, routing_key=name)(connection.default_channel)
+        queue.declare()
+        connection.Producer(exchange=exchange, serializer="json").publish(1, routing_key=name)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_mailboxes_of_the_killed_are_taken_away_after_a_while_and_nothing_else(
+    folder: Path,
+) -> None:
+    command = [sys.executable, "-c", KILLED, str(folder)]
+    killed = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(PROJECT)}, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    fanout = Exchange("celery.pidbox", "fanout")
+    options = {"queue_dir": str(folder)}
+    with Connection(BROKER_URL, transport_options=options) as connection:
+        channel = connection.default_channel
+        Queue("celery@first.celery.pidbox", fanout)(channel).declare()
+        assert mailboxes(folder) == {"first", "killed", "1234", "celeryev.5678", "work"}
+        for binding in folder.glob("exchanges/*/*"):
+            if "first" not in binding.name:
+                os.utime(binding, (0, binding.stat().st_mtime - 3601))
+        Queue("celery@second.celery.pidbox", fanout)(channel).declare()
+        assert mailboxes(folder) == {"first", "second", "work"}
+        connection.Producer(exchange=fanout, serializer="json").publish("ping")
+        # Who is killed between the one and the other leaves messages without a binding.
+        (stray,) = folder.glob("exchanges/*/*first*")
+        stray.unlink()
+        Queue("celery@third.celery.pidbox", fanout)(channel).declare()
+    names = {path.parent.name for path in waiting(folder)}
+    assert names == {"work.queue", "celery@second.celery.pidbox.queue"}
+
+
+def mailboxes(folder: Path) -> set[str]:
+    """Whose bindings are there."""
+    bound = {path.name.rsplit(",", 1)[1] for path in folder.glob("exchanges/*/*")}
+    return {
+        re.sub(r"^celery@|(\.reply)?\.celery\.pidbox$", "", name.replace("%40", "@"))
+        for name in bound
+    }
+
+
+def test_a_mailbox_that_is_read_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.mailboxes.TOUCH_SECONDS", 0)
+    fanout = Exchange("celery.pidbox", "fanout")
+    with Connection(BROKER_URL, transport_options={"queue_dir": str(folder)}) as connection:
+        slow = Queue("celery@slow.celery.pidbox", fanout)(connection.default_channel)
+        slow.declare()
+        (binding,) = folder.glob("exchanges/*/*")
+        os.utime(binding, (0, 0))
+        slow.get()
+        Queue("celery@other.celery.pidbox", fanout)(connection.default_channel).declare()
+        assert mailboxes(folder) == {"slow", "other"}
+        binding.unlink()  # somebody took it for dead
+        slow.get()
+        assert mailboxes(folder) == {"slow", "other"}
 
 
 def test_a_folder_that_cannot_be_used_is_named(folder: Path) -> None:

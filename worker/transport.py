@@ -24,6 +24,8 @@ from kombu.exceptions import ChannelError
 from kombu.transport import TRANSPORT_ALIASES, filesystem, virtual
 from kombu.utils.json import dumps, loads
 
+from worker.mailboxes import Mailboxes
+
 BROKER_URL = "dermscore://localhost/"
 
 # What reading a file that is not a message can raise: broken text, broken JSON, other JSON.
@@ -40,6 +42,7 @@ class Channel(filesystem.Channel):
         self.root = connection.root
         # Kept apart from the connection, which is gone when a thread acknowledges after a loss.
         self.room = connection.room
+        self.mailboxes = connection.mailboxes
         # Unfinished and claimed files wait here, in the same file system, unseen by readers.
         self.private = self.root / "private"
         # Names left of the last listing, the oldest last: 15,000 waiting messages are listed
@@ -57,6 +60,7 @@ class Channel(filesystem.Channel):
             _move(unfinished, self._waiting(queue))
 
     def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:  # noqa: ARG002, kombu's
+        self.mailboxes.used(queue)
         message = self._take(queue)
         if message is None:
             self._make_private()  # someone may have wiped the folder under a running worker
@@ -126,6 +130,7 @@ class Channel(filesystem.Channel):
         return count
 
     def _delete(self, queue: str, exchange: str, *binding: str | None, **_kwargs: object) -> None:
+        self.mailboxes.deleted(queue)
         with _plain_errors(self.root):
             self._binding_file(exchange, *binding).unlink(missing_ok=True)
         self._purge(queue)
@@ -165,6 +170,7 @@ class Channel(filesystem.Channel):
         with _plain_errors(self.root):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
+        self.mailboxes.bound(binding[-1] or "", file)
 
     def _binding_file(self, exchange: str, *binding: str | None) -> Path:
         name = ",".join(quote(part or "", safe="@") for part in binding)
@@ -179,12 +185,15 @@ class Transport(filesystem.Transport):
     polling_interval = 0.1
     # One for each folder: a process that uses two must declare its queues in both.
     states: ClassVar[defaultdict[Path, virtual.BrokerState]] = defaultdict(virtual.BrokerState)
+    # One for each folder, too: after a loss the next connection keeps the same mailbox.
+    kept: ClassVar[dict[Path, Mailboxes]] = {}
 
     def __init__(self, client: Connection, **kwargs: object) -> None:
         super().__init__(client, **kwargs)
         options = client.transport_options or {}
         self.root = Path(options.get("queue_dir", "dermscore.queue")).resolve()
         self.state = self.states[self.root]
+        self.mailboxes = self.kept.setdefault(self.root, Mailboxes(self.root))
         # Set when a message was acknowledged: there is room for another.
         self.room = threading.Event()
 
