@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +26,34 @@ HEAVY_BYTES = 128_000_000
 _heavy = threading.Lock()
 _WHITE = 255.0  # becomes 1.0
 _MIDDLE = 128  # what libjpeg leaves where a scan ends too early
+# Of what native code says of an image: things, and letters of each.
+_MOST_SAID, _MOST_LETTERS = 3, 200
 
 # Whether the image at a position, of this SHA-256, need not be decoded.
 Known = Callable[[int, str], bool]
+
+
+class NativeOutput(Protocol):
+    """What becomes of the lines that native code prints while it decodes."""
+
+    def batch(self) -> AbstractContextManager[object]:
+        """Many images are decoded: nobody can say which of them a line is about."""
+
+    def alone(self) -> AbstractContextManager[list[str]]:
+        """One image is decoded, and no other: the list holds its lines afterwards."""
+
+
+class _Printed:
+    """They are printed as they come."""
+
+    def batch(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def alone(self) -> AbstractContextManager[list[str]]:
+        return nullcontext([])
+
+
+PRINTED = _Printed()
 
 
 class DecodedBatch(NamedTuple):
@@ -62,9 +87,12 @@ class Group(NamedTuple):
 class Decoder:
     """The decode path of one model card, traced once."""
 
-    def __init__(self, settings: Decode, parallel: int | None = None) -> None:
+    def __init__(
+        self, settings: Decode, parallel: int | None = None, native: NativeOutput = PRINTED
+    ) -> None:
         keep_freed_memory()
         self._settings = settings
+        self._native = native
         self._parallel = parallel or tf.data.AUTOTUNE
         self._many = tf.function(
             self._decode_all,
@@ -144,7 +172,8 @@ class Decoder:
         self, group: dict[int, bytes], batch: DecodedBatch
     ) -> npt.NDArray[np.float32]:
         """The images of a group, in order of position; positions and errors go into `batch`."""
-        indices, images, grey = self._decode_good(list(group.values()))
+        with self._native.batch():
+            indices, images, grey = self._decode_good(list(group.values()))
         if len(indices) == len(group) and not grey:
             batch.positions.extend(group)
             return images
@@ -154,13 +183,21 @@ class Decoder:
             try:
                 # Dropped from the batch is not yet corrupt: errors of memory are dropped too. And
                 # grey at the end is not yet cut short.
-                image = decoded[at] if at in decoded else self.decode(data)
+                image = decoded[at] if at in decoded else self._decode_alone(data)
             except ImageError as error:
                 batch.errors[position] = _bare(error)
                 continue
             kept.append(image[None])
             batch.positions.append(position)
         return np.concatenate(kept)
+
+    def _decode_alone(self, data: bytes) -> npt.NDArray[np.float32]:
+        with self._native.alone() as said:
+            try:
+                return self.decode(data)
+            except ImageError as error:
+                failure = error
+        raise ImageError(failure.code, failure.detail + _in_brackets(said))
 
     def _decode_good(
         self, blobs: list[bytes]
@@ -215,6 +252,12 @@ class Decoder:
 def _bare(error: ImageError) -> ImageError:
     """Without its traceback, whose frames hold the batch, which holds the error."""
     return ImageError(error.code, error.detail)
+
+
+def _in_brackets(said: Sequence[str]) -> str:
+    """What was said of an image, each thing once, to stand behind a sentence."""
+    things = [line[:_MOST_LETTERS] for line in dict.fromkeys(said)][:_MOST_SAID]
+    return f" ({'; '.join(things)})" if things else ""
 
 
 def _reason(message: str) -> str:

@@ -8,7 +8,7 @@ from db.outcomes import Seconds
 from db.runs import Needs
 from model.card import Decode
 from model.errors import CheckpointError
-from model.preprocess import Decoder
+from model.preprocess import PRINTED, Decoder, NativeOutput
 from model.runtime import device_name
 from model.settings import Root
 from worker.features import RunFeatures
@@ -20,8 +20,11 @@ from worker.scorers import Scorers
 class ModelEngine:
     """Scores with the checkpoints that this worker has loaded."""
 
-    def __init__(self, root: Root, scorers: Scorers, features: RunFeatures) -> None:
+    def __init__(
+        self, root: Root, scorers: Scorers, features: RunFeatures, native: NativeOutput = PRINTED
+    ) -> None:
         self._root = root
+        self._native = native
         self._scorers = scorers
         self._features = features
         self._decoders: dict[Decode, Decoder] = {}
@@ -71,5 +74,5 @@ class ModelEngine:
 
     def _decoder(self, decode: Decode) -> Decoder:
         if decode not in self._decoders:
-            self._decoders[decode] = Decoder(decode)
+            self._decoders[decode] = Decoder(decode, native=self._native)
         return self._decoders[decode]

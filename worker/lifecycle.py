@@ -88,9 +88,11 @@ def make_engine(root: Root) -> Engine:
     # Deferred: TensorFlow takes seconds, and a bad setting should be said before.
     from worker.engine import ModelEngine
     from worker.features import RunFeatures
+    from worker.native_lines import NativeLines
     from worker.scorers import Scorers
 
-    return ModelEngine(root, Scorers(settings.checkpoint), RunFeatures(feature_folder()))
+    scorers, features = Scorers(settings.checkpoint), RunFeatures(feature_folder())
+    return ModelEngine(root, scorers, features, NativeLines())
 
 
 _scoring: list[Scoring] = []
