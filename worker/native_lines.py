@@ -74,7 +74,6 @@ class NativeLines:
         self._said: list[str] | None = None
         self._marked = self._passed = 0
         self._answered = threading.Condition()
-        _log_past(self._terminal)
         threading.Thread(target=self._read, daemon=True, name="native lines").start()
 
     @contextmanager
@@ -102,6 +101,7 @@ class NativeLines:
         with self._lock:
             self._open += 1
             if self._open == 1 and self._filter.poll() is None:
+                _log_past(self._terminal)  # here: Celery sets its log up after it made the engine
                 os.dup2(self._pipe, 2)
         try:
             yield
