@@ -77,6 +77,13 @@ def staged(session: Session, run_id: int) -> int:
 def throughput(session: Session, run_id: int) -> float:
     """The run's images per second, as `db.throughput` defines it; of its newest batches."""
     took = sum((func.coalesce(part, 0.0) for part in _PARTS), start=literal(0.0))
+    newest = (
+        select(Batch.number, Batch.finished_at, took.label("took"))
+        .where(Batch.run_id == run_id, Batch.finished_at > Now() - KEPT_SECONDS)
+        .order_by(Batch.finished_at.desc())
+        .limit(_BATCHES_COUNTED)
+        .subquery()
+    ).c
     # Of a batch that was retried, what was scored before does not count again. Its insertion began
     # a little before what is stored as the beginning.
     images = (
@@ -84,18 +91,13 @@ def throughput(session: Session, run_id: int) -> float:
         .select_from(Image)
         .join(Prediction, Prediction.image_id == Image.id)
         .where(
-            Image.run_id == Batch.run_id,
-            Image.batch == Batch.number,
-            Prediction.scored_at > Batch.finished_at - took - 1,
+            Image.run_id == run_id,
+            Image.batch == newest.number,
+            Prediction.scored_at > newest.finished_at - newest.took - 1,
         )
         .scalar_subquery()  # and no join: only the images of these few batches are to be read
     )
-    rows = session.execute(
-        select(Batch.finished_at, took, images, Now())
-        .where(Batch.run_id == run_id, Batch.finished_at > Now() - KEPT_SECONDS)
-        .order_by(Batch.finished_at.desc())
-        .limit(_BATCHES_COUNTED)
-    ).all()
+    rows = session.execute(select(newest.finished_at, newest.took, images, Now())).all()
     batches = [Finished(at, seconds, count) for at, seconds, count, _ in rows]
     return images_per_second(batches, rows[0][3]) if rows else 0.0
 
