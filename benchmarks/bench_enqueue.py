@@ -7,7 +7,6 @@ are as durable as they come (fsync on). Fewer rows: `bench_enqueue.py ROWS`.
 """
 
 import csv
-import hashlib
 import itertools
 import json
 import os
@@ -23,6 +22,7 @@ from typing import NamedTuple
 
 import psycopg
 from common import describe_machine, line
+from processes import stub_checkpoint
 from servers import RedisServer, new_database, postgres_server, redis_server
 
 from db.runs import add_checkpoint
@@ -54,9 +54,7 @@ def write_inputs(folder: Path, rows: int) -> None:
         for at in range(rows):
             name = f"images/{at // 10_000:04d}/ISIC_{at:07d}.jpg"
             writer.writerow([name, int(at % 5 == 0), 20 + at % 60, ("female", "male")[at % 2]])
-    (folder / "any.keras").write_bytes(b"the producer only digests it")
-    digest = hashlib.sha256((folder / "any.keras").read_bytes()).hexdigest()
-    (folder / "any.json").write_text(json.dumps({"digest": digest, "decode": {}}))
+    stub_checkpoint(folder, name="any.keras")
 
 
 def enqueue(folder: Path, database: str, broker: str) -> Enqueued:

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -70,11 +73,16 @@ class Threshold(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """The JSON file beside a checkpoint. `validation` holds loss, accuracy and ROC AUC."""
+    """The JSON file beside a checkpoint. `validation` holds loss, accuracy and ROC AUC.
+
+    `output` is the maker's promise that a network without a sigmoid at its end, such as a mean of
+    several, gives a probability all the same.
+    """
 
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     decode: Decode
     class_names: tuple[str, str] = ("benign", "malignant")
+    output: Literal["probability"] | None = None
     backbone: Backbone | None = None
     data: Data | None = None
     training: Training | None = None
@@ -129,11 +137,49 @@ def file_digest(path: Path) -> str:
     Raises:
         CheckpointError: the file is missing or cannot be read.
     """
+    with opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def opened(checkpoint: Path) -> Iterator[BufferedReader]:
+    """The file, for reading.
+
+    Raises:
+        CheckpointError: it is missing, or reading fails.
+    """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        with checkpoint.open("rb") as file:
+            yield file
     except OSError as error:
-        raise CheckpointError(f"checkpoint {path}: {error.strerror}") from error
+        raise CheckpointError(f"checkpoint {checkpoint}: {error.strerror}") from error
+
+
+def claimed_card(checkpoint: Path) -> ModelCard:
+    """The card beside a .keras file; whether it is that file's, its digest must show.
+
+    Raises:
+        CheckpointError: the file is missing, not a .keras file, or has no card.
+    """
+    if checkpoint.suffix != ".keras":
+        raise CheckpointError(
+            f"{checkpoint} is not a .keras file: other formats reload silently wrong"
+        )
+    with opened(checkpoint):  # of a file that is not there one wants to hear that first
+        return ModelCard.read(checkpoint)
+
+
+def require_digest(checkpoint: Path, card: ModelCard, digest: str) -> None:
+    """Refuse bytes that are not those which the card describes.
+
+    Raises:
+        CheckpointError: they are others.
+    """
+    if card.digest != digest:
+        raise CheckpointError(
+            f"{checkpoint} is not the file its model card describes: digest {digest[:12]}, "
+            f"the card says {card.digest[:12]}; cut short, or swapped under its name"
+        )
 
 
 def read_checkpoint_card(checkpoint: Path) -> ModelCard:
@@ -142,15 +188,6 @@ def read_checkpoint_card(checkpoint: Path) -> ModelCard:
     Raises:
         CheckpointError: missing, not a .keras file, without a card, or of another digest.
     """
-    if checkpoint.suffix != ".keras":
-        raise CheckpointError(
-            f"{checkpoint} is not a .keras file: other formats reload silently wrong"
-        )
-    digest = file_digest(checkpoint)
-    card = ModelCard.read(checkpoint)
-    if card.digest != digest:
-        raise CheckpointError(
-            f"{checkpoint} is not the file its model card describes: digest {digest[:12]}, "
-            f"the card says {card.digest[:12]}; cut short, or swapped under its name"
-        )
+    card = claimed_card(checkpoint)
+    require_digest(checkpoint, card, file_digest(checkpoint))
     return card

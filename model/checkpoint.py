@@ -2,19 +2,16 @@
 
 import os
 import tempfile
-import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import model.hub_module  # noqa: F401 - registers the layer that checkpoints may name
-from model.card import ModelCard, file_digest, read_checkpoint_card
+from model.card import ModelCard, file_digest
 from model.errors import CheckpointError
+from model.held import HeldCheckpoint, hold_checkpoint
+from model.loadable import refuse_unloadable, wrong_shapes
 from model.reproducible import make_reproducible
-from model.runtime import keras
-
-# All that a .keras file holds; Keras would also take weights in NumPy's format.
-_ENTRIES = ("config.json", "metadata.json", "model.weights.h5")
-_ASSETS = "assets"
+from model.runtime import load_keras_file
 
 
 def save_checkpoint(network: Any, path: Path, card: dict[str, Any]) -> tuple[Path, ModelCard]:  # noqa: ANN401 - keras.Model
@@ -65,30 +62,26 @@ def load_checkpoint(path: Path) -> tuple[Any, ModelCard]:
     """
     if path.is_dir():
         raise CheckpointError(f"{path} is a folder, not a .keras file")
-    card = read_checkpoint_card(path)
-    if not zipfile.is_zipfile(path):
-        raise CheckpointError(f"{path} is not a .keras file, or was cut short")
+    with hold_checkpoint(path) as held:
+        return load_held(held), held.card
+
+
+def load_held(held: HeldCheckpoint) -> Any:  # noqa: ANN401 - keras.Model
+    """The Keras model of a checkpoint that is held.
+
+    Raises:
+        CheckpointError: it is no network that images can be scored with, or holds code.
+    """
+    path, card = held.path, held.card
+    refuse_unloadable(held.file, path, card)
     try:
-        _refuse_other_entries(path)
-        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+        held.file.seek(0)
+        network = load_keras_file(held.file, compile=False, safe_mode=True)
         shapes = network.input_shape, network.output_shape
     except Exception as error:  # Keras raises almost anything on a bad file
         # Keras nests its reports of one fault; the innermost says what it is.
         reason = " ".join(str(error).split("Exception encountered: ")[-1].split())[:400]
         raise CheckpointError(f"{path} cannot be loaded: {reason}") from error
-    expected = (None, card.decode.height, card.decode.width, 3)
-    if shapes != (expected, (None, 1)):
-        raise CheckpointError(
-            f"{path} maps {shapes[0]} to {shapes[1]}; a checkpoint maps {expected} to (None, 1)"
-        )
-    return network, card
-
-
-def _refuse_other_entries(path: Path) -> None:
-    """Nothing in the archive but what Keras writes there; its sizes are Keras's own business."""
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-    for name in names:
-        parts = PurePosixPath(name).parts
-        if name not in _ENTRIES and (parts[:1] != (_ASSETS,) or ".." in parts):
-            raise ValueError(f"it holds {name!r}, which does not belong into a .keras file")
+    if shapes != ((None, card.decode.height, card.decode.width, 3), (None, 1)):
+        raise CheckpointError(f"{path} {wrong_shapes(*shapes, card)}")
+    return network

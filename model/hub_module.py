@@ -7,6 +7,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from model.graph_safety import refuse_unsafe_module
+from model.network_config import refuse_module_elsewhere
 from model.runtime import hub, keras, tf
 
 # Modules in use by their digest: a second checkpoint of the same backbone loads none.
@@ -54,8 +55,7 @@ class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
         Raises:
             ValueError: it names a folder or an address, whose module nobody would have searched.
         """
-        if not config.keys().isdisjoint(("folder", "module")):
-            raise ValueError("its TensorFlow Hub module lies outside the checkpoint")
+        refuse_module_elsewhere(config)
         return cls(**config)
 
     def save_assets(self, inner_path: str) -> None:

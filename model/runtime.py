@@ -56,6 +56,7 @@ with _start_up_noise_held_back(), warnings.catch_warnings():
     import keras
     import tensorflow as tf
     import tensorflow_hub as hub
+    from keras.src.saving.saving_lib import load_model as load_keras_file
     from tensorflow.core.protobuf import saved_model_pb2
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2_as_graph,
@@ -83,6 +84,7 @@ __all__ = [
     "gpus",
     "hub",
     "keras",
+    "load_keras_file",
     "saved_model_pb2",
     "tf",
 ]

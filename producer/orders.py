@@ -11,6 +11,7 @@ from db.precisions import PRECISIONS
 from db.runs import add_checkpoint, find_run, named_run, newest_checkpoint
 from db.tables import Checkpoint, Run
 from model.card import read_checkpoint_card
+from model.loadable import refuse_unloadable_file
 from producer.errors import EnqueueError
 
 
@@ -48,7 +49,8 @@ def choose_checkpoints(session: Session, paths: Sequence[Path]) -> list[Checkpoi
     """The checkpoints at `paths`, entered if new; without any the newest that is known.
 
     Raises:
-        CheckpointError: the file is missing, broken or without its card.
+        CheckpointError: the file is missing, broken or without its card, or no worker could score
+            with it.
         EnqueueError: none is known, or one is named twice.
     """
     if paths:
@@ -66,6 +68,7 @@ def _entered(session: Session, paths: Sequence[Path]) -> list[Checkpoint]:
     found: dict[str, Checkpoint] = {}
     for path in paths:
         card = read_checkpoint_card(path)
+        refuse_unloadable_file(path, card)
         if card.digest in found:
             raise EnqueueError(f"--checkpoint {path} is named twice: by its bytes it is the same")
         found[card.digest] = add_checkpoint(

@@ -3,15 +3,13 @@
 import json
 import time
 from base64 import b64encode
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import redis
-from processes import Process, Site
+from processes import Process, Site, stub_checkpoint
 
-STUB_CHECKPOINT = b"a stand-in for a checkpoint: the stub never opens it"
 NOTHING_AFTER = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
@@ -70,10 +68,7 @@ def said(worker: Process, before: int, marks: tuple[str, ...]) -> list[str]:
 
 def stub_site(folder: Path, **settings: str) -> Site:
     """A folder for the stub worker, with a checkpoint of a card and a few bytes."""
-    checkpoint = folder / "stub.keras"
-    checkpoint.write_bytes(STUB_CHECKPOINT)
-    card = {"digest": sha256(STUB_CHECKPOINT).hexdigest(), "decode": {}}
-    checkpoint.with_suffix(".json").write_text(json.dumps(card))
+    checkpoint = stub_checkpoint(folder)
     here = Path(__file__).parent
     path = f"{here.parent}:{here}"
     return Site(folder, {"CHECKPOINT": str(checkpoint), "PYTHONPATH": path, **settings})

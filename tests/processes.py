@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,27 @@ LAST_WORDS = 8000  # characters
 # The last line of a worker that has loaded what it needs.
 GREETED = "  images under "
 TABLES = ("checkpoints", "runs", "batches", "images", "predictions")
+_IMAGES = [None, 299, 299, 3]
+STUB_CONFIG = {
+    "module": "keras",
+    "class_name": "Sequential",
+    "config": {
+        "layers": [
+            {
+                "module": "keras.layers",
+                "class_name": "InputLayer",
+                "config": {"batch_shape": _IMAGES, "dtype": "float32"},
+            },
+            {"module": "keras.layers", "class_name": "Flatten", "config": {}},
+            {
+                "module": "keras.layers",
+                "class_name": "Dense",
+                "config": {"units": 1, "activation": "sigmoid"},
+                "build_config": {"input_shape": [None, 299 * 299 * 3]},
+            },
+        ]
+    },
+}
 # What a test run may have set for itself, and what would hide TensorFlow's noise.
 _NOT_INHERITED = (
     "BROKER_URL",
@@ -361,11 +383,17 @@ def small_checkpoint(base: Path) -> Trained:
     return Trained(site, checkpoint, digest)
 
 
-def stub_checkpoint(folder: Path, content: bytes = b"a stub\n") -> Path:
-    """A file and a card for the stub of `stub_worker`, which checks the digest and no more."""
-    checkpoint = folder / "stub.keras"
-    checkpoint.write_bytes(content)
-    digest = hashlib.sha256(content).hexdigest()
+def stub_checkpoint(folder: Path, content: bytes = b"a stub", name: str = "stub.keras") -> Path:
+    """A file and a card for the stub of `stub_worker`, which checks the digest and no more.
+
+    The producer looks at the config inside, which is one of a network; its weights are `content`.
+    """
+    checkpoint = folder / name
+    with zipfile.ZipFile(checkpoint, "w") as archive:
+        archive.writestr("config.json", json.dumps(STUB_CONFIG))
+        archive.writestr("metadata.json", "{}")
+        archive.writestr("model.weights.h5", content)
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     checkpoint.with_suffix(".json").write_text(json.dumps({"digest": digest, "decode": {}}))
     return checkpoint
 

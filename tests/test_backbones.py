@@ -1,5 +1,6 @@
 """Which backbones checkpoints share: by the layers' own bytes, not by the word of a card."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from networks import DECODE, SIDE, Saved, head, hub_checkpoint, save, save_modul
 from model.backbones import rescaling, split, weights_digest
 from model.card import Backbone
 from model.checkpoint import load_checkpoint
+from model.held import hold_checkpoint
 from model.hub_module import HubModule, module_digest
 from model.runtime import keras
 from worker.scorer import Backbones, Scorer
@@ -48,7 +50,9 @@ def keras_checkpoint(path: Path, network: Any, seed: int) -> Saved:
 def scorers(*checkpoints: Saved, precision: str = "float32") -> list[Scorer]:
     """Loaded in one process."""
     backbones = Backbones()
-    return [Scorer(saved.path, precision, backbones) for saved in checkpoints]
+    with ExitStack() as holding:
+        held = [holding.enter_context(hold_checkpoint(saved.path)) for saved in checkpoints]
+        return [Scorer(one, precision, backbones) for one in held]
 
 
 def scores(scorer: Scorer) -> list[float]:

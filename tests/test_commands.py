@@ -17,6 +17,7 @@ from processes import (
     Site,
     Trained,
     error_lines,
+    stub_checkpoint,
 )
 from servers import free_port
 
@@ -35,7 +36,7 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Site:
         image = site.folder / "data" / name
         image.parent.mkdir(parents=True, exist_ok=True)
         image.touch()
-    checkpoint = make_checkpoint(site.folder / "known.keras", b"not a network")
+    checkpoint = stub_checkpoint(site.folder, b"not a network's", "known.keras")
     site.succeed("producer", "enqueue", "data", "--checkpoint", checkpoint.name)
     return site
 
@@ -136,7 +137,7 @@ def test_a_label_that_contradicts_the_run(site: Site) -> None:
 
 def test_a_bad_manifest_leaves_no_checkpoint_behind(copied: Site) -> None:
     """Else the next `enqueue` without --checkpoint would score with it."""
-    new = make_checkpoint(copied.folder / "new.keras", b"another")
+    new = stub_checkpoint(copied.folder, b"another", "new.keras")
     name = write(copied.folder / "labels.csv", "path,label\ndata/a.jpg,0\ndata/b.jpg,2\n").name
     before = copied.ledger.counts()
     done = copied.run("producer", "enqueue", name, "--checkpoint", new.name)
@@ -202,22 +203,21 @@ def no_network(folder: Path) -> Path:
 Maker = Callable[[Path], Path]
 MISSING: tuple[Maker, str] = (no_file, "No such file")
 BROKEN: tuple[Maker, str] = (cut_short, "cut short")
+NO_NETWORK: tuple[Maker, str] = (no_network, "not a .keras file, or was cut short")
 OTHERS: list[tuple[Maker, str]] = [
     (no_card, "no model card"),
     (no_keras_file, "not a .keras file"),
 ]
 
 
-@pytest.mark.parametrize(("make", "reason"), [MISSING, BROKEN, *OTHERS])
+@pytest.mark.parametrize(("make", "reason"), [MISSING, BROKEN, NO_NETWORK, *OTHERS])
 def test_a_bad_checkpoint_is_refused_by_the_producer(site: Site, make: Maker, reason: str) -> None:
     name = make(site.folder).name
     done = site.run("producer", "enqueue", "data", "--checkpoint", name)
     assert_one_clear_line(done, name, reason)
 
 
-@pytest.mark.parametrize(
-    ("make", "reason"), [MISSING, BROKEN, (no_network, "not a .keras file, or was cut short")]
-)
+@pytest.mark.parametrize(("make", "reason"), [MISSING, BROKEN, NO_NETWORK])
 def test_a_bad_checkpoint_ends_the_worker(site: Site, make: Maker, reason: str) -> None:
     name = make(site.folder).name
     assert_worker_refuses(Site(site.folder, {"CHECKPOINT": name}), name, reason)

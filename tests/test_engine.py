@@ -24,8 +24,9 @@ from networks import (
 )
 
 from model.card import Decode
-from model.checkpoint import load_checkpoint
+from model.checkpoint import load_held
 from model.errors import CheckpointError
+from model.held import HeldCheckpoint, hold_checkpoint
 from model.hub_module import HubModule, module_digest
 from model.preprocess import DecodedBatch, Decoder
 from model.runtime import keras, tf
@@ -274,27 +275,42 @@ def test_a_score_does_not_depend_on_the_company_that_an_image_is_in(
         assert list(part.scores.values()) == expected, f"to the bit, {count} of 20"
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_checkpoint_swapped_while_it_is_loaded_is_refused(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+def swappable(folder: Path) -> tuple[Saved, Saved]:
+    """A checkpoint that a run is pinned to, and another that takes its name."""
+    flat = keras.layers.Flatten
+    pinned = save(folder / "pinned.keras", sequential(flat(), head(0, SIDE * SIDE * 3)))
+    other = save(folder / "other.keras", sequential(flat(), head(1, SIDE * SIDE * 3)))
+    return pinned, other
+
+
+def test_a_checkpoint_swapped_before_it_is_held_is_refused(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pinned = save(
-        tmp_path / "pinned.keras", sequential(keras.layers.Flatten(), head(0, SIDE * SIDE * 3))
-    )
-    other = save(
-        tmp_path / "other.keras", sequential(keras.layers.Flatten(), head(1, SIDE * SIDE * 3))
-    )
+    pinned, other = swappable(tmp_path)
 
-    def swapping(path: Path) -> Any:
-        if moment == "before":
-            swap(other.path, path)
-        loaded = load_checkpoint(path)
+    def swapping(path: Path) -> HeldCheckpoint:
         swap(other.path, path)
-        return loaded
+        return hold_checkpoint(path)
 
-    monkeypatch.setattr("worker.scorer.load_checkpoint", swapping)
-    with pytest.raises(CheckpointError, match=r"pinned\.keras was swapped while it was loaded"):
+    monkeypatch.setattr("worker.scorers.hold_checkpoint", swapping)
+    with pytest.raises(CheckpointError, match=r"pinned\.keras is another checkpoint"):
         engine(root, tmp_path / "cache").prepare(pinned.needs(1))
+
+
+def test_a_checkpoint_overwritten_while_it_is_loaded_is_loaded_as_it_was(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In place, so that whoever has the file open would read the other's bytes."""
+    pinned, other = swappable(tmp_path)
+    expected = scores(root, pinned)
+    assert expected != scores(root, other)
+
+    def swapping(held: HeldCheckpoint) -> Any:
+        swap(other.path, held.path)
+        return load_held(held)
+
+    monkeypatch.setattr("worker.scorer.load_held", swapping)
+    assert scores(root, pinned) == expected
 
 
 def swap(checkpoint: Path, name: Path) -> None:

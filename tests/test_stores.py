@@ -1,8 +1,6 @@
 """Images in an object store: a real S3 (moto's server), and a web server that has bad moments."""
 
 import gzip
-import hashlib
-import json
 import ssl
 import threading
 from collections.abc import Iterator
@@ -17,7 +15,7 @@ import pytest
 from certificates import Signer, make_signer
 from colours import draw_number, score_of_number
 from moto.server import ThreadedMotoServer
-from processes import Site
+from processes import Site, stub_checkpoint
 
 from model import stores
 from model.errors import ImageError
@@ -85,10 +83,7 @@ def store(bucket: str, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def site(tmp_path: Path, settings: dict[str, str], bucket: str) -> Site:
     """A folder with a checkpoint for the stub, and no image."""
-    checkpoint = tmp_path / "stub.keras"
-    checkpoint.write_bytes(b"a stub\n")
-    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    checkpoint.with_suffix(".json").write_text(json.dumps({"digest": digest, "decode": {}}))
+    checkpoint = stub_checkpoint(tmp_path)
     return Site(
         tmp_path,
         {

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.metrics import log_loss
 
 from db.precisions import PRECISIONS
+from model.held import hold_checkpoint
 from model.preprocess import Decoder
 from model.sources import list_source
 from report.contents import optimistic
@@ -28,7 +29,8 @@ def evaluate_checkpoint(
     given_threshold: float | None,
 ) -> str:
     """The report's figures, and the loss, of a checkpoint on the labelled images of a source."""
-    scorer = Scorer(checkpoint, PRECISIONS[0], Backbones())
+    with hold_checkpoint(checkpoint) as held:
+        scorer = Scorer(held, PRECISIONS[0], Backbones())
     decoder = Decoder(scorer.card.decode)
     card = scorer.card.as_json()
     choose(given_threshold, card)  # before the work, should there be none

@@ -17,9 +17,10 @@ from db.owed import owed_checkpoints
 from db.precisions import PRECISIONS
 from db.runs import Needs, wanted_first
 from db.session import Database, open_database
-from model.card import read_checkpoint_card
+from model.card import claimed_card
 from model.errors import CheckpointError
 from model.feature_cache import feature_folder
+from model.loadable import refuse_unloadable_file
 from model.settings import Root, data_root
 from worker import metrics, tracing
 from worker.at_work import AtWork
@@ -129,7 +130,9 @@ def _wanted_first(database: Database) -> Needs | None:
         wanted = wanted_first(session)
     if settings.checkpoint is None:
         return wanted
-    card = read_checkpoint_card(settings.checkpoint)  # a bad file should not wait for TensorFlow
+    # A bad file should not wait for TensorFlow; whether it is its card's own is seen on loading.
+    card = claimed_card(settings.checkpoint)
+    refuse_unloadable_file(settings.checkpoint, card)
     if wanted is not None and wanted.digest == card.digest:
         return wanted._replace(path=str(settings.checkpoint))
     return Needs(0, "", card.digest, str(settings.checkpoint), PRECISIONS[0], keep_features=False)

@@ -1,7 +1,6 @@
 """A loaded checkpoint: the backbone that it may share with others, and its own head."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,9 +8,10 @@ import numpy.typing as npt
 
 from model.backbones import Parts, split
 from model.card import Decode
-from model.checkpoint import load_checkpoint
+from model.checkpoint import load_held
 from model.errors import CheckpointError
 from model.feature_cache import FeatureKey
+from model.held import HeldCheckpoint
 from model.runtime import tf
 from worker.frozen import Floats, FrozenGraph
 
@@ -51,15 +51,16 @@ class Backbones:
 class Scorer:
     """A checkpoint frozen for serving in one precision."""
 
-    def __init__(self, path: Path, precision: str, backbones: Backbones) -> None:
-        """Load, freeze and warm up.
+    def __init__(self, held: HeldCheckpoint, precision: str, backbones: Backbones) -> None:
+        """Load, freeze and warm up; what is held can be given up afterwards.
 
         Raises:
             CheckpointError: the file cannot be used, this machine has no such precision, or it does
                 not give scores in [0, 1].
         """
-        network, self.card = load_checkpoint(path)
-        self.path = path
+        network = load_held(held)
+        self.card = held.card
+        self.path = held.path
         self.precision = precision
         parts = split(network, self.card.backbone)
         try:
@@ -70,7 +71,7 @@ class Scorer:
         except tf.errors.OpError as error:
             # Or runs enqueued together with this one would never be scored either.
             reason = " ".join(str(error.message).split())[:400]
-            raise CheckpointError(f"{path} cannot be run: {reason}") from error
+            raise CheckpointError(f"{self.path} cannot be run: {reason}") from error
 
     def score(self, features: Floats) -> npt.NDArray[np.float64]:
         """Scores `[n]` in [0, 1] of the backbone's features `[n, ...]`, in the same order."""

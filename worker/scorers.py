@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from db.runs import Needs
-from model.card import file_digest, read_checkpoint_card
+from model.card import claimed_card
 from model.errors import CheckpointError
+from model.held import HeldCheckpoint, hold_checkpoint
 from worker.scorer import Backbones, Scorer
 
 # How long a checkpoint that could not be had is not tried again. Well under what a sweep waits
@@ -55,32 +56,41 @@ class Scorers:
         if error is not None and time.monotonic() < tried_at + RETRY_SECONDS:
             raise error
         try:
-            path = self._find(wanted.digest, stored)
-            scorer = Scorer(path, wanted.precision, self._backbones)
-            if scorer.card.digest != wanted.digest or file_digest(path) != wanted.digest:
-                raise CheckpointError(f"{path} was swapped while it was loaded")  # noqa: TRY301
-            self._loaded[wanted] = scorer
+            with self._find(wanted.digest, stored) as held:
+                self._loaded[wanted] = Scorer(held, wanted.precision, self._backbones)
             self._failed.pop(wanted, None)
         except CheckpointError as failure:
             self._failed[wanted] = (time.monotonic(), failure)
             raise
 
-    def _find(self, digest: str, stored: Path) -> Path:
+    def _find(self, digest: str, stored: Path) -> HeldCheckpoint:
         """The first candidate of the pinned digest; one swapped under its name is passed over."""
         refusals = []
-        for path in self._candidates(stored):
+        for path in dict.fromkeys(self._candidates(stored)):
             try:
-                found = read_checkpoint_card(path).digest
+                return _held(path, digest)
             except CheckpointError as error:
                 refusals.append(error.message)
-                continue
-            if found == digest:
-                return path
-            refusals.append(f"{path} is another checkpoint ({found[:12]})")
-        raise CheckpointError(f"checkpoint {digest[:12]} is not to be had: {'; '.join(refusals)}")
+        raise CheckpointError(f"checkpoint {digest[:12]} was not found: {'; '.join(refusals)}")
 
     def _candidates(self, stored: Path) -> Iterator[Path]:
         yield stored
         if self._preferred is not None:
             yield self._preferred
             yield self._preferred.parent / stored.name
+
+
+def _held(path: Path, digest: str) -> HeldCheckpoint:
+    """The checkpoint at `path`, of this digest.
+
+    Raises:
+        CheckpointError: there is none, or another.
+    """
+    claimed = claimed_card(path).digest
+    if claimed == digest:
+        held = hold_checkpoint(path)
+        if held.card.digest == digest:
+            return held
+        claimed = held.card.digest  # another took its name just now
+        held.file.close()
+    raise CheckpointError(f"{path} is another checkpoint ({claimed[:12]})")

@@ -1,0 +1,98 @@
+"""What a checkpoint must be so that images can be scored with it, told without TensorFlow.
+
+The one definition for the producer, before it enqueues, and for the worker, before it loads.
+"""
+
+import zipfile
+from pathlib import Path
+from typing import IO
+
+from model.card import ModelCard, opened
+from model.errors import CheckpointError
+from model.keras_archive import read_config
+from model.network_config import Network, Shape, network_of, refuse_classes
+
+# The last activation of a network whose output is a probability by itself.
+_PROBABILITIES = ("sigmoid", "hard_sigmoid", "softmax")
+# How a card promises that an output is one all the same.
+PROMISE = '"output": "probability"'
+
+
+def refuse_unloadable_file(path: Path, card: ModelCard) -> None:
+    """`refuse_unloadable` of the file at `path`, whose digest was or will be checked.
+
+    Raises:
+        CheckpointError: says in one sentence why no worker could score with it.
+    """
+    with opened(path) as file:
+        refuse_unloadable(file, path, card)
+
+
+def refuse_unloadable(file: IO[bytes], path: Path, card: ModelCard) -> None:
+    """Refuse a .keras file that no worker could score with, as far as its config tells.
+
+    Raises:
+        CheckpointError: says why, in one sentence that names `path`.
+    """
+    try:
+        config = read_config(file)
+        refuse_classes(config)
+        network = network_of(config)
+    except zipfile.BadZipFile:
+        raise CheckpointError(f"{path} is not a .keras file, or was cut short") from None
+    except ValueError as error:
+        raise CheckpointError(f"{path} cannot be loaded: {error}") from error
+    except Exception as error:  # whatever a config that Keras did not write makes of our reading
+        raise CheckpointError(
+            f"{path} cannot be loaded: its config.json is not one that Keras writes"
+        ) from error
+    fault = fault_of(network, card)
+    if fault is not None:
+        raise CheckpointError(f"{path} {fault}")
+
+
+def fault_of(network: Network, card: ModelCard) -> str | None:
+    """What is wrong with a network, for a sentence that begins with its name; None for nothing."""
+    expected = (None, card.decode.height, card.decode.width, 3)
+    inputs, outputs = len(network.inputs), network.outputs
+    if (inputs, outputs) != (1, 1):
+        return f"has {_count(inputs, 'input')} and {_count(outputs, 'output')}, where one is right"
+    if network.inputs[0] != expected or not _is_one_score(network.shape):
+        return wrong_shapes(network.inputs[0], _with_batch(network.shape), card)
+    if not network.dtype.startswith("float"):
+        return f"takes {network.dtype}, where images come as floats in [0, 1]"
+    if network.activation not in _PROBABILITIES and card.output != "probability":
+        return (
+            f"ends with {_said(network.activation)}, so that its output need not be a probability; "
+            "a checkpoint ends with a sigmoid, or its model card promises a probability with "
+            f"{PROMISE}"
+        )
+    return None
+
+
+def wrong_shapes(given: object, made: object, card: ModelCard) -> str:
+    """The sentence about shapes that are not those of a checkpoint."""
+    expected = (None, card.decode.height, card.decode.width, 3)
+    maps = f"takes {given}" if made is None else f"maps {given} to {made}"
+    return f"{maps}; a checkpoint maps {expected} to (None, 1)"
+
+
+def _is_one_score(shape: Shape | None) -> bool:
+    """Whether a shape is one score for each image, or is not known."""
+    return shape is None or (len(shape) == 1 and shape[0] in (1, None))
+
+
+def _with_batch(shape: Shape | None) -> Shape | None:
+    return None if shape is None else (None, *shape)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _said(activation: str | None) -> str:
+    if activation is None:
+        return "a layer without an activation"
+    if activation.startswith("softmax"):
+        return f"a {activation}, which is always 1"
+    return "a linear layer" if activation == "linear" else f"the activation {activation}"

@@ -1,0 +1,265 @@
+"""What a network's config says that it takes and gives: the rules of what can be scored with.
+
+The producer looks before it enqueues, the worker before it loads, both here. All is read from
+Keras's own JSON, within milliseconds; what that does not tell the worker sees once it has loaded.
+"""
+
+from collections.abc import Iterator
+from math import prod
+from typing import Any, NamedTuple
+
+from model.keras_names import HUB_MODULE, is_activation, refuse_name
+
+Config = dict[str, Any]
+# Without the batch; None where a side is not known.
+Shape = tuple[int | None, ...]
+
+# Keras's marks of plain values in a config, which name no class.
+_VALUES = frozenset(
+    f"__{kind}__" for kind in ("keras_tensor", "tensor", "numpy", "bytes", "ellipsis", "slice")
+)
+# Layers after which a value is what it was before, as far as scoring goes.
+_KEEPING = frozenset(("Dropout", "Flatten", "Identity", "Reshape", "ActivityRegularization"))
+# Layers and operations that are an activation by themselves.
+_ACTIVATIONS = {"Sigmoid": "sigmoid", "HardSigmoid": "hard_sigmoid", "Softmax": "softmax"}
+
+
+class Network(NamedTuple):
+    """What a network takes and gives.
+
+    `inputs` are the shapes with their batch, `dtype` is of the first, `outputs` their number.
+    `shape` is of the output, None where its last layers do not tell; `activation` is the last thing
+    done to it, None for what is no activation.
+    """
+
+    inputs: list[tuple[int | None, ...] | None]
+    dtype: str
+    outputs: int
+    shape: Shape | None
+    activation: str | None
+
+
+class _Step(NamedTuple):
+    """A layer on the way back from the output; `given` is the shape that it is given, if known."""
+
+    layer: Config
+    given: Shape | None
+
+
+def refuse_classes(config: Config) -> None:
+    """Refuse a config that names what Keras does not have, or code.
+
+    Raises:
+        ValueError: names it.
+    """
+    # A loss or a metric of its maker's does no harm: the network is loaded without.
+    waiting: list[Any] = [{k: value for k, value in config.items() if k != "compile_config"}]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            _refuse_one(one)
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+
+
+def _refuse_one(one: Config) -> None:
+    if isinstance(one.get("vocabulary"), str):
+        raise ValueError("it holds a layer whose vocabulary is a file elsewhere")  # noqa: TRY004 - one kind for all
+    for key in ("activation", "recurrent_activation"):
+        _refuse_activation(one.get(key))
+    if "class_name" in one and "config" in one:
+        _refuse_class(one)
+
+
+def _refuse_activation(activation: object) -> None:
+    if isinstance(activation, str) and not is_activation(activation):
+        raise ValueError(f"it holds the activation {activation[:100]!r}, which Keras does not have")
+    if isinstance(activation, dict) and "class_name" not in activation:
+        raise ValueError("it holds an activation that is a lambda, a program and not Keras's own")
+
+
+def _refuse_class(one: Config) -> None:
+    name, registered, module = one["class_name"], one.get("registered_name"), one.get("module")
+    if name in _VALUES:
+        return
+    if registered == HUB_MODULE:
+        refuse_module_elsewhere(one["config"])
+        return
+    if name == "function":
+        refuse_name(module, str(one["config"]))
+    elif registered in (None, "", name):
+        refuse_name(module, str(name))
+    else:
+        refuse_name(None, str(registered))
+
+
+def refuse_module_elsewhere(config: Config) -> None:
+    """Refuse a layer of a TensorFlow Hub module that names a folder or an address.
+
+    Raises:
+        ValueError: it does: nobody would have searched that module.
+    """
+    if not config.keys().isdisjoint(("folder", "module")):
+        raise ValueError("its TensorFlow Hub module lies outside the checkpoint")
+
+
+def network_of(config: Config) -> Network:
+    """What the network of this config takes and gives.
+
+    Raises:
+        ValueError: it is neither Sequential nor functional, or was never built.
+    """
+    inner = config["config"]
+    if "layers" not in inner:
+        raise ValueError(f"it is a {config['class_name']}, and no network of layers")
+    entries = _entries(inner)
+    if not entries:
+        raise ValueError("its network was never built: no layer says what it takes")
+    (last, *_), outputs = _ends(inner)
+    activation, shape = _end_of(last)
+    dtype = str(entries[0].get("dtype", "float32"))
+    return Network([_batch_shape(one) for one in entries], dtype, outputs, shape, activation)
+
+
+def _entries(inner: Config) -> list[Config]:
+    """The settings of each input."""
+    if "input_layers" in inner:
+        by_name = _by_name(inner)
+        return [by_name[name]["config"] for name, _ in _references(inner["input_layers"])]
+    first = inner["layers"][0] if inner["layers"] else {}
+    if first.get("class_name") == "InputLayer":
+        return [first["config"]]
+    built = inner.get("build_input_shape")
+    return [{"batch_shape": built}] if built else []
+
+
+def _batch_shape(entry: Config) -> tuple[int | None, ...] | None:
+    shape = entry.get("batch_shape") or entry.get("batch_input_shape")
+    return tuple(shape) if isinstance(shape, list) else None
+
+
+def _ends(inner: Config) -> tuple[list[Iterator[_Step]], int]:
+    """The way back from each output, and how many there are."""
+    if "output_layers" not in inner:
+        return [_back_through_list(inner["layers"])], 1
+    by_name = _by_name(inner)
+    ends = _references(inner["output_layers"])
+    return [_back_through_graph(by_name, *end) for end in ends], len(ends)
+
+
+def _back_through_list(layers: list[Config]) -> Iterator[_Step]:
+    for layer in reversed(layers):
+        yield from _into(layer, _built_for(layer))
+
+
+def _back_through_graph(by_name: dict[str, Config], name: str, node: int) -> Iterator[_Step]:
+    """Back along layers of one input each; where several meet it ends."""
+    seen = set[tuple[str, int]]()
+    while (name, node) not in seen:
+        seen.add((name, node))
+        layer = by_name[name]
+        nodes = layer.get("inbound_nodes") or []
+        before = list(_tensors(nodes[node])) if nodes else []
+        given = _without_batch(before[0]["shape"]) if len(before) == 1 else _built_for(layer)
+        yield from _into(layer, given)
+        if len(before) != 1:
+            return
+        name, node = before[0]["keras_history"][:2]
+
+
+def _into(layer: Config, given: Shape | None) -> Iterator[_Step]:
+    """The layer, or where it is a network itself the way back through it."""
+    ends, outputs = _ends(layer["config"]) if "layers" in layer["config"] else ([], 0)
+    if outputs == 1:
+        yield from ends[0]
+    elif layer["class_name"] != "InputLayer":
+        yield _Step(layer, given)
+
+
+def _end_of(steps: Iterator[_Step]) -> tuple[str | None, Shape | None]:
+    """The last activation and the output's shape, as far as they are told."""
+    chain = list(steps)
+    shapes: list[Shape | None] = [None]
+    for step in reversed(chain):
+        shapes.append(_shape_after(step, shapes[-1]))
+    for step, shape in zip(chain, reversed(shapes), strict=False):
+        activation = _activation(step.layer)
+        if step.layer["class_name"] in _KEEPING or activation == "":
+            continue
+        if activation == "softmax" and shape and shape[-1] == 1:
+            activation = "softmax over one unit"
+        return activation, shapes[-1]
+    return None, shapes[-1]
+
+
+def _activation(layer: Config) -> str | None:
+    """The name of what a layer does last; empty where that changes nothing."""
+    name, inner = layer["class_name"], layer["config"]
+    if name in _ACTIVATIONS:
+        return _ACTIVATIONS[name]
+    activation = inner.get("activation")
+    if isinstance(activation, dict):
+        activation = activation.get("config")
+    if name == "Activation" and activation == "linear":
+        return ""
+    return activation if isinstance(activation, str) else None
+
+
+def _shape_after(step: _Step, before: Shape | None) -> Shape | None:
+    """The shape of what a layer gives; `before` is of what the layer before it gives."""
+    name, inner = step.layer["class_name"], step.layer["config"]
+    if name == "Reshape":
+        target = tuple(inner["target_shape"])
+        return None if -1 in target else target
+    if name == "HubModule":
+        return (inner["features"],)
+    given = before if step.given is None else step.given
+    return None if given is None else _shape_from(name, inner, given)
+
+
+def _shape_from(name: str, inner: Config, given: Shape) -> Shape | None:
+    """The same of a layer that is given this shape."""
+    if name == "Flatten":
+        return (None if None in given else prod(side or 1 for side in given),)
+    if name == "Dense":
+        return (*given[:-1], inner["units"])
+    if "filters" in inner:
+        return (*(None for _ in given[:-1]), inner["filters"])
+    keeps = name in _KEEPING or name in _ACTIVATIONS or name == "Activation"
+    return given if keeps else None
+
+
+def _built_for(layer: Config) -> Shape | None:
+    built = layer.get("build_config") or {}
+    return _without_batch(built.get("input_shape"))
+
+
+def _without_batch(shape: Any) -> Shape | None:  # noqa: ANN401 - JSON
+    is_one = isinstance(shape, list) and all(one is None or isinstance(one, int) for one in shape)
+    return tuple(shape[1:]) if is_one else None
+
+
+def _by_name(inner: Config) -> dict[str, Config]:
+    return {layer["name"]: layer for layer in inner["layers"]}
+
+
+def _references(places: Any) -> list[tuple[str, int]]:  # noqa: ANN401 - JSON
+    """Layer and node of each `[layer, node, tensor]` in a list or a dictionary of them."""
+    if isinstance(places, dict):
+        places = list(places.values())
+    if places and isinstance(places[0], str):
+        return [(places[0], places[1])]
+    return [one for place in places for one in _references(place)]
+
+
+def _tensors(value: Any) -> Iterator[Config]:  # noqa: ANN401 - JSON
+    """The tensors that a node is given."""
+    if isinstance(value, dict):
+        if value.get("class_name") == "__keras_tensor__":
+            yield value["config"]
+            return
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from _tensors(one)
