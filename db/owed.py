@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from db.clock import Now
 from db.ledger import BatchKey, is_free, locked
+from db.refusals import stopped_runs
 from db.tables import Batch, Checkpoint, Run
 
 # Or a long queue would get longer by every batch that waits in it after a worker's death.
@@ -38,7 +39,8 @@ def take_lapsed(
     lapsed = and_(ran_out, or_(not_just_sent, Batch.published_at <= Batch.leased_until))
     if unstarted:
         lapsed = or_(lapsed, and_(Batch.leased_until.is_(None), not_just_sent))
-    found = locked(lapsed, limit=limit)
+    # Of a run whose model was stopped nobody would take them.
+    found = locked(lapsed, Batch.run_id.not_in(stopped_runs()), limit=limit)
     taken = session.execute(
         update(Batch)
         .where(tuple_(Batch.run_id, Batch.number).in_(select(found.c.run_id, found.c.number)))

@@ -61,6 +61,29 @@ def errors(session: Session, run_id: int) -> dict[str, int]:
     return {code: count for code, count in rows if code is not None}
 
 
+class Failed(NamedTuple):
+    """A run of which nothing could be scored: images by error code, and some paths of the first."""
+
+    errors: dict[str, int]
+    examples: list[str]
+
+
+def failed_wholly(session: Session, run_id: int, examples: int = 2) -> Failed | None:
+    """What came of a finished run if none of its images was scored; None for any other run."""
+    counts = progress(session, run_id)
+    if counts.pending or counts.scored or not counts.unreadable:
+        return None
+    found = errors(session, run_id)
+    paths = session.scalars(
+        select(Image.path)
+        .join(Prediction, Prediction.image_id == Image.id)
+        .where(Image.run_id == run_id, Prediction.error == next(iter(found)))
+        .order_by(Image.id)
+        .limit(examples)
+    )
+    return Failed(found, list(paths))
+
+
 def staged(session: Session, run_id: int) -> int:
     """Images whose listing was interrupted: no batch holds them yet."""
     return (

@@ -155,6 +155,19 @@ class Worker(Base):
     seen_at: Mapped[float] = mapped_column(Double, server_default=Now())
 
 
+class Refusal(Base):
+    """A checkpoint in a precision that a worker refuses, and why; `stops` holds for all workers."""
+
+    __tablename__ = "refusals"
+
+    worker: Mapped[str] = mapped_column(Text, primary_key=True)
+    digest: Mapped[str] = mapped_column(Text, primary_key=True)
+    precision: Mapped[str] = mapped_column(Text, primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
+    stops: Mapped[bool] = mapped_column(server_default=false())
+    refused_at: Mapped[float] = mapped_column(Double, server_default=Now())
+
+
 class DeletedRun(Base):
     """A run that was deleted. Its number is not given again: a worker may still remember it."""
 

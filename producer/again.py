@@ -6,16 +6,22 @@ import click
 
 from db.again import clear_errors
 from db.owed import unfinished_runs
+from db.refusals import forget_refusals
 from db.runs import get_run
 from db.session import Database, open_database
 from producer.enqueue import publish_owed
 
 
 def resume(run: str | None) -> None:
-    """Publish every batch of the run, or of all runs, that nobody finished or holds."""
+    """Publish every batch of the run, or of all runs, that nobody finished or holds.
+
+    A run that was stopped for what its model gave is tried again.
+    """
     database = open_database(must_exist=True)
     with database.read() as session:
         runs = unfinished_runs(session) if run is None else [get_run(session, run).id]
+    with database.write() as session:
+        forget_refusals(session, runs, stops=True)
     sent = {run_id: publish_owed(database, [run_id]) for run_id in runs}
     for run_id, batches in sent.items():
         if batches:

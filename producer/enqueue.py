@@ -15,6 +15,7 @@ from db.listing import (
     stored_labels,
     unstage_images,
 )
+from db.refusals import forget_refusals
 from db.session import Database
 from model.errors import SourceError
 from model.manifest import shown
@@ -85,6 +86,7 @@ def publish_owed(database: Database, run_ids: Sequence[int]) -> int:
     owed: dict[int, BatchKey] = {}
     for run_id in run_ids:
         with database.write() as session:
+            forget_refusals(session, [run_id])  # whoever refused it tries anew
             for number in claim_owed(session, run_id):
                 owed.setdefault(number, BatchKey(run_id, number))
     try:

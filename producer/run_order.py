@@ -5,17 +5,18 @@ from typing import NamedTuple
 
 import click
 
-from db.results import Progress, progress
+from db.results import Progress, failed_wholly, progress
 from db.runs import drop_checkpoint_if_unused, keep_features, newest_checkpoint, put_together
 from db.session import Database, open_database
 from db.thresholds import chosen_last
 from model.count_line import end_count, tell_count
 from model.errors import SourceError
+from model.nothing_scored import NOTHING_SCORED, nothing_scored
 from model.sources import Listed
 from producer.enqueue import Listing, list_into_runs, publish_owed
 from producer.errors import INTERRUPTED
 from producer.orders import Order, choose_checkpoints, find_or_make_run
-from producer.watch import wait_for_run
+from producer.watch import RunRefusedError, wait_for_run
 from worker import tracing
 
 
@@ -38,12 +39,42 @@ def run_order(order: Order, rows: Iterator[Listed], *, wait: bool) -> None:
     database = open_database()
     with tracing.enqueue():
         made, pending = _enqueue(database, order, _started(rows))
-    if wait:
-        for run_id in pending:
+    refused = _wait_for_all(database, pending) if wait else []
+    if pending and not wait:
+        click.echo("next: celery -A worker worker --drain")
+        return
+    failed = _tell_failed(database, made, refused)
+    for one in made:
+        if one.run_id not in (*refused, *failed):
+            click.echo(_next(one))
+    if refused or (wait and failed):
+        raise SystemExit(1 if refused else NOTHING_SCORED)
+
+
+def _wait_for_all(database: Database, pending: list[int]) -> list[int]:
+    """Wait for the end of each run; returns those that no worker will score."""
+    refused = []
+    for run_id in pending:
+        try:
             counts = _wait(database, run_id)
+        except RunRefusedError as error:
+            error.show()
+            refused.append(run_id)
+        else:
             click.echo(f"run {run_id}: {counts.scored} scored, {counts.unreadable} unreadable")
-        pending = []
-    click.echo(_next(made, pending=bool(pending)))
+    return refused
+
+
+def _tell_failed(database: Database, made: list[Made], refused: list[int]) -> list[int]:
+    """Say of which runs nothing could be scored, and return them."""
+    failed = []
+    for one in made:
+        with database.read() as session:
+            found = failed_wholly(session, one.run_id) if one.run_id not in refused else None
+        if found is not None:
+            click.echo(f"Error: run {one.run_id}: {nothing_scored(one.run_id, *found)}", err=True)
+            failed.append(one.run_id)
+    return failed
 
 
 def _enqueue(
@@ -150,8 +181,5 @@ def _wait(database: Database, run_id: int) -> Progress:
         raise SystemExit(INTERRUPTED) from None
 
 
-def _next(made: list[Made], *, pending: bool) -> str:
-    if pending:
-        return "next: celery -A worker worker --drain"
-    given = [(one.run_id, "" if one.has_threshold else " --threshold 0.23") for one in made]
-    return "\n".join(f"next: report --run {run_id}{option}" for run_id, option in given)
+def _next(made: Made) -> str:
+    return f"next: report --run {made.run_id}{'' if made.has_threshold else ' --threshold 0.23'}"

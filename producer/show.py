@@ -66,7 +66,7 @@ def _watch(database: Database, run: str | None) -> None:
 def _read(database: Database, run: str | None) -> Status:
     with database.read() as session:
         status = read_status(session, run, None)
-        if not any(one.stuck for one in status.runs):
+        if not any(one.stuck and one.counts.pending for one in status.runs):
             return status
         # Only now: asking the broker takes Celery, and seconds where it is away.
         return read_status(session, run, _broker_fault())

@@ -5,20 +5,23 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from db.results import Progress, errors, progress, staged, throughput
+from db.refusals import Refused, is_refused_by_all, refusals_of
+from db.results import Progress, errors, failed_wholly, progress, staged, throughput
 from db.runs import all_runs, checkpoint_of, get_run
 from db.status import WorkerState, work_on, workers
 from db.tables import Checkpoint, Run
 from db.throughput import seconds_left
 from model.card import read_checkpoint_card
 from model.errors import CheckpointError
+from model.nothing_scored import nothing_scored
 from producer.stuck import Circumstances, reasons
 
 
 class RunStatus(NamedTuple):
     """A run: what it is, how far it is, and why it does not get on.
 
-    `begun` is in seconds since 1970; `images_per_second` is as `db.throughput` defines it.
+    `begun` is in seconds since 1970; `images_per_second` is as `db.throughput` defines it;
+    `refused` are the workers that refuse it.
     """
 
     run: int
@@ -31,6 +34,7 @@ class RunStatus(NamedTuple):
     errors: dict[str, int]
     images_per_second: float
     stuck: list[str]
+    refused: list[Refused]
 
     @property
     def seconds_left(self) -> float | None:
@@ -60,6 +64,7 @@ def read_status(session: Session, run: str | None, broker: str | None) -> Status
 def _status(session: Session, run: Run, broker: str | None, alive: int) -> RunStatus:
     counts = progress(session, run.id)
     checkpoint = checkpoint_of(session, run)
+    refused = refusals_of(session, run.id) if counts.pending else []
     return RunStatus(
         run=run.id,
         name=run.name,
@@ -70,18 +75,22 @@ def _status(session: Session, run: Run, broker: str | None, alive: int) -> RunSt
         counts=counts,
         errors=errors(session, run.id) if counts.unreadable else {},
         images_per_second=throughput(session, run.id),
-        stuck=_stuck(session, run, checkpoint, counts, broker, alive) if counts.pending else [],
+        stuck=_stuck(session, run, counts, refused, broker, alive),
+        refused=refused,
     )
 
 
 def _stuck(
     session: Session,
     run: Run,
-    checkpoint: Checkpoint,
     counts: Progress,
+    refused: list[Refused],
     broker: str | None,
     alive: int,
 ) -> list[str]:
+    if not counts.pending:
+        failed = failed_wholly(session, run.id) if not counts.scored else None
+        return [] if failed is None else [nothing_scored(run.id, *failed)]
     work = work_on(session, run.id)
     return reasons(
         Circumstances(
@@ -90,9 +99,11 @@ def _stuck(
             staged=staged(session, run.id),
             work=work,
             # Digested, which takes a while: not at every look at a run that gets on.
-            checkpoint=_checkpoint_fault(checkpoint) if work.is_idle else None,
+            checkpoint=_checkpoint_fault(checkpoint_of(session, run)) if work.is_idle else None,
             broker=broker,
             alive=alive,
+            refused=refused,
+            by_all=is_refused_by_all(session, refused, work.held),
         )
     )
 

@@ -75,7 +75,11 @@ def as_list(runs: Iterable[RunStatus]) -> RenderableType:
 def _run_json(run: RunStatus) -> dict[str, Any]:
     fields = run._asdict()
     counts = fields.pop("counts")._asdict()
-    return {**fields, **counts, "seconds_left": run.seconds_left}
+    refused = [
+        {"worker": one.worker, "reason": one.reason, "seconds_ago": one.seconds_ago}
+        for one in run.refused
+    ]
+    return {**fields, **counts, "refused": refused, "seconds_left": run.seconds_left}
 
 
 class _Runs:

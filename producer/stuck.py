@@ -1,8 +1,10 @@
 """Why a run does not get on, as sentences that say what to do. Pure but for what it is given."""
 
 import shlex
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from db.refusals import Refused
 from db.results import Progress
 from db.status import Work
 
@@ -14,6 +16,7 @@ class Circumstances(NamedTuple):
 
     `staged` images are of a listing that was interrupted; `checkpoint` and `broker` say what is
     wrong with them as seen from here, None for nothing; `alive` workers are there for any run.
+    `refused` are those that refuse it, and `by_all` is whether nobody is left to score it.
     """
 
     source: str
@@ -23,6 +26,8 @@ class Circumstances(NamedTuple):
     checkpoint: str | None
     broker: str | None
     alive: int
+    refused: Sequence[Refused] = ()
+    by_all: bool = False
 
 
 def reasons(seen: Circumstances) -> list[str]:
@@ -35,15 +40,34 @@ def reasons(seen: Circumstances) -> list[str]:
             f"the listing of {seen.staged} images was interrupted: "
             f"`producer enqueue {shlex.quote(seen.source)}` goes on with it"
         )
+    if seen.refused:
+        found.append(refusal(seen.refused, by_all=seen.by_all))
     if seen.work.is_idle:
         found += [one for one in (seen.broker, seen.checkpoint) if one is not None]
-        found.append(_idle(seen.alive))
+        if not seen.by_all:
+            found.append(_idle(seen.alive))
     if seen.work.attempts > 1:
         found.append(
             f"a batch is at attempt {seen.work.attempts}: a worker died or was stopped in it, "
             "its images go one by one"
         )
     return found
+
+
+def refusal(refused: Sequence[Refused], *, by_all: bool) -> str:
+    """Who refuses a run, and why; of several that say the same, one."""
+    stopped = next((one for one in refused if one.stops), None)
+    if stopped is not None:
+        return (
+            f"it was stopped: {stopped.reason} (worker {stopped.worker}); "
+            "`producer resume` tries it again"
+        )
+    reasons = dict.fromkeys(one.reason for one in refused)
+    latest = refused[0]
+    others = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+    who = f"worker {latest.worker}{others}, {latest.seconds_ago:.0f} s ago"
+    what = "every worker that is alive refuses it" if by_all else "it is refused"
+    return f"{what}: {'; '.join(reasons)} ({who})"
 
 
 def _idle(alive: int) -> str:

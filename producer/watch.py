@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 from sqlalchemy.orm import Session
 
+from db.refusals import is_refused_by_all, refusals_of
 from db.results import Progress, progress, throughput
 from db.runs import run_by_number
 from db.session import Database
@@ -16,7 +17,7 @@ from db.status import work_on
 from db.throughput import seconds_left
 from db.workers import alive
 from producer.status_view import duration
-from producer.stuck import START_ONE
+from producer.stuck import START_ONE, refusal
 
 POLL_SECONDS = 0.5
 PLAIN_LINE_SECONDS = 10.0
@@ -25,12 +26,17 @@ SILENCE_SECONDS = 30.0
 NO_WORKER = f"no worker answers: {START_ONE}"
 
 
+class RunRefusedError(click.ClickException):
+    """Nobody who lives will score the run; the message says why."""
+
+
 class Seen(NamedTuple):
-    """One look at a run."""
+    """One look at a run; `refused` says why nobody will score it, where that is so."""
 
     counts: Progress
     rate: float
     is_alone: bool
+    refused: str | None
 
     @property
     def done(self) -> int:
@@ -58,6 +64,7 @@ def wait_for_run(database: Database, run_id: int) -> Progress:
 
     Raises:
         NoSuchRunError: the run was deleted meanwhile.
+        RunRefusedError: every worker that lives refuses it.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -79,6 +86,8 @@ def _poll(database: Database, run_id: int, shown: Shown) -> Progress:
         began = time.monotonic()
         with database.read() as session:
             seen = _look(session, run_id)
+        if seen.refused is not None:
+            raise RunRefusedError(f"run {run_id}: {seen.refused}")
         if seen.counts.pending != pending:
             pending, changed = seen.counts.pending, began
         note = _note(seen, run_id, began - changed)
@@ -97,8 +106,17 @@ def _look(session: Session, run_id: int) -> Seen:
     if not counts.listed:
         run_by_number(session, run_id)  # it may have been deleted meanwhile
     # A worker of an older release is known by its leases alone.
-    is_alone = not alive(session) and not work_on(session, run_id).held
-    return Seen(counts, throughput(session, run_id), is_alone)
+    held = work_on(session, run_id).held
+    is_alone = not alive(session) and not held
+    refused = _why_refused(session, run_id, held) if counts.pending else None
+    return Seen(counts, throughput(session, run_id), is_alone, refused)
+
+
+def _why_refused(session: Session, run_id: int, held: int) -> str | None:
+    found = refusals_of(session, run_id)
+    if not found or not is_refused_by_all(session, found, held):
+        return None
+    return refusal(found, by_all=True)
 
 
 def _note(seen: Seen, run_id: int, silent: float) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import click
+
 from report.threshold import choose
 
 if TYPE_CHECKING:
@@ -52,3 +54,18 @@ def build(
     )
     subgroups = by_subgroup(stored.groups, chosen.value, confidence)
     return Report(stored.run, stored.checkpoint, stored.flow, chosen, figures, subgroups)
+
+
+def refuse_nothing_scored(stored: Stored) -> None:
+    """End a command, after what it shows, whose run has no score at all.
+
+    Raises:
+        click.exceptions.Exit: with `NOTHING_SCORED`, after one line that says the likely cause.
+    """
+    if not stored.flow.unreadable or stored.flow.scored:
+        return
+    from model.nothing_scored import NOTHING_SCORED, nothing_scored
+
+    said = nothing_scored(stored.run.number, stored.flow.errors, stored.failed)
+    click.echo(f"Error: run {stored.run.number}: {said}", err=True)
+    raise click.exceptions.Exit(NOTHING_SCORED)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from report.build import build, read_finished
+from report.build import build, read_finished, refuse_nothing_scored
 from report.commands import Subcommands
 from report.options import measuring
 
@@ -54,7 +54,7 @@ def main(
 
     A threshold given here is reported as exploratory, one of the model card, or chosen on another
     run by choose-threshold, as prespecified.
-    The exit code is 3 while images of the run are pending.
+    The exit code is 3 while images of the run are pending, and 4 where none could be scored.
     """  # noqa: D301 - click takes the character itself
     if context.invoked_subcommand is not None:
         return
@@ -63,6 +63,7 @@ def main(
     click.echo(_show(report, layout))
     if output is not None:
         _draw(output, report, stored)
+    refuse_nothing_scored(stored)
 
 
 def _show(report: Report, layout: str) -> str:

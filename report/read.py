@@ -32,7 +32,8 @@ class Stored(NamedTuple):
     """A finished run; `labels` and `scores` are `[analysed]`; `groups` by attribute asked for.
 
     `chosen` is the threshold chosen last for its checkpoint; `seen` are the scored images that it,
-    or without it the model card's, was chosen on.
+    or without it the model card's, was chosen on. `failed` are paths of some images of a run of
+    which none was scored.
     """
 
     run: RunFacts
@@ -44,6 +45,7 @@ class Stored(NamedTuple):
     groups: tuple[Groups, ...] = ()
     chosen: ChosenOn | None = None
     seen: int = 0
+    failed: tuple[str, ...] = ()
 
 
 class UnfinishedRunError(Exception):
@@ -70,6 +72,7 @@ def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> St
     flow = _flow(session, run, listed, checkpoint)
     chosen = chosen_threshold(session, run)
     analysed = (listed.outcomes == SCORED) & (listed.labels >= 0)
+    failed = None if flow.scored else results.failed_wholly(session, run.id)
     return Stored(
         RunFacts(run.id, run.name, run.source, run.precision),
         _facts(checkpoint),
@@ -80,6 +83,7 @@ def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> St
         read_groups(session, run.id, by),
         chosen,
         _seen(session, run, checkpoint, chosen, flow.scored),
+        () if failed is None else tuple(failed.examples),
     )
 
 

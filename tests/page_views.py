@@ -37,16 +37,21 @@ def report(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments, prog_name="report")
 
 
-def write(html: Path, *arguments: str) -> Path:
+def write(html: Path, *arguments: str, code: int = 0) -> Path:
+    """Write a page; `code` is how the command must end, 4 where no image was scored."""
     done = report("page", *arguments, "--output", str(html))
-    assert done.exit_code == 0, done.output
-    assert done.stderr == f"wrote {html}\n"
+    assert done.exit_code == code, done.output
+    first, *others = done.stderr.splitlines()
+    assert first == f"wrote {html}"
+    assert [line.startswith("Error: run 1: could not score") for line in others] == [True] * bool(
+        code
+    )
     return html
 
 
-def reported(threshold: float, *arguments: str) -> dict[str, Any]:
+def reported(threshold: float, *arguments: str, code: int = 0) -> dict[str, Any]:
     done = report(*arguments, "--threshold", repr(threshold), "--format", "json")
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == code, done.output
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 

@@ -13,6 +13,7 @@ Faults are armed from outside. A file `die.POINT` in the working folder kills th
 comes to the point, once (see `points`): load, lease, read, predict, commit, acknowledge, in the
 order in which a batch comes by; a file `stop.POINT` has it stand still there. An image whose name
 contains `kills` kills its process each time, one whose name contains `hangs` is never done.
+While there is a file `refuse` in the working folder, no checkpoint can be had.
 `STUB_LEASE_SECONDS` shortens leases, and with them the rounds of upkeep;
 `STUB_VISIBILITY_SECONDS` how long Redis waits for an acknowledgement.
 
@@ -62,6 +63,8 @@ class StubEngine:
         self._computing = threading.Lock()  # one batch at a time, as the real one
 
     def prepare(self, needs: Needs) -> None:
+        if Path("refuse").exists():
+            raise CheckpointError(f"{needs.path} cannot be run: the stub was told to refuse it")
         if needs.digest not in self._prepared:
             try:
                 self._load(needs)

@@ -3,7 +3,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from db.again import clear_errors
 from db.clock import Now
@@ -11,9 +11,12 @@ from db.errors import DatabaseError
 from db.ledger import BatchKey, take_leases
 from db.listing import ListedImage, cut_batches, stage_images
 from db.outcomes import Outcome, Seconds, store_outcomes
+from db.owed import take_lapsed
+from db.refusals import Refused, forget_refusals, is_refused_by_all, refusals_of
 from db.runs import Needs, add_checkpoint, put_together
 from db.session import Database
-from db.tables import Batch, Image, Prediction, Run
+from db.tables import Batch, Image, Prediction, Refusal, Run, Worker
+from db.workers import note_seen
 from model.errors import CheckpointError, ImageError
 from worker.at_work import AtWork
 from worker.batches import MAX_STARTS, BatchScoring
@@ -289,16 +292,163 @@ def test_the_same_batch_delivered_while_it_is_scored_is_scored_once(
     assert stored(database) == {"0.5": 0.5}
 
 
-def test_a_score_that_is_none_becomes_an_error(database: Database, scoring: BatchScoring) -> None:
-    scoring.score(store_run(database, "nan", "inf", "-0.5", "1.5", "0.5"))
+def test_what_is_no_number_becomes_an_error_of_its_image(
+    database: Database, scoring: BatchScoring
+) -> None:
+    """One odd image can make it, and it says nothing of the scores of others."""
+    scoring.score(store_run(database, "nan", "0.5"))
 
-    assert stored(database) == {
-        "nan": "bad_score",
-        "inf": "bad_score",
-        "-0.5": "bad_score",
-        "1.5": "bad_score",
-        "0.5": 0.5,
+    assert stored(database) == {"nan": "bad_score", "0.5": 0.5}
+
+
+def test_what_float32_rounds_past_the_bounds_is_a_score(
+    database: Database, scoring: BatchScoring
+) -> None:
+    scoring.score(store_run(database, "1.0000002", "-0.0000002", "1", "0"))
+
+    assert stored(database) == {"1.0000002": 1, "-0.0000002": 0, "1": 1, "0": 0}
+
+
+@pytest.mark.parametrize("score", ["1.5", "-0.5", "inf", "-inf", "1.00001", "-7"])
+@pytest.mark.parametrize("attempts_before", [0, 1])
+def test_a_score_that_is_none_stops_the_run_and_loses_no_image(
+    database: Database, scoring: BatchScoring, score: str, attempts_before: int
+) -> None:
+    """Left out, such images would be the most suspicious ones."""
+    key = store_run(database, score, "7.bad", "0.5")
+    with database.write() as session:
+        session.execute(update(Batch).values(attempts=attempts_before))
+
+    scoring.score(key)
+
+    assert stored(database) == {}
+    left = batch(database, key)
+    assert (left.attempts, left.leased_until, left.finished_at) == (attempts_before, None, None)
+    (refused,) = refusals(database, key)
+    assert refused.stops
+    assert refused.reason == (
+        f"model.keras gave {float(score):.6g} for {score}, and a score is in [0, 1]: "
+        "what this model gives are no probabilities"
+    )
+
+
+def test_a_stopped_run_is_taken_by_nobody_until_it_is_resumed(
+    database: Database, scoring: BatchScoring, scorer: NameEngine
+) -> None:
+    key = store_run(database, "1.5")
+    same_model = store_run(database, "0.5")
+    other = store_run(database, "0.5", digest="b" * 64)
+    scoring.score(key)
+    assert scorer.decoded == [["1.5"]]
+
+    ben = BatchScoring(database, scorer, "ben")
+    for one in (key, same_model, other):
+        ben.score(one)
+
+    assert scorer.decoded == [["1.5"], ["0.5"]]
+    assert stored(database, other.run_id) == {"0.5": 0.5}
+    assert lapsed(database) == []
+    with database.write() as session:
+        forget_refusals(session, [key.run_id])
+    assert lapsed(database) == []
+    with database.write() as session:
+        forget_refusals(session, [key.run_id], stops=True)
+    assert lapsed(database) == [key, same_model]
+    ben.score(same_model)
+    assert stored(database, same_model.run_id) == {"0.5": 0.5}
+
+
+def test_a_model_that_is_wrong_stops_its_own_run_alone(
+    database: Database, scoring: BatchScoring, scorer: NameEngine
+) -> None:
+    wrong = store_run(database, "0.25", "1.5")
+    right = store_run(database, "0.25", "1.5", digest="b" * 64)
+    together(database, wrong, right)
+    scorer.halved = {right.run_id}
+
+    scoring.score(wrong)
+
+    assert stored(database, wrong.run_id) == {}
+    assert batch(database, wrong).finished_at is None
+    assert stored(database, right.run_id) == {"0.25": 0.125, "1.5": 0.75}
+    assert batch(database, right).finished_at
+
+
+def lapsed(database: Database) -> list[BatchKey]:
+    """What the next sweep would send."""
+    with database.write() as session:
+        return take_lapsed(session, -1, unstarted=True)
+
+
+def refusals(database: Database, key: BatchKey) -> list[Refused]:
+    with database.read() as session:
+        return refusals_of(session, key.run_id)
+
+
+def test_what_a_worker_refuses_is_written_down_until_it_can(
+    database: Database, scoring: BatchScoring, scorer: NameEngine
+) -> None:
+    key = store_run(database, "0.5")
+    scorer.absent = {"a" * 64}
+    for _ in range(2):
+        with pytest.raises(CheckpointError):
+            scoring.score(key)
+    ben = BatchScoring(database, scorer, "ben")
+    with pytest.raises(CheckpointError):
+        ben.score(key)
+
+    found = refusals(database, key)
+    assert {(one.worker, one.reason, one.stops) for one in found} == {
+        ("ana", "checkpoint aaaa is not to be had", False),
+        ("ben", "checkpoint aaaa is not to be had", False),
     }
+    scorer.absent.clear()
+    scoring.score(key)
+
+    assert [one.worker for one in refusals(database, key)] == ["ben"]
+    assert stored(database) == {"0.5": 0.5}
+
+
+def test_only_where_every_worker_that_lives_refuses_nobody_is_left(
+    database: Database, scoring: BatchScoring, scorer: NameEngine
+) -> None:
+    key = store_run(database, "0.5")
+
+    def by_all(held: int = 0) -> bool:
+        with database.read() as session:
+            return is_refused_by_all(session, refusals_of(session, key.run_id), held)
+
+    assert not by_all()
+    scorer.absent = {"a" * 64}
+    with pytest.raises(CheckpointError):
+        scoring.score(key)
+    assert by_all(), "it refused a moment ago, and nobody else is there"
+    assert not by_all(held=1), "a worker of an older release scores it"
+    seen(database, "ana", "ben")
+    assert not by_all(), "ben has not tried yet"
+    with pytest.raises(CheckpointError):
+        BatchScoring(database, scorer, "ben").score(key)
+    assert by_all()
+    age_refusals(database, 60)
+    assert by_all(), "both live, and have not taken it back"
+    seen(database)
+    assert [one.counts for one in refusals(database, key)] == [False, False]
+    assert not by_all(), "both have ended since"
+    age_refusals(database, 1000)
+    assert refusals(database, key) == []
+
+
+def seen(database: Database, *names: str) -> None:
+    """Let these workers live, and no others."""
+    with database.write() as session:
+        session.execute(delete(Worker))
+        for name in names:
+            note_seen(session, name)
+
+
+def age_refusals(database: Database, seconds: float) -> None:
+    with database.write() as session:
+        session.execute(update(Refusal).values(refused_at=Refusal.refused_at - seconds))
 
 
 def test_an_exception_gives_the_batch_back_at_once(

@@ -111,7 +111,7 @@ def test_unreadable_images_with_their_reasons(chrome: Browser, page_url: str, ht
 
 def test_many_unreadable_images_are_counted(chrome: Browser, page_url: str, html: Path) -> None:
     store(page_url, shots([(1, "missing")] * 250))
-    with opened(chrome, write(html, "--threshold", "0.5")) as page:
+    with opened(chrome, write(html, "--threshold", "0.5", code=4)) as page:
         expect(page.locator("#unreadable .count")).to_have_text(
             "250 images have an error instead of a score: 250 missing. The first 200 are listed."
         )

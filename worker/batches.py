@@ -26,6 +26,7 @@ from db.outcomes import (
     note_start,
     store_outcomes,
 )
+from db.refusals import note_refusal, why_stopped
 from db.runs import Needs, needs_of
 from db.session import Database
 from db.throughput import Finished
@@ -34,7 +35,8 @@ from model.manifest import shown
 from worker import metrics, tracing
 from worker.at_work import AtWork
 from worker.patience import Patience
-from worker.scored import Engine
+from worker.refusing import Refusals, wanted_by
+from worker.scored import Engine, WrongModelError
 from worker.turns import Turns
 from worker.work import Work, by_path, died, line_of, name_of, outcomes_of
 
@@ -66,8 +68,12 @@ class BatchScoring:
         self._worker = worker
         self._at_work = at_work or AtWork()
         self._patience = patience or Patience(self._at_work)
+        self.refusals = Refusals(database, worker, self._patience)
+        # Runs of which this worker finished a batch.
+        self.runs: set[int] = set()
         self._turns = Turns()
         self._needs: dict[int, Needs] = {}
+        self._stopped: set[int] = set()
 
     def score(self, key: BatchKey) -> None:
         """Bring a batch to its end, and with it the same batch of runs enqueued together with it.
@@ -75,10 +81,10 @@ class BatchScoring:
         What is finished or held by another is left alone.
 
         Raises:
-            CheckpointError: the run's checkpoint is not to be had; nothing was leased.
+            CheckpointError: the run's checkpoint cannot be had; nothing was leased.
         """
         with self._at_work.doing(name_of([key])):
-            self._engine.prepare(self._needs_of(key.run_id))
+            self._prepare(key.run_id)
             leases, pending = self._patience.until_answered(partial(self._take, key))
         if not leases:
             log.debug("run %d batch %d: finished, or held by another worker", *key)
@@ -96,8 +102,22 @@ class BatchScoring:
 
     def _take(self, key: BatchKey) -> tuple[list[Lease], list[PendingImage]]:
         with self._database.write() as session:
-            leases = take_leases(session, key, self._worker, LEASE_SECONDS)
-            return leases, pending_images(session, [lease.batch for lease in leases])
+            taken = take_leases(session, key, self._worker, LEASE_SECONDS)
+            stopped = why_stopped(session, [lease.batch.run_id for lease in taken])
+            if stopped:
+                back = [lease.batch for lease in taken if lease.batch.run_id in stopped]
+                return_untried(session, back, self._worker)
+            leases = [lease for lease in taken if lease.batch.run_id not in stopped]
+            pending = pending_images(session, [lease.batch for lease in leases])
+        self._tell_stopped(stopped)
+        return leases, pending
+
+    def _tell_stopped(self, stopped: dict[int, str]) -> None:
+        """Once for each run: thousands of its messages may still be in the queue."""
+        for run_id, reason in stopped.items():
+            if run_id not in self._stopped:
+                self._stopped.add(run_id)
+                log.error("run %d was stopped: %s", run_id, reason)
 
     def _release(self, batches: list[BatchKey]) -> None:
         with self._database.write() as session:
@@ -119,10 +139,24 @@ class BatchScoring:
         with self._database.read() as session:
             return needs_of(session, run_id)
 
+    def _prepare(self, run_id: int) -> None:
+        """Have what a run needs, or write down that it is refused here.
+
+        Raises:
+            CheckpointError: why.
+        """
+        needs = self._needs_of(run_id)
+        try:
+            self._engine.prepare(needs)
+        except CheckpointError as error:
+            self.refusals.note(needs, error)
+            raise
+        self.refusals.clear(needs)
+
     def _prepared(self, lease: Lease) -> bool:
         """Whether the lease's run can be scored here; if not, its batch goes back untried."""
         try:
-            self._engine.prepare(self._needs_of(lease.batch.run_id))
+            self._prepare(lease.batch.run_id)
         except CheckpointError as error:
             log.error("run %d batch %d: %s", *lease.batch, error.message)  # noqa: TRY400 - a full sentence
             with self._database.write() as session:
@@ -133,11 +167,34 @@ class BatchScoring:
     def _score_leased(self, leases: list[Lease], pending: list[PendingImage]) -> None:
         work = by_path(pending)
         first = all(lease.attempts == 1 for lease in leases)
-        with self._turns.in_company() if first else self._turns.alone():
-            if first:
-                self._score_whole(leases, work)
-            else:
-                self._score_one_by_one(leases, work)
+        try:
+            with self._turns.in_company() if first else self._turns.alone():
+                if first:
+                    self._score_whole(leases, work)
+                else:
+                    self._score_one_by_one(leases, work)
+        except WrongModelError as wrong:
+            self._patience.until_answered(partial(self._stop, leases, wrong))
+            # Those that were enqueued together with it have their scores all the same.
+            others = [lease for lease in leases if lease.batch.run_id not in wrong.found]
+            runs = {lease.batch.run_id for lease in others}
+            if others:
+                self._score_leased(others, [image for image in pending if image.run_id in runs])
+
+    def _stop(self, leases: list[Lease], wrong: WrongModelError) -> None:
+        """Stop runs whose model gave what is no score: nothing of these batches is stored."""
+        stopped = {}
+        with self._database.write() as session:
+            for run_id, (score, path) in wrong.found.items():
+                needs = self._needs_of(run_id)
+                stopped[run_id] = (
+                    f"{needs.path} gave {score:.6g} for {shown(path)}, and a score is in [0, 1]: "
+                    "what this model gives are no probabilities"
+                )
+                note_refusal(session, self._worker, wanted_by(needs), stopped[run_id], stops=True)
+            back = [lease.batch for lease in leases if lease.batch.run_id in stopped]
+            return_untried(session, back, self._worker)
+        self._tell_stopped(stopped)
 
     def _score_whole(self, leases: list[Lease], work: list[Work]) -> None:
         batches = [lease.batch for lease in leases]
@@ -208,6 +265,7 @@ class BatchScoring:
             stored = seconds.plus(Seconds(write=time.perf_counter() - wrote))
             ended = [finish_batch(session, batch, stored) for batch in batches]
         seconds = seconds.plus(Seconds(write=time.perf_counter() - wrote))
+        self.runs.update(batch.run_id for batch in batches)
         errors = sum(outcome.error is not None for outcome in outcomes)
         needs = [self._needs_of(batch.run_id) for batch in batches]
         # None where `producer retry` took back an image of it meanwhile.
@@ -217,7 +275,11 @@ class BatchScoring:
         log.info("%s", line_of(batches, len(work), errors, seconds, rate))
 
     def _outcomes(self, work: list[Work]) -> tuple[list[Outcome], Seconds]:
-        """One outcome for each image, whatever its bytes hold."""
+        """One outcome for each image, whatever its bytes hold.
+
+        Raises:
+            WrongModelError: a model gave what is no score.
+        """
         if not work:
             return [], Seconds()
         runs = sorted({image.run_id for one in work for image in one.images})

@@ -4,6 +4,8 @@ import logging
 import os
 import threading
 import uuid
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,18 @@ from celery import bootsteps
 from celery.signals import worker_init
 from celery.worker import state
 
+from db.errors import DatabaseError
 from db.ledger import BatchKey
 from db.owed import owed_checkpoints
 from db.precisions import PRECISIONS
+from db.results import failed_wholly
 from db.runs import Needs, wanted_first
 from db.session import Database, open_database
 from model.card import claimed_card
 from model.errors import CheckpointError
 from model.feature_cache import feature_folder
 from model.loadable import refuse_unloadable_file
+from model.nothing_scored import nothing_scored
 from model.settings import Root, data_root
 from worker import metrics, tracing
 from worker.at_work import AtWork
@@ -58,13 +63,13 @@ class Scoring:
         self.at_work = AtWork(hang_seconds(settings.hang_seconds))
         self.patience = Patience(self.at_work)
         self._heartbeat = Heartbeat(database, self.worker, self.at_work, self.patience)
-        self._batches = BatchScoring(database, engine, self.worker, self.at_work, self.patience)
+        self.batches = BatchScoring(database, engine, self.worker, self.at_work, self.patience)
 
     def score(self, key: BatchKey) -> None:
         """Score one batch; without its checkpoint or the ledger, leave it to others."""
         try:
             with metrics.FAILED.count_exceptions(), tracing.batch(key):
-                self._batches.score(key)
+                self.batches.score(key)
         except click.ClickException as error:
             # The ledger keeps what is owed, and a sweep sends it again.
             log.error("run %d batch %d: %s", *key, error.message)  # noqa: TRY400 - a full sentence
@@ -142,11 +147,12 @@ def _is_prepared(process: Scoring, first: Needs) -> bool:
     """Load the checkpoint of `first`; without it a worker is of use only if other runs are owed.
 
     Raises:
-        CheckpointError: it is not to be had, and nothing else is owed.
+        CheckpointError: it cannot be had, and nothing else is owed.
     """
     try:
         process.engine.prepare(first)
     except CheckpointError as error:
+        process.batches.refusals.note(first, error)
         with process.database.read() as session:
             owed = set(owed_checkpoints(session))
         if not first.run_id or owed <= {(first.digest, first.precision)}:
@@ -200,7 +206,7 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
         self._upkeep = Upkeep(
             process.database, process.at_work, process.patience, process.engine.failure
         )
-        self._upkeep.start(_end_worker if self._drain else None)
+        self._upkeep.start(partial(_end_worker, process) if self._drain else None)
 
     def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - celery's own signature
         """End upkeep, and publish what waits."""
@@ -210,11 +216,21 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
         scoring().close()
 
 
-def _end_worker(drained: Drained) -> None:
+def _end_worker(process: Scoring, drained: Drained) -> None:
     if drained is Drained.FINISHED:
         log.info("drained: no unfinished batch is left")
+        _tell_failed(process)
     # What Celery's own remote shutdown sets; the consumer looks at it between two messages.
     state.should_stop = drained.value
+
+
+def _tell_failed(process: Scoring) -> None:
+    """Say of which runs this worker scored nothing, nor any other."""
+    for run_id in sorted(process.batches.runs):
+        with suppress(DatabaseError), process.database.read() as session:
+            failed = failed_wholly(session, run_id)
+            if failed is not None:
+                log.error("run %d: %s", run_id, nothing_scored(run_id, *failed))
 
 
 app.steps["worker"].add(UpkeepStep)

@@ -1,5 +1,6 @@
 """What scoring images gives, and what does it: the words between ledger and model."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -9,6 +10,38 @@ from model.errors import ImageError
 
 # Paths to the SHA-256 digests that they had when they were last scored, of those that were.
 KnownDigests = Callable[[Sequence[str]], dict[str, str]]
+
+
+# By so much float32 rounds a sum of probabilities past 0 or 1; a sigmoid never does, and logits do
+# not all stay within it.
+ROUNDING = 1e-6
+
+
+class WrongModelError(Exception):
+    """A model gave a number that is no score, and so its other numbers are none either.
+
+    `found` holds score and path by run. Left out of the run, such an image would be one of those
+    that are most suspicious.
+    """
+
+    def __init__(self, found: dict[int, tuple[float, str]]) -> None:
+        super().__init__(found)
+        self.found = found
+
+
+def is_outside(score: float) -> bool:
+    """Whether a model that gives this gives no probabilities.
+
+    NaN does not say that: one odd image can make it, such as one of a single colour to a network
+    that divides by an image's own deviation, and it says nothing about the scores of others. Its
+    image is an error, `bad_score`; a run that it stopped would never come to its end.
+    """
+    return score < -ROUNDING or score > 1 + ROUNDING
+
+
+def rounded_in(score: float) -> float:
+    """The score in [0, 1] of one that is not outside, NaN for NaN."""
+    return score if math.isnan(score) else min(max(score, 0.0), 1.0)
 
 
 class RunScores(NamedTuple):

@@ -1,5 +1,6 @@
 """A loaded checkpoint: the backbone that it may share with others, and its own head."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from model.feature_cache import FeatureKey
 from model.held import HeldCheckpoint
 from model.runtime import tf
 from worker.frozen import Floats, FrozenGraph
+from worker.scored import is_outside
 
 # A product of few columns adds up the rows that fill no vector register in another order, so that a
 # score would depend, in its last bits, on how many images are in the batch.
@@ -88,7 +90,7 @@ class Scorer:
         images = np.full(shape, 0.5, np.float32)
         images[1] = 0
         scores = self.score_images(images)
-        if not np.all((scores >= 0) & (scores <= 1)):  # NaN is neither
+        if any(is_outside(score) or math.isnan(score) for score in scores.tolist()):
             raise CheckpointError(
                 f"{self.path} gives {scores.tolist()}, which are not scores in [0, 1]"
             )

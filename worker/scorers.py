@@ -4,24 +4,18 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
+from db.refusals import Wanted
 from db.runs import Needs
 from model.card import claimed_card
 from model.errors import CheckpointError
 from model.held import HeldCheckpoint, hold_checkpoint
+from worker.refusing import wanted_by
 from worker.scorer import Backbones, Scorer
 
 # How long a checkpoint that could not be had is not tried again. Well under what a sweep waits
 # before it sends a batch again (30 s), or every second time it would be sent in vain.
 RETRY_SECONDS = 10.0
-
-
-class Wanted(NamedTuple):
-    """A checkpoint, and the precision to load it in."""
-
-    digest: str
-    precision: str
 
 
 class Scorers:
@@ -40,7 +34,7 @@ class Scorers:
         Raises:
             CheckpointError: no file of its digest is to be had here, or not in that precision.
         """
-        wanted = Wanted(needs.digest, needs.precision)
+        wanted = wanted_by(needs)
         with self._lock:
             if wanted not in self._loaded:
                 self._load_pinned(wanted, Path(needs.path))

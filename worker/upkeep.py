@@ -8,6 +8,7 @@ from enum import Enum
 from db.errors import DatabaseError
 from db.ledger import BatchKey
 from db.owed import count_owed, owed_checkpoints, take_lapsed
+from db.refusals import Wanted, stops
 from db.session import Database
 from worker.at_work import AtWork
 from worker.broker import BrokerError
@@ -95,8 +96,11 @@ class Upkeep:
             owed = count_owed(session)
             if not owed.unfinished:
                 return Drained.FINISHED
-            wanted = owed_checkpoints(session)
-        failures = [self._unavailable(digest, precision) for digest, precision in wanted]
+            wanted, stopped = owed_checkpoints(session), stops(session)
+        failures = [
+            stopped.get(Wanted(*one)) or self._unavailable(*one)  # a sentence, or an error
+            for one in wanted
+        ]
         if owed.leased or not all(failures):
             return None
         for failure in failures:

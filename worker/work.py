@@ -1,12 +1,13 @@
 """Files to score and what came of them, as values: no ledger, no model."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from db.ledger import BatchKey, PendingImage
 from db.outcomes import Outcome, Seconds
 from model.errors import ImageError
-from worker.scored import RunScores, Scored
+from worker.scored import RunScores, Scored, WrongModelError, is_outside, rounded_in
 
 
 class Work(NamedTuple):
@@ -31,7 +32,19 @@ def by_path(images: Sequence[PendingImage]) -> list[Work]:
 
 
 def outcomes_of(work: list[Work], runs: list[int], scored: Scored) -> list[Outcome]:
-    """An outcome for each image of `work`; `scored` holds those of `runs`, in their order."""
+    """An outcome for each image of `work`; `scored` holds those of `runs`, in their order.
+
+    Raises:
+        WrongModelError: a model gave what is no score.
+    """
+    found = {
+        run: (score, work[at].path)
+        for run, one in zip(runs, scored.runs, strict=True)
+        for at, score in reversed(one.scores.items())
+        if is_outside(score)
+    }
+    if found:
+        raise WrongModelError(found)
     by_run = dict(zip(runs, scored.runs, strict=True))
     return [
         _outcome(image, at, by_run[image.run_id])
@@ -42,14 +55,16 @@ def outcomes_of(work: list[Work], runs: list[int], scored: Scored) -> list[Outco
 
 def _outcome(image: PendingImage, at: int, run: RunScores) -> Outcome:
     score, error, digest = run.scores.get(at), run.errors.get(at), run.digests.get(at)
-    if error is None and (score is None or not 0 <= score <= 1):  # NaN is neither
+    if error is None and (score is None or math.isnan(score)):
         error = ImageError("bad_score", f"the model gave {score}, which is no score in [0, 1]")
     if image.sha256 and digest and digest != image.sha256.lower():
         # Whatever came of them: these are not the bytes that the manifest means.
         error = ImageError("wrong_digest", f"its SHA-256 is {digest}, not that of the manifest")
     if error is not None:
         return Outcome(image.id, None, error.code, _storable(error.detail), digest)
-    return Outcome(image.id, score, None, run.notes.get(at), digest)
+    return Outcome(
+        image.id, None if score is None else rounded_in(score), None, run.notes.get(at), digest
+    )
 
 
 def _storable(detail: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from report.build import build, read_finished
+from report.build import build, read_finished, refuse_nothing_scored
 from report.options import measuring
 from report.whole_file import whole_file
 
@@ -58,6 +58,7 @@ def command(  # noqa: PLR0913, PLR0917 - a command has as many arguments as opti
     page = prepare(stored, report, gathered.cases, gathered.times, datetime.now(UTC))
     _write(output, render(page))
     click.echo(f"wrote {output}", err=True)
+    refuse_nothing_scored(stored)
 
 
 def _write(output: Path, html: str) -> None:
