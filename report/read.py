@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy.orm import Session
 
-from db import columns, results, runs, thresholds
+from db import columns, refusals, results, runs, thresholds
 from db.columns import PENDING, SCORED, UNREADABLE, Columns
 from db.tables import Checkpoint, Run
 from report.arrays import Floats, Labels
@@ -154,6 +154,9 @@ def _require_finished(session: Session, run: Run, listed: Columns) -> None:
             f"{pending} because their listing was interrupted: run {again} again, "
             "and report when they are scored"
         )
+    stopped = refusals.why_stopped(session, [run.id])
+    if stopped:
+        raise UnfinishedRunError(f"{pending}: the run was stopped: {stopped[run.id]}")
     raise UnfinishedRunError(
         f"{pending}: start a worker with `celery -A worker worker`, and report when they are scored"
     )

@@ -1,5 +1,6 @@
 """What `trainer evaluate` does: a checkpoint's figures on a source, without queue or ledger."""
 
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,13 +10,16 @@ import numpy as np
 from sklearn.metrics import log_loss
 
 from db.precisions import PRECISIONS
+from model.errors import CheckpointError
 from model.held import hold_checkpoint
+from model.manifest import shown
 from model.preprocess import Decoder
 from model.sources import list_source
 from report.contents import optimistic
 from report.metrics import measure
 from report.text import render_figures
 from report.threshold import choose
+from worker.scored import is_outside, rounded_in
 from worker.scorer import Backbones, Scorer
 
 _BATCH = 64
@@ -28,7 +32,11 @@ def evaluate_checkpoint(
     labels: Mapping[str, int],
     given_threshold: float | None,
 ) -> str:
-    """The report's figures, and the loss, of a checkpoint on the labelled images of a source."""
+    """The report's figures, and the loss, of a checkpoint on the labelled images of a source.
+
+    Raises:
+        CheckpointError: it cannot be used, or gives what is no score.
+    """
     with hold_checkpoint(checkpoint) as held:
         scorer = Scorer(held, PRECISIONS[0], Backbones())
     decoder = Decoder(scorer.card.decode)
@@ -43,16 +51,35 @@ def evaluate_checkpoint(
         batch = decoder.decode_files(root, [row.path for row in rows])
         for position, error in sorted(batch.errors.items()):
             click.echo(f"left out {rows[position].path}: {error.detail}", err=True)
-        truth += [rows[position].label or 0 for position in batch.positions]
-        digests += [batch.digests[position] for position in batch.positions]
-        scores += scorer.score_images(batch.images).tolist()
+        given = scorer.score_images(batch.images).tolist()
+        for position, score in zip(batch.positions, given, strict=True):
+            if _is_score(score, checkpoint, rows[position].path):
+                truth.append(rows[position].label or 0)
+                digests.append(batch.digests[position])
+                scores.append(rounded_in(score))
     valid = set(scorer.card.data.valid_images) if scorer.card.data else set[str]()
     threshold = choose(given_threshold, card, seen=sum(one in valid for one in digests))
     figures = measure(np.asarray(truth, np.int8), np.asarray(scores), threshold.value)
     loss = f"{log_loss(truth, scores, labels=[0, 1]):.3f}" if truth else "n/a (no labelled images)"
     warning = f"{optimistic(threshold, len(truth))}\n" if threshold.seen else ""
-    shown = render_figures(threshold, figures, terminal=sys.stdout.isatty())
+    tables = render_figures(threshold, figures, terminal=sys.stdout.isatty())
     return (
         f"{checkpoint.name} on {source}: {len(truth)} labelled images\n"
-        f"loss {loss}\n\n{warning}{shown}"
+        f"loss {loss}\n\n{warning}{tables}"
     )
+
+
+def _is_score(score: float, checkpoint: Path, path: str) -> bool:
+    """Whether it is one; of an image of which it is none, a line says so.
+
+    Raises:
+        CheckpointError: what the model gives are no scores at all.
+    """
+    if is_outside(score):
+        raise CheckpointError(
+            f"{checkpoint} gave {score:.8g} for {shown(path)}, and a score is in [0, 1]: "
+            "what this model gives are no probabilities"
+        )
+    if math.isnan(score):
+        click.echo(f"left out {shown(path)}: the model gave no number", err=True)
+    return not math.isnan(score)

@@ -188,7 +188,7 @@ class BatchScoring:
             for run_id, (score, path) in wrong.found.items():
                 needs = self._needs_of(run_id)
                 stopped[run_id] = (
-                    f"{needs.path} gave {score:.6g} for {shown(path)}, and a score is in [0, 1]: "
+                    f"{needs.path} gave {score:.8g} for {shown(path)}, and a score is in [0, 1]: "
                     "what this model gives are no probabilities"
                 )
                 note_refusal(session, self._worker, wanted_by(needs), stopped[run_id], stops=True)
