@@ -160,9 +160,9 @@ class Refusal(Base):
 
     __tablename__ = "refusals"
 
-    worker: Mapped[str] = mapped_column(Text, primary_key=True)
     digest: Mapped[str] = mapped_column(Text, primary_key=True)
     precision: Mapped[str] = mapped_column(Text, primary_key=True)
+    worker: Mapped[str] = mapped_column(Text, primary_key=True)
     reason: Mapped[str] = mapped_column(Text)
     stops: Mapped[bool] = mapped_column(server_default=false())
     refused_at: Mapped[float] = mapped_column(Double, server_default=Now())

@@ -12,9 +12,9 @@ down_revision = "0005"
 def upgrade() -> None:
     op.create_table(
         "refusals",
-        sa.Column("worker", sa.Text, primary_key=True),
         sa.Column("digest", sa.Text, primary_key=True),
         sa.Column("precision", sa.Text, primary_key=True),
+        sa.Column("worker", sa.Text, primary_key=True),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("stops", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("refused_at", sa.Double, nullable=False, server_default=Now()),
