@@ -23,6 +23,7 @@ RUN case "$GPU" in \
 
 FROM packages AS wheel
 COPY pyproject.toml README.md ./
+COPY base base
 COPY db db
 COPY model model
 COPY producer producer

@@ -15,8 +15,8 @@ import click
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from base.settings import read_settings
 from model.card import Decode
 from model.feature_segments import (
     MAGIC,
@@ -39,17 +39,9 @@ class FeatureCacheError(click.ClickException):
     """Features cannot be kept; the message says where and why. Whoever computes them goes on."""
 
 
-class FeatureSettings(BaseSettings):
-    """`FEATURE_CACHE`, the folder of all stores."""
-
-    model_config = SettingsConfigDict(env_ignore_empty=True)
-
-    feature_cache: Path = Path("dermscore.features")
-
-
 def feature_folder() -> Path:
-    """The folder that features are kept in."""
-    return FeatureSettings().feature_cache
+    """The folder that features are kept in, `FEATURE_CACHE`."""
+    return read_settings().feature_cache
 
 
 class FeatureKey(BaseModel):

@@ -2,19 +2,12 @@
 
 from pathlib import Path
 
-from pydantic_settings import BaseSettings
-
+from base.settings import read_settings
 from model.errors import SourceError
 from model.stores import Store, is_address, open_store
 
 # What all images lie under: a folder, or an address in an object store.
 Root = Path | Store
-
-
-class DataSettings(BaseSettings):
-    """The folder or address that all images lie under; stored paths are relative to it."""
-
-    data_root: str = ""
 
 
 def data_root() -> Root:
@@ -23,12 +16,13 @@ def data_root() -> Root:
     Raises:
         SourceError: `DATA_ROOT` names no folder, or an address that cannot be used.
     """
-    setting = DataSettings().data_root
+    setting = read_settings().data_root
     if is_address(setting):
         return open_store(setting)
     root = Path(setting)
     if not root.is_dir():
-        raise SourceError(f"DATA_ROOT={root} is not a folder")
+        where = "" if root.is_absolute() else f" ({root.absolute()})"
+        raise SourceError(f"DATA_ROOT={root} is not a folder{where}")
     return root
 
 

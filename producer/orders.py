@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.orm import Session
 
+from base.settings import read_settings
 from db.precisions import PRECISIONS
 from db.runs import add_checkpoint, find_run, named_run, newest_checkpoint
 from db.tables import Checkpoint, Run
@@ -31,17 +31,9 @@ class Order:
     keep_features: bool = False
 
 
-class CheckpointSettings(BaseSettings):
-    """`CHECKPOINT`, the file that is enqueued for unless another is named."""
-
-    model_config = SettingsConfigDict(env_ignore_empty=True)
-
-    checkpoint: Path | None = None
-
-
 def checkpoint_setting() -> tuple[Path, ...]:
     """The checkpoint that `CHECKPOINT` names, if it does."""
-    setting = CheckpointSettings().checkpoint
+    setting = read_settings().checkpoint
     return () if setting is None else (setting,)
 
 

@@ -20,6 +20,8 @@ from typing import Any, NamedTuple, Self
 from sqlalchemy import NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
+from base.settings import Settings
+
 PROJECT = Path(__file__).parents[1]
 SCRIPTS = Path(sys.executable).parent
 # Seconds after which a condition that is awaited counts as never coming true.
@@ -51,22 +53,7 @@ STUB_CONFIG = {
     },
 }
 # What a test run may have set for itself, and what would hide TensorFlow's noise.
-_NOT_INHERITED = (
-    "BROKER_URL",
-    "CHECKPOINT",
-    "DATABASE_URL",
-    "DATA_ROOT",
-    "FEATURE_CACHE",
-    "METRICS_PORT",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "HANG_SECONDS",
-    "QUEUE_DIR",
-    "SIGNING_CERTIFICATE",
-    "SIGNING_CERTIFICATES",
-    "SIGNING_KEY",
-    "THREADS",
-    "TF_CPP_MIN_LOG_LEVEL",
-)
+_NOT_INHERITED = {*(name.upper() for name in Settings.model_fields), "TF_CPP_MIN_LOG_LEVEL"}
 
 
 class Prediction(NamedTuple):

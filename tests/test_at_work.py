@@ -4,15 +4,13 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-import click
 import pytest
 from faults import colour_site, stub_worker
 from processes import error_lines
 
 from db.ledger import BatchKey
-from worker.at_work import HANG_SECONDS, AtWork
+from worker.at_work import AtWork
 from worker.turns import Turns
-from worker.watchdog import hang_seconds
 
 FIRST, SECOND = BatchKey(1, 1), BatchKey(1, 2)
 
@@ -93,14 +91,6 @@ def test_nobody_is_beside_one_who_is_alone(first: str, second: str) -> None:
         assert not came.wait(0.2)
     assert came.wait(20)
     thread.join()
-
-
-def test_hang_seconds_are_a_number_of_seconds() -> None:
-    assert hang_seconds("") == HANG_SECONDS
-    assert hang_seconds(" 20.5 ") == 20.5
-    for wrong in ("soon", "0", "-1", "nan", "inf", "86401", "1 h"):
-        with pytest.raises(click.ClickException, match=f"HANG_SECONDS={wrong} is not a number"):
-            hang_seconds(wrong)
 
 
 def test_a_worker_with_another_setting_ends_with_a_line(tmp_path: Path) -> None:

@@ -17,8 +17,6 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from servers import RedisServer, free_port
 
-from worker.metrics_server import MetricsError, MetricsServer
-
 BATCH = 10
 Samples = dict[tuple[str, ...], float]
 
@@ -224,15 +222,6 @@ def test_a_port_that_is_taken_ends_the_worker_with_one_line(tmp_path: Path) -> N
     assert second.code == 1
     (line,) = error_lines(second.stderr)
     assert line.startswith(f"Error: METRICS_PORT={port}: Address already in use; ")
-
-
-@pytest.mark.parametrize("setting", ["http", "-1", "65536", "9" * 30, "80.5", "٣"])
-def test_what_is_no_port_is_refused(setting: str) -> None:
-    with pytest.raises(MetricsError) as refused:
-        MetricsServer(setting)
-    assert refused.value.message == (
-        f"METRICS_PORT={setting} is not a port, a whole number from 0 to 65535"
-    )
 
 
 def test_a_worker_says_so_in_one_line(tmp_path: Path) -> None:

@@ -10,11 +10,15 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from certificates import make_signer
 from faults import SHORT_LEASE, colour_site, crew, enqueue, recovered
-from processes import PATIENCE
+from forging import stub_site
+from processes import PATIENCE, Site, error_lines
 from servers import free_port
+from tls import as_redis, tls_proxy
 
 
 @contextmanager
@@ -92,3 +96,28 @@ def test_workers_on_rabbitmq_lose_nothing_when_one_is_killed(
         assert "guest:guest" not in workers.last_words
     assert row.holds, row
     assert row.images == 640
+
+
+def test_rabbitmq_over_tls(address: str, tmp_path: Path) -> None:
+    """The certificate and the name in it are checked; SSL_CERT_FILE names one of one's own."""
+    signer = make_signer(tmp_path / "tls", "server")
+    port = urlsplit(address).port
+
+    def connect() -> socket.socket:
+        return socket.create_connection(("127.0.0.1", port))
+
+    with tls_proxy(connect, signer, as_redis) as proxied:
+        url = f"amqps://guest:guest@127.0.0.1:{proxied}//"
+        site = stub_site(tmp_path, BROKER_URL=url, SSL_CERT_FILE=str(signer.certificate))
+        (tmp_path / "m.csv").write_text("path\na.jpg\n")
+        site.succeed("producer", "enqueue", "m.csv")
+        site.succeed("celery", "-A", "stub_worker", "worker", "--drain")
+        assert site.ledger.unfinished() == 0
+        for settings, reason in (
+            ({"SSL_CERT_FILE": ""}, "certificate verify failed"),
+            ({"BROKER_URL": url.replace("127.0.0.1", "localhost")}, "certificate verify failed"),
+        ):
+            other = Site(tmp_path, {**site.settings, **settings})
+            done = other.run("celery", "-A", "stub_worker", "worker", "--drain")
+            (line,) = error_lines(done.stderr)
+            assert reason in line, done

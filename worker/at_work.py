@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from base.settings import HANG_SECONDS
 from db.ledger import BatchKey
 
-# An image takes seconds at most, and a file on network storage some minutes at worst.
-HANG_SECONDS = 300.0
 # A batch may take the same again for every so many images: nine seconds for each.
 IMAGES_PER_HANG = 32
 

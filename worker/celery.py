@@ -3,14 +3,19 @@
 import click
 from celery import Celery
 
-from worker.broker import BrokerError, broker_tls, broker_url
-from worker.settings import WorkerSettings
+from base.settings import SettingsError, read_settings
+from worker.broker import (
+    BrokerError,
+    broker_of,
+    broker_tls,
+    sentinel_options,
+)
 from worker.signing import SigningError, set_up_signing
 
-settings = WorkerSettings()
 try:
-    _broker = broker_url(settings.broker_url)
-except BrokerError as error:
+    settings = read_settings()
+    _broker = broker_of(settings)
+except (BrokerError, SettingsError) as error:
     # Celery would print any other exception of this module as a traceback.
     raise SystemExit(f"Error: {error.message}") from error
 
@@ -45,6 +50,7 @@ app.conf.update(
         "socket_timeout": 30,
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
+        **sentinel_options(settings),
     },
     task_default_queue="dermscore",
     task_serializer="json",

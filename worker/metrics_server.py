@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-HIGHEST_PORT = 65_535
 # How old a figure of the ledger or the queue may be; as often as a worker's upkeep looks.
 LOOK_SECONDS = 5.0
 
@@ -37,13 +36,9 @@ class MetricsError(click.ClickException):
 class MetricsServer:
     """Answers `GET /metrics` from `start` on; without a setting it does nothing."""
 
-    def __init__(self, setting: str) -> None:
-        """Read the port, which 0 leaves to the system.
-
-        Raises:
-            MetricsError: it is no port.
-        """
-        self._port = _port(setting.strip())
+    def __init__(self, port: int | None) -> None:
+        """`port` 0 is any that is free."""
+        self._port = port
 
     def start(self, database: Database, loaded: Needs | None) -> None:
         """Serve, on all addresses of this machine, and say where; `loaded` is the checkpoint.
@@ -51,7 +46,7 @@ class MetricsServer:
         Whoever gets an answer may take the worker as ready.
 
         Raises:
-            MetricsError: the port cannot be had.
+            MetricsError: the port is taken, or not ours to take.
         """
         if self._port is None:
             return
@@ -69,16 +64,6 @@ class MetricsServer:
         surroundings.keep_looking()
         REGISTRY.register(GpuMemory())
         click.echo(f"metrics on port {server.server_port}, at /metrics", err=True)
-
-
-def _port(setting: str) -> int | None:
-    if not setting:
-        return None
-    if not setting.isascii() or not setting.isdecimal() or int(setting[:9]) > HIGHEST_PORT:
-        raise MetricsError(
-            f"METRICS_PORT={setting[:40]} is not a port, a whole number from 0 to {HIGHEST_PORT}"
-        )
-    return int(setting)
 
 
 class Surroundings:

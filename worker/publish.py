@@ -55,7 +55,7 @@ def broker_name() -> str:
     """The broker's address without its password, or the embedded broker's folder."""
     if settings.broker_url:
         return without_password(settings.broker_url)
-    return f"embedded, in {settings.queue_dir}"
+    return f"embedded, in {settings.queue_dir}"  # an absolute path
 
 
 @contextmanager
@@ -72,6 +72,8 @@ def _plain_errors() -> Iterator[None]:
         yield
     except failures as error:
         variable = "BROKER_URL" if settings.broker_url else "QUEUE_DIR"
+        if settings.broker_url.startswith("sentinel://"):
+            variable = "BROKER_URL, BROKER_MASTER"
         # Of messages sent together kombu says only that they failed; the cause says why.
         reason = error.__cause__ if isinstance(error, BatchPublishError) else error
         raise BrokerError(f"broker {broker_name()}: {reason} ({variable})") from error

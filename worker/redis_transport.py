@@ -1,4 +1,4 @@
-"""Kombu's transport for Redis, set right where it would end a worker.
+"""Kombu's transports for Redis, plain and by Sentinel, set right where they would end a worker.
 
 Whoever reaches the Redis can push anything onto its list. Stock kombu believes that each item is
 JSON with properties, headers and a body, and fails inside the worker's event loop where it is not;
@@ -13,6 +13,7 @@ from typing import Any
 
 from kombu.transport import redis
 from redis.exceptions import ConnectionError as LostConnectionError
+from redis.sentinel import MasterNotFoundError, SentinelManagedConnection
 
 from worker.transport import DAMAGED
 
@@ -40,6 +41,25 @@ class Channel(redis.Channel):
             return None
 
 
+class SentinelConnection(SentinelManagedConnection):
+    """Says that there is no master without the client's inner objects."""
+
+    def connect(self) -> None:
+        """Ask the sentinels for the master, and connect to it."""
+        try:
+            super().connect()
+        except MasterNotFoundError as error:
+            said, _, unanswered = str(error).partition(" : ")
+            reason = ", and not every sentinel answers" if unanswered else ""
+            raise MasterNotFoundError(f"{said}{reason}") from None
+
+
+class SentinelChannel(Channel, redis.SentinelChannel):
+    """A channel to the master that sentinels name."""
+
+    connection_class = SentinelConnection
+
+
 class Transport(redis.Transport):
     """The broker at `redis://` and, over TLS, `rediss://`."""
 
@@ -53,6 +73,12 @@ class Transport(redis.Transport):
                 _tell(error)
                 return
         super()._deliver(message, queue)
+
+
+class SentinelTransport(Transport, redis.SentinelTransport):
+    """The broker at `sentinel://`: whichever Redis the sentinels call the master."""
+
+    Channel = SentinelChannel
 
 
 def _tell(error: Exception) -> None:

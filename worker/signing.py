@@ -14,7 +14,7 @@ from celery import Celery
 from kombu.exceptions import SerializerNotInstalled
 from kombu.serialization import registry
 
-from worker.settings import WorkerSettings
+from base.settings import Settings
 
 SERIALIZER = "auth"
 KEY, CERTIFICATE, CERTIFICATES = "SIGNING_KEY", "SIGNING_CERTIFICATE", "SIGNING_CERTIFICATES"
@@ -24,7 +24,7 @@ class SigningError(click.ClickException):
     """Messages cannot be signed as the environment asks; the message names the variable."""
 
 
-def set_up_signing(app: Celery, settings: WorkerSettings) -> None:
+def set_up_signing(app: Celery, settings: Settings) -> None:
     """Sign all that `app` sends and refuse what is not signed, if the environment asks for it.
 
     Raises:

@@ -5,7 +5,6 @@ it. Each batch is a trace of its own that links to the span it was enqueued by: 
 batches for one trace.
 """
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from base.settings import forget_blanks, read_settings
 from db.ledger import BatchKey
 from db.outcomes import Seconds
 
@@ -40,9 +40,11 @@ def set_up() -> None:
     Raises:
         TracingError: the extra is not installed, or the protocol is unknown.
     """
-    disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    if disabled or not os.environ.get(ENDPOINT, "").strip():
+    settings = read_settings()
+    disabled = settings.otel_sdk_disabled.strip().lower() == "true"
+    if disabled or not settings.otel_exporter_otlp_endpoint:
         return
+    forget_blanks("OTEL_")  # the SDK, which reads its many others, would take a blank for a value
     try:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -59,10 +61,9 @@ def use(processor: "SpanProcessor") -> None:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
 
-    # OTEL_RESOURCE_ATTRIBUTES and the like are read there; a name given here would win over them.
-    named = "OTEL_SERVICE_NAME" in os.environ
+    # OTEL_RESOURCE_ATTRIBUTES and the like are read there.
     provider = TracerProvider(
-        resource=Resource.create(None if named else {"service.name": "dermscore"})
+        resource=Resource.create({"service.name": read_settings().otel_service_name})
     )
     provider.add_span_processor(processor)
     _tracers[:] = [provider.get_tracer("dermscore")]
@@ -70,7 +71,7 @@ def use(processor: "SpanProcessor") -> None:
 
 def _exporter() -> "SpanExporter":
     """What sends to the endpoint; it reads the other OTEL_EXPORTER_OTLP_ variables itself."""
-    protocol = os.environ.get(PROTOCOL, "http/protobuf")
+    protocol = read_settings().otel_exporter_otlp_protocol
     if protocol == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     elif protocol == "http/protobuf":

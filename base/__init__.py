@@ -1,0 +1,1 @@
+"""What every program and package may use: the settings, and what Ctrl-C does."""
