@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# 2: errors only, once the log level takes hold.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# 2: errors only, once the log level takes hold. TensorFlow reads it by itself, a blank as 0.
+if not os.environ.get("TF_CPP_MIN_LOG_LEVEL", "").strip():
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 
+from base import interrupt
 from model.cores import threads
 
 _NOISE = re.compile(r"[IW]\d{4} |WARNING: All log messages before absl|.*(pkg_resources|^\s*$)")
@@ -39,12 +41,14 @@ def _start_up_noise_held_back() -> Iterator[None]:
     # A crash in native code would lose what is held back: let Python say where it happened.
     with os.fdopen(os.dup(terminal), "w") as crash_log, tempfile.TemporaryFile("w+") as held:
         faulthandler.enable(crash_log)
+        interrupt.tells_on(terminal)
         os.dup2(held.fileno(), 2)
         try:
             yield
         finally:
             sys.stderr.flush()
             os.dup2(terminal, 2)
+            interrupt.tells_on(2)
             os.close(terminal)
             faulthandler.enable(sys.__stderr__ or 2)
             held.seek(0)

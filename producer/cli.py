@@ -5,9 +5,14 @@ from typing import get_args
 
 import click
 
+from base import interrupt
 from db.precisions import PRECISIONS
 from model.errors import ErrorCode
 from model.labels import label_option, with_labels
+
+# What Ctrl-C leaves.
+_ENQUEUE_AGAIN = "the same command goes on with what is listed"
+RUNS_GO_ON = "runs go on without this terminal"
 
 layout_option = click.option(
     "--format", "layout", type=click.Choice(["table", "json"]), default="table", show_default=True
@@ -68,6 +73,7 @@ def enqueue(
         raise click.UsageError("one SOURCE at a time; put a glob in quotes: 'data/test/*.jpg'")
     if name is not None and len(checkpoints) > 1:
         raise click.UsageError("--name is for one run: name one --checkpoint, or leave out --name")
+    interrupt.keeps(_ENQUEUE_AGAIN)
     from model.settings import data_root
     from model.sources import list_source, source_key
     from producer.orders import Order, checkpoint_setting
@@ -84,7 +90,8 @@ def enqueue(
         precision,
         keep_features,
     )
-    run_order(order, list_source(source, root, with_labels(labels)), wait=wait)
+    with interrupt.unwound():
+        run_order(order, list_source(source, root, with_labels(labels)), wait=wait)
 
 
 @main.command()
@@ -97,17 +104,20 @@ def status(run: str | None, watch: bool, layout: str) -> None:
     With its images by outcome, images per second and time left, the workers with their last batch
     and their lease, and what keeps a run from getting on.
     """
+    interrupt.keeps(RUNS_GO_ON)
     from producer.show import show_status
 
     if watch and layout != "table":
         raise click.UsageError("--watch is for a terminal: leave out --format")
-    show_status(run, layout, watch=watch)
+    with interrupt.unwound():  # a live view hides the cursor
+        show_status(run, layout, watch=watch)
 
 
 @main.command()
 @layout_option
 def runs(layout: str) -> None:
     """List all runs."""
+    interrupt.keeps(RUNS_GO_ON)
     from producer.show import show_runs
 
     show_runs(layout)
@@ -121,6 +131,7 @@ def delete(run: str, yes: bool) -> None:
 
     Image files and the checkpoint stay. It cannot be taken back.
     """
+    interrupt.keeps(f"`producer delete {run}` begins again, or goes on with the rest")
     from producer import delete as deleting
 
     deleting.delete(run, sure=yes)
@@ -133,6 +144,7 @@ def resume(run: str | None) -> None:
 
     Workers find it by themselves within half a minute; this does not wait for them.
     """
+    interrupt.keeps("what was not sent yet is still owed, and workers find it")
     from producer import again
 
     again.resume(run)
@@ -151,6 +163,7 @@ def resume(run: str | None) -> None:
 )
 def retry(run: str | None, codes: tuple[str, ...]) -> None:
     """Clear errors of RUN (the newest without one) and score their images again."""
+    interrupt.keeps("errors are cleared all or none, and workers find what is owed then")
     from producer import again
 
     again.retry(run, codes)

@@ -2,11 +2,11 @@
 
 import click
 
+from base import interrupt
 from db.deleting import close_run, delete_images, delete_run, thresholds_of
 from db.results import progress
 from db.runs import get_run
 from db.session import Database, open_database
-from producer.errors import INTERRUPTED
 
 
 def delete(run: str, *, sure: bool) -> None:
@@ -30,12 +30,10 @@ def delete(run: str, *, sure: bool) -> None:
 def _delete(database: Database, run_id: int) -> None:
     with database.write() as session:
         close_run(session, run_id)
-    try:
-        while True:
-            with database.write() as session:
-                if not delete_images(session, run_id):
-                    delete_run(session, run_id)
-                    return
-    except KeyboardInterrupt:
-        click.echo(f"\nhalf of run {run_id} is left: `producer delete {run_id}` goes on", err=True)
-        raise SystemExit(INTERRUPTED) from None
+    while True:
+        interrupt.keeps(f"half of run {run_id} is left: `producer delete {run_id}` goes on")
+        with database.write() as session:
+            if not delete_images(session, run_id):
+                delete_run(session, run_id)
+                interrupt.keeps(f"run {run_id} is deleted")
+                return

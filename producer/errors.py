@@ -5,6 +5,3 @@ import click
 
 class EnqueueError(click.ClickException):
     """The run cannot be made or resumed as asked; the message says what to do."""
-
-
-INTERRUPTED = 130  # exit code, as the shell gives it after Ctrl-C

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from base import interrupt
 from report.build import build, read_finished, refuse_nothing_scored
 from report.commands import Subcommands
 from report.options import measuring
@@ -56,6 +57,7 @@ def main(
     run by choose-threshold, as prespecified.
     The exit code is 3 while images of the run are pending, and 4 where none could be scored.
     """  # noqa: D301 - click takes the character itself
+    interrupt.keeps("stored scores are as they were; the same command begins again")
     if context.invoked_subcommand is not None:
         return
     stored = read_finished(run, by)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from base import interrupt
+
 
 @contextmanager
 def whole_file(output: Path) -> Iterator[Path]:
@@ -20,8 +22,9 @@ def whole_file(output: Path) -> Iterator[Path]:
         return
     output = output.resolve()  # a symbolic link stays one
     draft = output.with_name(f".{output.name}.part")
-    try:
-        yield draft
-        draft.replace(output)
-    finally:
-        draft.unlink(missing_ok=True)
+    with interrupt.unwound():
+        try:
+            yield draft
+            draft.replace(output)
+        finally:
+            draft.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from base import interrupt
 from model.labels import label_option, with_labels
 from report.threshold import ThresholdType
 from trainer.cache import cache
@@ -17,6 +18,7 @@ from trainer.show import show
 @click.group()
 def main() -> None:
     """Make the checkpoints that workers score with."""
+    interrupt.keeps("the same command begins again")
 
 
 for command in (cache, download, manifest, show):
@@ -103,4 +105,6 @@ def train(
 
     recipe = Recipe(**recipe_values(context, recipe_name, values))
     order = Order(train_source, valid_source, recipe, output, logs, target_sensitivity, resume)
-    click.echo(describe(train_checkpoints(order, data_folder(), with_labels(labels))))
+    with interrupt.unwound():
+        saved = train_checkpoints(order, data_folder(), with_labels(labels))
+    click.echo(describe(saved))

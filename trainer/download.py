@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from base import interrupt
 from trainer.archive import Part, accept_archive, finish_part, require_room, unpack_archive
 from trainer.fetch import DownloadError, archive_size, fetch_archive
 from trainer.transfer_progress import in_units, transfer_progress
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 PARTS = ("valid", "train", "test")  # the smallest first, as in the tutorial
 TUTORIAL = "https://s3-us-west-1.amazonaws.com/udacity-dlnfd/datasets/skin-cancer"
-INTERRUPTED = 130  # exit code: 128 + SIGINT
 
 
 def _web_address(_context: click.Context, _option: click.Parameter, value: str) -> str:
@@ -52,13 +52,11 @@ def download(home: Path, names: tuple[str, ...], url: str, retries: int, keep: b
     2,750 images of the ISIC 2017 challenge in three archives, 11.2 GB. Called again after an
     interruption, it goes on where it stopped.
     """
+    interrupt.keeps("the same command goes on where it stopped")
     parts = [Part(name, f"{url}/{name}.zip", home) for name in PARTS if name in (names or PARTS)]
     try:
-        with _only_one(home):
+        with interrupt.unwound(), _only_one(home):
             _download_all(parts, retries, keep=keep)
-    except KeyboardInterrupt:
-        click.echo("interrupted; the same command goes on where it stopped", err=True)
-        raise SystemExit(INTERRUPTED) from None
     except OSError as error:
         raise DownloadError(f"{error.filename or home}: {error.strerror or error}") from error
 

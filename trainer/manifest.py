@@ -10,6 +10,7 @@ from typing import TextIO
 
 import click
 
+from base import interrupt
 from model.labels import label_option, with_labels
 from model.sources import Listed, list_source
 
@@ -79,13 +80,15 @@ def describe(counts: Counter[int | None]) -> str:
 def _whole_or_not_at_all(output: Path, *, force: bool) -> Iterator[TextIO]:
     """A file that takes the place of `output` at the end, unless that holds other rows."""
     draft = output.with_name(f".{output.name}.part")
-    try:
-        with draft.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        if output.exists() and not force and not filecmp.cmp(draft, output, shallow=False):
-            raise ManifestError(
-                f"{output} is there and holds other rows: --force writes over it, -o names another"
-            )
-        draft.replace(output)
-    finally:
-        draft.unlink(missing_ok=True)
+    with interrupt.unwound():
+        try:
+            with draft.open("w", encoding="utf-8", newline="") as file:
+                yield file
+            if output.exists() and not force and not filecmp.cmp(draft, output, shallow=False):
+                raise ManifestError(
+                    f"{output} is there and holds other rows: --force writes over it, "
+                    "-o names another"
+                )
+            draft.replace(output)
+        finally:
+            draft.unlink(missing_ok=True)

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 from celery import bootsteps
+from celery.apps.worker import install_worker_int_handler
+from celery.platforms import EX_OK
 from celery.signals import worker_init
 from celery.worker import state
 
@@ -37,8 +39,8 @@ from worker.patience import Patience
 from worker.profile import Profile
 from worker.publish import broker_name, require_broker
 from worker.scored import Engine
-from worker.upkeep import Drained, Upkeep
-from worker.watchdog import hang_seconds, watch
+from worker.upkeep import Drained, Upkeep, doubt
+from worker.watchdog import watch
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ class Scoring:
         self.engine = engine
         self.worker = f"{node}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.profile: Profile | None = None
-        self.at_work = AtWork(hang_seconds(settings.hang_seconds))
+        self.at_work = AtWork(settings.hang_seconds)
         self.patience = Patience(self.at_work)
         self._heartbeat = Heartbeat(database, self.worker, self.at_work, self.patience)
         self.batches = BatchScoring(database, engine, self.worker, self.at_work, self.patience)
@@ -127,6 +129,8 @@ def _start(sender: Any, **_: Any) -> None:  # noqa: ANN401 - celery's own signat
         raise SystemExit(f"Error: {error.message}") from error
     _scoring[:] = [process]
     click.echo(_greeting(process, first), err=True)
+    if first is None and (question := doubt(database)):
+        click.echo(question, err=True)
 
 
 def _wanted_first(database: Database) -> Needs | None:
@@ -170,8 +174,9 @@ def _greeting(process: Scoring, first: Needs | None) -> str:
             f"{Path(first.path).name} ({first.digest[:12]}), on {process.engine.device}, "
             f"{first.precision}"
         )
+    database = f"{process.database}{' (made anew)' if process.database.is_new else ''}"
     return (
-        f"worker {process.worker}\n  checkpoint {checkpoint}\n  database {process.database}\n"
+        f"worker {process.worker}\n  checkpoint {checkpoint}\n  database {database}\n"
         f"  broker {broker_name()}\n"
         f"  images under {_root_name(data_root())}"
     )
@@ -198,8 +203,9 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
         # have a worker send what another says.
         parent.options.update(without_gossip=True, without_mingle=True)
 
-    def start(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - celery's own signature
+    def start(self, parent: Any) -> None:  # noqa: ANN401 - celery's own signature
         """Begin upkeep; Celery calls this once the pool is up."""
+        _end_well_on_ctrl_c(parent)
         process = scoring()
         process.profile = self._profile
         process.start()
@@ -214,6 +220,13 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
             self._upkeep.stop()
         scoring().patience.end()
         scoring().close()
+
+
+def _end_well_on_ctrl_c(worker: Any) -> None:  # noqa: ANN401 - celery has no types
+    """A worker that finished what it held ends with 0; stock, after Ctrl-C, with 1."""
+    install_worker_int_handler(worker, exitcode=EX_OK)
+    if state.should_stop:  # it came while the pool was started
+        state.should_stop = EX_OK
 
 
 def _end_worker(process: Scoring, drained: Drained) -> None:

@@ -1,0 +1,20 @@
+"""The program `producer`: Ctrl-C is taken care of before anything else is imported."""
+
+from collections.abc import Callable
+
+from base import interrupt
+
+
+def main() -> None:
+    """Run the command."""
+    interrupt.run(_load)
+
+
+def _load() -> Callable[[], object]:
+    from producer.cli import main as command  # deferred, that is what this file is for
+
+    return command
+
+
+if __name__ == "__main__":
+    main()
