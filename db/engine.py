@@ -41,7 +41,8 @@ def without_password(address: URL) -> str:
     """The address as it may be shown: libpq takes passwords as parameters too."""
     hidden = {name: "***" for name in address.query if "password" in name.lower()}
     shown = address.update_query_dict(hidden).render_as_string(hide_password=True)
-    return shown.replace("%2A%2A%2A", "***")
+    # Which driver speaks to PostgreSQL is our own choice, and not what was typed.
+    return shown.replace("%2A%2A%2A", "***").replace("postgresql+psycopg://", "postgresql://", 1)
 
 
 def _sqlite(address: URL) -> Engine:

@@ -12,6 +12,7 @@ from db.tables import Batch, Checkpoint, Run
 
 # Of the largest run number; SQLite takes no whole number of more than 18 whatever they are.
 _DIGITS = 10
+_FIRST_RUN = "start one with `producer enqueue SOURCE`"
 
 
 class Needs(NamedTuple):
@@ -100,13 +101,13 @@ def get_run(session: Session, run: str | None = None) -> Run:
     if run is None:
         newest = session.scalar(select(Run).order_by(Run.id.desc()).limit(1))
         if newest is None:
-            raise NoSuchRunError("there is no run yet: start one with `producer enqueue SOURCE`")
+            raise NoSuchRunError(f"there is no run yet: {_FIRST_RUN}")
         return newest
     if run.isdecimal() and len(run) <= _DIGITS:  # no name is a number
         return run_by_number(session, int(run))
     found = named_run(session, run)
     if found is None:
-        raise NoSuchRunError(f"there is no run {run}: `producer status` lists them")
+        raise _no_run(session, run)
     return found
 
 
@@ -118,7 +119,7 @@ def run_by_number(session: Session, number: int) -> Run:
     """
     run = session.get(Run, number)
     if run is None:
-        raise _no_run(number)
+        raise _no_run(session, number)
     return run
 
 
@@ -154,9 +155,11 @@ def needs_of(session: Session, run_id: int) -> Needs:
         .where(Run.id == run_id)
     ).one_or_none()
     if row is None:
-        raise _no_run(run_id)
+        raise _no_run(session, run_id)
     return Needs(*row)
 
 
-def _no_run(number: int) -> NoSuchRunError:
-    return NoSuchRunError(f"there is no run {number}: `producer status` lists them")
+def _no_run(session: Session, run: int | str) -> NoSuchRunError:
+    if session.scalar(select(exists(select(Run.id)))):
+        return NoSuchRunError(f"there is no run {run}: `producer status` lists them")
+    return NoSuchRunError(f"there is no run {run}, nor any other: {_FIRST_RUN}")

@@ -4,20 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic_settings import BaseSettings
+import click
 from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
+from base.settings import read_settings
 from db.engine import open_engine, without_password
 from db.errors import DatabaseAwayError, DatabaseError
 from db.upgrade import is_current, upgrade
-
-
-class DatabaseSettings(BaseSettings):
-    """Where the ledger is: the environment variable `DATABASE_URL`."""
-
-    database_url: str = "sqlite:///dermscore.db"
 
 
 class Database:
@@ -29,6 +24,19 @@ class Database:
             # One snapshot for all reads of a session, as SQLite gives it.
             self._reading = engine.execution_options(isolation_level="REPEATABLE READ")
         self._writing = engine.execution_options(dermscore_writes=True)
+        # Whether there was no ledger at the address before this process opened it.
+        self.is_new = False
+
+    @property
+    def file(self) -> Path | None:
+        """The file of SQLite; a server has none."""
+        address = self._reading.url
+        return Path(address.database or "") if _is_file(address) else None
+
+    def tell_if_new(self) -> None:
+        """Say that there was no ledger before: perhaps another was meant."""
+        if self.is_new:
+            click.echo(f"a new database was made: {self}", err=True)
 
     def __str__(self) -> str:
         """The address, without its password."""
@@ -72,25 +80,26 @@ def open_database(
         DatabaseError: the address is wrong, nobody answers there, the schema is newer than this
             release, or (with `must_exist`) there is no ledger yet.
     """
-    address = _parse(url or DatabaseSettings().database_url)
+    address = _parse(url or read_settings().database_url)
     engine = open_engine(address, standstill_seconds)
     if must_exist:
         _require_file(address)
     database = Database(engine)
     try:
-        _bring_up_to_date(database)
+        database.is_new = _bring_up_to_date(database)
     except BaseException:
         database.close()
         raise
     return database
 
 
-def _bring_up_to_date(database: Database) -> None:
+def _bring_up_to_date(database: Database) -> bool:
+    """Upgrade the schema where it must be; whether there was none."""
     with database.read() as session:
-        current = is_current(session.connection())
-    if not current:
-        with database.write() as session:
-            upgrade(session.connection())
+        if is_current(session.connection()):
+            return False
+    with database.write() as session:
+        return upgrade(session.connection())
 
 
 @contextmanager
@@ -121,7 +130,16 @@ def _parse(url: str) -> URL:
         raise DatabaseError("DATABASE_URL: in a password write %40 for @")
     if address.drivername in ("postgres", "postgresql"):
         return address.set(drivername="postgresql+psycopg")
+    if _is_file(address):  # whatever folder becomes the working directory, and as it is shown
+        return address.set(database=str(Path(address.database or "").absolute()))
     return address
+
+
+def _is_file(address: URL) -> bool:
+    """Whether a ledger at this address is a file; SQLite takes URIs of its own, too."""
+    name = address.database or ""
+    is_sqlite = address.get_backend_name() == "sqlite"
+    return is_sqlite and name not in ("", ":memory:") and not name.startswith("file:")
 
 
 def _require_file(address: URL) -> None:

@@ -5,6 +5,11 @@
 
 from pathlib import Path
 
+from base import interrupt
+
+if __name__ == "__main__":  # before what takes time to import
+    interrupt.begin("the schema is as it was, or upgraded whole: start it again")
+
 import click
 from sqlalchemy import Connection, inspect, text
 
@@ -37,8 +42,8 @@ def is_current(connection: Connection) -> bool:
     return found == HEAD
 
 
-def upgrade(connection: Connection) -> None:
-    """Bring the schema to HEAD inside the caller's transaction.
+def upgrade(connection: Connection) -> bool:
+    """Bring the schema to HEAD inside the caller's transaction; whether there was none before.
 
     On SQLite the transaction was begun IMMEDIATE, which is the lock; PostgreSQL takes an advisory
     lock that ends with the transaction. Whoever waited finds the work done.
@@ -46,13 +51,15 @@ def upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
     if is_current(connection):
-        return
+        return False
+    is_new = version(connection) is None
     from alembic import command, config  # deferred: 0.1 s that only the first use needs
 
     settings = config.Config()
     settings.set_main_option("script_location", str(MIGRATIONS))
     settings.attributes["connection"] = connection
     command.upgrade(settings, "head")
+    return is_new
 
 
 @click.command()
@@ -61,6 +68,7 @@ def main() -> None:
     from db.session import open_database  # it imports this module
 
     database = open_database()
+    database.tell_if_new()
     click.echo(f"{database}: schema {HEAD}")
     database.close()
 

@@ -5,19 +5,22 @@ from typing import NamedTuple
 
 import click
 
+from base import interrupt
+from base.settings import read_settings
 from db.results import Progress, failed_wholly, progress
 from db.runs import drop_checkpoint_if_unused, keep_features, newest_checkpoint, put_together
 from db.session import Database, open_database
 from db.thresholds import chosen_last
+from db.unused import removed_if_unused
 from model.count_line import end_count, tell_count
 from model.errors import SourceError
 from model.nothing_scored import NOTHING_SCORED, nothing_scored
 from model.sources import Listed
 from producer.enqueue import Listing, list_into_runs, publish_owed
-from producer.errors import INTERRUPTED
 from producer.orders import Order, choose_checkpoints, find_or_make_run
 from producer.watch import RunRefusedError, wait_for_run
 from worker import tracing
+from worker.broker import broker_of
 
 
 class Made(NamedTuple):
@@ -36,8 +39,9 @@ class Made(NamedTuple):
 def run_order(order: Order, rows: Iterator[Listed], *, wait: bool) -> None:
     """List `rows` into the order's runs, publish what is owed, and say what to type next."""
     tracing.set_up()
+    broker_of(read_settings())  # before anything is made
     database = open_database()
-    with tracing.enqueue():
+    with tracing.enqueue(), removed_if_unused(database):
         made, pending = _enqueue(database, order, _started(rows))
     refused = _wait_for_all(database, pending) if wait else []
     if pending and not wait:
@@ -82,6 +86,7 @@ def _enqueue(
 ) -> tuple[list[Made], list[int]]:
     """The order's runs, and the numbers of those that owe something."""
     made = _make_runs(database, order)
+    database.tell_if_new()
     listings = _list(database, made, rows)
     _join(database, order, made)
     pending = []
@@ -89,6 +94,7 @@ def _enqueue(
         with database.read() as session:
             counts = progress(session, one.run_id)
         click.echo(_summary(one, listing, counts))
+        interrupt.keeps("what is listed is kept, workers find it; `producer resume` sends it now")
         if counts.pending:
             pending.append(one.run_id)
     batches = publish_owed(database, pending) if pending else 0
@@ -122,9 +128,6 @@ def _join(database: Database, order: Order, made: list[Made]) -> None:
 def _list(database: Database, made: list[Made], rows: Iterator[Listed]) -> list[Listing]:
     try:
         listings = list_into_runs(database, [one.run_id for one in made], rows, _tell_count)
-    except KeyboardInterrupt:
-        click.echo("\nlisting was interrupted: the same command goes on with it", err=True)
-        raise SystemExit(INTERRUPTED) from None
     except SourceError:
         with database.write() as session:
             for one in made:
@@ -170,15 +173,11 @@ def _sent(batches: int, *, new: bool) -> str:
 
 
 def _wait(database: Database, run_id: int) -> Progress:
-    try:
-        return wait_for_run(database, run_id)
-    except KeyboardInterrupt:
-        click.echo(
-            f"\nrun {run_id} goes on without this terminal: "
-            f"`producer status {run_id} --watch` looks again",
-            err=True,
-        )
-        raise SystemExit(INTERRUPTED) from None
+    interrupt.keeps(
+        f"run {run_id} goes on without this terminal: `producer status {run_id} --watch` looks "
+        "again"
+    )
+    return wait_for_run(database, run_id)
 
 
 def _next(made: Made) -> str:

@@ -7,7 +7,6 @@ from rich.live import Live
 
 from db.runs import get_run
 from db.session import Database, open_database
-from producer.errors import INTERRUPTED
 from producer.status import Status, read_status
 from producer.status_view import as_json, as_json_list, as_list, as_tables, make_console
 
@@ -18,16 +17,14 @@ WATCH_SECONDS = 2.0
 def show_status(run: str | None, layout: str, *, watch: bool) -> None:
     """Print the status of one run or of all; live with `watch`, until nothing is pending."""
     database = open_database(must_exist=True)
+    if layout == "table":
+        click.echo(f"database {database}")
     if watch:
-        try:
-            _watch(database, run)
-        except KeyboardInterrupt:
-            click.echo("\nruns go on without this terminal", err=True)
-            raise SystemExit(INTERRUPTED) from None
+        _watch(database, run)
         return
     status = _read(database, run)
     if layout == "json":
-        click.echo(as_json(status))
+        click.echo(as_json(status, str(database)))
     else:
         make_console().print(as_tables(status, details=run is not None))
 

@@ -39,10 +39,11 @@ def as_tables(status: Status, *, details: bool) -> RenderableType:
     return Group(*parts)
 
 
-def as_json(status: Status) -> str:
-    """The whole status: see docs/operations.md for its keys."""
+def as_json(status: Status, database: str) -> str:
+    """The whole status of the ledger at this address: see docs/operations.md for its keys."""
     return json.dumps(
         {
+            "database": database,
             "runs": [_run_json(run) for run in status.runs],
             "workers": [worker._asdict() for worker in status.workers],
         },

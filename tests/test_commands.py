@@ -304,7 +304,7 @@ def test_an_unfinished_run_is_not_reported(site: Site) -> None:
 
 def test_a_report_without_a_ledger(tmp_path: Path) -> None:
     done = Site(tmp_path).run("report", "--threshold", "0.2")
-    assert_one_clear_line(done, "there is no database dermscore.db yet")
+    assert_one_clear_line(done, f"there is no database {tmp_path}/dermscore.db yet")
     assert not (tmp_path / "dermscore.db").exists()
 
 
@@ -343,7 +343,7 @@ def test_a_worker_says_what_it_starts_with(clean: CleanRun, trained: Trained) ->
             rf"  checkpoint {re.escape(checkpoint)}, on "
             r"(CPU \(\d+ threads\)|GPU|the first of .*), float32"
         ),
-        r"  database sqlite:///dermscore\.db",
+        rf"  database sqlite:///{re.escape(str(clean.site.folder))}/dermscore\.db",
         rf"  images under {re.escape(str(clean.site.folder))}",
     )
     for line in starts:

@@ -76,7 +76,7 @@ def test_without_an_address_the_ledger_is_a_file_in_the_working_directory(
     monkeypatch.delenv("DATABASE_URL", raising=False)
 
     with closing(open_database()) as opened:
-        assert str(opened) == "sqlite:///dermscore.db"
+        assert str(opened) == f"sqlite:///{tmp_path}/dermscore.db"
     assert (tmp_path / "dermscore.db").is_file()
 
 

@@ -158,7 +158,7 @@ def test_postgresql_with_its_password(
 
     printed = run_all(stub_site(tmp_path, DATABASE_URL=address))
 
-    assert "database postgresql+psycopg://ana:***@" in printed
+    assert "database postgresql://ana:***@" in printed
     assert_unseen(printed)
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
+from base import interrupt
 from db.session import Database, open_database
+from db.unused import removed_if_unused
 from model.card import Data, Decode
 from model.feature_cache import FeatureKey, FeatureStore, feature_folder
 from model.preprocess import Decoder
@@ -26,7 +28,7 @@ from trainer.train import HeadTraining
 class Interrupted(click.ClickException):
     """Training was stopped by Ctrl-C; what it has is kept."""
 
-    exit_code = 130
+    exit_code = interrupt.INTERRUPTED
 
 
 def train_checkpoints(order: Order, root: Path, labels: Mapping[str, int]) -> list[Saved]:
@@ -36,18 +38,20 @@ def train_checkpoints(order: Order, root: Path, labels: Mapping[str, int]) -> li
         Interrupted: by Ctrl-C, after the best epoch so far was written as a checkpoint.
     """
     database = open_database()  # an unreachable ledger should not cost an hour of training
+    interrupt.keeps(
+        "cached features and finished checkpoints are kept, and --resume goes on from the last "
+        "epoch that was finished"
+    )
     try:
-        materials = _prepare(order, root, labels)
-        return _train(order, materials, database)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            "interrupted; cached features and finished checkpoints are kept, and --resume goes on "
-            "from the last epoch that was finished"
-        ) from None
+        with removed_if_unused(database):
+            materials = _prepare(order, root, labels)
+            saved = _train(order, materials, database)
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise click.ClickException(
             "out of memory: a smaller --batch-size or --augment needs less"
         ) from error
+    database.tell_if_new()
+    return saved
 
 
 def _train(order: Order, materials: Materials, database: Database) -> list[Saved]:

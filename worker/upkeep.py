@@ -4,12 +4,14 @@ import logging
 import threading
 from collections.abc import Callable
 from enum import Enum
+from pathlib import Path
 
 from db.errors import DatabaseError
 from db.ledger import BatchKey
 from db.owed import count_owed, owed_checkpoints, take_lapsed
 from db.refusals import Wanted, stops
 from db.session import Database
+from db.unused import holds_nothing
 from worker.at_work import AtWork
 from worker.broker import BrokerError
 from worker.patience import Patience
@@ -28,6 +30,22 @@ class Drained(Enum):
 
     FINISHED = 0
     STUCK = 1
+
+
+def doubt(database: Database) -> str | None:
+    """What to ask of whoever started a worker on a ledger that holds nothing at all.
+
+    A server's that was there before may be waiting for its first run.
+    """
+    if database.file is None and not database.is_new:
+        return None
+    with database.read() as session:
+        if not holds_nothing(session):
+            return None
+    return (
+        f"database {database} holds no run and no checkpoint: is {Path.cwd()} the folder where "
+        "`producer enqueue` runs? DATABASE_URL names another database"
+    )
 
 
 class Upkeep:
@@ -91,11 +109,18 @@ class Upkeep:
         with self._database.write() as session:
             return take_lapsed(session, REPUBLISH_SECONDS, unstarted=unstarted)
 
+    def _finished(self) -> Drained:
+        question = doubt(self._database)
+        if question is None:
+            return Drained.FINISHED
+        log.error("drain: %s", question)
+        return Drained.STUCK
+
     def _drained(self) -> Drained | None:
         with self._database.read() as session:
             owed = count_owed(session)
             if not owed.unfinished:
-                return Drained.FINISHED
+                return self._finished()
             wanted, stopped = owed_checkpoints(session), stops(session)
         failures = [
             stopped.get(Wanted(*one)) or self._unavailable(*one)  # a sentence, or an error

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from base import interrupt
 from model.count_line import end_count, tell_count
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -34,17 +35,23 @@ def command(
     column of the truth becomes an attribute. A bad row is refused with its line, and then nothing
     is stored; an image of the truth without a score is kept as no_score.
     """
+    interrupt.keeps("nothing was stored: start it again")
     from contextlib import closing  # deferred, with SQLAlchemy
 
     from db.imports import store_imported
     from db.session import open_database
+    from db.unused import removed_if_unused
     from report.importing import Columns, read_import
 
     columns = Columns(id_column, score_column, label_column)
     try:
         read = read_import(scores, truth, columns, lambda rows: tell_count(f"{rows:,} rows read"))
         of_all = f"of {read.counts.images:,} images stored"
-        with closing(open_database()) as database, database.write() as session:
+        with (
+            closing(open_database()) as database,
+            removed_if_unused(database),
+            database.write() as session,
+        ):
             number = store_imported(
                 session,
                 name,
@@ -53,6 +60,8 @@ def command(
                 read.images(),
                 lambda stored: tell_count(f"{stored:,} {of_all}"),
             )
+        interrupt.keeps(f"run {number} ({name}) is stored")
+        database.tell_if_new()
     finally:
         end_count()
     column = read.scores.card["imported"]["column"]

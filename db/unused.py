@@ -1,0 +1,42 @@
+"""A ledger that a failed command made: it should not stay behind, to be taken for the real one."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from db.errors import DatabaseError
+from db.session import Database
+from db.tables import Checkpoint, Run
+
+
+@contextmanager
+def removed_if_unused(database: Database) -> Iterator[None]:
+    """If this block fails, a file that was made for it and holds nothing is removed."""
+    try:
+        yield
+    except BaseException:
+        if database.is_new and database.file is not None:
+            with suppress(DatabaseError, OSError, sqlite3.Error):
+                _remove(database, database.file)
+        raise
+
+
+def holds_nothing(session: Session) -> bool:
+    """Whether there is neither a run nor a checkpoint in the ledger."""
+    return not session.scalar(select(exists(select(Run.id)) | exists(select(Checkpoint.id))))
+
+
+def _remove(database: Database, file: Path) -> None:
+    with database.read() as session:
+        if not holds_nothing(session):
+            return
+    database.close()
+    with closing(sqlite3.connect(file, timeout=0)) as connection:
+        # Only who is alone with the file may take it out of WAL; a worker may have come meanwhile.
+        (mode,) = connection.execute("PRAGMA journal_mode=DELETE").fetchone()
+    if mode == "delete":
+        file.unlink()
