@@ -106,7 +106,7 @@ def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
     from report.read import chosen_threshold
     from trainer.grid import LEGEND
 
-    with closing(open_database(must_exist=True)) as database, database.read() as session:
+    with closing(open_database(to_be_read=True)) as database, database.read() as session:
         run = runs.get_run(session, name)
         card = runs.checkpoint_of(session, run).card
         scored = results.progress(session, run.id).scored

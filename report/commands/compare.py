@@ -73,7 +73,7 @@ def _read(run_a: str, run_b: str) -> tuple[tuple[Stored, Stored], Pairs]:
     from report.asking import finished_run
     from report.pairing import pair
 
-    with closing(open_database(must_exist=True)) as database, database.read() as session:
+    with closing(open_database(to_be_read=True)) as database, database.read() as session:
         runs = finished_run(session, run_a), finished_run(session, run_b)
         images = [stream_scored(session, stored.run.number) for stored in runs]
         # Ids of imported scores are names without a folder.

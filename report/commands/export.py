@@ -43,7 +43,7 @@ def command(run: str, layout: str, output: Path | None) -> None:
     from report.asking import finished_run
     from report.exporting import Origin
 
-    with closing(open_database(must_exist=True)) as database, database.read() as session:
+    with closing(open_database(to_be_read=True)) as database, database.read() as session:
         stored = finished_run(session, run)
         chunks = stream_images(session, stored.run.number)
         origin = Origin(stored.run.number, stored.checkpoint.digest)
