@@ -37,6 +37,8 @@ def run_order(order: Order, rows: Iterator[Listed], *, wait: bool) -> None:
     """List `rows` into the order's runs, publish what is owed, and say what to type next."""
     tracing.set_up()
     database = open_database()
+    if database.warning is not None:
+        click.echo(database.warning, err=True)
     with tracing.enqueue():
         made, pending = _enqueue(database, order, _started(rows))
     refused = _wait_for_all(database, pending) if wait else []
