@@ -6,6 +6,7 @@ from typing import get_args
 import click
 
 from db.precisions import PRECISIONS
+from db.run_option import names_run
 from model.errors import ErrorCode
 from model.labels import label_option, with_labels
 
@@ -88,7 +89,7 @@ def enqueue(
 
 
 @main.command()
-@click.argument("run", required=False)
+@names_run(required=False)
 @click.option("--watch", is_flag=True, help="Live, until every image has its outcome.")
 @layout_option
 def status(run: str | None, watch: bool, layout: str) -> None:
@@ -113,8 +114,8 @@ def runs(layout: str) -> None:
     show_runs(layout)
 
 
-@main.command()
-@click.argument("run")
+@main.command(short_help="Delete a run with its images, scores and errors.")
+@names_run(required=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(run: str, yes: bool) -> None:
     """Delete RUN, by number or name: its images, scores and errors in the database.
@@ -127,7 +128,7 @@ def delete(run: str, yes: bool) -> None:
 
 
 @main.command()
-@click.argument("run", required=False)
+@names_run(required=False)
 def resume(run: str | None) -> None:
     """Send what RUN, or every run, still owes and nobody works on, now.
 
@@ -138,8 +139,8 @@ def resume(run: str | None) -> None:
     again.resume(run)
 
 
-@main.command()
-@click.argument("run", required=False)
+@main.command(short_help="Clear errors of a run and score their images again.")
+@names_run(required=False)
 @click.option(
     "--error",
     "codes",

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from db.errors import DatabaseError
 from report.build import build, read_finished, refuse_nothing_scored
-from report.commands import Subcommands
+from report.commands import RUN_WORD, Subcommands
 from report.options import measuring
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 
 @click.group(cls=Subcommands, invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
-@click.option("--run", help="Number or name of the run.  [default: the newest]")
+@click.option(
+    "--run", help="Number or name of the run; `report 3` does too.  [default: the newest]"
+)
 @measuring
 @click.option(
     "--format",
@@ -50,20 +53,43 @@ def main(
 
     \b
         report --threshold 0.23
-        report --run 3 --by sex --format json --output figures
+        report 3 --by sex --format json --output figures
 
     A threshold given here is reported as exploratory, one of the model card, or chosen on another
     run by choose-threshold, as prespecified.
     The exit code is 3 while images of the run are pending, and 4 where none could be scored.
     """  # noqa: D301 - click takes the character itself
     if context.invoked_subcommand is not None:
+        _refuse_options(context, context.invoked_subcommand)
         return
-    stored = read_finished(run, by)
+    stored = _read(context, run, by)
     report = build(stored, threshold, confidence, prevalence)
     click.echo(_show(report, layout))
     if output is not None:
         _draw(output, report, stored)
     refuse_nothing_scored(stored)
+
+
+def _refuse_options(context: click.Context, subcommand: str) -> None:
+    """The subcommand would never see them, and answer another question than the one asked."""
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if source is click.core.ParameterSource.COMMANDLINE:
+            name = option.opts[-1]
+            raise click.UsageError(
+                f"{name} stands before {subcommand}, which does not see it there: give it after "
+                f"{subcommand}"
+            )
+
+
+def _read(context: click.Context, run: str | None, by: tuple[str, ...]) -> Stored:
+    try:
+        return read_finished(run, by)
+    except DatabaseError as error:
+        word = context.meta.get(RUN_WORD)
+        if word is None or word.isdecimal():
+            raise
+        raise click.UsageError(f"No such command {word!r}, and {error.message}") from None
 
 
 def _show(report: Report, layout: str) -> str:

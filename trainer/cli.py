@@ -23,7 +23,7 @@ for command in (cache, download, manifest, show):
     main.add_command(command)
 
 
-@main.command()
+@main.command(short_help="Say what a checkpoint is worth, without queue or ledger.")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("source")
 @click.option("--threshold", type=ThresholdType(), help="Default: the model card's.")

@@ -26,7 +26,7 @@ def _web_address(_context: click.Context, _option: click.Parameter, value: str) 
     return value.rstrip("/")
 
 
-@click.command()
+@click.command(short_help="Download the tutorial's data set.")
 @click.argument("home", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--part", "names", multiple=True, type=click.Choice(PARTS), help="One part only; repeatable."

@@ -45,7 +45,7 @@ class Words(NamedTuple):
     notes: list[str]
 
 
-@click.command()
+@click.command(short_help="Draw 25 images with their classes or predictions.")
 @click.argument("source", required=False)
 @click.option("--run", help="Number or name of a run, to show its predictions.")
 @click.option(

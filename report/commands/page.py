@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
+from db.run_option import names_run
 from report.build import build, read_finished, refuse_nothing_scored
 from report.options import measuring
 from report.whole_file import whole_file
 
 
-@click.command
-@click.argument("run", required=False)
+@click.command(short_help="Write a report as one HTML file with a slider.")
+@names_run(required=False)
 @click.option(
     "--output",
     "-o",
