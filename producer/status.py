@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from db.refusals import Refused, is_refused_by_all, refusals_of
 from db.results import Progress, errors, failed_wholly, progress, staged, throughput
+from db.resuming import enqueue_again
 from db.runs import all_runs, checkpoint_of, get_run
 from db.status import WorkerState, work_on, workers
 from db.tables import Checkpoint, Run
@@ -94,7 +95,7 @@ def _stuck(
     work = work_on(session, run.id)
     return reasons(
         Circumstances(
-            source=run.source,
+            again=enqueue_again(session, run),
             counts=counts,
             staged=staged(session, run.id),
             work=work,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from model.shell import typed_path
 from trainer.archive import Part, accept_archive, finish_part, require_room, unpack_archive
 from trainer.fetch import DownloadError, archive_size, fetch_archive
 from trainer.transfer_progress import in_units, transfer_progress
@@ -73,7 +74,9 @@ def _only_one(home: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DownloadError(f"another `trainer download {home}` is at work") from None
+            raise DownloadError(
+                f"another `trainer download {typed_path(str(home))}` is at work"
+            ) from None
         yield
 
 
