@@ -5,11 +5,15 @@ import shlex
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\", "'": "\\'"}
 
 
-def typed(word: str) -> str:
-    """`word` quoted where it must be, on one line whatever is in it.
+def typed(*words: str) -> str:
+    """The words one after the other, quoted where they must be, on one line whatever is in them.
 
     What cannot be shown is spelled out as bash, zsh and ksh read it: $'...'.
     """
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
     if word.isprintable():
         return shlex.quote(word)
     return f"$'{''.join(map(_spelled, word))}'"
@@ -22,8 +26,3 @@ def _spelled(letter: str) -> str:
         return letter
     # Bytes that are not UTF-8 are read as lone surrogates.
     return "".join(f"\\x{byte:02x}" for byte in letter.encode(errors="surrogateescape"))
-
-
-def typed_path(path: str) -> str:
-    """The same of a path, which must not pass for an option."""
-    return typed(f"./{path}" if path.startswith("-") and path != "-" else path)

@@ -9,13 +9,14 @@ from db.precisions import PRECISIONS
 from db.run_option import names_run
 from model.errors import ErrorCode
 from model.labels import label_option, with_labels
+from model.terminal import Program
 
 layout_option = click.option(
     "--format", "layout", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
 
 
-@click.group()
+@click.group(cls=Program)
 def main() -> None:
     """List images, enqueue them for scoring, and say how far their runs are."""
 

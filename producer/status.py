@@ -15,6 +15,7 @@ from db.throughput import seconds_left
 from model.card import read_checkpoint_card
 from model.errors import CheckpointError
 from model.nothing_scored import nothing_scored
+from model.shell import typed
 from producer.stuck import Circumstances, reasons
 
 
@@ -95,7 +96,7 @@ def _stuck(
     work = work_on(session, run.id)
     return reasons(
         Circumstances(
-            again=enqueue_again(session, run),
+            again=_again(session, run),
             counts=counts,
             staged=staged(session, run.id),
             work=work,
@@ -107,6 +108,11 @@ def _stuck(
             by_all=is_refused_by_all(session, refused, work.held),
         )
     )
+
+
+def _again(session: Session, run: Run) -> str | None:
+    words = enqueue_again(session, run)
+    return typed(*words) if words else None
 
 
 def _checkpoint_fault(checkpoint: Checkpoint) -> str | None:

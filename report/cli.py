@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from db.errors import DatabaseError
+from model.disk import reason_of
 from report.build import build, read_finished, refuse_nothing_scored
 from report.commands import RUN_WORD, Subcommands
 from report.options import measuring
@@ -111,7 +112,8 @@ def _draw(output: Path, report: Report, stored: Stored) -> None:
     try:
         paths = save_pictures(output, report, stored.labels, stored.scores)
     except OSError as error:
-        raise click.ClickException(f"cannot write pictures to {output}: {error}") from error
+        reason = reason_of(error)
+        raise click.ClickException(f"cannot write pictures to {output}: {reason}") from error
     for path in paths:
         # stderr, so that JSON and CSV on stdout stay clean
         click.echo(f"wrote {path}", err=True)

@@ -13,6 +13,7 @@ from db import columns, refusals, results, runs, thresholds
 from db.columns import PENDING, SCORED, UNREADABLE, Columns
 from db.resuming import enqueue_again
 from db.tables import Checkpoint, Run
+from model.shell import typed
 from report.arrays import Floats, Labels
 from report.contents import (
     CheckpointFacts,
@@ -150,7 +151,11 @@ def _require_finished(session: Session, run: Run, listed: Columns) -> None:
     pending = f"run {run.id}: {waiting} of {images} images are pending"
     if not images or results.staged(session, run.id):
         words = enqueue_again(session, run)
-        again = f"run `producer enqueue {words}` again" if words else "enqueue them as a new run"
+        again = (
+            f"run `producer enqueue {typed(*words)}` again"
+            if words
+            else "enqueue them as a new run"
+        )
         raise UnfinishedRunError(
             f"{pending} because their listing was interrupted: {again}, "
             "and report when they are scored"

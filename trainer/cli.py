@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from model.labels import label_option, with_labels
+from model.terminal import Program
 from report.threshold import ThresholdType
 from trainer.cache import cache
 from trainer.download import download
@@ -14,7 +15,7 @@ from trainer.options import RECIPES, recipe_options, recipe_values
 from trainer.show import show
 
 
-@click.group()
+@click.group(cls=Program)
 def main() -> None:
     """Make the checkpoints that workers score with."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from model.shell import typed_path
+from model.shell import typed
 from trainer.archive import Part, accept_archive, finish_part, require_room, unpack_archive
 from trainer.fetch import DownloadError, archive_size, fetch_archive
 from trainer.transfer_progress import in_units, transfer_progress
@@ -75,7 +75,7 @@ def _only_one(home: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DownloadError(
-                f"another `trainer download {typed_path(str(home))}` is at work"
+                f"another `trainer download {typed(str(home))}` is at work"
             ) from None
         yield
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from model.disk import reason_of
 from model.labels import label_option, with_labels
 from report.threshold import ThresholdType, choose
 
@@ -154,5 +155,5 @@ def _draw(wanted: list[Wanted], decode: Decode, output: Path, words: Words) -> N
     try:
         save_grid(output, cells, heading, words.notes)
     except OSError as error:
-        raise ShowError(f"{output}: {error.strerror}") from error
+        raise ShowError(f"{output} cannot be written: {reason_of(error)}") from error
     click.echo(f"{output}: {len(cells)} images")

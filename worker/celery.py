@@ -3,10 +3,12 @@
 import click
 from celery import Celery
 
+from model.terminal import show_plain_forms
 from worker.broker import BrokerError, broker_tls, broker_url
 from worker.settings import WorkerSettings
 from worker.signing import SigningError, set_up_signing
 
+show_plain_forms()
 settings = WorkerSettings()
 try:
     _broker = broker_url(settings.broker_url)

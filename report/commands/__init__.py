@@ -11,10 +11,12 @@ import pkgutil
 
 import click
 
+from model.terminal import Program
+
 RUN_WORD = "dermscore.report.run"
 
 
-class Subcommands(click.Group):
+class Subcommands(Program):
     """A group whose subcommands are the modules of this package."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from db.run_option import names_two_runs
+from model.disk import reason_of
 from report.threshold import FractionType, Threshold, ThresholdType, choose
 
 if TYPE_CHECKING:
@@ -125,4 +126,5 @@ def _draw(output: Path, compared: Compared) -> None:
             save(picture, output / f"roc_compared.{kind}")
             click.echo(f"wrote {output / f'roc_compared.{kind}'}", err=True)
     except OSError as error:
-        raise click.ClickException(f"cannot write pictures to {output}: {error}") from error
+        reason = reason_of(error)
+        raise click.ClickException(f"cannot write pictures to {output}: {reason}") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from db.run_option import names_run
+from model.disk import reason_of
 from report.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _write(layout: str, output: Path | None, chunks: Chunks, origin: Origin) -> 
         with whole_file(output) as draft:
             return write_file(layout, str(draft), chunks, origin)
     except OSError as error:
-        raise click.ClickException(f"cannot write {output}: {error.strerror or error}") from error
+        raise click.ClickException(f"cannot write {output}: {reason_of(error)}") from error
 
 
 def _tell(written: Written, output: Path | None) -> None:
