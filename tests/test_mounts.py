@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from db import mounts
 from db.ledger_file import network_warning
 from db.mounts import network_mount, read_mounts
+from producer.cli import main as producer
 
 TABLE = r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
 23 22 0:21 / /proc rw,nosuid - proc proc rw
@@ -86,6 +88,22 @@ def test_the_warning_names_file_and_server() -> None:
         "(nfs4, store.lan:/export/images): "
     )
     assert "\n" not in said
+
+
+def test_who_writes_to_a_network_file_system_is_warned(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.write_text("1 0 0:1 / / rw - nfs4 store.lan:/ rw\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    image = tmp_path / "data" / "nevus" / "1.jpg"
+    image.parent.mkdir(parents=True)
+    image.touch()
+    done = CliRunner().invoke(producer, ["enqueue", "data"])
+    assert done.exit_code == 1
+    first, error = done.stderr.splitlines()
+    assert first.startswith(f"warning: the database {tmp_path}/dermscore.db is on a network file")
+    assert error.startswith("Error: no checkpoint is known yet")
 
 
 def test_without_a_table_nothing_is_said(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
