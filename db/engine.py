@@ -2,12 +2,15 @@
 
 import sqlite3
 import time
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from db.errors import DatabaseError
+from db.ledger_file import Access, LedgerFile, to_write
 
 # How long one writer waits for another on SQLite.
 BUSY_SECONDS = 60
@@ -23,15 +26,18 @@ POSTGRES = {
 }
 
 
-def open_engine(address: URL, standstill_seconds: float | None) -> Engine:
-    """The engine; nothing is connected yet.
+def open_engine(
+    address: URL, standstill_seconds: float | None, file: LedgerFile | None = None
+) -> Engine:
+    """The engine; nothing is connected yet. `file` is SQLite's, by default one to write to.
 
     Raises:
         DatabaseError: no ledger can be at this address.
     """
+    path = sqlite_path(address)
+    if path is not None:
+        return _sqlite(address, file or to_write(path))
     match address.get_backend_name():
-        case "sqlite":
-            return _sqlite(address)
         case "postgresql":
             return _postgresql(address, standstill_seconds)
     raise _not_supported(address)
@@ -45,15 +51,38 @@ def without_password(address: URL) -> str:
     return shown.replace("%2A%2A%2A", "***").replace("postgresql+psycopg://", "postgresql://", 1)
 
 
-def _sqlite(address: URL) -> Engine:
+def sqlite_path(address: URL) -> Path | None:
+    """The absolute path of the file that the address names, None where it is no file's.
+
+    Raises:
+        DatabaseError: it is an address of SQLite without a file.
+    """
+    if address.get_backend_name() != "sqlite":
+        return None
     if not address.database or address.database == ":memory:":
         raise DatabaseError(
             "DATABASE_URL: a ledger in memory is lost with its process; "
             "name a file, such as sqlite:///dermscore.db"
         )
+    return Path(address.database).absolute()
+
+
+def _sqlite(address: URL, file: LedgerFile) -> Engine:
     engine = _created(address, connect_args={"timeout": BUSY_SECONDS})
-    event.listen(engine, "connect", _sqlite_connected)
-    event.listen(engine, "begin", _sqlite_begin)
+
+    def connect(dialect: Dialect, _record: object, words: list[Any], named: dict[str, Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's own
+        if file.access is not Access.WRITE:
+            words[0] = f"file:{quote(str(file.path))}?{file.access.value}"
+            named["uri"] = True
+        return file.connect(lambda: dialect.connect(*words, **named))
+
+    def begin(connection: Connection) -> None:
+        file.require_same()
+        _sqlite_begin(connection)
+
+    event.listen(engine, "do_connect", connect)
+    event.listen(engine, "connect", _sqlite_connected if file.access is Access.WRITE else _readable)
+    event.listen(engine, "begin", begin)
     return engine
 
 
@@ -93,6 +122,10 @@ def _sqlite_connected(connection: sqlite3.Connection, _record: object) -> None:
     _write_ahead(connection)
     for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _readable(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -13,3 +13,7 @@ class DatabaseAwayError(DatabaseError):
 
 class NoSuchRunError(DatabaseError):
     """The run that was asked for is not in the database."""
+
+
+class LedgerReplacedError(DatabaseError):
+    """Another file is where the open ledger was, or none: what belongs to one must not go on."""

@@ -62,6 +62,13 @@ def stored_labels(session: Session, run_id: int, paths: Sequence[str]) -> dict[s
     return {row.path: row.label for row in session.execute(statement, values)}
 
 
+def batch_of(session: Session, run_id: int, path: str) -> int:
+    """The number of the batch in which the run lists this path, which it does."""
+    return session.scalars(
+        select(Image.batch).where(Image.run_id == run_id, Image.path == path)
+    ).one()
+
+
 def stage_images(
     session: Session, run: Run, images: Sequence[ListedImage]
 ) -> tuple[int, int] | None:

@@ -10,15 +10,18 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from base.settings import read_settings
-from db.engine import open_engine, without_password
+from db.engine import open_engine, sqlite_path, without_password
 from db.errors import DatabaseAwayError, DatabaseError
-from db.upgrade import is_current, upgrade
+from db.ledger_file import Access, LedgerFile, network_warning, to_read, to_write
+from db.sqlite_errors import sentence
+from db.upgrade import HEAD, is_current, upgrade, version
 
 
 class Database:
     """An open ledger, its schema up to date."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, file: LedgerFile | None = None) -> None:
+        self._file = file
         self._reading = engine
         if engine.dialect.name == "postgresql":
             # One snapshot for all reads of a session, as SQLite gives it.
@@ -30,8 +33,7 @@ class Database:
     @property
     def file(self) -> Path | None:
         """The file of SQLite; a server has none."""
-        address = self._reading.url
-        return Path(address.database or "") if _is_file(address) else None
+        return None if self._file is None else self._file.path
 
     def tell_if_new(self) -> None:
         """Say that there was no ledger before: perhaps another was meant."""
@@ -47,21 +49,40 @@ class Database:
         """The engine itself, for bulk reads by column."""
         return self._reading
 
+    @property
+    def can_be_written(self) -> bool:
+        """Whether it was opened for more than reading."""
+        return self._file is None or self._file.access is Access.WRITE
+
+    @property
+    def warning(self) -> str | None:
+        """What to tell who writes to it, if it lies where that is not safe."""
+        return None if self._file is None else network_warning(self._file.path)
+
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that only reads."""
-        with plain_errors(self._reading), Session(self._reading) as session:
+        with plain_errors(self._reading, self._file), Session(self._reading) as session:
             yield session
+        if self._file is not None and self._file.access is Access.FROZEN:
+            self._file.require_same()
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session in one transaction: committed at the end of the block, or nothing stored."""
+        """A session in one transaction: committed at the end of the block, or nothing stored.
+
+        Raises:
+            LedgerReplacedError: SQLite's file is no longer where it was; what was committed went
+                into the one that was deleted or moved.
+        """
         with (
-            plain_errors(self._writing),
+            plain_errors(self._writing, self._file),
             Session(self._writing, expire_on_commit=False) as session,
             session.begin(),
         ):
             yield session
+        if self._file is not None:
+            self._file.require_same()
 
     def close(self) -> None:
         """Give back all connections."""
@@ -69,22 +90,28 @@ class Database:
 
 
 def open_database(
-    url: str | None = None, *, must_exist: bool = False, standstill_seconds: float | None = None
+    url: str | None = None,
+    *,
+    must_exist: bool = False,
+    to_be_read: bool = False,
+    standstill_seconds: float | None = None,
 ) -> Database:
     """Open the ledger at `url` (default: `DATABASE_URL`) and bring its schema up to date.
 
     PostgreSQL ends a transaction in which nothing is asked for `standstill_seconds`, so that what
-    it holds is free for others.
+    it holds is free for others. With `to_be_read`, which is for commands that only read, it may be
+    where nothing can be written.
 
     Raises:
         DatabaseError: the address is wrong, nobody answers there, the schema is newer than this
-            release, or (with `must_exist`) there is no ledger yet.
+            release, or (with `must_exist` or `to_be_read`) there is no ledger yet.
     """
     address = _parse(url or read_settings().database_url)
-    engine = open_engine(address, standstill_seconds)
-    if must_exist:
+    path = sqlite_path(address)
+    if path is not None and (must_exist or to_be_read):
         _require_file(address)
-    database = Database(engine)
+    file = None if path is None else to_read(path) if to_be_read else to_write(path)
+    database = Database(open_engine(address, standstill_seconds, file), file)
     try:
         database.is_new = _bring_up_to_date(database)
     except BaseException:
@@ -98,23 +125,39 @@ def _bring_up_to_date(database: Database) -> bool:
     with database.read() as session:
         if is_current(session.connection()):
             return False
+    if not database.can_be_written:
+        raise DatabaseError(_too_old(database))
     with database.write() as session:
         return upgrade(session.connection())
 
 
+def _too_old(database: Database) -> str:
+    with database.read() as session:
+        found = version(session.connection())
+    if found is None:
+        return f"database {database}: it holds no ledger"
+    return (
+        f"database {database}: its schema is {found}, this dermscore's {HEAD}, and it cannot be "
+        "upgraded where nothing can be written: copy it to a folder that can be written, and name "
+        "that in DATABASE_URL"
+    )
+
+
 @contextmanager
-def plain_errors(engine: Engine) -> Iterator[None]:
+def plain_errors(engine: Engine, file: LedgerFile | None = None) -> Iterator[None]:
     """Turn a driver's error into one sentence that names the database, never its password."""
     try:
         yield
     except DBAPIError as error:
         reason = " ".join(str(error.orig).split())
-        address = without_password(engine.url)
+        said = f"{without_password(engine.url)}: {reason}"
+        if file is not None:
+            said = sentence(error.orig, file.path) or said
         # PEP 249: operational is what the program did not cause, such as a connection cut, a disk
         # that is full, a lock that another holds.
         passes = isinstance(error, OperationalError) or error.connection_invalidated
         kind = DatabaseAwayError if passes else DatabaseError
-        raise kind(f"database {address}: {reason} (DATABASE_URL)") from error
+        raise kind(f"database {said} (DATABASE_URL)") from error
 
 
 def _parse(url: str) -> URL:
@@ -130,20 +173,14 @@ def _parse(url: str) -> URL:
         raise DatabaseError("DATABASE_URL: in a password write %40 for @")
     if address.drivername in ("postgres", "postgresql"):
         return address.set(drivername="postgresql+psycopg")
-    if _is_file(address):  # whatever folder becomes the working directory, and as it is shown
-        return address.set(database=str(Path(address.database or "").absolute()))
+    path = sqlite_path(address)
+    if path is not None:  # absolute: whatever folder becomes the working directory, and as shown
+        return address.set(database=str(path))
     return address
 
 
-def _is_file(address: URL) -> bool:
-    """Whether a ledger at this address is a file; SQLite takes URIs of its own, too."""
-    name = address.database or ""
-    is_sqlite = address.get_backend_name() == "sqlite"
-    return is_sqlite and name not in ("", ":memory:") and not name.startswith("file:")
-
-
 def _require_file(address: URL) -> None:
-    if address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
+    if not Path(address.database or "").is_file():
         raise DatabaseError(
             f"there is no database {address.database} yet: start with `producer enqueue SOURCE`, "
             "or name another in DATABASE_URL"

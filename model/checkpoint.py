@@ -7,6 +7,7 @@ from typing import Any
 
 import model.hub_module  # noqa: F401 - registers the layer that checkpoints may name
 from model.card import ModelCard, file_digest
+from model.disk import reason_of
 from model.errors import CheckpointError
 from model.held import HeldCheckpoint, hold_checkpoint
 from model.loadable import refuse_unloadable, wrong_shapes
@@ -27,8 +28,7 @@ def save_checkpoint(network: Any, path: Path, card: dict[str, Any]) -> tuple[Pat
     try:
         return _write(network, path, card)
     except (OSError, RuntimeError) as error:  # HDF5 has its own words for a full disk
-        reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:400]
-        raise CheckpointError(f"{path} cannot be written: {reason}") from error
+        raise CheckpointError(f"{path} cannot be written: {reason_of(error)}") from error
 
 
 def _write(network: Any, path: Path, card: dict[str, Any]) -> tuple[Path, ModelCard]:  # noqa: ANN401 - keras.Model

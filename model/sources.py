@@ -12,10 +12,11 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from model.errors import SourceError
-from model.labels import LABELS
+from model.labels import BENIGN, LABELS, MALIGNANT
 from model.manifest import read_manifest, shown
 from model.names import spelled_back, storable
 from model.settings import Root
+from model.shell import typed
 from model.stores import Store, is_address
 
 _DECODED = (".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png")
@@ -118,9 +119,10 @@ def _check_classes(where: str, classes: Sequence[str], labels: Mapping[str, int]
     """Refuse a folder of classes some of which are known, as something was forgotten."""
     unknown = [name for name in classes if name not in labels]
     if len(unknown) < len(classes) and unknown:
+        benign, malignant = (typed(f"{unknown[0]}={label}") for label in (BENIGN, MALIGNANT))
         raise SourceError(
-            f"{where}/{unknown[0]} is not a known class folder: say what it means with "
-            f"--label {unknown[0]}=0 (benign) or --label {unknown[0]}=1 (malignant)"
+            f"{shown(f'{where}/{unknown[0]}')} is not a known class folder: say what it means with "
+            f"--label {benign} (benign) or --label {malignant} (malignant)"
         )
 
 

@@ -7,8 +7,10 @@ import click
 
 from base import interrupt
 from db.precisions import PRECISIONS
+from db.run_option import names_run
 from model.errors import ErrorCode
 from model.labels import label_option, with_labels
+from model.terminal import Program
 
 # What Ctrl-C leaves.
 _ENQUEUE_AGAIN = "the same command goes on with what is listed"
@@ -19,7 +21,7 @@ layout_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Program)
 def main() -> None:
     """List images, enqueue them for scoring, and say how far their runs are."""
 
@@ -95,7 +97,7 @@ def enqueue(
 
 
 @main.command()
-@click.argument("run", required=False)
+@names_run(required=False)
 @click.option("--watch", is_flag=True, help="Live, until every image has its outcome.")
 @layout_option
 def status(run: str | None, watch: bool, layout: str) -> None:
@@ -123,8 +125,8 @@ def runs(layout: str) -> None:
     show_runs(layout)
 
 
-@main.command()
-@click.argument("run")
+@main.command(short_help="Delete a run with its images, scores and errors.")
+@names_run(required=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(run: str, yes: bool) -> None:
     """Delete RUN, by number or name: its images, scores and errors in the database.
@@ -138,7 +140,7 @@ def delete(run: str, yes: bool) -> None:
 
 
 @main.command()
-@click.argument("run", required=False)
+@names_run(required=False)
 def resume(run: str | None) -> None:
     """Send what RUN, or every run, still owes and nobody works on, now.
 
@@ -150,8 +152,8 @@ def resume(run: str | None) -> None:
     again.resume(run)
 
 
-@main.command()
-@click.argument("run", required=False)
+@main.command(short_help="Clear errors of a run and score their images again.")
+@names_run(required=False)
 @click.option(
     "--error",
     "codes",

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
+
+from sqlalchemy.orm import Session
 
 from db.ledger import BatchKey
 from db.listing import (
     ListedImage,
+    batch_of,
     claim_owed,
     cut_batches,
     drop_run_if_empty,
@@ -127,7 +131,8 @@ def _stage_chunk(database: Database, listing: Listing, chunk: list[Listed], *, l
     run_id = listing.run_id
     with database.write() as session:
         run = lock_run(session, run_id)
-        new = _new_images(chunk, stored_labels(session, run_id, [row.path for row in chunk]))
+        stored = stored_labels(session, run_id, [row.path for row in chunk])
+        new = _new_images(chunk, stored, partial(_is_of_source, session, listing))
         keep = len(new) if last else len(new) - len(new) % run.batch_size
         images = [ListedImage(row.path, row.label, row.attributes) for row in new[:keep]]
         span = stage_images(session, run, images)
@@ -139,8 +144,13 @@ def _stage_chunk(database: Database, listing: Listing, chunk: list[Listed], *, l
     listing.carried = new[keep:]
 
 
-def _new_images(chunk: list[Listed], stored: dict[str, int | None]) -> list[Listed]:
-    """The rows whose path the run does not hold yet, each path once."""
+def _new_images(
+    chunk: list[Listed], stored: dict[str, int | None], is_of_source: Callable[[str], bool]
+) -> list[Listed]:
+    """The rows whose path the run does not hold yet, each path once.
+
+    `is_of_source` says whether a path that the run holds was entered by this listing.
+    """
     new = []
     for row in chunk:
         if row.path not in stored:
@@ -148,11 +158,17 @@ def _new_images(chunk: list[Listed], stored: dict[str, int | None]) -> list[List
             new.append(row)
         elif stored[row.path] != row.label:
             path = shown(row.path)
-            raise SourceError(
-                f"{row.where or path}: {path} has label {_say(row.label)} here and "
-                f"{_say(stored[row.path])} in the run: make the two agree, or use --new-run"
-            )
+            twice = f"{row.where or path}: {path} has label {_say(row.label)} here and"
+            other = _say(stored[row.path])
+            if any(one.path == row.path for one in new) or is_of_source(row.path):
+                raise SourceError(f"{twice} {other} in an earlier row: make the two agree")
+            raise SourceError(f"{twice} {other} in the run: make the two agree, or use --new-run")
     return new
+
+
+def _is_of_source(session: Session, listing: Listing, path: str) -> bool:
+    batch = batch_of(session, listing.run_id, path)
+    return any(first <= batch <= last for first, last in listing.spans)
 
 
 def _say(label: int | None) -> str:

@@ -41,6 +41,8 @@ def run_order(order: Order, rows: Iterator[Listed], *, wait: bool) -> None:
     tracing.set_up()
     broker_of(read_settings())  # before anything is made
     database = open_database()
+    if database.warning is not None:
+        click.echo(database.warning, err=True)
     with tracing.enqueue(), removed_if_unused(database):
         made, pending = _enqueue(database, order, _started(rows))
     refused = _wait_for_all(database, pending) if wait else []
@@ -86,8 +88,8 @@ def _enqueue(
 ) -> tuple[list[Made], list[int]]:
     """The order's runs, and the numbers of those that owe something."""
     made = _make_runs(database, order)
-    database.tell_if_new()
     listings = _list(database, made, rows)
+    database.tell_if_new()  # not before: a bad row takes the new ledger away again
     _join(database, order, made)
     pending = []
     for one, listing in zip(made, listings, strict=True):

@@ -16,7 +16,7 @@ WATCH_SECONDS = 2.0
 
 def show_status(run: str | None, layout: str, *, watch: bool) -> None:
     """Print the status of one run or of all; live with `watch`, until nothing is pending."""
-    database = open_database(must_exist=True)
+    database = open_database(to_be_read=True)
     if layout == "table":
         click.echo(f"database {database}")
     if watch:
@@ -31,7 +31,7 @@ def show_status(run: str | None, layout: str, *, watch: bool) -> None:
 
 def show_runs(layout: str) -> None:
     """Print a line for each run."""
-    database = open_database(must_exist=True)
+    database = open_database(to_be_read=True)
     with database.read() as session:
         runs = read_status(session, None, None).runs
     if layout == "json":

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from db.refusals import Refused, is_refused_by_all, refusals_of
 from db.results import Progress, errors, failed_wholly, progress, staged, throughput
+from db.resuming import enqueue_again
 from db.runs import all_runs, checkpoint_of, get_run
 from db.status import WorkerState, work_on, workers
 from db.tables import Checkpoint, Run
@@ -14,6 +15,7 @@ from db.throughput import seconds_left
 from model.card import read_checkpoint_card
 from model.errors import CheckpointError
 from model.nothing_scored import nothing_scored
+from model.shell import typed
 from producer.stuck import Circumstances, reasons
 
 
@@ -94,7 +96,7 @@ def _stuck(
     work = work_on(session, run.id)
     return reasons(
         Circumstances(
-            source=run.source,
+            again=_again(session, run),
             counts=counts,
             staged=staged(session, run.id),
             work=work,
@@ -106,6 +108,11 @@ def _stuck(
             by_all=is_refused_by_all(session, refused, work.held),
         )
     )
+
+
+def _again(session: Session, run: Run) -> str | None:
+    words = enqueue_again(session, run)
+    return typed(*words) if words else None
 
 
 def _checkpoint_fault(checkpoint: Checkpoint) -> str | None:

@@ -1,6 +1,5 @@
 """Why a run does not get on, as sentences that say what to do. Pure but for what it is given."""
 
-import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,12 +13,13 @@ START_ONE = "start one with `celery -A worker worker`"
 class Circumstances(NamedTuple):
     """What is known of an unfinished run.
 
+    `again` is what `producer enqueue` goes on with the listing by, None where nothing does.
     `staged` images are of a listing that was interrupted; `checkpoint` and `broker` say what is
     wrong with them as seen from here, None for nothing; `alive` workers are there for any run.
     `refused` are those that refuse it, and `by_all` is whether nobody is left to score it.
     """
 
-    source: str
+    again: str | None
     counts: Progress
     staged: int
     work: Work
@@ -36,10 +36,7 @@ def reasons(seen: Circumstances) -> list[str]:
         return []
     found = []
     if seen.staged:
-        found.append(
-            f"the listing of {seen.staged} images was interrupted: "
-            f"`producer enqueue {shlex.quote(seen.source)}` goes on with it"
-        )
+        found.append(f"the listing of {seen.staged} images was interrupted: {_goes_on(seen.again)}")
     if seen.refused:
         found.append(refusal(seen.refused, by_all=seen.by_all))
     if seen.work.is_idle:
@@ -74,3 +71,9 @@ def _idle(alive: int) -> str:
     if alive:
         return f"no worker is at work on it, {alive} alive: they wait, or their log says why"
     return f"no worker is at work on it: {START_ONE}"
+
+
+def _goes_on(again: str | None) -> str:
+    if again is None:
+        return "standard input cannot be taken up again, delete the run and enqueue it anew"
+    return f"`producer enqueue {again}` goes on with it"

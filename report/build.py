@@ -27,7 +27,7 @@ def read_finished(run: str | None, by: Sequence[str]) -> Stored:
     from db.session import open_database
     from report.asking import finished_run
 
-    with closing(open_database(must_exist=True)) as database, database.read() as session:
+    with closing(open_database(to_be_read=True)) as database, database.read() as session:
         return finished_run(session, run, by)
 
 

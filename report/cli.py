@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from base import interrupt
+from db.errors import DatabaseError
+from model.disk import reason_of
 from report.build import build, read_finished, refuse_nothing_scored
-from report.commands import Subcommands
+from report.commands import RUN_WORD, Subcommands
 from report.options import measuring
 
 if TYPE_CHECKING:
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
 
 @click.group(cls=Subcommands, invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
-@click.option("--run", help="Number or name of the run.  [default: the newest]")
+@click.option(
+    "--run", help="Number or name of the run; `report 3` does too.  [default: the newest]"
+)
 @measuring
 @click.option(
     "--format",
@@ -51,7 +55,7 @@ def main(
 
     \b
         report --threshold 0.23
-        report --run 3 --by sex --format json --output figures
+        report 3 --by sex --format json --output figures
 
     A threshold given here is reported as exploratory, one of the model card, or chosen on another
     run by choose-threshold, as prespecified.
@@ -59,13 +63,36 @@ def main(
     """  # noqa: D301 - click takes the character itself
     interrupt.keeps("stored scores are as they were; the same command begins again")
     if context.invoked_subcommand is not None:
+        _refuse_options(context, context.invoked_subcommand)
         return
-    stored = read_finished(run, by)
+    stored = _read(context, run, by)
     report = build(stored, threshold, confidence, prevalence)
     click.echo(_show(report, layout))
     if output is not None:
         _draw(output, report, stored)
     refuse_nothing_scored(stored)
+
+
+def _refuse_options(context: click.Context, subcommand: str) -> None:
+    """The subcommand would never see them, and answer another question than the one asked."""
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if source is click.core.ParameterSource.COMMANDLINE:
+            name = option.opts[-1]
+            raise click.UsageError(
+                f"{name} stands before {subcommand}, which does not see it there: give it after "
+                f"{subcommand}"
+            )
+
+
+def _read(context: click.Context, run: str | None, by: tuple[str, ...]) -> Stored:
+    try:
+        return read_finished(run, by)
+    except DatabaseError as error:
+        word = context.meta.get(RUN_WORD)
+        if word is None or word.isdecimal():
+            raise
+        raise click.UsageError(f"No such command {word!r}, and {error.message}") from None
 
 
 def _show(report: Report, layout: str) -> str:
@@ -87,7 +114,8 @@ def _draw(output: Path, report: Report, stored: Stored) -> None:
     try:
         paths = save_pictures(output, report, stored.labels, stored.scores)
     except OSError as error:
-        raise click.ClickException(f"cannot write pictures to {output}: {error}") from error
+        reason = reason_of(error)
+        raise click.ClickException(f"cannot write pictures to {output}: {reason}") from error
     for path in paths:
         # stderr, so that JSON and CSV on stdout stay clean
         click.echo(f"wrote {path}", err=True)

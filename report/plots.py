@@ -15,6 +15,7 @@ from report.pictures.distributions import draw_distributions
 from report.pictures.forest import draw_forest
 from report.pictures.precision_recall import draw_precision_recall
 from report.pictures.roc import draw_roc
+from report.whole_file import whole_file
 
 DPI = 200
 
@@ -52,8 +53,9 @@ def draw_all(report: Report, labels: Labels, scores: Floats) -> Iterator[tuple[s
 
 def save(picture: Figure, path: Path) -> None:
     """Write a picture as its file's suffix says; the same picture gives the same bytes."""
-    if path.suffix == ".svg":
-        with mpl.rc_context({"svg.hashsalt": "dermscore"}):
-            picture.savefig(path, metadata={"Date": None})
-    else:
-        picture.savefig(path, dpi=DPI)
+    kind = path.suffix.removeprefix(".")
+    with whole_file(path) as draft, mpl.rc_context({"svg.hashsalt": "dermscore"}):
+        if kind == "svg":
+            picture.savefig(draft, format=kind, metadata={"Date": None})
+        else:
+            picture.savefig(draft, format=kind, dpi=DPI)

@@ -1,6 +1,5 @@
 """What a report needs from the ledger: stored scores only, no image and no model."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -12,7 +11,9 @@ from sqlalchemy.orm import Session
 
 from db import columns, refusals, results, runs, thresholds
 from db.columns import PENDING, SCORED, UNREADABLE, Columns
+from db.resuming import enqueue_again
 from db.tables import Checkpoint, Run
+from model.shell import typed
 from report.arrays import Floats, Labels
 from report.contents import (
     CheckpointFacts,
@@ -149,9 +150,14 @@ def _require_finished(session: Session, run: Run, listed: Columns) -> None:
         return
     pending = f"run {run.id}: {waiting} of {images} images are pending"
     if not images or results.staged(session, run.id):
-        again = f"`producer enqueue {shlex.quote(run.source)}`"
+        words = enqueue_again(session, run)
+        again = (
+            f"run `producer enqueue {typed(*words)}` again"
+            if words
+            else "enqueue them as a new run"
+        )
         raise UnfinishedRunError(
-            f"{pending} because their listing was interrupted: run {again} again, "
+            f"{pending} because their listing was interrupted: {again}, "
             "and report when they are scored"
         )
     stopped = refusals.why_stopped(session, [run.id])

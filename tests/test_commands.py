@@ -130,9 +130,22 @@ def test_a_bad_label_on_standard_input(site: Site) -> None:
     assert_one_clear_line(done, "standard input:3:", "'yes'")
 
 
-def test_a_label_that_contradicts_the_run(site: Site) -> None:
+def test_two_labels_for_one_path_of_a_manifest(site: Site) -> None:
+    """A new run would not help."""
     name = write(site.folder / "twice.csv", "path,label\ndata/a.jpg,0\ndata/a.jpg,1\n").name
-    assert_one_clear_line(site.run("producer", "enqueue", name), "twice.csv:3:", "--new-run")
+    done = site.run("producer", "enqueue", name)
+    said = "data/a.jpg has label 1 here and 0 in an earlier row: make the two agree"
+    assert_one_clear_line(done, "twice.csv:3:", said)
+    assert "--new-run" not in done.stderr
+
+
+def test_a_label_that_contradicts_the_run(copied: Site) -> None:
+    manifest = write(copied.folder / "changed.csv", "path,label\ndata/a.jpg,0\n")
+    copied.succeed("producer", "enqueue", manifest.name)
+    write(manifest, "path,label\ndata/a.jpg,1\n")
+    done = copied.run("producer", "enqueue", manifest.name)
+    said = "has label 1 here and 0 in the run: make the two agree, or use --new-run"
+    assert_one_clear_line(done, "changed.csv:2:", said)
 
 
 def test_a_bad_manifest_leaves_no_checkpoint_behind(copied: Site) -> None:
@@ -167,6 +180,19 @@ def test_a_class_folder_of_unknown_meaning(site: Site) -> None:
     write(site.folder / "data" / "dysplastic" / "4.jpg", "")
     done = site.run("producer", "enqueue", "data")
     assert_one_clear_line(done, "dysplastic", "--label dysplastic=0")
+
+
+@pytest.mark.parametrize("name", ["seborrheic keratosis", "#recycle", "it's", "a$b`c`", "x\ny"])
+def test_a_suggested_label_can_be_pasted_into_a_shell(copied: Site, name: str) -> None:
+    write(copied.folder / "data" / name / "4.jpg", "")
+    done = copied.run("producer", "enqueue", "data")
+    assert_one_clear_line(done, "is not a known class folder")
+    (pasted,) = re.findall(r"--label (.+) \(benign\)", done.stderr)
+    shell = ["bash", "-c", f"{SCRIPTS / 'producer'} enqueue data --label {pasted}"]
+    again = subprocess.run(
+        shell, cwd=copied.folder, env=copied.environment, capture_output=True, text=True, check=True
+    )
+    assert "4 images (1 new)" in again.stdout
 
 
 def test_a_data_root_that_is_no_folder(site: Site) -> None:

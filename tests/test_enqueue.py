@@ -203,7 +203,10 @@ def test_a_path_listed_twice_with_another_label_is_refused_by_its_line(
 ) -> None:
     listed = [*rows("abcd"), Listed("b", other, None, "m.csv:6")]
 
-    with pytest.raises(SourceError, match=r"^m\.csv:6: b has label (1|none) here and 0 in the run"):
+    with pytest.raises(
+        SourceError,
+        match=r"^m\.csv:6: b has label (1|none) here and 0 in an earlier row: make the two agree$",
+    ):
         enlist(database, run_id, iter(listed))
 
     assert count(database, Image) == 0

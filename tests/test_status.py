@@ -38,7 +38,7 @@ IDLE = WORKING._replace(held=0)
 
 
 def seen(**changes: Any) -> Circumstances:
-    plain = Circumstances("data/test set", Progress(10, 4, 0, 6), 0, WORKING, None, None, 0)
+    plain = Circumstances("'data/test set'", Progress(10, 4, 0, 6), 0, WORKING, None, None, 0)
     return plain._replace(**changes)
 
 

@@ -7,6 +7,7 @@ import click
 
 from base import interrupt
 from model.labels import label_option, with_labels
+from model.terminal import Program
 from report.threshold import ThresholdType
 from trainer.cache import cache
 from trainer.download import download
@@ -15,7 +16,7 @@ from trainer.options import RECIPES, recipe_options, recipe_values
 from trainer.show import show
 
 
-@click.group()
+@click.group(cls=Program)
 def main() -> None:
     """Make the checkpoints that workers score with."""
     interrupt.keeps("the same command begins again")
@@ -25,7 +26,7 @@ for command in (cache, download, manifest, show):
     main.add_command(command)
 
 
-@main.command()
+@main.command(short_help="Say what a checkpoint is worth, without queue or ledger.")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("source")
 @click.option("--threshold", type=ThresholdType(), help="Default: the model card's.")

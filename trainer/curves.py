@@ -16,7 +16,7 @@ def save_curves(path: Path, history: dict[str, list[float]], best_epoch: int) ->
     _draw(loss, "loss", history["loss"], history["val_loss"], best_epoch)
     _draw(accuracy, "accuracy", history["accuracy"], history["val_accuracy"], best_epoch)
     loss.legend(frameon=False)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, format="png", dpi=150)
 
 
 def _draw(axes: Axes, what: str, train: list[float], valid: list[float], best: int) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from base import interrupt
+from model.shell import typed
 from trainer.archive import Part, accept_archive, finish_part, require_room, unpack_archive
 from trainer.fetch import DownloadError, archive_size, fetch_archive
 from trainer.transfer_progress import in_units, transfer_progress
@@ -26,7 +27,7 @@ def _web_address(_context: click.Context, _option: click.Parameter, value: str) 
     return value.rstrip("/")
 
 
-@click.command()
+@click.command(short_help="Download the tutorial's data set.")
 @click.argument("home", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--part", "names", multiple=True, type=click.Choice(PARTS), help="One part only; repeatable."
@@ -71,7 +72,9 @@ def _only_one(home: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DownloadError(f"another `trainer download {home}` is at work") from None
+            raise DownloadError(
+                f"another `trainer download {typed(str(home))}` is at work"
+            ) from None
         yield
 
 

@@ -11,6 +11,7 @@ from typing import TextIO
 import click
 
 from base import interrupt
+from model.disk import reason_of
 from model.labels import label_option, with_labels
 from model.sources import Listed, list_source
 
@@ -49,7 +50,7 @@ def manifest(
         with _whole_or_not_at_all(output, force=force) as file:
             counts = write_rows(file, listed)
     except OSError as error:
-        raise ManifestError(f"{output}: {error.strerror}") from error
+        raise ManifestError(f"{output} cannot be written: {reason_of(error)}") from error
     click.echo(f"{output}: {counts.total()} images ({describe(counts)})")
 
 

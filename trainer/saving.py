@@ -14,10 +14,12 @@ from db.session import Database
 from model.backbones import weights_digest
 from model.card import Backbone, Data, Decode, ModelCard, Threshold, Training
 from model.checkpoint import save_checkpoint
+from model.disk import reason_of
 from model.runtime import keras
 from report.arrays import Floats, Labels
 from report.metrics import measure
 from report.operating_point import threshold_for_sensitivity
+from report.whole_file import whole_file
 from trainer.backbone import FrozenBackbone
 from trainer.curves import save_curves
 from trainer.features import FeatureRows
@@ -173,8 +175,17 @@ def _save(
     path, finished = save_checkpoint(
         network, order.output / order.recipe.file_name(best.loss), card
     )
-    save_curves(path.with_suffix(".png"), materials.training.state.history, best.epoch)
+    _save_curves(path.with_suffix(".png"), materials.training, best)
     return Saved(path, finished)
+
+
+def _save_curves(path: Path, training: HeadTraining, best: Best) -> None:
+    """A picture that cannot be written is no reason to lose the checkpoint."""
+    try:
+        with whole_file(path) as draft:
+            save_curves(draft, training.state.history, best.epoch)
+    except OSError as error:
+        click.echo(f"warning: {path} cannot be written: {reason_of(error)}", err=True)
 
 
 def _training(recipe: Recipe, training: HeadTraining, best: Best) -> Training:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from model.disk import reason_of
 from model.labels import label_option, with_labels
 from report.threshold import ThresholdType, choose
 
@@ -45,7 +46,7 @@ class Words(NamedTuple):
     notes: list[str]
 
 
-@click.command()
+@click.command(short_help="Draw 25 images with their classes or predictions.")
 @click.argument("source", required=False)
 @click.option("--run", help="Number or name of a run, to show its predictions.")
 @click.option(
@@ -106,7 +107,7 @@ def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
     from report.read import chosen_threshold
     from trainer.grid import LEGEND
 
-    with closing(open_database(must_exist=True)) as database, database.read() as session:
+    with closing(open_database(to_be_read=True)) as database, database.read() as session:
         run = runs.get_run(session, name)
         card = runs.checkpoint_of(session, run).card
         scored = results.progress(session, run.id).scored
@@ -154,5 +155,5 @@ def _draw(wanted: list[Wanted], decode: Decode, output: Path, words: Words) -> N
     try:
         save_grid(output, cells, heading, words.notes)
     except OSError as error:
-        raise ShowError(f"{output}: {error.strerror}") from error
+        raise ShowError(f"{output} cannot be written: {reason_of(error)}") from error
     click.echo(f"{output}: {len(cells)} images")

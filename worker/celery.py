@@ -4,6 +4,7 @@ import click
 from celery import Celery
 
 from base.settings import SettingsError, read_settings
+from model.terminal import show_plain_forms
 from worker.broker import (
     BrokerError,
     broker_of,
@@ -12,6 +13,7 @@ from worker.broker import (
 )
 from worker.signing import SigningError, set_up_signing
 
+show_plain_forms()
 try:
     settings = read_settings()
     _broker = broker_of(settings)

@@ -9,7 +9,7 @@ import threading
 import time
 from contextlib import suppress
 
-from db.errors import DatabaseError
+from db.errors import DatabaseError, LedgerReplacedError
 from db.ledger import renew_leases
 from db.session import Database
 from db.workers import forget_dead, note_ended, note_seen
@@ -37,11 +37,14 @@ class Heartbeat:
         self._lock = threading.Lock()
 
     def run(self) -> None:
-        """Beat for as long as the process lives."""
+        """Beat for as long as the process lives and its ledger is there."""
         while True:
             try:
                 with self._at_work.doing("the renewal of leases"):
                     self._patience.until_answered(self.beat)
+            except LedgerReplacedError as error:
+                self._patience.give_up(error)
+                return
             except DatabaseError as error:
                 log.error("leases were not renewed: %s", error.message)  # noqa: TRY400 - a full sentence
             except Exception:

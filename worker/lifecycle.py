@@ -16,7 +16,7 @@ from celery.platforms import EX_OK
 from celery.signals import worker_init
 from celery.worker import state
 
-from db.errors import DatabaseError
+from db.errors import DatabaseError, LedgerReplacedError
 from db.ledger import BatchKey
 from db.owed import owed_checkpoints
 from db.precisions import PRECISIONS
@@ -63,7 +63,7 @@ class Scoring:
         self.worker = f"{node}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.profile: Profile | None = None
         self.at_work = AtWork(settings.hang_seconds)
-        self.patience = Patience(self.at_work)
+        self.patience = Patience(self.at_work, _leave)
         self._heartbeat = Heartbeat(database, self.worker, self.at_work, self.patience)
         self.batches = BatchScoring(database, engine, self.worker, self.at_work, self.patience)
 
@@ -72,6 +72,8 @@ class Scoring:
         try:
             with metrics.FAILED.count_exceptions(), tracing.batch(key):
                 self.batches.score(key)
+        except LedgerReplacedError as error:
+            self.patience.give_up(error)
         except click.ClickException as error:
             # The ledger keeps what is owed, and a sweep sends it again.
             log.error("run %d batch %d: %s", *key, error.message)  # noqa: TRY400 - a full sentence
@@ -128,6 +130,8 @@ def _start(sender: Any, **_: Any) -> None:  # noqa: ANN401 - celery's own signat
         # Any other exception would be logged, and the worker would take tasks regardless.
         raise SystemExit(f"Error: {error.message}") from error
     _scoring[:] = [process]
+    if database.warning is not None:
+        click.echo(database.warning, err=True)
     click.echo(_greeting(process, first), err=True)
     if first is None and (question := doubt(database)):
         click.echo(question, err=True)
@@ -220,6 +224,16 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
             self._upkeep.stop()
         scoring().patience.end()
         scoring().close()
+
+
+def _leave(error: LedgerReplacedError) -> None:
+    # Not to go on with what is there now: what was loaded, leased and remembered is of the old one.
+    log.error(
+        "%s; this worker ends and stores nothing of what it holds: start it again for what is "
+        "there now",
+        error.message,
+    )
+    state.should_stop = Drained.STUCK.value
 
 
 def _end_well_on_ctrl_c(worker: Any) -> None:  # noqa: ANN401 - celery has no types

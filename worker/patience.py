@@ -1,4 +1,7 @@
-"""Waits for a database that is away: a worker outlives it, and keeps what it has computed."""
+"""Waits for a database that is away: a worker outlives it, and keeps what it has computed.
+
+One whose file was deleted or replaced it does not: what it holds is of another ledger.
+"""
 
 import logging
 import math
@@ -7,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from db.errors import DatabaseAwayError
+from db.errors import DatabaseAwayError, LedgerReplacedError
 from worker.at_work import AtWork
 
 T = TypeVar("T")
@@ -24,8 +27,11 @@ STEADY_SECONDS = 10.0
 class Patience:
     """Shared by the threads of a worker, so that an outage is told once and not by each."""
 
-    def __init__(self, at_work: AtWork) -> None:
+    def __init__(
+        self, at_work: AtWork, on_replaced: Callable[[LedgerReplacedError], None] | None = None
+    ) -> None:
         self._at_work = at_work
+        self._on_replaced = on_replaced
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._began: float | None = None
@@ -53,6 +59,13 @@ class Patience:
                 if failed:
                     self._tell_the_end()
                 return result
+
+    def give_up(self, error: LedgerReplacedError) -> None:
+        """Have the worker end, for its ledger is no longer there; of all threads one does."""
+        with self._lock:
+            told, self._on_replaced = self._on_replaced, None
+        if told is not None:
+            told(error)
 
     def end(self) -> None:
         """Wait no longer: what is under way has its last try."""

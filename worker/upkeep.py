@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 
-from db.errors import DatabaseError
+from db.errors import DatabaseError, LedgerReplacedError
 from db.ledger import BatchKey
 from db.owed import count_owed, owed_checkpoints, take_lapsed
 from db.refusals import Wanted, stops
@@ -82,6 +82,9 @@ class Upkeep:
                         since_round = 0.0  # after a failure, too: it is told once a round
                         self._patience.until_answered(self._sweep)
                     drained = self._patience.until_answered(self._drained) if on_drained else None
+            except LedgerReplacedError as error:
+                self._patience.give_up(error)
+                return
             except (DatabaseError, BrokerError) as error:
                 log.error("upkeep: %s", error.message)  # noqa: TRY400 - the sentence says it all
                 drained = None

@@ -11,9 +11,28 @@ import pkgutil
 
 import click
 
+from model.terminal import Program
 
-class Subcommands(click.Group):
+RUN_WORD = "dermscore.report.run"
+
+
+class Subcommands(Program):
     """A group whose subcommands are the modules of this package."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take a first word that is no subcommand for the run, as after `--run`."""
+        return super().parse_args(ctx, self._with_run(ctx, args))
+
+    def _with_run(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            _, rest, _ = self.make_parser(ctx).parse_args(args=list(args))
+        except click.UsageError:
+            return args  # click says it again
+        if not rest or rest[0] in self.list_commands(ctx):
+            return args
+        at = len(args) - len(rest)
+        ctx.meta[RUN_WORD] = rest[0]
+        return [*args[:at], "--run", rest[0], *args[at + 1 :]]
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The names as they are typed."""

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 INCONSISTENT = 1  # exit code: an answer, and one that a script wants to hear
 
 
-@click.command()
+@click.command(short_help="Say whether published figures are of one table.")
 @click.argument("figures", nargs=-1, required=True)
 def command(figures: tuple[str, ...]) -> None:
-    r"""Say whether published FIGURES can come from one 2x2 table at all.
+    """Say whether published FIGURES can come from one 2x2 table at all.
 
     \b
         report check "n_pos=117 n_neg=483 sens=.675 spec=.638 acc=.798"
@@ -24,7 +24,7 @@ def command(figures: tuple[str, ...]) -> None:
     all their digits: each is taken for rounded to its last one. A figure may be in percent
     (sens=67.5%). The exit code is 0 where one table gives all figures, 1 where none can, 2 where
     the question cannot be read.
-    """
+    """  # noqa: D301 - click takes the character itself
     from report.published import check, culprits, parse  # deferred, with its libraries
 
     claim = parse(" ".join(figures))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from db.run_option import names_run
 from report.threshold import ThresholdType
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ class _CostType(click.ParamType[tuple[Fraction, Fraction]]):
         return first, second
 
 
-@click.command()
-@click.argument("run")
+@click.command(short_help="Choose a threshold on the scores of a run.")
+@names_run(required=True)
 @click.option("--target-sensitivity", type=_TargetType(), help="At least this sensitivity.")
 @click.option("--target-specificity", type=_TargetType(), help="At least this specificity.")
 @click.option("--youden", is_flag=True, help="The highest sensitivity + specificity - 1.")
@@ -59,7 +60,7 @@ def command(
     youden: bool,
     cost: tuple[Fraction, Fraction] | None,
 ) -> None:
-    r"""Choose a threshold on the labelled scores of RUN, by number or name, and keep it.
+    """Choose a threshold on the labelled scores of RUN, by number or name, and keep it.
 
     \b
         report choose-threshold valid --target-sensitivity 0.90
@@ -67,7 +68,7 @@ def command(
 
     For other runs of the same checkpoint it is prespecified, and `report` uses it where no
     --threshold is given. The exit code is 3 while images of the run are pending.
-    """
+    """  # noqa: D301 - click takes the character itself
     from report.choosing import Criterion  # deferred, with numpy
 
     asked = [

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from db.run_option import names_two_runs
+from model.disk import reason_of
 from report.threshold import FractionType, Threshold, ThresholdType, choose
 
 if TYPE_CHECKING:
@@ -16,9 +18,8 @@ if TYPE_CHECKING:
     from report.read import Stored
 
 
-@click.command()
-@click.argument("run_a")
-@click.argument("run_b")
+@click.command(short_help="Compare two runs on the images that both scored.")
+@names_two_runs
 @click.option("--threshold-a", type=ThresholdType(), help="Of RUN_A.  [default: as report's]")
 @click.option("--threshold-b", type=ThresholdType(), help="Of RUN_B.  [default: as report's]")
 @click.option("--confidence", type=FractionType(), default=0.95, show_default=True)
@@ -31,35 +32,35 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     help="Write roc_compared.png and roc_compared.svg into this folder.",
 )
-def command(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options
-    run_a: str,
-    run_b: str,
+def command(
+    runs: tuple[str, str],
     threshold_a: float | None,
     threshold_b: float | None,
     confidence: float,
     layout: str,
     output: Path | None,
 ) -> None:
-    r"""Compare RUN_A with RUN_B, by number or name, on the labelled images that both scored.
+    """Compare RUN_A with RUN_B, by number or name, on the labelled images that both scored.
 
     \b
-        report compare recod gonzalez --threshold-a 0.3 --threshold-b 0.2 --output figures
+        report compare recod gonzalez --output figures
+        report compare 3 4 --threshold-a 0.3 --threshold-b 0.2
 
     The AUCs by DeLong's paired test, the answers by McNemar's exact test, apart for malignant and
     benign images. Images are matched by path; where one run is imported, by the file's name. The
     exit code is 3 while images of a run are pending.
-    """
+    """  # noqa: D301 - click takes the character itself
     from report.comparing import compare  # deferred, with statsmodels
     from report.comparison_views import Compared
 
-    runs, pairs = _read(run_a, run_b)
+    both, pairs = _read(*runs)
     thresholds = (
-        _threshold(runs[0], threshold_a, "--threshold-a"),
-        _threshold(runs[1], threshold_b, "--threshold-b"),
+        _threshold(both[0], threshold_a, "--threshold-a"),
+        _threshold(both[1], threshold_b, "--threshold-b"),
     )
     values = (thresholds[0].value, thresholds[1].value)
     comparison = compare(pairs.labels, pairs.scores, values, confidence)
-    compared = Compared(runs, thresholds, pairs, comparison)
+    compared = Compared(both, thresholds, pairs, comparison)
     click.echo(_show(compared, layout))
     if output is not None:
         _draw(output, compared)
@@ -73,7 +74,7 @@ def _read(run_a: str, run_b: str) -> tuple[tuple[Stored, Stored], Pairs]:
     from report.asking import finished_run
     from report.pairing import pair
 
-    with closing(open_database(must_exist=True)) as database, database.read() as session:
+    with closing(open_database(to_be_read=True)) as database, database.read() as session:
         runs = finished_run(session, run_a), finished_run(session, run_b)
         images = [stream_scored(session, stored.run.number) for stored in runs]
         # Ids of imported scores are names without a folder.
@@ -125,4 +126,5 @@ def _draw(output: Path, compared: Compared) -> None:
             save(picture, output / f"roc_compared.{kind}")
             click.echo(f"wrote {output / f'roc_compared.{kind}'}", err=True)
     except OSError as error:
-        raise click.ClickException(f"cannot write pictures to {output}: {error}") from error
+        reason = reason_of(error)
+        raise click.ClickException(f"cannot write pictures to {output}: {reason}") from error

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from db.run_option import names_run
+from model.disk import reason_of
 from report.whole_file import whole_file
 
 if TYPE_CHECKING:
     from report.exporting import Chunks, Origin, Written
 
 
-@click.command()
-@click.argument("run")
+@click.command(short_help="Write the predictions of a run.")
+@names_run(required=True)
 @click.option(
     "--format", "layout", type=click.Choice(["csv", "parquet", "isic"]), default="csv",
     show_default=True,
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     help="Where to write; standard output without it, but not Parquet.",
 )  # fmt: skip
 def command(run: str, layout: str, output: Path | None) -> None:
-    r"""Write the predictions of RUN, by number or name.
+    """Write the predictions of RUN, by number or name.
 
     \b
         report export 3 -o predictions.csv
@@ -33,7 +35,7 @@ def command(run: str, layout: str, output: Path | None) -> None:
 
     A text cell that a spreadsheet would run as a formula begins with an apostrophe. The exit code
     is 3 while images of the run are pending.
-    """
+    """  # noqa: D301 - click takes the character itself
     if layout == "parquet" and output is None:
         raise click.UsageError("Parquet is no text: name a file with -o FILE")
     from contextlib import closing  # deferred, with SQLAlchemy
@@ -43,7 +45,7 @@ def command(run: str, layout: str, output: Path | None) -> None:
     from report.asking import finished_run
     from report.exporting import Origin
 
-    with closing(open_database(must_exist=True)) as database, database.read() as session:
+    with closing(open_database(to_be_read=True)) as database, database.read() as session:
         stored = finished_run(session, run)
         chunks = stream_images(session, stored.run.number)
         origin = Origin(stored.run.number, stored.checkpoint.digest)
@@ -60,7 +62,7 @@ def _write(layout: str, output: Path | None, chunks: Chunks, origin: Origin) -> 
         with whole_file(output) as draft:
             return write_file(layout, str(draft), chunks, origin)
     except OSError as error:
-        raise click.ClickException(f"cannot write {output}: {error.strerror or error}") from error
+        raise click.ClickException(f"cannot write {output}: {reason_of(error)}") from error
 
 
 def _tell(written: Written, output: Path | None) -> None:

@@ -25,16 +25,16 @@ def command(
     score_column: str | None,
     label_column: str | None,
 ) -> None:
-    r"""Make a run of scores that came from elsewhere.
+    """Make a run of scores that came from elsewhere.
 
     \b
-        report import-scores recod_titans.csv --truth truth.csv --name recod
+        report import-scores scores.csv --truth truth.csv --name recod
         report --run recod --threshold 0.5
 
     Columns are found by their usual names (ISIC's image_id and melanoma among them). Every other
     column of the truth becomes an attribute. A bad row is refused with its line, and then nothing
     is stored; an image of the truth without a score is kept as no_score.
-    """
+    """  # noqa: D301 - click takes the character itself
     interrupt.keeps("nothing was stored: start it again")
     from contextlib import closing  # deferred, with SQLAlchemy
 

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import click
 
+from db.run_option import names_run
+from model.disk import reason_of
 from report.build import build, read_finished, refuse_nothing_scored
 from report.options import measuring
 from report.whole_file import whole_file
 
 
-@click.command
-@click.argument("run", required=False)
+@click.command(short_help="Write a report as one HTML file with a slider.")
+@names_run(required=False)
 @click.option(
     "--output",
     "-o",
@@ -67,4 +69,5 @@ def _write(output: Path, html: str) -> None:
         with whole_file(output) as draft:
             draft.write_text(html, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise click.ClickException(f"cannot write the page to {output}: {error}") from error
+        reason = reason_of(error)
+        raise click.ClickException(f"cannot write the page to {output}: {reason}") from error

@@ -33,7 +33,7 @@ def gather(run_id: int, images: int) -> Gathered:
     Raises:
         SourceError: DATA_ROOT names no folder.
     """
-    with closing(open_database(must_exist=True)) as database, database.read() as session:
+    with closing(open_database(to_be_read=True)) as database, database.read() as session:
         return _gather(session, run_id, images)
 
 

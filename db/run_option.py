@@ -1,0 +1,66 @@
+"""How every command names a run, by number or name: as its argument, or with --run."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_GIVEN = "dermscore.run"
+_HELP = "The run, by number or name, as RUN does."
+
+
+def names_run(*, required: bool) -> Callable[[Command], Command]:
+    """Give a command the value `run`, which is None for the newest unless it is `required`."""
+
+    def decorate(command: Command) -> Command:
+        metavar = "RUN" if required else "[RUN]"
+        named = click.argument(
+            "run", required=False, metavar=metavar, callback=partial(_either, required=required)
+        )
+        return named(_option()(command))
+
+    return decorate
+
+
+def names_two_runs(command: Command) -> Command:
+    """Give a command the value `runs`, two of them in the order in which they were named."""
+    option = _option(multiple=True, help="RUN_A and RUN_B, each by number or name; given twice.")
+    named = click.argument("runs", nargs=-1, metavar="RUN_A RUN_B", callback=_two)
+    return named(option(command))
+
+
+def _option(help: str = _HELP, **more: Any) -> Callable[[Command], Command]:  # noqa: A002, ANN401 - click's own
+    # Eager, so that it is known when the argument is looked at.
+    return click.option(
+        "--run", "run_option", metavar="RUN", is_eager=True, expose_value=False, callback=_keep,
+        help=help, **more,
+    )  # fmt: skip
+
+
+def _keep(context: click.Context, _option: click.Parameter, value: Any) -> None:  # noqa: ANN401 - click's own
+    context.meta[_GIVEN] = value
+
+
+def _either(
+    context: click.Context, argument: click.Parameter, value: str | None, *, required: bool
+) -> str | None:
+    given: str | None = context.meta[_GIVEN]
+    if value is not None and given is not None:
+        raise click.UsageError(f"the run is named twice: {value}, and --run {given}")
+    named = given if value is None else value
+    if named is None and required and not context.resilient_parsing:
+        raise click.MissingParameter(ctx=context, param=argument)
+    return named
+
+
+def _two(
+    context: click.Context, _argument: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
+    given: tuple[str, ...] = context.meta[_GIVEN]
+    # Of one named so and one so nobody could say which is first.
+    if len(value) + len(given) != 2 or len(given) == 1:
+        raise click.UsageError("name two runs: RUN_A RUN_B, or --run RUN_A --run RUN_B")
+    return value or given

@@ -1,0 +1,22 @@
+"""Why a file cannot be written, and what to do about it."""
+
+import errno
+
+_ROOM = "make room there, or write to another disk"
+_ADVICE = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EROFS: "write to another folder",
+    errno.EACCES: "write to a folder that is yours",
+    errno.EPERM: "write to a folder that is yours",
+}
+
+
+def reason_of(error: Exception) -> str:
+    """One line: the system's words and, where there is any, advice."""
+    number, words = getattr(error, "errno", None), getattr(error, "strerror", None)
+    said = " ".join(str(words or error).split())[:400]
+    if number is None and "No space left" in said:  # HDF5 and Arrow have their own errors
+        number = errno.ENOSPC
+    advice = _ADVICE.get(number or 0)
+    return f"{said}: {advice}" if advice else said

@@ -1,0 +1,100 @@
+"""A full disk, and a folder that is not ours, under every file that a command writes: one line."""
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from itertools import repeat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from page_runs import Shot, store
+from read_only import as_other_user
+from servers import fill_disk, small_disk
+
+from db.errors import DatabaseAwayError
+from db.session import open_database
+from report.cli import main as report
+from trainer.cli import main as trainer
+
+SHOTS = [Shot(f"melanoma/{at}.jpg", at % 2, at / 10) for at in range(8)]
+# The last word is the file or folder that is written.
+COMMANDS = [
+    (report, "--threshold", "0.3", "--output", "figures"),
+    (report, "page", "1", "--threshold", "0.3", "-o", "page.html"),
+    (report, "export", "1", "-o", "rows.csv"),
+    (report, "export", "1", "--format", "parquet", "-o", "rows.parquet"),
+    (report, "compare", "1", "2", "--threshold-a", ".3", "--threshold-b", ".3", "--output", "roc"),
+    (trainer, "manifest", "images", "-o", "images.csv"),
+]
+IDS = ["figures", "page", "csv", "parquet", "compare", "manifest"]
+
+
+@pytest.fixture(autouse=True)
+def _ledger(page_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("first", "second"):
+        store(page_url, SHOTS, name=name)
+    for number in range(400):  # more rows than a full disk still takes
+        image = tmp_path / "images" / "nevus" / f"{'long' * 20}{number}.jpg"
+        image.parent.mkdir(parents=True, exist_ok=True)
+        image.touch()
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Path]:
+    """A disk without any room."""
+    if os.geteuid():
+        pytest.skip("only root can mount a small disk")
+    with small_disk(tmp_path / "disk", 1) as disk:
+        fill_disk(disk / "ballast")
+        yield disk
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=IDS)
+def test_a_full_disk_is_one_line_and_leaves_no_half_file(
+    full: Path, command: tuple[object, ...]
+) -> None:
+    program, *words, name = command
+    done = CliRunner().invoke(program, [*words, f"{full}/{name}"])  # type: ignore[arg-type, list-item]
+    assert done.exit_code == 1, done.output
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert str(full) in line
+    assert line.endswith("make room there, or write to another disk")
+    left = [path for path in full.rglob("*") if path.is_file()]
+    assert [path.name for path in left] == ["ballast"]
+
+
+def test_a_ledger_on_a_full_disk_is_one_line_that_names_it(full: Path) -> None:
+    with pytest.raises(DatabaseAwayError) as caught:
+        open_database(f"sqlite:///{full}/ledger.db")
+    assert caught.value.message == (
+        f"database {full}/ledger.db cannot be written: the disk is full, make room in {full} "
+        "(DATABASE_URL)"
+    )
+
+
+def test_a_ledger_whose_disk_fills_up_is_told_the_same(full: Path) -> None:
+    (full / "ballast").unlink()
+    address = f"sqlite:///{full}/ledger.db"
+    store(address, SHOTS)
+    fill_disk(full / "ballast")
+    with pytest.raises(DatabaseAwayError, match=f"{full}/ledger.db cannot be written: the disk is"):
+        list(map(partial(store, address), repeat(SHOTS, 1000)))
+
+
+@pytest.mark.parametrize("command", COMMANDS[1:4], ids=IDS[1:4])
+def test_a_folder_that_is_not_ours_is_one_line(tmp_path: Path, command: tuple[object, ...]) -> None:
+    program, *words, name = command
+    CliRunner().invoke(program, ["--help"])  # type: ignore[arg-type] # imported while root
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    for above in (tmp_path, *list(tmp_path.parents)[:2]):
+        above.chmod(above.stat().st_mode | 0o011)
+    CliRunner().invoke(program, [*words, str(tmp_path / name)])  # type: ignore[arg-type, list-item]
+    with as_other_user():
+        done = CliRunner().invoke(program, [*words, str(closed / name)])  # type: ignore[arg-type, list-item]
+    assert done.exit_code == 1, done.output
+    assert f"{closed}/{name}" in done.stderr
+    assert "Permission denied: write to a folder that is yours" in done.stderr
