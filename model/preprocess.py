@@ -196,7 +196,7 @@ class Decoder:
             try:
                 return self.decode(data)
             except ImageError as error:
-                failure = error
+                failure = _bare(error)  # or this frame and the error would hold each other
         raise ImageError(failure.code, failure.detail + _in_brackets(said))
 
     def _decode_good(
