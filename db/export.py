@@ -39,7 +39,7 @@ def stream_images(session: Session, run_id: int) -> Iterator[list[ExportedImage]
         )
         .join(Prediction, Prediction.image_id == Image.id)
         .where(Image.run_id == run_id)
-        .order_by(Image.id),
+        .order_by(Image.batch, Image.id),
         execution_options={"yield_per": CHUNK},
     )
     for chunk in rows.partitions():
@@ -52,7 +52,7 @@ def stream_scored(session: Session, run_id: int) -> Iterator[ScoredImage]:
         select(Image.path, Image.label, Prediction.score, Prediction.image_digest)
         .join(Prediction, Prediction.image_id == Image.id)
         .where(Image.run_id == run_id, Prediction.score.is_not(None))
-        .order_by(Image.id),
+        .order_by(Image.batch, Image.id),
         execution_options={"yield_per": CHUNK},
     )
     for path, label, score, digest in rows:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from base.settings import read_settings
 from db.engine import open_engine, without_password
 from db.errors import DatabaseAwayError, DatabaseError
+from db.planning import drop_statistics, has_statistics
 from db.upgrade import is_current, upgrade
 
 
@@ -96,10 +97,13 @@ def open_database(
 def _bring_up_to_date(database: Database) -> bool:
     """Upgrade the schema where it must be; whether there was none."""
     with database.read() as session:
-        if is_current(session.connection()):
+        if is_current(session.connection()) and not has_statistics(session.connection()):
             return False
     with database.write() as session:
-        return upgrade(session.connection())
+        is_new = upgrade(session.connection())
+        drop_statistics(session.connection())
+    database.close()  # a connection remembers statistics that it saw
+    return is_new
 
 
 @contextmanager
