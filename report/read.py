@@ -68,7 +68,8 @@ def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> St
     run = runs.get_run(session, wanted)
     checkpoint = runs.checkpoint_of(session, run)
     listed = columns.columns(session, run.id)
-    _require_finished(session, run, listed)
+    pending = int(np.count_nonzero(listed.outcomes == PENDING))
+    require_finished(session, run, len(listed.outcomes), pending)
     flow = _flow(session, run, listed, checkpoint)
     chosen = chosen_threshold(session, run)
     analysed = (listed.outcomes == SCORED) & (listed.labels >= 0)
@@ -143,8 +144,12 @@ def _digests(checkpoint: Checkpoint, which: str) -> list[str]:
     return [str(digest) for digest in digests] if isinstance(digests, list) else []
 
 
-def _require_finished(session: Session, run: Run, listed: Columns) -> None:
-    images, waiting = len(listed.outcomes), int(np.count_nonzero(listed.outcomes == PENDING))
+def require_finished(session: Session, run: Run, images: int, waiting: int) -> None:
+    """Refuse a run of which nothing is listed, or some images are `waiting` for their prediction.
+
+    Raises:
+        UnfinishedRunError: the message says what to do.
+    """
     if images and not waiting:
         return
     pending = f"run {run.id}: {waiting} of {images} images are pending"

@@ -40,13 +40,12 @@ def command(run: str, layout: str, output: Path | None) -> None:
 
     from db.export import stream_images
     from db.session import open_database
-    from report.asking import finished_run
+    from report.asking import finished_origin
     from report.exporting import Origin
 
     with closing(open_database(must_exist=True)) as database, database.read() as session:
-        stored = finished_run(session, run)
-        chunks = stream_images(session, stored.run.number)
-        origin = Origin(stored.run.number, stored.checkpoint.digest)
+        origin = Origin(*finished_origin(session, run))
+        chunks = stream_images(session, origin.run)
         written = _write(layout, output, chunks, origin)
     _tell(written, output)
 
