@@ -1,6 +1,5 @@
 """What a report needs from the ledger: stored scores only, no image and no model."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy.orm import Session
 
-from db import columns, refusals, results, runs, thresholds
+from db import columns, results, runs, thresholds
 from db.columns import PENDING, SCORED, UNREADABLE, Columns
 from db.tables import Checkpoint, Run
 from report.arrays import Floats, Labels
@@ -26,6 +25,7 @@ from report.label_origins import label_origins
 from report.read_groups import read_groups
 from report.subgroups import Groups
 from report.threshold import ChosenOn
+from report.unfinished import require_finished
 
 
 class Stored(NamedTuple):
@@ -46,10 +46,6 @@ class Stored(NamedTuple):
     chosen: ChosenOn | None = None
     seen: int = 0
     failed: tuple[str, ...] = ()
-
-
-class UnfinishedRunError(Exception):
-    """Figures of half a run would be figures of whichever images came first."""
 
 
 def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> Stored:
@@ -142,26 +138,3 @@ def _digests(checkpoint: Checkpoint, which: str) -> list[str]:
     data = checkpoint.card.get("data")
     digests = data.get(which) if isinstance(data, Mapping) else None
     return [str(digest) for digest in digests] if isinstance(digests, list) else []
-
-
-def require_finished(session: Session, run: Run, images: int, waiting: int) -> None:
-    """Refuse a run of which nothing is listed, or some images are `waiting` for their prediction.
-
-    Raises:
-        UnfinishedRunError: the message says what to do.
-    """
-    if images and not waiting:
-        return
-    pending = f"run {run.id}: {waiting} of {images} images are pending"
-    if not images or results.staged(session, run.id):
-        again = f"`producer enqueue {shlex.quote(run.source)}`"
-        raise UnfinishedRunError(
-            f"{pending} because their listing was interrupted: run {again} again, "
-            "and report when they are scored"
-        )
-    stopped = refusals.why_stopped(session, [run.id])
-    if stopped:
-        raise UnfinishedRunError(f"{pending}: the run was stopped: {stopped[run.id]}")
-    raise UnfinishedRunError(
-        f"{pending}: start a worker with `celery -A worker worker`, and report when they are scored"
-    )

@@ -40,8 +40,8 @@ def command(run: str, layout: str, output: Path | None) -> None:
 
     from db.export import stream_images
     from db.session import open_database
-    from report.asking import finished_origin
     from report.exporting import Origin
+    from report.unfinished import finished_origin
 
     with closing(open_database(must_exist=True)) as database, database.read() as session:
         origin = Origin(*finished_origin(session, run))
