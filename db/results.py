@@ -78,7 +78,7 @@ def failed_wholly(session: Session, run_id: int, examples: int = 2) -> Failed | 
         select(Image.path)
         .join(Prediction, Prediction.image_id == Image.id)
         .where(Image.run_id == run_id, Prediction.error == next(iter(found)))
-        .order_by(Image.id)
+        .order_by(Image.batch, Image.id)
         .limit(examples)
     )
     return Failed(found, list(paths))

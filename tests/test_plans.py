@@ -30,10 +30,12 @@ from db import (
     outcomes,
     owed,
     page,
+    refusals,
     results,
     runs,
     status,
     thresholds,
+    workers,
 )
 from db.bulk import ImageRow, insert_images
 from db.imports import ImportedImage, ImportedScores
@@ -75,6 +77,7 @@ OPEN = HALF + 1  # a batch that nobody finished
 PATHS = [f"images/{at:05}.jpg" for at in range(100)]
 NEW = [ListedImage(f"new/{at}.jpg", 1, {"sex": "f"}) for at in range(100)]
 DIGEST = "0" * 64
+WANTED = refusals.Wanted(DIGEST, "float32")
 
 
 def consumed(rows: Any) -> None:
@@ -117,6 +120,20 @@ def finished(session: Session, on: Ledger) -> None:
     scored = [Outcome(image.id, 0.5, None, None, DIGEST) for image in pending]
     outcomes.store_outcomes(session, WORKER, scored)
     assert outcomes.finish_batch(session, on.batch(OPEN))
+
+
+def failed(session: Session, on: Ledger) -> None:
+    """Every image of the run is made missing first."""
+    of_run = "FROM images WHERE run_id = :run"
+    for statement in (
+        f"DELETE FROM predictions WHERE image_id IN (SELECT id {of_run})",
+        (
+            "INSERT INTO predictions (image_id, error, worker) "
+            f"SELECT id, 'missing', '{WORKER}' {of_run}"
+        ),
+    ):
+        session.execute(text(statement), {"run": on.run})
+    assert results.failed_wholly(session, on.run)
 
 
 CASES: dict[Callable[..., Any], Case] = {
@@ -173,13 +190,29 @@ CASES: dict[Callable[..., Any], Case] = {
     results.progress: Case(lambda s, on: results.progress(s, on.run), RUN),
     results.errors: Case(lambda s, on: results.errors(s, on.run), RUN),
     results.staged: Case(lambda s, on: results.staged(s, on.run), RUN),
-    results.pace: Case(lambda s, on: results.pace(s, on.run), RUN),
+    results.failed_wholly: Case(failed, 2 * RUN),
+    results.throughput: Case(lambda s, on: results.throughput(s, on.run), BATCHES + IMAGES),
     results.stream_labelled: Case(
         lambda s, on: consumed(results.stream_labelled(s, on.run)), IMAGES
     ),
     results.count_digests: Case(lambda s, on: results.count_digests(s, on.run, [DIGEST]), RUN),
     results.count_shared: Case(lambda s, on: results.count_shared(s, on.run, on.run), 2 * RUN),
     results.sample_scored: Case(lambda s, on: results.sample_scored(s, on.run, 9, 1), RUN),
+    refusals.note_refusal: Case(
+        lambda s, _: refusals.note_refusal(s, WORKER, WANTED, "no file"), FEW
+    ),
+    refusals.clear_refusal: Case(lambda s, _: refusals.clear_refusal(s, WORKER, WANTED), FEW),
+    refusals.forget_refusals: Case(lambda s, on: refusals.forget_refusals(s, [on.run]), FEW),
+    refusals.why_stopped: Case(lambda s, on: refusals.why_stopped(s, [on.run]), FEW),
+    refusals.stops: Case(lambda s, _: refusals.stops(s), FEW),
+    refusals.refusals_of: Case(lambda s, on: refusals.refusals_of(s, on.run), FEW),
+    refusals.is_refused_by_all: Case(
+        lambda s, on: refusals.is_refused_by_all(s, refusals.refusals_of(s, on.run), 0), FEW
+    ),
+    workers.note_seen: Case(lambda s, _: workers.note_seen(s, WORKER), FEW),
+    workers.note_ended: Case(lambda s, _: workers.note_ended(s, WORKER), FEW),
+    workers.forget_dead: Case(lambda s, _: workers.forget_dead(s), FEW),
+    workers.alive: Case(lambda s, _: workers.alive(s), FEW),
     runs.add_checkpoint: Case(lambda s, _: runs.add_checkpoint(s, "f" * 64, "x.keras", {}), FEW),
     runs.drop_checkpoint_if_unused: Case(lambda s, _: runs.drop_checkpoint_if_unused(s, 1), FEW),
     runs.newest_checkpoint: Case(lambda s, _: runs.newest_checkpoint(s), FEW),
