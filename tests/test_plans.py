@@ -35,6 +35,7 @@ from db import (
     runs,
     status,
     thresholds,
+    unused,
     workers,
 )
 from db.bulk import ImageRow, insert_images
@@ -232,6 +233,7 @@ CASES: dict[Callable[..., Any], Case] = {
         lambda s, on: thresholds.add_threshold(s, runs.run_by_number(s, on.run), "cost", 0.5, "so"),
         FEW,
     ),
+    unused.holds_nothing: Case(lambda s, _: unused.holds_nothing(s), FEW),
     thresholds.chosen_last: Case(lambda s, _: thresholds.chosen_last(s, 1), FEW),
 }
 
