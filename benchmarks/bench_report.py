@@ -55,7 +55,7 @@ class Cost(NamedTuple):
     peak_mb: float
 
 
-def fill(url: str, images: int) -> int:
+def fill(url: str, images: int, *, analyse: bool = True) -> int:
     """A scored run of so many images, a fifth of them malignant; returns its number."""
     with closing(open_database(url)) as database:
         with database.write() as session:
@@ -70,7 +70,7 @@ def fill(url: str, images: int) -> int:
             insert_images(session, rows)
             session.execute(text(PREDICTIONS), {"run": run.id})
             number = run.id
-        if not url.startswith("sqlite"):
+        if analyse and not url.startswith("sqlite"):
             # What PostgreSQL does by itself within a minute of such an insert.
             with database.engine.connect() as connection:
                 connection.exec_driver_sql("ANALYZE")

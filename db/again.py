@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import UpdateBase, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from db.listing import lock_run
@@ -23,18 +23,20 @@ def clear_errors(session: Session, run_id: int, codes: Sequence[str]) -> dict[st
         .join(Prediction, Prediction.image_id == Image.id)
         .where(Image.run_id == run_id, Prediction.error.in_(codes))
     )
-    # An image that was suspected and is tried again begins at nought.
-    session.execute(
+    # An image that was suspected and is tried again begins at zero.
+    _change(
+        session,
         update(Batch)
         .where(
             Batch.run_id == run_id,
             Batch.suspect_id.in_(select(Prediction.image_id).where(*failed)),
         )
-        .values(suspect_id=None, suspect_starts=0)
+        .values(suspect_id=None, suspect_starts=0),
     )
     # As if nobody had tried: whole at once, and no image suspected. A batch that is not finished is
     # somebody's work, and stays as it is.
-    session.execute(
+    _change(
+        session,
         update(Batch)
         .where(Batch.run_id == run_id, Batch.finished_at.is_not(None), Batch.number.in_(numbers))
         .values(
@@ -44,7 +46,12 @@ def clear_errors(session: Session, run_id: int, codes: Sequence[str]) -> dict[st
             attempts=0,
             suspect_id=None,
             suspect_starts=0,
-        )
+        ),
     )
-    session.execute(delete(Prediction).where(*failed))
+    _change(session, delete(Prediction).where(*failed))
     return counts
+
+
+def _change(session: Session, statement: UpdateBase) -> None:
+    """Run it; no object of the session stands for a row of these, so none need be looked for."""
+    session.execute(statement, execution_options={"synchronize_session": False})

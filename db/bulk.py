@@ -3,7 +3,8 @@
 Both run on the session's own connection, so they commit or vanish with its transaction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -35,10 +36,19 @@ def insert_images(session: Session, rows: Iterable[ImageRow]) -> None:
 
 def _copy(connection: Connection, rows: Iterable[ImageRow]) -> None:
     driver: Any = connection.connection.driver_connection
+    with driver_errors(connection, _COPY), driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+@contextmanager
+def driver_errors(connection: Connection, statement: str) -> Iterator[None]:
+    """What SQLAlchemy does with the errors of every statement that goes through it.
+
+    Raises:
+        DBAPIError: for any error of the driver's own.
+    """
     try:
-        with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
-            for row in rows:
-                copy.write_row(row)
+        yield
     except connection.dialect.loaded_dbapi.Error as error:
-        # SQLAlchemy does the same for every statement that goes through it.
-        raise DBAPIError(_COPY, None, error) from error
+        raise DBAPIError(statement, None, error) from error

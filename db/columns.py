@@ -1,15 +1,14 @@
 """A run's images by column, straight from the driver into numpy: a million take a second."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from db.bulk import driver_errors
 from db.tables import Image, Prediction
 
 PENDING, SCORED, UNREADABLE = 0, 1, 2
@@ -71,24 +70,15 @@ def _fetched(connection: Connection, run_id: int) -> Columns:
     """Row by row, but each row is gone before the next one comes."""
     kind = np.dtype([("label", np.int8), ("outcome", np.int8), ("score", np.float64)])
     driver: Any = connection.connection.driver_connection
-    with _errors_of(connection, _SQLITE):
+    with driver_errors(connection, _SQLITE):
         return _apart(np.fromiter(driver.execute(_SQLITE, (run_id,)), dtype=kind))
 
 
 def _aggregated(connection: Connection, run_id: int) -> Columns:
     driver: Any = connection.connection.driver_connection
-    with _errors_of(connection, _POSTGRESQL), driver.cursor(binary=True) as cursor:
+    with driver_errors(connection, _POSTGRESQL), driver.cursor(binary=True) as cursor:
         (rows,) = cursor.execute(_POSTGRESQL, (run_id,)).fetchone()
     return _apart(np.frombuffer(rows or b"", _ROW))
-
-
-@contextmanager
-def _errors_of(connection: Connection, statement: str) -> Iterator[None]:
-    """What SQLAlchemy does for every statement that goes through it."""
-    try:
-        yield
-    except connection.dialect.loaded_dbapi.Error as error:
-        raise DBAPIError(statement, None, error) from error
 
 
 def _apart(rows: npt.NDArray[np.void]) -> Columns:

@@ -41,16 +41,16 @@ def close_run(session: Session, run_id: int) -> None:
 
 def delete_images(session: Session, run_id: int) -> int:
     """Delete one chunk of the closed run's images and their predictions; returns how many."""
-    chunk = select(Image.id).where(Image.run_id == run_id).order_by(Image.id).limit(CHUNK)
-    last = session.scalar(select(func.max(chunk.subquery().c.id)))
-    if last is None:
+    first = session.scalar(select(func.min(Image.batch)).where(Image.run_id == run_id))
+    if first is None:
         return 0
-    images = select(Image.id).where(Image.run_id == run_id, Image.id <= last)
-    session.execute(delete(Prediction).where(Prediction.image_id.in_(images)))
-    deleted = session.execute(
-        delete(Image).where(Image.run_id == run_id, Image.id <= last).returning(Image.id)
+    batches = max(1, CHUNK // session.get_one(Run, run_id).batch_size)
+    chunk = (Image.run_id == run_id, Image.batch.between(first, first + batches - 1))
+    of_chunk = Prediction.image_id.in_(select(Image.id).where(*chunk))
+    session.execute(
+        delete(Prediction).where(of_chunk), execution_options={"synchronize_session": False}
     )
-    return len(deleted.all())
+    return len(session.execute(delete(Image).where(*chunk).returning(Image.id)).all())
 
 
 def thresholds_of(session: Session, run_id: int) -> int:

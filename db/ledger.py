@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
 from db.clock import Now
+from db.planning import unindexed
 from db.tables import Batch, Image, Prediction, Run
 
 
@@ -64,16 +65,25 @@ def is_free() -> ColumnElement[bool]:
     return or_(Batch.leased_until.is_(None), Batch.leased_until <= Now())
 
 
+def is_unfinished(*, named: bool) -> ColumnElement[bool]:
+    """Nobody finished the batch yet.
+
+    With `named` batches are found by their key; or each look at one would read all unfinished ones.
+    """
+    finished_at = unindexed(Batch.finished_at) if named else Batch.finished_at
+    return finished_at.is_(None)
+
+
 def locked(*conditions: ColumnElement[bool], limit: int | None = None) -> CTE:
-    """Unfinished batches, those passed over whose row another transaction is changing.
+    """Batches for which this holds, those passed over whose row another transaction is changing.
 
     Nobody waits here with some rows locked and others wanted, so nobody can deadlock. A CTE and not
     a subquery, which PostgreSQL may run again, past the limit.
     """
     return (
         select(Batch.run_id, Batch.number)
-        .where(Batch.finished_at.is_(None), *conditions)
-        .order_by(Batch.run_id, Batch.number)
+        .where(*conditions)
+        .order_by(unindexed(Batch.run_id), Batch.number)
         .limit(limit)
         .with_for_update(skip_locked=True)
         .cte("locked")
@@ -91,7 +101,8 @@ def _taking() -> Any:  # noqa: ANN401 - an SQL statement
     this_number: Any = bindparam("this_number")
     together = select(_runs.c.together_id).where(_runs.c.id == this_run).scalar_subquery()
     runs = select(_runs.c.id).where(or_(_runs.c.id == this_run, _runs.c.together_id == together))
-    free = locked(Batch.number == this_number, Batch.run_id.in_(runs), is_free())
+    owed = is_unfinished(named=True)
+    free = locked(Batch.number == this_number, Batch.run_id.in_(runs), owed, is_free())
     return (
         update(_batches)
         .where(_batches.c.number == this_number, _batches.c.run_id.in_(select(free.c.run_id)))
@@ -155,8 +166,9 @@ def renew_leases(
     session: Session, worker: str, seconds: float, batches: Sequence[BatchKey] | None = None
 ) -> None:
     """Prolong leases that this worker still holds, of `batches` or all; none that ran out."""
+    owed = is_unfinished(named=batches is not None)
     chosen = [] if batches is None else [_one_of(batches)]
-    held = locked(Batch.worker == worker, Batch.leased_until > Now(), *chosen)
+    held = locked(Batch.worker == worker, owed, Batch.leased_until > Now(), *chosen)
     session.execute(
         update(Batch)
         .where(tuple_(Batch.run_id, Batch.number).in_(select(held.c.run_id, held.c.number)))
@@ -168,7 +180,7 @@ def still_held(session: Session, batches: Sequence[BatchKey], worker: str) -> bo
     """Whether no other took one of these over; none can until the transaction ends."""
     held = session.scalars(
         select(Batch.number)
-        .where(Batch.worker == worker, Batch.finished_at.is_(None), _one_of(batches))
+        .where(Batch.worker == worker, is_unfinished(named=True), _one_of(batches))
         .order_by(Batch.run_id)
         .with_for_update()
     )
@@ -189,7 +201,7 @@ def return_untried(session: Session, batches: Sequence[BatchKey], worker: str) -
 
 def _held_by(worker: str, batches: Sequence[BatchKey]) -> Update:
     """A change to those of `batches` that this worker holds and has not finished."""
-    held = locked(Batch.worker == worker, _one_of(batches))
+    held = locked(Batch.worker == worker, is_unfinished(named=True), _one_of(batches))
     return update(Batch).where(
         tuple_(Batch.run_id, Batch.number).in_(select(held.c.run_id, held.c.number))
     )

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from db.bulk import ImageRow, insert_images
 from db.clock import Now
 from db.errors import NoSuchRunError
-from db.ledger import is_free
+from db.ledger import is_free, is_unfinished
 from db.tables import Batch, Image, Run
 
 # The paths travel as one value: a statement with 10,000 parameters takes longer to read than to
@@ -122,7 +122,7 @@ def claim_owed(session: Session, run_id: int) -> list[int]:
     """
     owed = session.scalars(
         update(Batch)
-        .where(Batch.run_id == run_id, Batch.finished_at.is_(None), is_free())
+        .where(Batch.run_id == run_id, is_unfinished(named=True), is_free())
         .values(published_at=Now())
         .returning(Batch.number)
     )

@@ -2,11 +2,12 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import and_, exists, func, or_, select, tuple_, update
+from sqlalchemy import and_, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from db.clock import Now
-from db.ledger import BatchKey, is_free, locked
+from db.ledger import BatchKey, is_free, is_unfinished, locked
+from db.planning import unindexed
 from db.refusals import stopped_runs
 from db.tables import Batch, Checkpoint, Run
 
@@ -40,7 +41,8 @@ def take_lapsed(
     if unstarted:
         lapsed = or_(lapsed, and_(Batch.leased_until.is_(None), not_just_sent))
     # Of a run whose model was stopped nobody would take them.
-    found = locked(lapsed, Batch.run_id.not_in(stopped_runs()), limit=limit)
+    in_vain = Batch.run_id.in_(stopped_runs())
+    found = locked(is_unfinished(named=False), lapsed, ~in_vain, limit=limit)
     taken = session.execute(
         update(Batch)
         .where(tuple_(Batch.run_id, Batch.number).in_(select(found.c.run_id, found.c.number)))
@@ -56,7 +58,7 @@ def count_owed(session: Session) -> Owed:
         select(
             func.count(),
             func.count().filter(~is_free()),
-        ).where(Batch.finished_at.is_(None))
+        ).where(is_unfinished(named=False))
     ).one()
     return Owed(*row)
 
@@ -66,7 +68,7 @@ def owed_checkpoints(session: Session) -> list[tuple[str, str]]:
     rows = session.execute(
         select(Checkpoint.digest, Run.precision)
         .join(Run, Run.checkpoint_id == Checkpoint.id)
-        .where(exists().where(Batch.run_id == Run.id, Batch.finished_at.is_(None)))
+        .where(Run.id.in_(unfinished_runs(session)))
         .distinct()
         .order_by(Checkpoint.digest, Run.precision)
     )
@@ -75,11 +77,5 @@ def owed_checkpoints(session: Session) -> list[tuple[str, str]]:
 
 def unfinished_runs(session: Session) -> list[int]:
     """Numbers of the runs that have an unfinished batch."""
-    return list(
-        session.scalars(
-            select(Batch.run_id)
-            .where(Batch.finished_at.is_(None))
-            .distinct()
-            .order_by(Batch.run_id)
-        )
-    )
+    owing = select(unindexed(Batch.run_id)).where(is_unfinished(named=False))
+    return sorted(session.scalars(owing.distinct()))

@@ -78,7 +78,7 @@ def failed_wholly(session: Session, run_id: int, examples: int = 2) -> Failed | 
         select(Image.path)
         .join(Prediction, Prediction.image_id == Image.id)
         .where(Image.run_id == run_id, Prediction.error == next(iter(found)))
-        .order_by(Image.id)
+        .order_by(Image.batch, Image.id)
         .limit(examples)
     )
     return Failed(found, list(paths))
@@ -179,7 +179,7 @@ def sample_scored(session: Session, run_id: int, number: int, seed: int) -> list
         select(Image.id)
         .join(Prediction, Prediction.image_id == Image.id)
         .where(Image.run_id == run_id, Prediction.score.is_not(None))
-        .order_by(Image.id)
+        .order_by(Image.batch, Image.id)
     )
     numbers = session.scalars(scored).all()
     drawn = Random(seed).sample(numbers, min(number, len(numbers)))  # noqa: S311 - no secret

@@ -7,6 +7,7 @@ from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from db.errors import DatabaseError, NoSuchRunError
+from db.planning import unindexed
 from db.precisions import PRECISIONS
 from db.tables import Batch, Checkpoint, Run
 
@@ -52,9 +53,7 @@ def newest_checkpoint(session: Session) -> Checkpoint | None:
 def wanted_first(session: Session) -> Needs | None:
     """What the newest unfinished run needs; without one the checkpoint entered last, in float32."""
     unfinished = session.scalar(
-        select(func.max(Run.id)).where(
-            exists().where(Batch.run_id == Run.id, Batch.finished_at.is_(None))
-        )
+        select(func.max(unindexed(Batch.run_id))).where(Batch.finished_at.is_(None))
     )
     if unfinished is not None:
         return needs_of(session, unfinished)

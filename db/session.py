@@ -13,6 +13,7 @@ from base.settings import read_settings
 from db.engine import open_engine, sqlite_path, without_password
 from db.errors import DatabaseAwayError, DatabaseError
 from db.ledger_file import Access, LedgerFile, network_warning, to_read, to_write
+from db.planning import drop_statistics, has_statistics
 from db.sqlite_errors import sentence
 from db.upgrade import HEAD, is_current, upgrade, version
 
@@ -123,12 +124,17 @@ def open_database(
 def _bring_up_to_date(database: Database) -> bool:
     """Upgrade the schema where it must be; whether there was none."""
     with database.read() as session:
-        if is_current(session.connection()):
-            return False
+        current = is_current(session.connection())
+        as_it_is = not database.can_be_written or not has_statistics(session.connection())
+    if current and as_it_is:
+        return False
     if not database.can_be_written:
         raise DatabaseError(_too_old(database))
     with database.write() as session:
-        return upgrade(session.connection())
+        is_new = upgrade(session.connection())
+        drop_statistics(session.connection())
+    database.close()  # a connection remembers statistics that it saw
+    return is_new
 
 
 def _too_old(database: Database) -> str:

@@ -58,7 +58,7 @@ def work_on(session: Session, run_id: int, lately: float = 60) -> Work:
 
 def workers(session: Session, lately: float = 600) -> list[WorkerState]:
     """Workers that live, hold a batch, or finished one in the last seconds, by name."""
-    now = Now()
+    now = select(Now()).scalar_subquery()  # one value, by which an index can find rows
     rows = session.execute(
         select(
             Batch.worker,

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-import click
 from sqlalchemy.orm import Session
 
-from report.read import Stored, UnfinishedRunError, read_run
-
-UNFINISHED = 3  # exit code
+from report.read import Stored, read_run
+from report.unfinished import exits_unfinished
 
 
 def finished_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> Stored:
@@ -18,8 +16,5 @@ def finished_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -
         NoSuchColumnError: no image has an attribute of `by`.
         click.exceptions.Exit: with `UNFINISHED`, after one line that says how many are pending.
     """
-    try:
+    with exits_unfinished():
         return read_run(session, wanted, by)
-    except UnfinishedRunError as error:
-        click.echo(error, err=True)
-        raise click.exceptions.Exit(UNFINISHED) from None

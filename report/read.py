@@ -9,11 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy.orm import Session
 
-from db import columns, refusals, results, runs, thresholds
+from db import columns, results, runs, thresholds
 from db.columns import PENDING, SCORED, UNREADABLE, Columns
-from db.resuming import enqueue_again
 from db.tables import Checkpoint, Run
-from model.shell import typed
 from report.arrays import Floats, Labels
 from report.contents import (
     CheckpointFacts,
@@ -27,6 +25,7 @@ from report.label_origins import label_origins
 from report.read_groups import read_groups
 from report.subgroups import Groups
 from report.threshold import ChosenOn
+from report.unfinished import require_finished
 
 
 class Stored(NamedTuple):
@@ -49,10 +48,6 @@ class Stored(NamedTuple):
     failed: tuple[str, ...] = ()
 
 
-class UnfinishedRunError(Exception):
-    """Figures of half a run would be figures of whichever images came first."""
-
-
 def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> Stored:
     """The run of this number or name, the newest without one.
 
@@ -69,7 +64,8 @@ def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> St
     run = runs.get_run(session, wanted)
     checkpoint = runs.checkpoint_of(session, run)
     listed = columns.columns(session, run.id)
-    _require_finished(session, run, listed)
+    pending = int(np.count_nonzero(listed.outcomes == PENDING))
+    require_finished(session, run, len(listed.outcomes), pending)
     flow = _flow(session, run, listed, checkpoint)
     chosen = chosen_threshold(session, run)
     analysed = (listed.outcomes == SCORED) & (listed.labels >= 0)
@@ -142,27 +138,3 @@ def _digests(checkpoint: Checkpoint, which: str) -> list[str]:
     data = checkpoint.card.get("data")
     digests = data.get(which) if isinstance(data, Mapping) else None
     return [str(digest) for digest in digests] if isinstance(digests, list) else []
-
-
-def _require_finished(session: Session, run: Run, listed: Columns) -> None:
-    images, waiting = len(listed.outcomes), int(np.count_nonzero(listed.outcomes == PENDING))
-    if images and not waiting:
-        return
-    pending = f"run {run.id}: {waiting} of {images} images are pending"
-    if not images or results.staged(session, run.id):
-        words = enqueue_again(session, run)
-        again = (
-            f"run `producer enqueue {typed(*words)}` again"
-            if words
-            else "enqueue them as a new run"
-        )
-        raise UnfinishedRunError(
-            f"{pending} because their listing was interrupted: {again}, "
-            "and report when they are scored"
-        )
-    stopped = refusals.why_stopped(session, [run.id])
-    if stopped:
-        raise UnfinishedRunError(f"{pending}: the run was stopped: {stopped[run.id]}")
-    raise UnfinishedRunError(
-        f"{pending}: start a worker with `celery -A worker worker`, and report when they are scored"
-    )

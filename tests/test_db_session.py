@@ -4,7 +4,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from processes import PATIENCE
 from servers import free_port
-from sqlalchemy import Connection, func, inspect, make_url, select, text
+from sqlalchemy import Connection, create_engine, func, inspect, make_url, select, text
 from sqlalchemy.exc import IntegrityError
 
 import db
@@ -370,6 +370,56 @@ def test_what_the_first_release_still_says_is_understood(
             needs = needs_of(session, 2)
             assert count_owed(session).unfinished == 1  # run 1's
     assert (needs.source, needs.keep_features) == ("more", False)
+
+
+def test_an_older_ledger_forgets_what_was_known_of_its_runs(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_release(database_url, monkeypatch)
+    analyse(database_url)
+    assert columns_with_statistics(database_url) >= RUN_COLUMNS
+
+    with closing(open_database(database_url)):
+        assert not columns_with_statistics(database_url) & RUN_COLUMNS
+
+
+def test_what_somebody_has_analysed_is_not_planned_by(database_url: str) -> None:
+    with closing(open_database(database_url)) as database, database.write() as session:
+        for statement in FIRST_DATA:
+            session.execute(text(statement))
+    analyse(database_url)
+
+    with closing(open_database(database_url)):
+        assert not columns_with_statistics(database_url) & RUN_COLUMNS
+
+
+RUN_COLUMNS = {("images", "run_id"), ("batches", "run_id")}
+
+
+def analyse(url: str) -> None:
+    """As a person or autovacuum would, past the product."""
+    with raw(url) as connection:
+        connection.execute(text("ANALYZE"))
+
+
+def columns_with_statistics(url: str) -> set[tuple[str, str]]:
+    """Table and column; on SQLite statistics are of whole tables."""
+    with raw(url) as connection:
+        if connection.dialect.name == "postgresql":
+            found = "SELECT tablename, attname FROM pg_stats WHERE schemaname = 'public'"
+        elif not inspect(connection).has_table("sqlite_stat1"):
+            return set()
+        else:
+            found = "SELECT tbl, 'run_id' FROM sqlite_stat1"
+        return {(table, column) for table, column in connection.execute(text(found))}
+
+
+@contextmanager
+def raw(url: str) -> Iterator[Connection]:
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
 
 
 @pytest.mark.parametrize("number", range(40))

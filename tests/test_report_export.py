@@ -154,7 +154,7 @@ def test_a_chunk_at_a_time_is_in_memory() -> None:
     def chunks(number: int) -> Iterator[list[ExportedImage]]:
         for at in range(number):
             paths = (f"{at}-{one}.jpg" for one in range(CHUNK // 10))
-            yield [ExportedImage(p, 1, 0.5, None, None, DIGEST, {"sex": "male"}) for p in paths]
+            yield [ExportedImage(p, 1, 0.5, None, None, DIGEST, '{"sex": "male"}') for p in paths]
 
     def peak(number: int) -> int:
         tracemalloc.start()

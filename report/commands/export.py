@@ -42,13 +42,12 @@ def command(run: str, layout: str, output: Path | None) -> None:
 
     from db.export import stream_images
     from db.session import open_database
-    from report.asking import finished_run
     from report.exporting import Origin
+    from report.unfinished import finished_origin
 
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
-        stored = finished_run(session, run)
-        chunks = stream_images(session, stored.run.number)
-        origin = Origin(stored.run.number, stored.checkpoint.digest)
+        origin = Origin(*finished_origin(session, run))
+        chunks = stream_images(session, origin.run)
         written = _write(layout, output, chunks, origin)
     _tell(written, output)
 
