@@ -48,9 +48,9 @@ def _is_known(module: str | None, name: str) -> bool:
     if module == "builtins":  # Keras looks for such a function in its own modules
         return any(_has(f"keras.{part}", name) for part in _FUNCTIONS)
     package, *parts = module.split(".")
-    if parts[:1] == ["src"]:  # there Keras takes classes alone
+    if parts[:1] == ["src"]:  # there Keras takes classes alone; ConvNeXt has two of its own
         found = re.search(rf"^class {name}\b", _text(module), re.MULTILINE)
-        return package == "keras" and parts[1:2] != [] and parts[1] in _PARTS and bool(found)
+        return package == "keras" and {*parts[1:2]} <= {*_PARTS, "applications"} and bool(found)
     return package == "keras" and (not parts or parts[0] in _PARTS) and _has(module, name)
 
 

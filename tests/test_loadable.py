@@ -18,6 +18,7 @@ from model.checkpoint import load_checkpoint
 from model.errors import CheckpointError
 from model.held import hold_checkpoint
 from model.keras_archive import MAX_CONFIG
+from model.keras_names import refuse_name
 from model.loadable import refuse_unloadable_file
 from model.runtime import keras
 from worker.scorer import Backbones, Scorer
@@ -109,6 +110,38 @@ def test_the_producer_accepts_what_a_worker_loads_and_nothing_else(
     with pytest.raises(CheckpointError) as refused:
         load_checkpoint(path)
     assert refused.value.message == verdict
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "is_known"),
+    [
+        ("keras.layers", "Dense", True),
+        ("keras", "Sequential", True),
+        ("keras.src.models.functional", "Functional", True),
+        ("keras.src.ops.numpy", "GetItem", True),
+        ("keras.src.applications.convnext", "LayerScale", True),
+        ("builtins", "relu", True),
+        ("builtins", "system", False),
+        ("keras.layers", "Dance", False),
+        ("keras.layers", "TFSMLayer", False),
+        ("keras.utils", "get_file", False),
+        ("keras.src.utils.file_utils", "get_file", False),
+        ("keras.src.saving.saving_lib", "H5IOStore", False),
+        ("keras.models", "load_model", False),
+        ("keras.src.engine.functional", "Functional", False),
+        ("keras.src.." + "/etc", "passwd", False),
+        ("os", "system", False),
+        (None, "Own", False),
+    ],
+)
+def test_names_are_those_of_the_installed_keras(
+    module: str | None, name: str, *, is_known: bool
+) -> None:
+    if is_known:
+        refuse_name(module, name)
+    else:
+        with pytest.raises(ValueError, match="it holds"):
+            refuse_name(module, name)
 
 
 # What Keras itself takes, of the right shapes, and would give scores that are wrong.
