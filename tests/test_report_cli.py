@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -122,14 +123,16 @@ def pairs_in_order(images: Sequence[Image]) -> float:
     return float(above / (len(malignant) * len(benign)))
 
 
-def test_the_tutorials_figures_to_the_last_digit(url: str) -> None:
+def test_the_tutorials_figures(url: str) -> None:
     images = tutorial()
     store(url, images)
     done = process("--threshold", "0.23")
     assert (done.returncode, done.stderr) == (0, "")
     lines = {line.split("  ")[0]: line for line in done.stdout.splitlines()}
-    assert f"0.675 (0.586 to 0.753)  79/117 = {SENSITIVITY}" in lines["sensitivity"]
-    assert f"0.638 (0.594 to 0.679)  308/483 = {SPECIFICITY}" in lines["specificity"]
+    assert lines["sensitivity"].endswith("  0.675 (0.586 to 0.753)  79/117")
+    assert lines["specificity"].endswith("  0.638 (0.594 to 0.679)  308/483")
+    figures = re.sub(r"at threshold \S+", "", done.stdout)
+    assert max(map(len, re.findall(r"\d\.(\d+)", figures))) == 3  # tables are for people
     assert "0.645 (0.606 to 0.682)  387/600" in lines["accuracy"]
     assert "always benign: 0.805" in lines["accuracy"]
     assert lines["balanced accuracy"].split()[2] == "0.656"
@@ -242,7 +245,7 @@ def test_the_cards_threshold_is_prespecified(url: str) -> None:
     store(url, SOME, card={"threshold": {"value": 0.4, "how": how}})
     shown = report().stdout
     assert f"threshold 0.4, prespecified: from the model card, {how}" in shown
-    assert "2/2 = 1.0" in shown
+    assert re.search(r"sensitivity .*  2/2\n", shown)
     assert (
         "threshold 0.5, exploratory: given on the command line"
         in report("--threshold", "0.5").stdout

@@ -9,6 +9,7 @@ import click
 
 from db.run_option import names_run
 from report.threshold import ThresholdType
+from report.written import written
 
 if TYPE_CHECKING:
     from report.choosing import Criterion
@@ -83,7 +84,7 @@ def command(
         )
     stored, value, how = _choose(run, asked[0])
     number, digest = stored.run.number, stored.checkpoint.digest[:12]
-    click.echo(f"threshold {value!r} chosen on run {number} of {stored.run.source}: {how}")
+    click.echo(f"threshold {written(value)} chosen on run {number} of {stored.run.source}: {how}")
     click.echo(f"kept for checkpoint {digest}: in reports of its other runs it is prespecified")
 
 

@@ -13,6 +13,7 @@ from report.page import curves
 from report.page.curves import Axis
 from report.page.steps import Steps
 from report.page.words import images
+from report.sections import percent
 from report.usefulness import decision_curve
 
 Style = Literal["model", "chance", "malignant", "benign", "treat-all"]
@@ -123,7 +124,7 @@ def distribution_chart(report: Report, labels: Labels, scores: Floats) -> Chart:
 
 def calibration_chart(report: Report) -> Chart:
     """The share of malignant images in each tenth of the scores, against the mean score."""
-    level = f"{100 * report.figures.confidence:g} %"
+    level = percent(report.figures.confidence)
     return Chart(
         key="calibration",
         title="Calibration",

@@ -23,9 +23,10 @@ from report.page.charts import (
 from report.page.forest import SubgroupTable, subgroup_tables
 from report.page.provenance import Fact
 from report.page.steps import Steps, steps
-from report.page.words import images, plain
+from report.page.words import images
 from report.read import Stored
 from report.sections import Section, figure_sections, flow_section, origin, percent, warnings
+from report.written import written
 
 
 class Plot(NamedTuple):
@@ -75,12 +76,12 @@ class Page:
 
 def prepare(stored: Stored, report: Report, cases: Cases, times: Times, made: datetime) -> Page:
     """The page of a run at the threshold of `report`."""
-    counts = steps(stored.labels, stored.scores, report.threshold.value)
+    counts = steps(stored.labels, stored.scores, *_printed(report))
     return Page(
         title=_title(stored),
         subtitle=_subtitle(stored),
         warnings=warnings(report),
-        start=plain(report.threshold.value),
+        start=written(report.threshold.value),
         kind=origin(report.threshold),
         level=percent(report.figures.confidence),
         exactness=live.exactness(counts),
@@ -100,6 +101,12 @@ def prepare(stored: Stored, report: Report, cases: Cases, times: Times, made: da
         card=provenance.card_facts(stored.card),
         embedded=live.embedded(report, counts),
     )
+
+
+def _printed(report: Report) -> list[float]:
+    """Every threshold on the page: whoever types one is to find what stands beside it."""
+    found = report.figures.specificity_at_sensitivity
+    return [report.threshold.value, *(float(one.written) for one in found if one.written)]
 
 
 def _title(stored: Stored) -> str:

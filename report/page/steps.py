@@ -1,5 +1,6 @@
 """Exact counts at the thresholds of the page's slider, few enough to travel inside the page."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,17 +44,17 @@ class Steps(NamedTuple):
         }
 
 
-def steps(labels: Labels, scores: Floats, start: float) -> Steps:
-    """The steps of these images; `start` is always among the thresholds of a list cut short.
+def steps(labels: Labels, scores: Floats, *kept: float) -> Steps:
+    """The steps of these images; a list that is cut short holds the thresholds `kept` too.
 
     Args:
         labels: `[n]`, 1 malignant, 0 benign.
         scores: `[n]`, in [0, 1].
-        start: the threshold that the slider starts at, in [0, 1].
+        kept: thresholds that the page prints, in [0, 1]; one of them is where the slider starts.
     """
     distinct = np.unique(scores)
     complete = len(distinct) <= MOST_DISTINCT
-    thresholds = distinct if complete else _chosen(labels, scores, start)
+    thresholds = distinct if complete else _chosen(labels, scores, kept)
     # Complete: each score is a threshold itself. Cut short: 0 is one, so there is one below.
     places = np.searchsorted(thresholds, scores, side="right") - 1
     malignant, benign = (
@@ -62,10 +63,10 @@ def steps(labels: Labels, scores: Floats, start: float) -> Steps:
     return Steps(thresholds, malignant, benign, complete)
 
 
-def _chosen(labels: Labels, scores: Floats, start: float) -> Floats:
+def _chosen(labels: Labels, scores: Floats, kept: Sequence[float]) -> Floats:
     grid = np.arange(GRID + 1) / GRID
     spread = [_spread(scores[labels == label]) for label in (0, 1)]
-    return np.unique(np.concatenate([grid, [start], *spread]))
+    return np.unique(np.concatenate([grid, kept, *spread]))
 
 
 def _spread(scores: Floats) -> Floats:

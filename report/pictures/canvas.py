@@ -9,6 +9,7 @@ from matplotlib.transforms import ScaledTranslation
 from report.arrays import Floats
 from report.contents import SYNTHETIC, Report
 from report.threshold import Threshold
+from report.written import written
 
 CLASSES = ("benign", "malignant")
 # Okabe and Ito's, which the colour-blind tell apart. In grey some are alike, so what a colour tells
@@ -90,11 +91,6 @@ def mark_operating_point(axes: Axes, x: float, y: float, words: str) -> None:
     )
 
 
-def legend(axes: Axes) -> None:
-    """A legend in the corner that curves above the diagonal leave free."""
-    axes.legend(loc="lower right", fontsize=10.5, framealpha=1, edgecolor="none")
-
-
 def legend_beneath(axes: Axes, entries: Axes | None = None) -> None:
     """A legend under `axes`, where no curve can run behind it, of what is drawn on `entries`."""
     handles, words = (entries or axes).get_legend_handles_labels()
@@ -126,4 +122,4 @@ def thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 def named(threshold: Threshold) -> str:
     """The threshold with its kind."""
-    return f"{threshold.value:g} ({threshold.kind})"
+    return f"{written(threshold.value)} ({threshold.kind})"
