@@ -7,7 +7,10 @@ from matplotlib.figure import Figure
 from report.arrays import Floats, Labels
 from report.contents import SYNTHETIC, CheckpointFacts, Flow, Report, RunFacts
 from report.metrics import measure
+from report.pictures.calibration import draw_calibration
 from report.pictures.confusion_matrix import draw_confusion
+from report.pictures.decision import draw_decision
+from report.pictures.precision_recall import draw_precision_recall
 from report.pictures.roc import draw_roc
 from report.text import render
 from report.threshold import Threshold
@@ -111,3 +114,22 @@ def test_plain_columns_are_aligned() -> None:
     for line in (line for group in figures for line in group if len(line) > at):
         assert line[at - 2 : at] == "  "
         assert line[at] != " "
+
+
+def test_no_legend_lies_over_a_curve() -> None:
+    """Whatever the scores are worth: at an AUC under 0.5 a curve takes the corner below too."""
+    for scores in (SCORES, 1 - SCORES):
+        report = a_report(scores=scores)
+        for picture in (
+            draw_roc(report, LABELS, scores),
+            draw_precision_recall(report, LABELS, scores),
+            draw_decision(report, LABELS, scores),
+            draw_calibration(report, scores),
+        ):
+            picture.draw_without_rendering()
+            drawn = [axes.get_window_extent() for axes in picture.axes]
+            legends = [axes.get_legend() for axes in picture.axes]
+            (frame,) = [legend.get_window_extent() for legend in legends if legend is not None]
+            assert not [box for box in drawn if box.overlaps(frame)]
+            assert picture.bbox.containsx(frame.x1)
+            assert picture.bbox.containsy(frame.y0)

@@ -8,8 +8,9 @@ from report.pictures.canvas import (
     BLUE,
     DASHED,
     GREY,
+    TALL,
     canvas,
-    legend,
+    legend_beneath,
     mark_operating_point,
     named,
     say_undefined,
@@ -21,7 +22,7 @@ from report.ranking import roc_points
 
 def draw_roc(report: Report, labels: Labels, scores: Floats) -> Figure:
     """The ROC curve with its area, the operating point, and the diagonal of chance."""
-    picture, axes = canvas("ROC curve", report)
+    picture, axes = canvas("ROC curve", report, TALL)
     unit_square(axes, "1 − specificity", "sensitivity")
     figures = report.figures
     if figures.roc_auc.value is not None:
@@ -43,5 +44,5 @@ def draw_roc(report: Report, labels: Labels, scores: Floats) -> Figure:
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DASHED, label="chance")
     if figures.roc_auc.value is None:
         say_undefined(axes, figures.roc_auc.reason)
-    legend(axes)
+    legend_beneath(axes)
     return picture
