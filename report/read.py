@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -23,6 +22,7 @@ from report.contents import (
     imported_from,
     is_synthetic,
 )
+from report.kept_thresholds import day
 from report.label_origins import label_origins
 from report.read_groups import read_groups
 from report.subgroups import Groups
@@ -117,8 +117,7 @@ def chosen_threshold(session: Session, run: Run) -> ChosenOn | None:
     last = thresholds.chosen_last(session, run.checkpoint_id)
     if last is None:
         return None
-    date = datetime.fromtimestamp(last.created_at, UTC).strftime("%Y-%m-%d")
-    return ChosenOn(last.value, last.how, last.run_id, last.source, date)
+    return ChosenOn(last.value, last.how, last.run_id, last.source, day(last))
 
 
 def _seen(
