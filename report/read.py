@@ -13,7 +13,7 @@ from db.columns import PENDING, SCORED, UNREADABLE, Columns
 from db.resuming import enqueue_again
 from db.tables import Checkpoint, Run
 from model.shell import typed
-from report.arrays import Floats, Labels
+from report.arrays import NO_SCORES, Floats, Labels
 from report.contents import (
     CheckpointFacts,
     Flow,
@@ -32,6 +32,8 @@ from report.threshold import ChosenOn
 class Stored(NamedTuple):
     """A finished run; `labels` and `scores` are `[analysed]`; `groups` by attribute asked for.
 
+    `unlabelled` are the scores of the other scored images `[scored - analysed]`.
+
     `chosen` is the threshold chosen last for its checkpoint; `seen` are the scored images that it,
     or without it the model card's, was chosen on. `failed` are paths of some images of a run of
     which none was scored.
@@ -47,6 +49,7 @@ class Stored(NamedTuple):
     chosen: ChosenOn | None = None
     seen: int = 0
     failed: tuple[str, ...] = ()
+    unlabelled: Floats = NO_SCORES
 
 
 class UnfinishedRunError(Exception):
@@ -85,6 +88,7 @@ def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> St
         chosen,
         _seen(session, run, checkpoint, chosen, flow.scored),
         () if failed is None else tuple(failed.examples),
+        listed.scores[(listed.outcomes == SCORED) & ~analysed],
     )
 
 

@@ -37,15 +37,6 @@ class Section:
         return self.headings[0]
 
 
-def sections(report: Report) -> list[Section]:
-    """All tables, in the order in which they are read."""
-    return [
-        flow_section(report.flow),
-        *figure_sections(report.figures),
-        *subgroup_sections(report.subgroups, report.figures.confidence),
-    ]
-
-
 def figure_sections(figures: Figures) -> list[Section]:
     """The tables of the figures: 2x2 table, operating point, ranking, calibration, usefulness."""
     interval = f"({percent(figures.confidence)} interval)"
@@ -104,7 +95,8 @@ def provenance_line(report: Report) -> str:
 def flow_section(flow: Flow) -> Section:
     """From the listing to the analysis."""
     unlabelled = flow.scored - flow.analysed
-    left_out = f"{unlabelled} of them without a label: left out" if unlabelled else ""
+    some = f"{unlabelled} of them" if flow.analysed else "all of them"
+    left_out = f"{some} without a label: left out" if unlabelled else ""
     return Section(
         ("images", "", ""),
         (

@@ -220,7 +220,7 @@ def picture_words(images: Images, at: float) -> Iterator[tuple[str, str, str]]:
         yield ppv[1], "sensitivity", ppv[2]
         yield ppv[1], "ppv", ppv[3]
     drawn = legend(draw_decision(report, labels, scores))
-    if (net := re.search(r"threshold (\S+) \(.*\):\nnet benefit (\S+)", drawn)) is not None:
+    if (net := re.search(r"threshold (\S+) \(.*\):\nnet benefit (-?[\d.]+)", drawn)) is not None:
         yield net[1], "net_benefit", net[2]
     both = draw_distributions(report, labels, scores)
     at_cut = re.search(r"threshold\s(\S+)", both.axes[1].get_xlabel())

@@ -56,11 +56,22 @@ def test_roc_curve_and_operating_point_are_where_they_belong() -> None:
     assert np.column_stack(chance.get_data()).tolist() == [[0, 0], [1, 1]]
 
 
-def test_roc_of_one_class_says_why_there_is_none() -> None:
+def test_of_one_class_there_are_no_curves() -> None:
     labels = np.zeros_like(LABELS)
-    picture = draw_roc(a_report(labels), labels, SCORES)
-    assert "n/a (only benign images)" in words(picture)
-    assert len(picture.axes[0].lines) == 1
+    report = a_report(labels)
+    for draw in (draw_roc, draw_precision_recall, draw_decision):
+        assert draw(report, labels, SCORES) is None
+
+
+def test_precision_is_never_drawn_where_no_threshold_gives_it() -> None:
+    """By convention the curve ends at 1, and here the highest scores are benign."""
+    curve = draw_precision_recall(a_report(1 - LABELS), 1 - LABELS, SCORES).axes[0].lines[0]
+    assert max(curve.get_ydata()) <= 3 / 7
+
+
+def test_a_net_benefit_below_the_picture_is_marked_at_its_edge() -> None:
+    picture = draw_decision(a_report(1 - LABELS), 1 - LABELS, SCORES)  # 1 of 4 is malignant
+    assert "threshold 0.5 (prespecified):\nnet benefit -0.286, below the picture" in words(picture)
 
 
 def test_confusion_matrix_shows_fractions_over_counts() -> None:

@@ -48,7 +48,7 @@ def _listed() -> list[str | Section]:
     from db.session import open_database
     from report.kept_thresholds import in_use, section
 
-    with closing(open_database(must_exist=True)) as database, database.read() as session:
+    with closing(open_database(to_be_read=True)) as database, database.read() as session:
         found = _kept(session)
         try:
             newest = get_run(session)

@@ -33,9 +33,10 @@ def blank(report: Report, size: tuple[float, float] = SIZE) -> Figure:
     return picture
 
 
-def title(what: str, report: Report) -> str:
-    """What is shown, of which run and how many images."""
-    return f"{what}, run {report.run.number}, {report.figures.confusion.total:,} images"
+def title(what: str, report: Report, images: int | None = None) -> str:
+    """What is shown, of which run and how many images: of the analysed ones unless it is said."""
+    total = report.figures.confusion.total if images is None else images
+    return f"{what}, run {report.run.number}, {total:,} images"
 
 
 def canvas(what: str, report: Report, size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
@@ -74,12 +75,12 @@ def say_undefined(axes: Axes, reason: str | None) -> None:
     )
 
 
-def mark_operating_point(axes: Axes, x: float, y: float, words: str) -> None:
-    """A dot where the report's threshold stands on a curve."""
+def mark_operating_point(axes: Axes, x: float, y: float, words: str, marker: str = "o") -> None:
+    """A dot, or another marker, where the report's threshold stands on a curve."""
     axes.plot(
         x,
         y,
-        marker="o",
+        marker=marker,
         markersize=10,
         color=VERMILION,
         markeredgecolor="white",
