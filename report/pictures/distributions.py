@@ -30,7 +30,7 @@ _BINS = 40
 _BENIGN: dict[str, Any] = {"facecolor": SKY, "edgecolor": BLUE}
 _MALIGNANT: dict[str, Any] = {"facecolor": "white", "edgecolor": VERMILION, "hatch": "/////"}
 _UNLABELLED: dict[str, Any] = {"facecolor": PALE, "edgecolor": GREY}
-_WIDTH, _PANEL, _REST = 5.2, 2.0, 1.5  # inches
+_WIDTH, _PANEL, _REST, _LOWEST = 5.2, 2.0, 1.5, 4.2  # inches
 
 
 class _Group(NamedTuple):
@@ -51,7 +51,7 @@ def draw_distributions(
     groups = list(_groups(report, labels, scores, unlabelled))
     if not groups:
         return None
-    picture = blank(report, (_WIDTH, _REST + _PANEL * len(groups)))
+    picture = blank(report, (_WIDTH, max(_REST + _PANEL * len(groups), _LOWEST)))
     panels = picture.subplots(len(groups), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     edges = _edges(report.threshold.value)
     for axes, group in zip(panels, groups, strict=True):
