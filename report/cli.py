@@ -122,5 +122,5 @@ def _draw(output: Path, report: Report, stored: Stored) -> None:
     for path in pictures.removed:
         click.echo(f"removed {path}: it was of an earlier report", err=True)
     if pictures.undrawn:
-        reason = report.figures.roc_auc.reason
-        click.echo(f"not drawn ({reason}): {', '.join(pictures.undrawn)}", err=True)
+        absent = report.figures.roc_auc.reason
+        click.echo(f"not drawn ({absent}): {', '.join(pictures.undrawn)}", err=True)
