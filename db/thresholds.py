@@ -1,16 +1,18 @@
 """Reads and writes of thresholds that were chosen on a run."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
-from db.tables import ChosenThreshold, Run
+from db.tables import Checkpoint, ChosenThreshold, Run
 
 
 class Chosen(NamedTuple):
     """A chosen threshold and the run it was chosen on; `created_at` is in seconds since 1970."""
 
+    number: int
+    checkpoint_id: int
     value: float
     kind: str
     how: str
@@ -19,20 +21,60 @@ class Chosen(NamedTuple):
     created_at: float
 
 
-def add_threshold(session: Session, run: Run, kind: str, value: float, how: str) -> None:
-    """Keep a threshold for the runs of this run's checkpoint."""
-    session.add(
-        ChosenThreshold(
-            checkpoint_id=run.checkpoint_id, run_id=run.id, kind=kind, value=value, how=how
-        )
+class Chooser(NamedTuple):
+    """A checkpoint, and what its model card holds as threshold: None, or whatever stands there."""
+
+    checkpoint_id: int
+    digest: str
+    path: str
+    card_threshold: Any
+
+
+def add_threshold(session: Session, run: Run, kind: str, value: float, how: str) -> int:
+    """Keep a threshold for the runs of this run's checkpoint; returns its number."""
+    chosen = ChosenThreshold(
+        checkpoint_id=run.checkpoint_id, run_id=run.id, kind=kind, value=value, how=how
     )
+    session.add(chosen)
     session.flush()
+    return chosen.id
 
 
 def chosen_last(session: Session, checkpoint_id: int) -> Chosen | None:
     """The threshold of this checkpoint that was chosen last."""
     row = session.execute(
+        _chosen().where(ChosenThreshold.checkpoint_id == checkpoint_id).limit(1)
+    ).one_or_none()
+    return None if row is None else Chosen(*row)
+
+
+def all_chosen(session: Session) -> list[Chosen]:
+    """Every threshold that was chosen, the last first."""
+    return [Chosen(*row) for row in session.execute(_chosen())]
+
+
+def choosers(session: Session) -> list[Chooser]:
+    """Every checkpoint, the newest first; of its card, which may be long, the threshold only."""
+    rows = session.execute(
         select(
+            Checkpoint.id, Checkpoint.digest, Checkpoint.path, Checkpoint.card["threshold"]
+        ).order_by(Checkpoint.id.desc())
+    )
+    return [Chooser(*row) for row in rows]
+
+
+def forget_threshold(session: Session, number: int) -> Chosen | None:
+    """Delete the threshold of this number; returns it, or None if there is none."""
+    row = session.execute(_chosen().where(ChosenThreshold.id == number)).one_or_none()
+    session.execute(delete(ChosenThreshold).where(ChosenThreshold.id == number))
+    return None if row is None else Chosen(*row)
+
+
+def _chosen() -> Select[int, int, float, str, str, int, str, float]:
+    return (
+        select(
+            ChosenThreshold.id,
+            ChosenThreshold.checkpoint_id,
             ChosenThreshold.value,
             ChosenThreshold.kind,
             ChosenThreshold.how,
@@ -41,8 +83,5 @@ def chosen_last(session: Session, checkpoint_id: int) -> Chosen | None:
             ChosenThreshold.created_at,
         )
         .join(Run, Run.id == ChosenThreshold.run_id)
-        .where(ChosenThreshold.checkpoint_id == checkpoint_id)
         .order_by(ChosenThreshold.id.desc())
-        .limit(1)
-    ).one_or_none()
-    return None if row is None else Chosen(*row)
+    )

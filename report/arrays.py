@@ -5,3 +5,5 @@ import numpy.typing as npt
 
 Labels = npt.NDArray[np.integer]
 Floats = npt.NDArray[np.float64]
+
+NO_SCORES: Floats = np.zeros(0)

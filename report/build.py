@@ -40,7 +40,7 @@ def build(
         click.UsageError: there is neither.
     """
     chosen = choose(threshold, stored.card, stored.chosen, stored.seen)
-    from report.contents import Report
+    from report.contents import Answers, Report
     from report.metrics import measure
     from report.subgroups import by_subgroup
 
@@ -53,7 +53,11 @@ def build(
         prevalence=prevalence,
     )
     subgroups = by_subgroup(stored.groups, chosen.value, confidence)
-    return Report(stored.run, stored.checkpoint, stored.flow, chosen, figures, subgroups)
+    positive = int((stored.unlabelled >= chosen.value).sum())
+    unlabelled = Answers(positive, len(stored.unlabelled))
+    return Report(
+        stored.run, stored.checkpoint, stored.flow, chosen, figures, subgroups, unlabelled
+    )
 
 
 def refuse_nothing_scored(stored: Stored) -> None:

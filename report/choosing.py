@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from report.arrays import Floats, Labels
 from report.operating_point import just_below, threshold_for_sensitivity
+from report.written import written
 
 Kind = Literal["sensitivity", "specificity", "youden", "cost"]
 
@@ -38,9 +39,9 @@ class Criterion:
             case "youden":
                 return "the highest Youden index"
             case "cost":
-                missed, alarm = (f"{float(cost):g}" for cost in self.costs)
+                missed, alarm = (written(float(cost)) for cost in self.costs)
                 return f"the lowest cost at {missed} a false negative and {alarm} a false positive"
-        return f"{self.kind} at least {self.target:g}"
+        return f"{self.kind} at least {written(self.target)}"
 
 
 class Cuts(NamedTuple):
@@ -95,8 +96,8 @@ def _for_specificity(labels: Labels, scores: Floats, target: float) -> float:
     above = scores[scores > benign[needed - 1]]
     if not len(above):
         raise ChoiceError(
-            f"no observed score reaches specificity {target:g}: the highest, "
-            f"{float(benign[needed - 1])!r}, is a benign image's"
+            f"no observed score reaches specificity {written(target)}: the highest, "
+            f"{written(float(benign[needed - 1]))}, is a benign image's"
         )
     return just_below(scores, float(above.min()))
 

@@ -112,10 +112,15 @@ def _draw(output: Path, report: Report, stored: Stored) -> None:
     from report.plots import save_pictures
 
     try:
-        paths = save_pictures(output, report, stored.labels, stored.scores)
+        pictures = save_pictures(output, report, stored)
     except OSError as error:
         reason = reason_of(error)
         raise click.ClickException(f"cannot write pictures to {output}: {reason}") from error
-    for path in paths:
-        # stderr, so that JSON and CSV on stdout stay clean
+    # stderr, so that JSON and CSV on stdout stay clean
+    for path in pictures.written:
         click.echo(f"wrote {path}", err=True)
+    for path in pictures.removed:
+        click.echo(f"removed {path}: it was of an earlier report", err=True)
+    if pictures.undrawn:
+        absent = report.figures.roc_auc.reason
+        click.echo(f"not drawn ({absent}): {', '.join(pictures.undrawn)}", err=True)

@@ -17,6 +17,7 @@ from report.read import Stored
 from report.sections import Section, percent, short, threshold_line, warnings_of
 from report.text import render_parts
 from report.threshold import Threshold
+from report.written import score_text
 
 # Images that changed sides and are named in the text; JSON and CSV name all.
 LISTED = 20
@@ -143,16 +144,18 @@ def _changed_lines(compared: Compared) -> list[str | Section]:
     # The malignant first: there a side that changed is a melanoma found or missed.
     some = sorted(_changed(compared), key=lambda row: -row[1])[:LISTED]
     rest = f", the first {LISTED} of them (--format csv lists all)" if number > LISTED else ""
+    at_a, at_b = (threshold.value for threshold in compared.thresholds)
     rows = tuple(
-        (path, "malignant" if label else "benign", _scored(a, first), _scored(b, second))
-        for path, label, a, b, first, second in some
+        (path, "malignant" if label else "benign", _scored(a, at_a), _scored(b, at_b))
+        for path, label, a, b, *_ in some
     )
     table = Section(("image", "truth", "A", "B"), rows)
     return [f"{number} image{'' if number == 1 else 's'} changed sides{rest}", table]
 
 
-def _scored(score: float, positive: bool) -> str:
-    return f"{score:.4f} {'positive' if positive else 'negative'}"
+def _scored(score: float, threshold: float) -> str:
+    answer = "positive" if score >= threshold else "negative"
+    return f"{score_text(score, threshold, 4)} {answer}"
 
 
 def _as_dict(compared: Compared) -> dict[str, Any]:

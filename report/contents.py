@@ -1,8 +1,8 @@
 """What a report is made of, whatever it is shown as."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from report.metrics import Figures
 from report.subgroups import Subgroup
@@ -100,9 +100,21 @@ def optimistic(threshold: Threshold, scored: int) -> str:
     )
 
 
+class Answers(NamedTuple):
+    """How many of these images are positive at the report's threshold."""
+
+    positive: int = 0
+    images: int = 0
+
+    @property
+    def negative(self) -> int:
+        """The others."""
+        return self.images - self.positive
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run at one threshold."""
+    """One run at one threshold; `unlabelled` are its scored images without a label."""
 
     run: RunFacts
     checkpoint: CheckpointFacts
@@ -110,3 +122,12 @@ class Report:
     threshold: Threshold
     figures: Figures
     subgroups: tuple[Subgroup, ...] = ()
+    unlabelled: Answers = field(default_factory=Answers)
+
+    @property
+    def answers(self) -> Answers:
+        """Of all scored images, labelled or not."""
+        table = self.figures.confusion
+        return Answers(
+            table.positive + self.unlabelled.positive, table.total + self.unlabelled.images
+        )

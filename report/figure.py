@@ -42,10 +42,14 @@ class AveragePrecision(Figure):
 
 @dataclass(frozen=True, slots=True)
 class SpecificityAt(Figure):
-    """The best specificity with at least this `sensitivity`, and the `threshold` that gives it."""
+    """The best specificity with at least this `sensitivity`, and the `threshold` that gives it.
+
+    `written` is the shortest decimal that gives it on these images too.
+    """
 
     sensitivity: float = 0.0
     threshold: float | None = None
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "checkpoint": checkpoint_dict(report.checkpoint),
         "flow": asdict(report.flow),
         "threshold": threshold_dict(report.threshold),
+        "answers": {**report.answers._asdict(), "negative": report.answers.negative},
         "confidence": figures.confidence,
         "confusion": asdict(figures.confusion),
         **{name: _figure(getattr(figures, name), ends) for name, ends in FIGURES.items()},
@@ -140,6 +141,7 @@ def _rows(report: Report) -> Iterator[Row]:
     yield from (_plain(_labelled(one), one["images"]) for one in labels)
     yield _plain("threshold", report.threshold.value)
     yield _plain("threshold_kind", report.threshold.kind)
+    yield from (_plain(f"answers_{name}", number) for name, number in whole["answers"].items())
     yield _plain("confidence", report.figures.confidence)
     yield from (_plain(cell, number) for cell, number in whole["confusion"].items())
     for name in FIGURES:

@@ -4,7 +4,16 @@ import re
 from collections.abc import Iterator
 
 from report.contents import Report
-from report.sections import Section, provenance_line, sections, threshold_line, warnings
+from report.sections import (
+    Section,
+    figure_sections,
+    flow_section,
+    provenance_line,
+    subgroup_sections,
+    threshold_line,
+    warnings,
+)
+from report.unlabelled import answers_sections, why_no_figures
 
 # What would be taken for markup; a name of a run or a value of a manifest may hold anything.
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~])")
@@ -19,7 +28,13 @@ def _blocks(report: Report) -> Iterator[str]:
     yield f"# Run {report.run.number} of {escaped(report.run.source)}"
     yield from (f"**{escaped(warning)}**" for warning in warnings(report))
     yield escaped(threshold_line(report.threshold))
-    yield from (_table(section) for section in sections(report))
+    yield _table(flow_section(report.flow))
+    yield from (_table(section) for section in answers_sections(report))
+    if (absent := why_no_figures(report)) is not None:
+        yield escaped(absent)
+    else:
+        subgroups = subgroup_sections(report.subgroups, report.figures.confidence)
+        yield from (_table(section) for section in (*figure_sections(report.figures), *subgroups))
     yield escaped(provenance_line(report))
 
 

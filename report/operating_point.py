@@ -11,7 +11,7 @@ def threshold_for_sensitivity(labels: Labels, scores: Floats, target: float) -> 
     """The highest threshold whose sensitivity on these images is at least `target`.
 
     It lies half-way between the lowest score that must be positive and the next one below, so that
-    rounding moves no image of this dataset across it.
+    another rounding of a score moves no image of this dataset across it.
 
     Args:
         labels: `[n]`, 1 malignant, 0 benign; at least one malignant.
@@ -34,5 +34,17 @@ def just_below(scores: Floats, lowest: float) -> float:
         lowest: in [0, 1].
     """
     below = scores[scores < lowest]
-    between = (lowest + float(below.max())) / 2 if len(below) else lowest
-    return between if between > (below.max() if len(below) else -1.0) else lowest
+    return _half_way(float(below.max()), lowest) if len(below) else lowest
+
+
+def _half_way(low: float, high: float) -> float:
+    """The middle, to a hundredth of the gap, in as few digits as that takes: people type it.
+
+    Above `low` and not above `high`, even of neighbouring floats.
+    """
+    middle = (low + high) / 2
+    for decimals in range(1, 17):
+        short = round(middle, decimals)
+        if low < short <= high and abs(short - middle) <= (high - low) / 100:
+            return short
+    return middle if middle > low else high

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from report.arrays import Floats, Labels
 from report.contents import Report
 from report.pictures.calibration import draw_calibration
 from report.pictures.confusion_matrix import draw_confusion
@@ -15,37 +15,56 @@ from report.pictures.distributions import draw_distributions
 from report.pictures.forest import draw_forest
 from report.pictures.precision_recall import draw_precision_recall
 from report.pictures.roc import draw_roc
+from report.read import Stored
 from report.whole_file import whole_file
 
 DPI = 200
 
 
-def save_pictures(directory: Path, report: Report, labels: Labels, scores: Floats) -> list[Path]:
+class Pictures(NamedTuple):
+    """Files of pictures: written, and removed; and the names of those that cannot be drawn."""
+
+    written: list[Path]
+    removed: list[Path]
+    undrawn: list[str]
+
+
+def save_pictures(directory: Path, report: Report, stored: Stored) -> Pictures:
     """Write each picture as PNG and as SVG; a picture of an earlier report is replaced.
+
+    One that cannot be drawn of these images is removed, or it would be taken for theirs.
 
     Args:
         directory: is made if it is not there.
-        report: of these labels and scores.
-        labels: `[n]`, 1 malignant, 0 benign.
-        scores: `[n]`, in [0, 1].
+        report: of this run.
+        stored: the run.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name, picture in draw_all(report, labels, scores):
-        for kind in ("png", "svg"):
-            path = directory / f"{name}.{kind}"
-            save(picture, path)
-            paths.append(path)
-    return paths
+    done = Pictures([], [], [])
+    for name, picture in draw_all(report, stored):
+        for path in (directory / f"{name}.{kind}" for kind in ("png", "svg")):
+            if picture is not None:
+                save(picture, path)
+                done.written.append(path)
+            elif path.exists():
+                path.unlink()
+                done.removed.append(path)
+        if picture is None:
+            done.undrawn.append(name)
+    return done
 
 
-def draw_all(report: Report, labels: Labels, scores: Floats) -> Iterator[tuple[str, Figure]]:
-    """Each picture with the name of its file; that of the subgroups only where there are some."""
+def draw_all(report: Report, stored: Stored) -> Iterator[tuple[str, Figure | None]]:
+    """Each picture with the name of its file, None where there is nothing to draw.
+
+    That of the subgroups comes only where some were asked for.
+    """
+    labels, scores = stored.labels, stored.scores
     yield "roc", draw_roc(report, labels, scores)
     yield "confusion_matrix", draw_confusion(report)
     yield "precision_recall", draw_precision_recall(report, labels, scores)
     yield "calibration", draw_calibration(report, scores)
-    yield "score_distributions", draw_distributions(report, labels, scores)
+    yield "score_distributions", draw_distributions(report, labels, scores, stored.unlabelled)
     yield "decision_curve", draw_decision(report, labels, scores)
     if report.subgroups:
         yield "subgroups", draw_forest(report)

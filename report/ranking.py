@@ -5,9 +5,10 @@ from typing import NamedTuple
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
 from report.arrays import Floats, Labels
-from report.confusion import why_undefined
+from report.confusion import confusion, why_undefined
 from report.delong import auc_interval, delong
 from report.figure import AveragePrecision, Figure, SpecificityAt
+from report.written import shortest
 
 SENSITIVITIES = (0.80, 0.90, 0.95)
 
@@ -71,15 +72,20 @@ def specificity_at(labels: Labels, scores: Floats, nothing: str) -> tuple[Specif
     if (absent := why_undefined(labels, nothing)) is not None:
         return tuple(SpecificityAt(None, absent, sensitivity=one) for one in SENSITIVITIES)
     points = roc_points(labels, scores, every=True)
-    found = []
-    for target in SENSITIVITIES:
-        # Sensitivity only grows along the curve and specificity only falls: the first is the best.
-        at = int((points.sensitivity >= target).argmax())
-        found.append(
-            SpecificityAt(
-                1 - float(points.false_positives[at]),
-                sensitivity=target,
-                threshold=float(points.thresholds[at]),
-            )
-        )
-    return tuple(found)
+    return tuple(_specificity_at(one, points, labels, scores) for one in SENSITIVITIES)
+
+
+def _specificity_at(
+    target: float, points: RocPoints, labels: Labels, scores: Floats
+) -> SpecificityAt:
+    # Sensitivity only grows along the curve and specificity only falls: the first is the best.
+    at = int((points.sensitivity >= target).argmax())
+    threshold, *below = points.thresholds[at : at + 2].tolist()
+    # Counted, as a report at this threshold counts: 1 - (1 - x) may round to another last digit.
+    table = confusion(labels, scores, threshold)
+    return SpecificityAt(
+        table.tn / table.benign,
+        sensitivity=target,
+        threshold=threshold,
+        written=shortest(threshold, below[0] if below else None),
+    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ from sqlalchemy.orm import Session
 from db import columns, results, runs, thresholds
 from db.columns import PENDING, SCORED, UNREADABLE, Columns
 from db.tables import Checkpoint, Run
-from report.arrays import Floats, Labels
+from report.arrays import NO_SCORES, Floats, Labels
 from report.contents import (
     CheckpointFacts,
     Flow,
@@ -21,6 +20,7 @@ from report.contents import (
     imported_from,
     is_synthetic,
 )
+from report.kept_thresholds import day
 from report.label_origins import label_origins
 from report.read_groups import read_groups
 from report.subgroups import Groups
@@ -30,6 +30,8 @@ from report.unfinished import require_finished
 
 class Stored(NamedTuple):
     """A finished run; `labels` and `scores` are `[analysed]`; `groups` by attribute asked for.
+
+    `unlabelled` are the scores of the other scored images `[scored - analysed]`.
 
     `chosen` is the threshold chosen last for its checkpoint; `seen` are the scored images that it,
     or without it the model card's, was chosen on. `failed` are paths of some images of a run of
@@ -46,6 +48,7 @@ class Stored(NamedTuple):
     chosen: ChosenOn | None = None
     seen: int = 0
     failed: tuple[str, ...] = ()
+    unlabelled: Floats = NO_SCORES
 
 
 def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> Stored:
@@ -81,6 +84,7 @@ def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> St
         chosen,
         _seen(session, run, checkpoint, chosen, flow.scored),
         () if failed is None else tuple(failed.examples),
+        listed.scores[(listed.outcomes == SCORED) & ~analysed],
     )
 
 
@@ -113,8 +117,7 @@ def chosen_threshold(session: Session, run: Run) -> ChosenOn | None:
     last = thresholds.chosen_last(session, run.checkpoint_id)
     if last is None:
         return None
-    date = datetime.fromtimestamp(last.created_at, UTC).strftime("%Y-%m-%d")
-    return ChosenOn(last.value, last.how, last.run_id, last.source, date)
+    return ChosenOn(last.value, last.how, last.run_id, last.source, day(last))
 
 
 def _seen(

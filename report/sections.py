@@ -20,6 +20,7 @@ from report.figure import Accuracy, Brier, Figure, NetBenefit, Proportion, Speci
 from report.metrics import Figures
 from report.subgroups import Subgroup
 from report.threshold import Threshold
+from report.written import written
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +35,6 @@ class Section:
     def title(self) -> str:
         """What the table is about."""
         return self.headings[0]
-
-
-def sections(report: Report) -> list[Section]:
-    """All tables, in the order in which they are read."""
-    return [
-        flow_section(report.flow),
-        *figure_sections(report.figures),
-        *subgroup_sections(report.subgroups, report.figures.confidence),
-    ]
 
 
 def figure_sections(figures: Figures) -> list[Section]:
@@ -73,7 +65,8 @@ def warnings_of(checkpoint: CheckpointFacts, flow: Flow, threshold: Threshold) -
 
 def threshold_line(threshold: Threshold) -> str:
     """The threshold, its kind, and how it came about."""
-    return f"threshold {threshold.value}, {origin(threshold)}; positive when score >= threshold"
+    value = written(threshold.value)
+    return f"threshold {value}, {origin(threshold)}; positive when score >= threshold"
 
 
 def origin(threshold: Threshold) -> str:
@@ -102,7 +95,8 @@ def provenance_line(report: Report) -> str:
 def flow_section(flow: Flow) -> Section:
     """From the listing to the analysis."""
     unlabelled = flow.scored - flow.analysed
-    left_out = f"{unlabelled} of them without a label: left out" if unlabelled else ""
+    some = f"{unlabelled} of them" if flow.analysed else "all of them"
+    left_out = f"{some} without a label: left out" if unlabelled else ""
     return Section(
         ("images", "", ""),
         (
@@ -194,7 +188,7 @@ def _operating_point(figures: Figures) -> Iterator[tuple[str, str, str]]:
     yield "PPV", short(figures.ppv), _in_sample(figures.ppv)
     yield "NPV", short(figures.npv), _in_sample(figures.npv)
     if (other := figures.at_prevalence) is not None:
-        where = f"where {100 * other.prevalence:g} % are malignant"
+        where = f"where {percent(other.prevalence)} are malignant"
         for name, figure in (("PPV", other.ppv), ("NPV", other.npv)):
             yield f"  {name}", short(figure), _and(where, _why_no_interval(figure))
     yield "LR+", short(figures.lr_positive, 2), _ratio(figures.lr_positive, "positive", "raises")
@@ -244,8 +238,7 @@ def _subgroup(one: Subgroup) -> tuple[str, ...]:
 
 
 def _exact(figure: Proportion) -> str:
-    # repr is the shortest text that reads back as the same float64.
-    return "" if figure.value is None else f"{figure.count}/{figure.total} = {figure.value!r}"
+    return "" if figure.value is None else f"{figure.count}/{figure.total}"
 
 
 def _baseline(accuracy: Accuracy) -> str:
@@ -277,7 +270,7 @@ def _reference(brier: Brier) -> str:
 
 
 def _at_threshold(one: SpecificityAt) -> str:
-    return "" if one.threshold is None else f"at threshold {one.threshold:.4g}"
+    return f"at threshold {one.written}" if one.written else ""
 
 
 def _if_any(figure: Figure, words: str) -> str:

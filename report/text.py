@@ -20,6 +20,7 @@ from report.sections import (
     warnings,
 )
 from report.threshold import Threshold
+from report.unlabelled import answers_sections, why_no_figures
 
 # A file has no width; this one folds nothing that a report prints.
 _FILE_WIDTH = 400
@@ -32,7 +33,8 @@ def render(report: Report, *, terminal: bool) -> str:
 
 def render_figures(threshold: Threshold, figures: Figures, *, terminal: bool) -> str:
     """The 2x2 table and the figures alone, for scores that are in no ledger."""
-    return _print(_figures(threshold, figures, _rules(terminal)), terminal=terminal)
+    lead = Text(threshold_line(threshold))
+    return _print([lead, *_figures(figures, _rules(terminal))], terminal=terminal)
 
 
 def render_parts(parts: Sequence[str | Section], *, terminal: bool) -> str:
@@ -65,18 +67,25 @@ def _parts(report: Report, rules: box.Box | None) -> Iterator[RenderableType]:
     yield Text()
     for warning in warnings(report):
         yield Text(warning, style="bold")
-    yield from _figures(report.threshold, report.figures, rules)
-    for section in subgroup_sections(report.subgroups, report.figures.confidence):
+    yield Text(threshold_line(report.threshold))
+    yield from _spaced(answers_sections(report), rules)
+    if (absent := why_no_figures(report)) is not None:
         yield Text()
-        yield _table(section, rules)
+        yield Text(absent)
+    else:
+        yield from _figures(report.figures, rules)
+        yield from _spaced(subgroup_sections(report.subgroups, report.figures.confidence), rules)
     yield Text()
     yield Text(provenance_line(report))
 
 
-def _figures(
-    threshold: Threshold, figures: Figures, rules: box.Box | None
-) -> Iterator[RenderableType]:
-    yield Text(threshold_line(threshold))
+def _spaced(sections: Iterable[Section], rules: box.Box | None) -> Iterator[RenderableType]:
+    for section in sections:
+        yield Text()
+        yield _table(section, rules)
+
+
+def _figures(figures: Figures, rules: box.Box | None) -> Iterator[RenderableType]:
     cells, *groups = figure_sections(figures)
     yield Text()
     yield _table(cells, rules)

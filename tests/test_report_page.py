@@ -124,12 +124,10 @@ def test_halves_are_printed_as_python_prints_them(
     [
         [(0, 0.1), (0, 0.6)],
         [(1, 0.1), (1, 0.6)],
-        [(None, 0.1)],
-        [(1, "corrupt"), (0, "missing")],
         [(1, 0.5), (0, 0.5)],
         [*[(1, 0.5)] * 3, *[(0, 0.5)] * 6],
     ],
-    ids=["benign only", "malignant only", "unlabelled", "errors only", "ties only", "3 and 6"],
+    ids=["benign only", "malignant only", "ties only", "3 and 6"],
 )
 def test_what_is_undefined_says_why(
     chrome: Browser, page_url: str, html: Path, scores: list[tuple[int | None, float | str]]

@@ -7,7 +7,10 @@ from matplotlib.figure import Figure
 from report.arrays import Floats, Labels
 from report.contents import SYNTHETIC, CheckpointFacts, Flow, Report, RunFacts
 from report.metrics import measure
+from report.pictures.calibration import draw_calibration
 from report.pictures.confusion_matrix import draw_confusion
+from report.pictures.decision import draw_decision
+from report.pictures.precision_recall import draw_precision_recall
 from report.pictures.roc import draw_roc
 from report.text import render
 from report.threshold import Threshold
@@ -53,11 +56,22 @@ def test_roc_curve_and_operating_point_are_where_they_belong() -> None:
     assert np.column_stack(chance.get_data()).tolist() == [[0, 0], [1, 1]]
 
 
-def test_roc_of_one_class_says_why_there_is_none() -> None:
+def test_of_one_class_there_are_no_curves() -> None:
     labels = np.zeros_like(LABELS)
-    picture = draw_roc(a_report(labels), labels, SCORES)
-    assert "n/a (only benign images)" in words(picture)
-    assert len(picture.axes[0].lines) == 1
+    report = a_report(labels)
+    for draw in (draw_roc, draw_precision_recall, draw_decision):
+        assert draw(report, labels, SCORES) is None
+
+
+def test_precision_is_never_drawn_where_no_threshold_gives_it() -> None:
+    """By convention the curve ends at 1, and here the highest scores are benign."""
+    curve = draw_precision_recall(a_report(1 - LABELS), 1 - LABELS, SCORES).axes[0].lines[0]
+    assert max(curve.get_ydata()) <= 3 / 7
+
+
+def test_a_net_benefit_below_the_picture_is_marked_at_its_edge() -> None:
+    picture = draw_decision(a_report(1 - LABELS), 1 - LABELS, SCORES)  # 1 of 4 is malignant
+    assert "threshold 0.5 (prespecified):\nnet benefit -0.286, below the picture" in words(picture)
 
 
 def test_confusion_matrix_shows_fractions_over_counts() -> None:
@@ -111,3 +125,22 @@ def test_plain_columns_are_aligned() -> None:
     for line in (line for group in figures for line in group if len(line) > at):
         assert line[at - 2 : at] == "  "
         assert line[at] != " "
+
+
+def test_no_legend_lies_over_a_curve() -> None:
+    """Whatever the scores are worth: at an AUC under 0.5 a curve takes the corner below too."""
+    for scores in (SCORES, 1 - SCORES):
+        report = a_report(scores=scores)
+        for picture in (
+            draw_roc(report, LABELS, scores),
+            draw_precision_recall(report, LABELS, scores),
+            draw_decision(report, LABELS, scores),
+            draw_calibration(report, scores),
+        ):
+            picture.draw_without_rendering()
+            drawn = [axes.get_window_extent() for axes in picture.axes]
+            legends = [axes.get_legend() for axes in picture.axes]
+            (frame,) = [legend.get_window_extent() for legend in legends if legend is not None]
+            assert not [box for box in drawn if box.overlaps(frame)]
+            assert picture.bbox.containsx(frame.x1)
+            assert picture.bbox.containsy(frame.y0)

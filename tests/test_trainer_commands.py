@@ -332,7 +332,10 @@ def rated(here: Path, train: Train) -> Rated:
     said = good(train("--target-sensitivity", "0.6"))
     checkpoint = only(here)
     threshold = card_of(checkpoint)["threshold"]
-    assert f"threshold {threshold['value']:.4f}: {threshold['how']}" in said
+    printed = re.search(r"  threshold (\S+): (.+)", said)
+    assert printed is not None
+    # Typed in again it is the card's, to the last bit.
+    assert (float(printed[1]), printed[2]) == (threshold["value"], threshold["how"])
     return Rated(checkpoint, threshold["value"], threshold["how"])
 
 

@@ -13,8 +13,9 @@ from db.results import sample_scored
 from db.session import Database, open_database
 from db.tables import Run
 from model.sources import list_source
+from report.threshold import Threshold
 from trainer.grid import BLACK, BLUE, RED, class_title, prediction_title, shortened
-from trainer.show import show
+from trainer.show import notes_of, show
 
 
 @pytest.fixture
@@ -98,6 +99,12 @@ def test_titles_of_predictions(
 def test_a_threshold_of_many_digits() -> None:
     assert prediction_title(1, 0.2305, 0.2304).text == "malignant 0.231"
     assert prediction_title(1, 0.9999, 1.0).text == "✗ benign 0.9999 (malignant)"
+
+
+@pytest.mark.parametrize("value", [0.99999, 0.2490712345678901, 0.5, 1.0])
+def test_the_threshold_beside_the_predictions_is_the_one_they_were_made_at(value: float) -> None:
+    said, *_ = notes_of(Threshold(value, "exploratory"), 7, synthetic=False)
+    assert float(said.split()[1]) == value
 
 
 def test_long_names_end_as_they_end() -> None:

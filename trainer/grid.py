@@ -14,6 +14,8 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from report.written import score_text
+
 CLASSES = ("benign", "malignant")
 # Blue and red of the same darkness on paper; the colour-blind tell them apart. A wrong prediction
 # has a cross and a frame as well, for those who see neither.
@@ -58,15 +60,6 @@ def prediction_title(label: int | None, score: float, threshold: float) -> Title
     if label == predicted:
         return Title(text, BLUE)
     return Title(f"{CROSS} {text} ({CLASSES[label]})", RED, framed=True)
-
-
-def score_text(score: float, threshold: float) -> str:
-    """The score in two digits, or in as many as show on which side of the threshold it is."""
-    for digits in range(2, 17):
-        text = f"{score:.{digits}f}"
-        if (float(text) >= threshold) == (score >= threshold):
-            return text
-    return repr(score)
 
 
 def shortened(name: str, most: int = 44) -> str:

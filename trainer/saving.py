@@ -20,6 +20,7 @@ from report.arrays import Floats, Labels
 from report.metrics import measure
 from report.operating_point import threshold_for_sensitivity
 from report.whole_file import whole_file
+from report.written import written
 from trainer.backbone import FrozenBackbone
 from trainer.curves import save_curves
 from trainer.features import FeatureRows
@@ -90,7 +91,7 @@ def describe(saved: list[Saved]) -> str:
             f"  validation: {figures} (epoch {best})",
         ]
         if card.threshold:
-            lines.append(f"  threshold {card.threshold.value:.4f}: {card.threshold.how}")
+            lines.append(f"  threshold {written(card.threshold.value)}: {card.threshold.how}")
     return "\n".join([*lines, "next: producer enqueue SOURCE"])
 
 
@@ -209,7 +210,7 @@ def _threshold(target: float | None, labels: Labels, scores: Floats) -> Threshol
     reached = measure(labels, scores, value)
     return Threshold(
         value=value,
-        how=f"sensitivity at least {target:g} on the validation images: "
+        how=f"sensitivity at least {written(target)} on the validation images: "
         f"{reached.sensitivity.count}/{reached.sensitivity.total}, with specificity "
         f"{reached.specificity.count}/{reached.specificity.total}",
     )

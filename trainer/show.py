@@ -11,6 +11,7 @@ import click
 from model.disk import reason_of
 from model.labels import label_option, with_labels
 from report.threshold import ThresholdType, choose
+from report.written import written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,9 +104,8 @@ def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
     from db import results, runs
     from db.session import open_database
     from model.card import Decode
-    from report.contents import SYNTHETIC, is_synthetic
+    from report.contents import is_synthetic
     from report.read import chosen_threshold
-    from trainer.grid import LEGEND
 
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         run = runs.get_run(session, name)
@@ -115,12 +115,20 @@ def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
         threshold = choose(given, card, chosen_threshold(session, run))
     if not drawn:
         raise ShowError(f"run {run.id} has no scored images yet: start `celery -A worker worker`")
-    notes = [f"threshold {threshold.value:g} ({threshold.kind}), seed {seed}", LEGEND]
-    if is_synthetic(card):
-        notes.append(SYNTHETIC)  # a picture travels without its report
+    notes = notes_of(threshold, seed, synthetic=is_synthetic(card))
     decode = Decode.model_validate(card.get("decode") or {})
     words = Words(f"run {run.id} of {run.source}", f"of {scored} scored images", notes)
     _draw(_with_titles(drawn, threshold), decode, output, words)
+
+
+def notes_of(threshold: Threshold, seed: int, *, synthetic: bool) -> list[str]:
+    """The small lines above the predictions of a run."""
+    from report.contents import SYNTHETIC  # deferred, as above
+    from trainer.grid import LEGEND
+
+    at = f"threshold {written(threshold.value)} ({threshold.kind}), seed {seed}"
+    # A picture travels without its report.
+    return [at, LEGEND, *([SYNTHETIC] if synthetic else [])]
 
 
 def _with_titles(drawn: list[ScoredImage], threshold: Threshold) -> list[Wanted]:

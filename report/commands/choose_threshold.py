@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from db.run_option import names_run
 from report.threshold import ThresholdType
+from report.written import written
 
 if TYPE_CHECKING:
     from report.choosing import Criterion
     from report.read import Stored
 
 _LARGEST_COST = 10**6
+
+
+class _Choice(NamedTuple):
+    """A threshold chosen on a run, the number it is kept under, and the one that it replaces."""
+
+    stored: Stored
+    value: float
+    how: str
+    number: int
+    replaced: str | None
 
 
 class _TargetType(ThresholdType):
@@ -81,22 +92,26 @@ def command(
         raise click.UsageError(
             "give exactly one of --target-sensitivity, --target-specificity, --youden and --cost"
         )
-    stored, value, how = _choose(run, asked[0])
+    chosen = _choose(run, asked[0])
+    stored, value = chosen.stored, written(chosen.value)
     number, digest = stored.run.number, stored.checkpoint.digest[:12]
-    click.echo(f"threshold {value!r} chosen on run {number} of {stored.run.source}: {how}")
+    click.echo(f"threshold {value} chosen on run {number} of {stored.run.source}: {chosen.how}")
     click.echo(f"kept for checkpoint {digest}: in reports of its other runs it is prespecified")
+    replaced = "" if chosen.replaced is None else f"it replaces {chosen.replaced}; "
+    click.echo(f"{replaced}to take it back: report thresholds --forget {chosen.number}")
 
 
-def _choose(run: str, criterion: Criterion) -> tuple[Stored, float, str]:
-    """Read, choose and keep; returns the run, the threshold and how it was chosen."""
+def _choose(run: str, criterion: Criterion) -> _Choice:
+    """Read, choose and keep."""
     from contextlib import closing  # deferred, with SQLAlchemy
 
     from db.runs import run_by_number
     from db.session import open_database
-    from db.thresholds import add_threshold
+    from db.thresholds import add_threshold, chosen_last
     from report.asking import finished_run
     from report.choosing import choose_by
     from report.confusion import confusion
+    from report.kept_thresholds import replaced
 
     with closing(open_database(must_exist=True)) as database:
         with database.read() as session:
@@ -109,5 +124,6 @@ def _choose(run: str, criterion: Criterion) -> tuple[Stored, float, str]:
         )
         with database.write() as session:
             chosen_on = run_by_number(session, stored.run.number)
-            add_threshold(session, chosen_on, criterion.kind, value, how)
-    return stored, value, how
+            last = chosen_last(session, chosen_on.checkpoint_id)
+            number = add_threshold(session, chosen_on, criterion.kind, value, how)
+    return _Choice(stored, value, how, number, replaced(last, stored.card))

@@ -6,16 +6,17 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from report.arrays import Floats, Labels
+from report.arrays import NO_SCORES, Floats, Labels
 from report.calibration import Bin, bin_fraction
 from report.contents import Report
 from report.page import curves
 from report.page.curves import Axis
 from report.page.steps import Steps
 from report.page.words import images
+from report.sections import percent
 from report.usefulness import decision_curve
 
-Style = Literal["model", "chance", "malignant", "benign", "treat-all"]
+Style = Literal["model", "chance", "malignant", "benign", "unlabelled", "treat-all"]
 
 # Net benefit is drawn from minus this share of the axis upwards; below, nobody would act.
 _BELOW_ZERO = 2 / 5
@@ -58,9 +59,7 @@ class Chart:
 
 
 def roc_chart(report: Report, counts: Steps) -> Chart:
-    """The ROC curve with the operating point on it."""
-    area = report.figures.roc_auc
-    drawn = () if area.value is None else (Line(curves.roc(counts), "model", _area(report)),)
+    """The ROC curve with the operating point on it; both classes must be there."""
     sensitivity, specificity = report.figures.sensitivity.value, report.figures.specificity.value
     return Chart(
         key="roc",
@@ -68,10 +67,9 @@ def roc_chart(report: Report, counts: Steps) -> Chart:
         x_name="1 − specificity",
         y_name="sensitivity",
         y=curves.y_axis(),
-        lines=(*drawn, _diagonal("chance")),
+        lines=(Line(curves.roc(counts), "model", _area(report)), _diagonal("chance")),
         summary="Sensitivity against 1 − specificity at every threshold.",
         point=_point(None if specificity is None else 1 - specificity, sensitivity),
-        absent=None if area.value is not None else area.reason,
     )
 
 
@@ -99,31 +97,36 @@ def precision_recall_chart(report: Report, counts: Steps) -> Chart:
     )
 
 
-def distribution_chart(report: Report, labels: Labels, scores: Floats) -> Chart:
-    """How the scores of each class lie about the threshold."""
-    drawn = curves.histogram(labels, scores)
+def distribution_chart(
+    report: Report, labels: Labels, scores: Floats, unlabelled: Floats = NO_SCORES
+) -> Chart:
+    """How the scores of each class, and of images without a label, lie about the threshold."""
+    drawn = curves.histogram(labels, scores, unlabelled)
     cells = report.figures.confusion
     lines = []
     if drawn.benign is not None:
         lines.append(Line(drawn.benign, "benign", f"benign, {images(cells.benign)}"))
     if drawn.malignant is not None:
         lines.append(Line(drawn.malignant, "malignant", f"malignant, {images(cells.malignant)}"))
+    if drawn.unlabelled is not None:
+        without = f"without a label, {images(len(unlabelled))}"
+        lines.append(Line(drawn.unlabelled, "unlabelled", without))
     return Chart(
         key="distribution",
-        title="Scores by class",
+        title="Scores by class" if len(labels) else "Scores",
         x_name="score",
-        y_name="share of the class",
+        y_name="share of the class" if len(labels) else "share of the images",
         y=drawn.y,
         lines=tuple(lines),
         summary=f"Share of each class in {curves.BINS} bins of score.",
         upright=True,
-        absent=report.figures.accuracy.reason,
+        absent=None if lines else report.figures.accuracy.reason,
     )
 
 
 def calibration_chart(report: Report) -> Chart:
     """The share of malignant images in each tenth of the scores, against the mean score."""
-    level = f"{100 * report.figures.confidence:g} %"
+    level = percent(report.figures.confidence)
     return Chart(
         key="calibration",
         title="Calibration",
@@ -141,7 +144,7 @@ def calibration_chart(report: Report) -> Chart:
 
 def decision_chart(report: Report, labels: Labels, scores: Floats) -> Chart:
     """Net benefit by threshold, beside that of treating everybody or nobody."""
-    absent = report.figures.accuracy.reason
+    absent = report.figures.average_precision.reason  # without both classes there is none to weigh
     high = curves.round_up(max(report.figures.prevalence.value or 0, 0.05))
     y = curves.y_axis(high, -high * _BELOW_ZERO)
     lines: tuple[Line, ...] = ()

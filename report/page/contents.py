@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from db.page import Times
 from model.manifest import shown
-from report.arrays import Floats, Labels
 from report.confusion import Confusion
-from report.contents import Report
+from report.contents import Answers, Report
 from report.page import curves, live, provenance
 from report.page.cases import Gallery, Unreadable
 from report.page.charts import (
@@ -23,9 +24,11 @@ from report.page.charts import (
 from report.page.forest import SubgroupTable, subgroup_tables
 from report.page.provenance import Fact
 from report.page.steps import Steps, steps
-from report.page.words import images, plain
+from report.page.words import images
 from report.read import Stored
 from report.sections import Section, figure_sections, flow_section, origin, percent, warnings
+from report.unlabelled import answers_sections, why_no_figures
+from report.written import written
 
 
 class Plot(NamedTuple):
@@ -56,11 +59,14 @@ class Page:
     kind: str
     level: str
     exactness: str
+    answers: Answers
+    why_no_figures: str | None
     live: Sequence[live.Live]
     cells: Confusion
     plot: Plot
-    roc: Chart
+    roc: Chart | None
     charts: Sequence[Chart]
+    undrawn: str
     sections: Sequence[Section]
     subgroups: Sequence[SubgroupTable]
     galleries: Sequence[Gallery]
@@ -75,31 +81,42 @@ class Page:
 
 def prepare(stored: Stored, report: Report, cases: Cases, times: Times, made: datetime) -> Page:
     """The page of a run at the threshold of `report`."""
-    counts = steps(stored.labels, stored.scores, report.threshold.value)
+    printed = _printed(report)
+    counts = steps(stored.labels, stored.scores, *printed)
+    charts = _charts(report, counts, stored)
     return Page(
         title=_title(stored),
         subtitle=_subtitle(stored),
         warnings=warnings(report),
-        start=plain(report.threshold.value),
+        start=written(report.threshold.value),
         kind=origin(report.threshold),
         level=percent(report.figures.confidence),
         exactness=live.exactness(counts),
+        answers=report.answers,
+        why_no_figures=why_no_figures(report),
         live=live.live_figures(report),
         cells=report.figures.confusion,
         plot=Plot(curves.LEFT, curves.TOP, curves.SIDE, curves.x_axis(), report.threshold.value),
-        roc=roc_chart(report, counts),
-        charts=_charts(report, counts, stored.labels, stored.scores),
-        sections=[flow_section(report.flow), *figure_sections(report.figures)],
+        roc=roc_chart(report, counts) if report.figures.roc_auc.value is not None else None,
+        charts=[chart for chart in charts if chart.absent is None],
+        undrawn=_undrawn(report, charts),
+        sections=_sections(report),
         subgroups=subgroup_tables(report),
-        galleries=cases.galleries,
+        galleries=[gallery for gallery in cases.galleries if gallery.cards],
         unreadable=cases.unreadable,
         unreadable_total=report.flow.unreadable,
         unreadable_words=_unreadable(report, len(cases.unreadable)),
         facts=provenance.run_facts(stored, times, made),
         software=provenance.software(),
         card=provenance.card_facts(stored.card),
-        embedded=live.embedded(report, counts),
+        embedded=live.embedded(report, _of_all_scored(stored, printed)),
     )
+
+
+def _printed(report: Report) -> list[float]:
+    """Every threshold on the page: whoever types one is to find what stands beside it."""
+    found = report.figures.specificity_at_sensitivity
+    return [report.threshold.value, *(float(one.written) for one in found if one.written)]
 
 
 def _title(stored: Stored) -> str:
@@ -115,13 +132,31 @@ def _subtitle(stored: Stored) -> str:
     )
 
 
-def _charts(report: Report, counts: Steps, labels: Labels, scores: Floats) -> list[Chart]:
+def _of_all_scored(stored: Stored, printed: Sequence[float]) -> Steps:
+    labels = np.append(stored.labels, np.full(len(stored.unlabelled), -1, np.int8))
+    return steps(labels, np.append(stored.scores, stored.unlabelled), *printed)
+
+
+def _charts(report: Report, counts: Steps, stored: Stored) -> list[Chart]:
+    labels, scores = stored.labels, stored.scores
     return [
         precision_recall_chart(report, counts),
-        distribution_chart(report, labels, scores),
+        distribution_chart(report, labels, scores, stored.unlabelled),
         calibration_chart(report),
         decision_chart(report, labels, scores),
     ]
+
+
+def _undrawn(report: Report, charts: Sequence[Chart]) -> str:
+    """Which charts are left out, and why; empty where all are drawn."""
+    reason = report.figures.roc_auc.reason
+    absent = [chart.title.lower() for chart in charts if chart.absent is not None]
+    return f"Not drawn ({reason}): {', '.join(['ROC curve', *absent])}." if absent else ""
+
+
+def _sections(report: Report) -> list[Section]:
+    figures = figure_sections(report.figures) if report.flow.analysed else []
+    return [flow_section(report.flow), *answers_sections(report), *figures]
 
 
 def _unreadable(report: Report, listed: int) -> str:

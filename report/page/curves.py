@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from report.arrays import Floats, Labels
+from report.arrays import NO_SCORES, Floats, Labels
 from report.page.steps import Steps
 
 # The plotting area within the 400 x 400; the rest is for ticks and names.
@@ -36,6 +36,7 @@ class Histogram(NamedTuple):
 
     malignant: Path | None
     benign: Path | None
+    unlabelled: Path | None
     y: Axis
 
 
@@ -50,7 +51,10 @@ def y_axis(high: float = 1.0, low: float = 0.0) -> Axis:
     digits = 1 if high == 1 else 2
     bare = Axis(low, high, ())
     values = [*(-value for value in _fifths(high) if 0 < value <= -low), *_fifths(high)]
-    ticks = tuple(Tick(y_at(value, bare), f"{value:.{digits}f}") for value in sorted(values))
+    words = (f"{value:.{digits}f}".replace("-", "−") for value in sorted(values))
+    ticks = tuple(
+        Tick(y_at(value, bare), said) for value, said in zip(sorted(values), words, strict=True)
+    )
     return bare._replace(ticks=ticks)
 
 
@@ -88,13 +92,16 @@ def precision_recall(counts: Steps) -> Path:
     return path(x, y, y_axis())
 
 
-def histogram(labels: Labels, scores: Floats) -> Histogram:
-    """Outlines of both classes' scores, as shares of the class, in bins of 1/40."""
-    shares = [_shares(scores[labels == label]) for label in (0, 1)]
+def histogram(labels: Labels, scores: Floats, unlabelled: Floats = NO_SCORES) -> Histogram:
+    """Outlines of both classes' scores, as shares of the class, in bins of 1/40.
+
+    And of the scores of images without a label, as shares of these.
+    """
+    shares = [_shares(some) for some in (scores[labels == 0], scores[labels == 1], unlabelled)]
     highest = max((float(share.max()) for share in shares if share is not None), default=1.0)
     y = y_axis(round_up(highest))
-    benign, malignant = (None if share is None else _outline(share, y) for share in shares)
-    return Histogram(malignant, benign, y)
+    benign, malignant, without = (None if share is None else _outline(share, y) for share in shares)
+    return Histogram(malignant, benign, without, y)
 
 
 def path(x: Floats, y: Floats, axis: Axis) -> Path:

@@ -5,6 +5,7 @@ import hashlib
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from report.page.contents import Page
 from report.page.words import images
@@ -29,12 +30,20 @@ def _templates() -> Environment:
     templates.filters["three"] = "{:.3f}".format
     templates.filters["images"] = images
     templates.filters["share"] = _share
+    templates.filters["sentence"] = _sentence
     templates.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return templates
 
 
 def _share(count: int, total: int) -> str:
     return f"{count / total:.3f}" if total else "n/a"
+
+
+def _sentence(words: str) -> Markup:
+    """A sentence; what stands in backticks is to be typed."""
+    parts = f"{words[:1].upper()}{words[1:]}.".split("`")
+    code = Markup("<code>{}</code>")  # it escapes what is put in
+    return Markup("").join(code.format(one) if at % 2 else one for at, one in enumerate(parts))
 
 
 def _inline(name: str) -> str:

@@ -1,5 +1,6 @@
 """Exact counts at the thresholds of the page's slider, few enough to travel inside the page."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ Counts = npt.NDArray[np.int64]
 class Steps(NamedTuple):
     """How many images of each class score in [thresholds[i], thresholds[i + 1]), all `[m]`.
 
+    `unlabelled` are those of no known class.
+
     Thresholds ascend, so summing from the end gives true and false positives. That is exact at
     every threshold of the list and, when `complete`, at every threshold there is: then the list
     holds each distinct score.
@@ -27,6 +30,7 @@ class Steps(NamedTuple):
     thresholds: Floats
     malignant: Counts
     benign: Counts
+    unlabelled: Counts
     complete: bool
 
     def positives(self) -> tuple[Counts, Counts]:
@@ -39,33 +43,34 @@ class Steps(NamedTuple):
             "thresholds": self.thresholds.tolist(),
             "malignant": self.malignant.tolist(),
             "benign": self.benign.tolist(),
+            "unlabelled": self.unlabelled.tolist() if self.unlabelled.any() else None,
             "complete": self.complete,
         }
 
 
-def steps(labels: Labels, scores: Floats, start: float) -> Steps:
-    """The steps of these images; `start` is always among the thresholds of a list cut short.
+def steps(labels: Labels, scores: Floats, *kept: float) -> Steps:
+    """The steps of these images; a list that is cut short holds the thresholds `kept` too.
 
     Args:
-        labels: `[n]`, 1 malignant, 0 benign.
+        labels: `[n]`, 1 malignant, 0 benign, -1 without a label.
         scores: `[n]`, in [0, 1].
-        start: the threshold that the slider starts at, in [0, 1].
+        kept: thresholds that the page prints, in [0, 1]; one of them is where the slider starts.
     """
     distinct = np.unique(scores)
     complete = len(distinct) <= MOST_DISTINCT
-    thresholds = distinct if complete else _chosen(labels, scores, start)
+    thresholds = distinct if complete else _chosen(labels, scores, kept)
     # Complete: each score is a threshold itself. Cut short: 0 is one, so there is one below.
     places = np.searchsorted(thresholds, scores, side="right") - 1
-    malignant, benign = (
-        np.bincount(places[labels == label], minlength=len(thresholds)) for label in (1, 0)
+    malignant, benign, unlabelled = (
+        np.bincount(places[labels == label], minlength=len(thresholds)) for label in (1, 0, -1)
     )
-    return Steps(thresholds, malignant, benign, complete)
+    return Steps(thresholds, malignant, benign, unlabelled, complete)
 
 
-def _chosen(labels: Labels, scores: Floats, start: float) -> Floats:
+def _chosen(labels: Labels, scores: Floats, kept: Sequence[float]) -> Floats:
     grid = np.arange(GRID + 1) / GRID
-    spread = [_spread(scores[labels == label]) for label in (0, 1)]
-    return np.unique(np.concatenate([grid, [start], *spread]))
+    spread = [_spread(scores[labels == label]) for label in (0, 1, -1)]
+    return np.unique(np.concatenate([grid, kept, *spread]))
 
 
 def _spread(scores: Floats) -> Floats:

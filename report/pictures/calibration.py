@@ -17,7 +17,6 @@ from report.pictures.canvas import (
     bare,
     blank,
     legend_beneath,
-    say_undefined,
     title,
 )
 from report.sections import short
@@ -25,8 +24,13 @@ from report.sections import short
 _HISTOGRAM_BINS = 50
 
 
-def draw_calibration(report: Report, scores: Floats) -> Figure:
-    """The fraction of malignant images by tenths of the score, with Wilson intervals."""
+def draw_calibration(report: Report, scores: Floats) -> Figure | None:
+    """The fraction of malignant images by tenths of the score, with Wilson intervals.
+
+    None where no image is analysed.
+    """
+    if not report.figures.calibration_curve:
+        return None
     picture = blank(report, (5.2, 7.4))
     above, below = picture.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     above.set_title(title("Calibration", report), loc="left", pad=10)
@@ -49,9 +53,6 @@ def draw_calibration(report: Report, scores: Floats) -> Figure:
 
 def _draw_bins(axes: Axes, report: Report) -> None:
     figures = report.figures
-    if not figures.calibration_curve:
-        say_undefined(axes, figures.brier.reason)
-        return
     bins = figures.calibration_curve
     fractions = [bin_fraction(one, figures.confidence) for one in bins]
     values = [one.value or 0.0 for one in fractions]

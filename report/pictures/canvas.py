@@ -9,6 +9,7 @@ from matplotlib.transforms import ScaledTranslation
 from report.arrays import Floats
 from report.contents import SYNTHETIC, Report
 from report.threshold import Threshold
+from report.written import written
 
 CLASSES = ("benign", "malignant")
 # Okabe and Ito's, which the colour-blind tell apart. In grey some are alike, so what a colour tells
@@ -32,9 +33,10 @@ def blank(report: Report, size: tuple[float, float] = SIZE) -> Figure:
     return picture
 
 
-def title(what: str, report: Report) -> str:
-    """What is shown, of which run and how many images."""
-    return f"{what}, run {report.run.number}, {report.figures.confusion.total:,} images"
+def title(what: str, report: Report, images: int | None = None) -> str:
+    """What is shown, of which run and how many images: of the analysed ones unless it is said."""
+    total = report.figures.confusion.total if images is None else images
+    return f"{what}, run {report.run.number}, {total:,} images"
 
 
 def canvas(what: str, report: Report, size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
@@ -73,12 +75,12 @@ def say_undefined(axes: Axes, reason: str | None) -> None:
     )
 
 
-def mark_operating_point(axes: Axes, x: float, y: float, words: str) -> None:
-    """A dot where the report's threshold stands on a curve."""
+def mark_operating_point(axes: Axes, x: float, y: float, words: str, marker: str = "o") -> None:
+    """A dot, or another marker, where the report's threshold stands on a curve."""
     axes.plot(
         x,
         y,
-        marker="o",
+        marker=marker,
         markersize=10,
         color=VERMILION,
         markeredgecolor="white",
@@ -88,11 +90,6 @@ def mark_operating_point(axes: Axes, x: float, y: float, words: str) -> None:
         zorder=3,
         label=words,
     )
-
-
-def legend(axes: Axes) -> None:
-    """A legend in the corner that curves above the diagonal leave free."""
-    axes.legend(loc="lower right", fontsize=10.5, framealpha=1, edgecolor="none")
 
 
 def legend_beneath(axes: Axes, entries: Axes | None = None) -> None:
@@ -126,4 +123,4 @@ def thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 def named(threshold: Threshold) -> str:
     """The threshold with its kind."""
-    return f"{threshold.value:g} ({threshold.kind})"
+    return f"{written(threshold.value)} ({threshold.kind})"

@@ -13,10 +13,15 @@ from report.pictures.canvas import CLASSES, GREY, canvas, named
 from report.threshold import Threshold
 
 
-def draw_confusion(report: Report) -> Figure:
-    """Fractions of each true class as a heat map, the counts beneath them."""
-    picture, axes = canvas("Confusion matrix", report)
+def draw_confusion(report: Report) -> Figure | None:
+    """Fractions of each true class as a heat map, the counts beneath them.
+
+    None where no image is analysed.
+    """
     cells = report.figures.confusion
+    if not cells.total:
+        return None
+    picture, axes = canvas("Confusion matrix", report)
     counts = np.array([[cells.tn, cells.fp], [cells.fn, cells.tp]])
     fractions = _normalised(counts)
     axes.pcolormesh(fractions, cmap="Blues", vmin=0, vmax=1, edgecolor=GREY, linewidth=0.8)
@@ -41,7 +46,7 @@ def _name_classes(axes: Axes, threshold: Threshold) -> None:
     axes.set(aspect="equal", ylim=(2, 0))  # benign on top, as in the tutorial
     axes.set_xticks((0.5, 1.5), CLASSES, fontsize=12)
     axes.set_yticks((0.5, 1.5), CLASSES, fontsize=12, rotation=90, va="center")
-    axes.set_xlabel(f"predicted at threshold {named(threshold)}", fontsize=12)
+    axes.set_xlabel(f"predicted at threshold\n{named(threshold)}", fontsize=12)
     axes.set_ylabel("true", fontsize=12)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

@@ -1,5 +1,6 @@
 """The precision-recall curve."""
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from report.arrays import Floats, Labels
@@ -13,24 +14,28 @@ from report.pictures.canvas import (
     legend_beneath,
     mark_operating_point,
     named,
-    say_undefined,
     thinned,
     unit_square,
 )
 from report.ranking import precision_recall
 
 
-def draw_precision_recall(report: Report, labels: Labels, scores: Floats) -> Figure:
-    """Precision against recall, the operating point, and the prevalence that chance reaches."""
-    picture, axes = canvas("Precision-recall curve", report, TALL)
-    unit_square(axes, "recall (sensitivity)", "precision (PPV)")
+def draw_precision_recall(report: Report, labels: Labels, scores: Floats) -> Figure | None:
+    """Precision against recall, the operating point, and the prevalence that chance reaches.
+
+    None where there is no curve: a class is missing.
+    """
     average, figures = report.figures.average_precision, report.figures
     if average.value is None or average.baseline is None:
-        say_undefined(axes, average.reason)
-        return picture
+        return None
+    picture, axes = canvas("Precision-recall curve", report, TALL)
+    unit_square(axes, "recall (sensitivity)", "precision (PPV)")
     points = precision_recall(labels, scores)
+    # The curve ends at a precision of 1 by convention. No threshold gives that, and where the
+    # highest scores are benign it would be a line from bottom to top.
+    precision = np.append(points.precision[:-1], points.precision[-2])
     axes.plot(
-        *thinned(points.recall, points.precision),
+        *thinned(points.recall, precision),
         color=BLUE,
         linewidth=2,
         drawstyle="steps-post",

@@ -8,31 +8,35 @@ from report.pictures.canvas import (
     BLUE,
     DASHED,
     GREY,
+    TALL,
     canvas,
-    legend,
+    legend_beneath,
     mark_operating_point,
     named,
-    say_undefined,
     thinned,
     unit_square,
 )
 from report.ranking import roc_points
 
 
-def draw_roc(report: Report, labels: Labels, scores: Floats) -> Figure:
-    """The ROC curve with its area, the operating point, and the diagonal of chance."""
-    picture, axes = canvas("ROC curve", report)
-    unit_square(axes, "1 − specificity", "sensitivity")
+def draw_roc(report: Report, labels: Labels, scores: Floats) -> Figure | None:
+    """The ROC curve with its area, the operating point, and the diagonal of chance.
+
+    None where there is no curve: a class is missing.
+    """
     figures = report.figures
-    if figures.roc_auc.value is not None:
-        points = roc_points(labels, scores)
-        axes.plot(
-            *thinned(points.false_positives, points.sensitivity),
-            color=BLUE,
-            linewidth=2,
-            clip_on=False,
-            label=f"ROC curve (area = {figures.roc_auc.value:.2f})",
-        )
+    if figures.roc_auc.value is None:
+        return None
+    picture, axes = canvas("ROC curve", report, TALL)
+    unit_square(axes, "1 − specificity", "sensitivity")
+    points = roc_points(labels, scores)
+    axes.plot(
+        *thinned(points.false_positives, points.sensitivity),
+        color=BLUE,
+        linewidth=2,
+        clip_on=False,
+        label=f"ROC curve (area = {figures.roc_auc.value:.2f})",
+    )
     sensitivity, specificity = figures.sensitivity.value, figures.specificity.value
     if sensitivity is not None and specificity is not None:
         words = (
@@ -41,7 +45,5 @@ def draw_roc(report: Report, labels: Labels, scores: Floats) -> Figure:
         )
         mark_operating_point(axes, 1 - specificity, sensitivity, words)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DASHED, label="chance")
-    if figures.roc_auc.value is None:
-        say_undefined(axes, figures.roc_auc.reason)
-    legend(axes)
+    legend_beneath(axes)
     return picture

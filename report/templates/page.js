@@ -23,8 +23,11 @@
   const thresholds = data.thresholds;
   const truePositives = fromTheEnd(data.malignant);
   const falsePositives = fromTheEnd(data.benign);
+  // Images without a label; null where there are none.
+  const unlabelledPositives = fromTheEnd(data.unlabelled ?? thresholds.map(() => 0));
   const malignant = truePositives[0];
   const benign = falsePositives[0];
+  const scored = malignant + benign + unlabelledPositives[0];
 
   // Index of the first threshold >= value.
   const firstNotBelow = (value) => {
@@ -50,7 +53,8 @@
     const at = firstNotBelow(threshold);
     const tp = truePositives[at];
     const fp = falsePositives[at];
-    return { tp, fp, tn: benign - fp, fn: malignant - tp };
+    const positive = tp + fp + unlabelledPositives[at];
+    return { tp, fp, tn: benign - fp, fn: malignant - tp, positive };
   };
 
   // Three decimals as Python prints them: a value that is exactly half-way goes to the even digit.
@@ -91,6 +95,7 @@
 
   const showFigure = (key, count, total) => {
     const row = document.querySelector(`[data-figure="${key}"]`);
+    if (row === null) return null; // without labelled images there are no figures
     const part = (name) => row.querySelector(`[data-part="${name}"]`);
     if (total === 0) {
       part("value").replaceChildren("n/a");
@@ -107,6 +112,7 @@
 
   const showCell = (name, count, total) => {
     const cell = document.querySelector(`[data-cell="${name}"]`);
+    if (cell === null) return;
     cell.querySelector("b").textContent = count;
     cell.querySelector("small").textContent = total === 0 ? "n/a" : three(count / total);
   };
@@ -160,11 +166,14 @@
     find("kind").textContent = atStart ? kindAtStart : MOVED;
     find("kind").classList.toggle("moved", !atStart);
     slider.setAttribute("aria-valuetext", `${threshold}${atStart ? "" : ", exploratory"}`);
+    find("positive").textContent = cells.positive;
     showCell("tp", cells.tp, malignant);
     showCell("fn", cells.fn, malignant);
     showCell("fp", cells.fp, benign);
     showCell("tn", cells.tn, benign);
-    const spoken = Object.entries(FIGURES).map(([key, of]) => showFigure(key, ...of(cells)));
+    const figures = Object.entries(FIGURES).map(([key, of]) => showFigure(key, ...of(cells)));
+    const spoken = figures.filter((words) => words !== null);
+    if (spoken.length === 0) spoken.push(`${cells.positive} of ${scored} scored images are positive`);
     placeMarkers(threshold, cells);
     filterGallery("fn", cells.fn, (score) => score < threshold);
     filterGallery("fp", cells.fp, (score) => score >= threshold);
