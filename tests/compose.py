@@ -26,6 +26,12 @@ def variables_of(text: str) -> dict[str, str | None]:
     }
 
 
+def secret_variables(file: str) -> set[str]:
+    """Variables that a compose file's `secrets` are made of."""
+    declared = yaml.safe_load((PROJECT / file).read_text()).get("secrets", {})
+    return {secret["environment"] for secret in declared.values()}
+
+
 def services(file: str, variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The services of a compose file, merge keys and variables resolved.
 

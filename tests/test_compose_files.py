@@ -4,13 +4,13 @@ import json
 import re
 import subprocess
 import zipfile
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from compose import env_file, services, variables_of
+from compose import env_file, secret_variables, services, variables_of
 from processes import PROJECT, SCRIPTS
 from stack import PASSWORDS
 
@@ -31,8 +31,9 @@ def composed() -> dict[str, dict[str, Any]]:
 def test_every_variable_is_in_the_example_file_or_has_a_default() -> None:
     documented = env_file(PROJECT / ".env.example")
     used = variables_of("".join((PROJECT / file).read_text() for file in FILES))
-    assert {name for name, default in used.items() if default is None} <= set(documented)
-    assert set(documented) <= set(used), "nothing is documented that nobody reads"
+    secret = set().union(*(secret_variables(file) for file in FILES))
+    assert secret | {name for name, default in used.items() if default is None} <= set(documented)
+    assert set(documented) <= secret | set(used), "nothing is documented that no file reads"
     assert {name for name in documented if name.endswith("PASSWORD")} == set(PASSWORDS)
 
 
@@ -70,6 +71,34 @@ def test_only_what_a_person_looks_at_is_published_and_only_to_this_machine(
     published = {name: service["ports"] for name, service in composed.items() if "ports" in service}
     assert set(published) == {"flower", "prometheus", "grafana"}
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+
+
+@pytest.mark.parametrize("name", services(FILES[0], PASSWORDS))
+def test_every_container_is_confined(name: str, composed: dict[str, dict[str, Any]]) -> None:
+    service = composed[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    # Redis and PostgreSQL are reached only by those that speak with them, and reach nothing.
+    networks = set(service.get("networks", ["default"]))
+    expected = {"redis": {"servers"}, "postgres": {"servers"}, "migrate": {"servers"}}
+    alone = {"prometheus": {"default"}, "grafana": {"default"}}
+    assert networks == (expected | alone).get(name, {"default", "servers"})
+
+
+def test_the_servers_network_has_no_way_out() -> None:
+    networks = yaml.safe_load((PROJECT / FILES[0]).read_text())["networks"]
+    assert networks["servers"] == {"internal": True}
+
+
+@pytest.mark.parametrize("name", ["redis", "postgres", "grafana"])
+def test_servers_read_their_password_from_a_file(
+    name: str, composed: dict[str, dict[str, Any]]
+) -> None:
+    service = composed[name]
+    assert not [word for word in PASSWORDS.values() if word in json.dumps(service)]
+    (secret,) = service["secrets"]
+    assert f"/run/secrets/{secret}" in json.dumps(service)
 
 
 def test_folders_of_the_containers_lie_in_the_images_working_directory(
@@ -155,6 +184,10 @@ def test_the_gpu_lock_is_the_other_lock_and_cuda() -> None:
     plain, gpu = pins("requirements.lock"), pins("requirements-gpu.lock")
     assert plain < gpu
     assert all(name.startswith("nvidia-") for name in gpu - plain)
+
+
+def test_flower_is_of_the_version_that_its_image_holds(composed: dict[str, dict[str, Any]]) -> None:
+    assert composed["flower"]["image"] == f"mher/flower:{version('flower')}"
 
 
 @pytest.mark.parametrize("name", ["producer", "report", "trainer"])

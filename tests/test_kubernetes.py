@@ -53,6 +53,7 @@ class Pod(NamedTuple):
     name: str
     kind: str
     spec: Manifest
+    labels: dict[str, str]
 
     @property
     def container(self) -> Manifest:
@@ -71,9 +72,10 @@ class Pod(NamedTuple):
 
 def pods() -> list[Pod]:
     return [
-        Pod(name, kind, one["spec"]["template"]["spec"])
+        Pod(name, kind, template["spec"], template["metadata"]["labels"])
         for kind in ("Deployment", "StatefulSet", "Job")
         for name, one in of_kind(kind).items()
+        for template in [one["spec"]["template"]]
     ]
 
 
@@ -96,6 +98,7 @@ def test_every_manifest_is_of_the_namespace_and_listed_or_optional() -> None:
     listed = set(yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["resources"])
     files = {file for file, _ in manifests()}
     optional = {"enqueue.yaml", "keda.yaml", "podmonitor.yaml", "secret.example.yaml"}
+    optional |= {"object-store.yaml"}
     assert files == listed | optional | {"worker-gpu.yaml", "worker-spot.yaml"}
     for file, one in manifests():
         own = one["metadata"]["name" if one["kind"] == "Namespace" else "namespace"]
@@ -111,9 +114,9 @@ def test_images_and_variables_are_those_of_compose(pod: Pod) -> None:
     service = COMPOSED[SAME_AS[pod.name]]
     image = "dermscore:gpu" if pod.name == "worker-gpu" else service["image"]
     assert pod.container["image"] == image
-    # A pod's threads follow from its limit, and `redis-server` gets its password from a variable.
-    extra = {"REDIS_PASSWORD"} if pod.name == "redis" else set()
-    assert set(pod.environment) - extra <= set(service["environment"])
+    # A pod's threads follow from its limit; PostgreSQL's folder lies in a volume that root made.
+    extra = {"PGDATA"} if pod.name == "postgres" else set()
+    assert set(pod.environment) - extra <= set(service.get("environment", {}))
     for name in ("DATABASE_URL", "BROKER_URL"):
         if pod.name != "migrate" and pod in OURS:
             assert name in pod.environment
@@ -139,11 +142,6 @@ def test_commands_are_those_of_compose(pod: Pod) -> None:
         assert pod.command == [*worker_command(composed), "--drain"]
     elif pod.name.startswith("worker"):
         assert pod.command == worker_command(composed)
-    elif pod.name == "redis":
-        password = PASSWORDS["REDIS_PASSWORD"]
-        assert pod.command == [
-            "$(REDIS_PASSWORD)" if word == password else word for word in composed
-        ]
     else:
         assert pod.command == composed
 
@@ -172,6 +170,108 @@ def test_pods_run_as_the_images_user_and_write_only_where_they_must(pod: Pod) ->
     assert set(mounts) == {volume["name"] for volume in pod.spec["volumes"]}
     composed = {volume.split(":")[1] for volume in COMPOSED["worker"]["volumes"]}
     assert set(mounts.values()) <= composed | {"/tmp"}
+
+
+@pytest.mark.parametrize("pod", PODS, ids=lambda pod: pod.name)
+def test_pods_keep_to_the_restricted_standard_that_the_namespace_demands(pod: Pod) -> None:
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards/, and more."""
+    labels = of_kind("Namespace")[NAMESPACE]["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert pod.spec["automountServiceAccountToken"] is False
+    assert pod.spec["securityContext"]["runAsNonRoot"] is True
+    assert pod.spec["securityContext"]["runAsUser"] > 0
+    assert pod.spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod.container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    volumes = {next(iter(set(volume) - {"name"})) for volume in pod.spec.get("volumes", [])}
+    assert volumes <= {"emptyDir", "persistentVolumeClaim", "secret"}
+
+
+@pytest.mark.parametrize("name", ["redis", "postgres"])
+def test_servers_read_their_password_from_a_file(name: str) -> None:
+    (pod,) = (pod for pod in PODS if pod.name == name)
+    assert not any("secretKeyRef" in str(variable) for variable in pod.environment.values())
+    (secret,) = (volume["secret"] for volume in pod.spec["volumes"] if "secret" in volume)
+    (item,) = secret["items"]
+    assert item["key"] in of_kind("Secret")[secret["secretName"]]["stringData"]
+    assert f"/run/secrets/{item['path']}" in f"{pod.command} {pod.environment}"
+
+
+class Peer(NamedTuple):
+    """Somebody on the network: its labels, and the namespace it is in."""
+
+    labels: dict[str, str]
+    namespace: str = NAMESPACE
+
+
+PEERS = {pod.name: Peer(pod.labels) for pod in PODS} | {
+    "keda": Peer({"app": "keda-operator"}, "keda"),
+    "prometheus": Peer({"app": "prometheus"}, "monitoring"),
+    "dns": Peer({"k8s-app": "kube-dns"}, "kube-system"),
+    "stranger": Peer({"app": "redis", "role": "worker"}, "default"),
+}
+PORTS_TRIED = (53, 443, 5432, 6379, 9400)
+WORKERS = ("worker", "worker-gpu", "worker-spot")
+
+
+def selects(selector: Manifest, labels: dict[str, str]) -> bool:
+    """Whether a label selector takes these labels."""
+    exact = selector.get("matchLabels", {}).items() <= labels.items()
+    return exact and all(
+        expression["operator"] == "In" and labels.get(expression["key"]) in expression["values"]
+        for expression in selector.get("matchExpressions", [])
+    )
+
+
+def names(peer: Peer, rule: Manifest, direction: str) -> bool:
+    """Whether a rule of a policy names this peer."""
+
+    def one(term: Manifest) -> bool:
+        namespace = {"kubernetes.io/metadata.name": peer.namespace}
+        inside = (
+            selects(term["namespaceSelector"], namespace)
+            if "namespaceSelector" in term
+            else peer.namespace == NAMESPACE
+        )
+        return (
+            "ipBlock" not in term and inside and selects(term.get("podSelector", {}), peer.labels)
+        )
+
+    return any(one(term) for term in rule["from" if direction == "Ingress" else "to"])
+
+
+def lets(peer: Peer, other: Peer, port: int, direction: str) -> bool:
+    """Whether the policies on `peer` let it speak with `other`; outside there are none."""
+    if peer.namespace != NAMESPACE:
+        return True
+    return any(
+        names(other, rule, direction) and port in {each["port"] for each in rule["ports"]}
+        for policy in of_kind("NetworkPolicy").values()
+        if direction in policy["spec"]["policyTypes"]
+        and selects(policy["spec"]["podSelector"], peer.labels)
+        for rule in policy["spec"].get(direction.lower(), [])
+    )
+
+
+def test_policies_let_through_what_is_needed_and_nothing_else() -> None:
+    through = {
+        (source, target, port)
+        for source, one in PEERS.items()
+        for target, other in PEERS.items()
+        for port in PORTS_TRIED
+        if NAMESPACE in (one.namespace, other.namespace) and source != target
+        if lets(one, other, port, "Egress") and lets(other, one, port, "Ingress")
+    }
+    clients = (*WORKERS, "enqueue")
+    assert through == (
+        {(source, "postgres", 5432) for source in (*clients, "migrate", "keda")}
+        | {(source, "redis", 6379) for source in (*clients, "keda")}
+        | {("prometheus", worker, 9400) for worker in WORKERS}
+        | {(pod.name, "dns", 53) for pod in PODS}
+    )
 
 
 @pytest.mark.parametrize("pod", PODS, ids=lambda pod: pod.name)
@@ -261,4 +361,4 @@ def test_kubectl_puts_the_listed_manifests_together() -> None:
     )
     kinds = [one["kind"] for one in yaml.safe_load_all(built.stdout)]
     assert kinds[0] == "Namespace"
-    assert len(kinds) == 11
+    assert len(kinds) == 18
