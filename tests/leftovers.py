@@ -1,0 +1,81 @@
+"""What a test session leaves behind: in a temporary folder of its own, and in shared memory.
+
+Of the system's temporary folder nobody could say what is whose: other sessions run at the same
+time, other people's too, and a file of a fixed name there belongs to the user who came first.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+SHARED_MEMORY = Path("/dev/shm")
+# Users that own what tests make: as root, PostgreSQL runs as somebody else.
+_SERVERS_USER = "pgserver"
+
+
+class TemporaryFolder:
+    """The session's own, which all that it starts finds as the system's: `TMPDIR`."""
+
+    def __init__(self) -> None:
+        self._began = time.time()
+        # A short name: addresses of sockets in it have a limit of a hundred letters.
+        self.path = Path(tempfile.mkdtemp(prefix="ds"))
+        self.path.chmod(0o755)  # servers that are somebody else enter it
+        os.environ["TMPDIR"] = str(self.path)
+        tempfile.tempdir = None  # of the answer before
+
+    def left_behind(self) -> list[str]:
+        """What is in it beside pytest's folder, which pytest itself looks after."""
+        return sorted(file.name for file in self.path.iterdir() if not _is_pytests(file))
+
+    def unused_memory(self) -> list[str]:
+        """Shared memory made since, of this user, which no process has open any more.
+
+        It may be another session's of the same user.
+        """
+        if not SHARED_MEMORY.is_dir():
+            return []
+        found = [file for file in SHARED_MEMORY.iterdir() if _is_ours(file, self._began)]
+        in_use = _mapped() if found else ""
+        return sorted(str(file) for file in found if str(file) not in in_use)
+
+    def remove(self, *, keep_pytests: bool) -> None:
+        """All of it, or all but what pytest keeps of tests that failed."""
+        for file in list(self.path.iterdir()):
+            if not (keep_pytests and _is_pytests(file)):
+                _remove(file)
+        if not keep_pytests:
+            _remove(self.path)
+
+
+def _is_pytests(file: Path) -> bool:
+    return file.name.startswith("pytest-of-")
+
+
+def _remove(file: Path) -> None:
+    if file.is_dir() and not file.is_symlink():
+        shutil.rmtree(file, ignore_errors=True)
+    else:
+        file.unlink(missing_ok=True)
+
+
+def _is_ours(file: Path, since: float) -> bool:
+    try:
+        stat = file.lstat()
+        mine = stat.st_uid == os.geteuid() or file.owner() == _SERVERS_USER
+    except (FileNotFoundError, KeyError):  # gone, or of a user without a name
+        return False
+    return mine and stat.st_ctime >= since
+
+
+def _mapped() -> str:
+    """What the processes of this machine have in memory, as far as this user may see it."""
+    maps = []
+    for process in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            maps.append(process.read_text(errors="replace"))
+        except OSError:  # it ended, or it is somebody else's
+            continue
+    return "".join(maps)
