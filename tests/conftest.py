@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from browser import browser
 from faults import Row, table
+from hypothesis import HealthCheck, settings
 from leftovers import TemporaryFolder
 from playwright.sync_api import Browser
 from processes import CleanRun, Trained, clean_run, small_checkpoint
@@ -21,6 +22,9 @@ _numbers = itertools.count(1)
 # What a terminal or a shell may have set, and what would fold, colour and draw otherwise.
 for _name in ("COLUMNS", "FORCE_COLOR", "MPLBACKEND", "NO_COLOR"):
     os.environ.pop(_name, None)
+# An example takes longer where others want the same cores: that is no fault of anything tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 os.umask(0o022)  # servers and readers who are somebody else enter folders that tests make
 # Of the session as a whole: its workers find it in their environment.
 _own = None if "PYTEST_XDIST_WORKER" in os.environ else TemporaryFolder()
