@@ -4,6 +4,7 @@ Of the system's temporary folder nobody could say what is whose: other sessions 
 time, other people's too, and a file of a fixed name there belongs to the user who came first.
 """
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -11,6 +12,8 @@ import time
 from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")
+PREFIX = "ds"  # short: addresses of sockets have a limit of a hundred letters
+LOCK = ".session"  # held by a session as long as it lives
 # What PostgreSQL makes there is no test's: theirs keep it in their own folders.
 _OTHERS = "PostgreSQL."
 
@@ -20,15 +23,17 @@ class TemporaryFolder:
 
     def __init__(self) -> None:
         self._began = time.time()
-        # A short name: addresses of sockets in it have a limit of a hundred letters.
-        self.path = Path(tempfile.mkdtemp(prefix="ds"))
+        _remove_orphans()
+        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self._lock = _held(self.path / LOCK)
         self.path.chmod(0o755)  # servers that are somebody else enter it
         os.environ["TMPDIR"] = str(self.path)
         tempfile.tempdir = None  # of the answer before
 
     def left_behind(self) -> list[str]:
         """What is in it beside pytest's folder, which pytest itself looks after."""
-        return sorted(file.name for file in self.path.iterdir() if not _is_pytests(file))
+        files = (file for file in self.path.iterdir() if not _is_pytests(file))
+        return sorted(file.name for file in files if file.name != LOCK)
 
     def unused_memory(self) -> list[str]:
         """Shared memory made since, of this user, which no process has open any more.
@@ -48,6 +53,27 @@ class TemporaryFolder:
                 _remove(file)
         if not keep_pytests:
             _remove(self.path)
+
+
+def _held(lock: Path) -> int | None:
+    """Its descriptor, locked until this process ends; None where another lives that holds it."""
+    descriptor = os.open(lock, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _remove_orphans() -> None:
+    """The folders of this user's sessions that were killed."""
+    for lock in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{LOCK}"):
+        if lock.stat().st_uid == os.geteuid():
+            descriptor = _held(lock)
+            if descriptor is not None:
+                _remove(lock.parent)
+                os.close(descriptor)
 
 
 def _is_pytests(file: Path) -> bool:
