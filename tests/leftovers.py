@@ -14,6 +14,8 @@ from pathlib import Path
 SHARED_MEMORY = Path("/dev/shm")
 PREFIX = "ds"  # short: addresses of sockets have a limit of a hundred letters
 LOCK = ".session"  # held by a session as long as it lives
+# What TensorFlow removes when its process ends, if nobody kills that.
+_OF_KILLED = "__autograph_generated_file"
 # What PostgreSQL makes there is no test's: theirs keep it in their own folders.
 _OTHERS = "PostgreSQL."
 
@@ -32,8 +34,8 @@ class TemporaryFolder:
 
     def left_behind(self) -> list[str]:
         """What is in it beside pytest's folder, which pytest itself looks after."""
-        files = (file for file in self.path.iterdir() if not _is_pytests(file))
-        return sorted(file.name for file in files if file.name != LOCK)
+        names = {file.name for file in self.path.iterdir() if not _is_pytests(file)} - {LOCK}
+        return sorted(name for name in names if not name.startswith(_OF_KILLED))
 
     def unused_memory(self) -> list[str]:
         """Shared memory made since, of this user, which no process has open any more.
