@@ -23,9 +23,13 @@ from checkpoint_faults import broken_checkpoints
 from faults import EMBEDDED, RECOVERY_SECONDS, SERVERS, Row, table
 from grounds import Ground, ground
 from processes import Trained, small_checkpoint
+from rabbitmq import rabbitmq_program
 from servers import postgres_server
+from shutdowns import ON_RABBITMQ
 
 TRAINING = Lock()
+# Programs that want a core, beside workers that are told to end.
+BUSY = 2
 
 
 class Part(NamedTuple):
@@ -55,6 +59,13 @@ def parts(place: Ground, scale: process_faults.Scale) -> list[Part]:
             Part(f"{scenario.__name__}, {backend}", partial(scenario, place, backend, scale))
             for scenario in process_faults.SCENARIOS
         ]
+    if rabbitmq_program() is not None:
+        found.append(
+            Part(
+                f"told_to_end, {ON_RABBITMQ}",
+                partial(process_faults.told_to_end_on_rabbitmq, place, scale),
+            )
+        )
     return found
 
 
@@ -79,7 +90,9 @@ def outcome(part: Part) -> tuple[list[Row], bool]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the parts side by side, most of which wait; returns the exit code."""
     options = _parser().parse_args(arguments)
-    scale = process_faults.Scale(options.kills, options.images, max(1, options.kills // 20))
+    scale = process_faults.Scale(
+        options.kills, options.images, max(1, options.kills // 20), max(1, options.kills // 4), BUSY
+    )
     with (
         tempfile.TemporaryDirectory(prefix="chaos") as name,
         postgres_server(Path(name) / "postgres") as uri,
@@ -92,6 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for kind in server_faults.SCENARIOS:
             if reason := server_faults.cannot(kind):
                 print(f"{kind} is left out: {reason}", file=sys.stderr)
+        if rabbitmq_program() is None:
+            print("RabbitMQ is left out: it is not installed", file=sys.stderr)
         with ThreadPoolExecutor(options.at_once) as pool:
             outcomes = list(pool.map(outcome, chosen))
     rows = [row for found, _ in outcomes for row in found]

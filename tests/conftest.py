@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from browser import browser
 from faults import Row, table
+from hypothesis import HealthCheck, settings
+from leftovers import TemporaryFolder
 from playwright.sync_api import Browser
 from processes import CleanRun, Trained, clean_run, small_checkpoint
 from servers import RedisServer, new_database, postgres_server, redis_server
@@ -20,7 +22,29 @@ _numbers = itertools.count(1)
 # What a terminal or a shell may have set, and what would fold, colour and draw otherwise.
 for _name in ("COLUMNS", "FORCE_COLOR", "MPLBACKEND", "NO_COLOR"):
     os.environ.pop(_name, None)
+# An example takes longer where others want the same cores: that is no fault of anything tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 os.umask(0o022)  # servers and readers who are somebody else enter folders that tests make
+# Of the session as a whole: its workers find it in their environment.
+_own = None if "PYTEST_XDIST_WORKER" in os.environ else TemporaryFolder()
+_left = pytest.StashKey[list[str]]()
+
+
+@pytest.hookimpl(trylast=True)  # after the workers have ended
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A session that leaves files behind in the temporary folder fails."""
+    if _own is not None:
+        session.config.stash[_left] = left = _own.left_behind()
+        if left and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the session's temporary folder, but for what failed tests left in theirs."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if _own is not None:
+        _own.remove(keep_pytests=reporter is not None and _failed(reporter))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -35,6 +59,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if rows:
         terminalreporter.section("faults")
         terminalreporter.write_line(table(rows))
+    if _own is not None:
+        _tell_what_is_left(terminalreporter, _own)
+
+
+def _tell_what_is_left(terminalreporter: pytest.TerminalReporter, own: TemporaryFolder) -> None:
+    for name in terminalreporter.config.stash.get(_left, []):
+        terminalreporter.write_line(f"FAILED: left behind in the temporary folder: {name}")
+    for name in own.unused_memory():
+        terminalreporter.write_line(
+            f"left behind in shared memory, by this session or another beside it: {name}"
+        )
+    if _failed(terminalreporter):
+        terminalreporter.write_line(f"the folders of tests that failed are kept in {own.path}")
+
+
+def _failed(terminalreporter: pytest.TerminalReporter) -> bool:
+    return any(terminalreporter.stats.get(outcome) for outcome in ("failed", "error"))
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ class Ground:
     def site(self, backend: str, **settings: str) -> Site:
         """An empty site on the stub."""
         folder = self.folder / str(next(self._numbers))
-        return colour_site(folder, **self.addresses(backend), **settings)
+        return colour_site(folder, **{**self.addresses(backend), **settings})
 
     def addresses(self, backend: str) -> dict[str, str]:
         """What names broker and database in a site's environment."""

@@ -4,8 +4,9 @@ import os
 import random
 import re
 import signal
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from typing import NamedTuple
 from colours import draw_folder, draw_number
 from faults import (
     EMBEDDED,
+    SERVERS,
     SHORT_LEASE,
     Row,
     crew,
@@ -27,6 +29,8 @@ from faults import (
 from grounds import Ground
 from invariants import Outcome
 from processes import GREETED, PROJECT, Process, Site
+from rabbitmq import rabbitmq_server
+from shutdowns import HEEDED, ON_RABBITMQ, shutdowns
 
 HUNG_EXIT_CODE = 70
 CLOCK_HOURS = 2
@@ -52,6 +56,11 @@ class Scale(NamedTuple):
     kills: int
     images: int
     product_kills: int = 1
+    shutdowns: int = 2
+    busy: int = 0
+
+
+Scenario = Callable[[Ground, str, Scale], Iterable[Row]]
 
 
 def random_kills(ground: Ground, backend: str, scale: Scale) -> list[Row]:
@@ -121,7 +130,7 @@ def signals(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
                 (worker,) = workers.workers
                 for at, one in enumerate(send):
                     if at:  # a person's second Ctrl-C comes after the first was seen
-                        worker.await_output("Hitting Ctrl+C again")
+                        worker.await_output(HEEDED)
                     worker.send(one)
                 worker.await_end()
                 ended = time.time()
@@ -130,6 +139,21 @@ def signals(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
             row = partial(recovered, workers, name, backend, 1, expected)
             rows.append(row(run=number + 1, since=ended))
     return rows
+
+
+def told_to_end(ground: Ground, backend: str, scale: Scale) -> Iterator[Row]:
+    """Signals while messages keep coming."""
+    site = ground.site(backend, **SHORT_LEASE)
+    return shutdowns(site, backend, scale.shutdowns, scale.busy)
+
+
+def told_to_end_on_rabbitmq(ground: Ground, scale: Scale) -> Iterator[Row]:
+    """The same on a RabbitMQ of its own."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)  # the server's user enters it
+        with rabbitmq_server(Path(name) / "rabbitmq") as url:
+            site = ground.site(SERVERS, BROKER_URL=url, **SHORT_LEASE)
+            yield from shutdowns(site, ON_RABBITMQ, scale.shutdowns, scale.busy)
 
 
 def frozen(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
@@ -225,7 +249,7 @@ def killing_image(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
 def hanging_image(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
     """An image whose scoring never ends: the watchdog ends the process."""
     # Long enough that nothing but the image takes it, however busy the machine.
-    site = ground.site(backend, STUB_IMAGE_SECONDS="0.005", HANG_SECONDS="5", **SHORT_LEASE)
+    site = ground.site(backend, STUB_IMAGE_SECONDS="0.005", HANG_SECONDS="10", **SHORT_LEASE)
     expected = _with_bad_image(site, "hangs")
     with crew(site, 1) as workers:
         workers.await_true(lambda: len(workers.ended) >= 4, "four had ended")
@@ -265,13 +289,14 @@ def killed_producer(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
         ]
 
 
-SCENARIOS: tuple[Callable[[Ground, str, Scale], list[Row]], ...] = (
+SCENARIOS: tuple[Scenario, ...] = (
     product_kill,
     hanging_image,
     killing_image,
     kills_at_points,
     random_kills,
     signals,
+    told_to_end,
     killed_producer,
     frozen,
     frozen_in_commit,

@@ -25,7 +25,7 @@ from base.settings import Settings
 PROJECT = Path(__file__).parents[1]
 SCRIPTS = Path(sys.executable).parent
 # Seconds after which a condition that is awaited counts as never coming true.
-PATIENCE = 240.0
+PATIENCE = 600.0
 POLL_SECONDS = 0.02
 LAST_WORDS = 8000  # characters
 # The last line of a worker that has loaded what it needs.

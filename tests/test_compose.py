@@ -34,6 +34,7 @@ NOT_RUN = {
 }
 RUN = {"redis", "postgres", "migrate", "worker", "flower", "producer", "report", "trainer"}
 IMAGES = 20
+GRACE_SECONDS = 120  # of the worker, in docker-compose.yml
 
 
 class Up(NamedTuple):
@@ -169,5 +170,5 @@ def test_the_trainer_is_there(up: Up) -> None:
 def test_a_worker_that_is_stopped_ends_well_and_in_time(up: Up) -> None:
     """The last test of this file: after it there is no worker."""
     up.worker.send(signal.SIGTERM)  # what `docker compose stop` sends
-    assert up.worker.await_end(60) == 0, up.worker.last_words
+    assert up.worker.await_end(GRACE_SECONDS) == 0, up.worker.last_words
     assert up.ledger.unfinished() == 0

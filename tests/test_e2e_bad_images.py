@@ -67,7 +67,7 @@ def write_manifest(path: Path, names: Iterable[str], digests: dict[str, str]) ->
 def work(site: Site) -> tuple[str, int]:
     """Let a worker do what is owed: what it said, and the most bytes that it held."""
     with site.worker() as worker:
-        worker.await_true(lambda: not site.ledger.unfinished(), "all was done", 300)
+        worker.await_true(lambda: not site.ledger.unfinished(), "all was done")
         status = Path(f"/proc/{worker.pid}/status").read_text()
         worker.send(signal.SIGTERM)
         worker.await_end()

@@ -5,6 +5,7 @@ from threading import Barrier
 
 import click
 import pytest
+from processes import PATIENCE
 from sqlalchemy import func, select
 
 from db.errors import DatabaseError
@@ -246,7 +247,7 @@ def test_two_producers_of_one_source_list_each_image_once(
 ) -> None:
     monkeypatch.setattr(enqueue, "CHUNK", 20)
     paths = [f"{number}.jpg" for number in range(500)]
-    barrier = Barrier(2, timeout=60)
+    barrier = Barrier(2, timeout=PATIENCE)
 
     def listed(order: Sequence[str]) -> Iterator[Listed]:
         yield from (Listed(path, 0) for path in order[:50])

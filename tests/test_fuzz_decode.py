@@ -3,6 +3,7 @@ from pathlib import Path
 from subprocess import run
 
 from mutants import SMALL, mutant
+from processes import PATIENCE
 
 SCRIPT = Path(__file__).with_name("fuzz_decode.py")
 COUNT = 600  # 10,000 in `make chaos`
@@ -11,7 +12,7 @@ COUNT = 600  # 10,000 in `make chaos`
 def test_a_damaged_image_harms_nothing() -> None:
     # In a process of its own: what hangs or crashes is its end, and its memory is watched.
     command = [sys.executable, str(SCRIPT), "--count", str(COUNT), "--seed", "1"]
-    done = run(command, capture_output=True, text=True, check=False, timeout=300)
+    done = run(command, capture_output=True, text=True, check=False, timeout=2 * PATIENCE)
 
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     counts = {line.split()[1]: int(line.split()[0]) for line in done.stdout.splitlines()[1:-1]}

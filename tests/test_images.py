@@ -7,6 +7,7 @@ from threading import Barrier
 
 import pytest
 from drawing import as_nobody, claiming, draw, encoded, png_claiming
+from processes import PATIENCE
 
 from model import images
 from model.errors import ImageError
@@ -228,7 +229,7 @@ def test_no_more_files_are_read_ahead_than_there_are_readers(tmp_path: Path) -> 
 
 
 def test_files_are_waited_for_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    everyone = Barrier(READERS, timeout=20)  # storage that answers once all have asked
+    everyone = Barrier(READERS, timeout=PATIENCE)  # storage that answers once all have asked
 
     def slow(root: Path, path: str) -> ImageFile:
         everyone.wait()

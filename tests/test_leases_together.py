@@ -24,7 +24,7 @@ from worker.scored import KnownDigests, RunScores, Scored
 BATCHES = 30
 IMAGES = 4  # of a batch
 WORKERS = 6
-SECONDS = 240  # after which a thread counts as stuck
+SECONDS = 600  # after which a thread counts as stuck
 
 
 class RunEngine:

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import pytest
 import yaml
 from colours import draw_number
-from processes import PROJECT, Process, Site, error_lines, stub_checkpoint
+from processes import PATIENCE, PROJECT, Process, Site, error_lines, stub_checkpoint
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from servers import RedisServer, free_port
@@ -49,7 +49,7 @@ class Scraped:
         (self._port,) = re.findall(r"^metrics on port (\d+)", worker.output, re.MULTILINE)
 
     def families(self) -> list[Metric]:
-        with urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=10) as answer:
+        with urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=PATIENCE) as answer:
             return list(text_string_to_metric_families(answer.read().decode()))
 
     def samples(self) -> Samples:

@@ -10,7 +10,7 @@ from worker import patience
 from worker.at_work import AtWork
 from worker.patience import Patience
 
-SECONDS = 120
+SECONDS = 600
 
 
 @pytest.fixture

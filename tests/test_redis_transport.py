@@ -2,6 +2,7 @@ import pytest
 from kombu import Connection
 from kombu.common import ignore_errors
 from kombu.simple import SimpleQueue
+from processes import PATIENCE
 from servers import RedisServer
 
 from worker.broker import broker_url
@@ -17,7 +18,7 @@ def test_a_connection_that_was_lost_with_messages_in_hand_can_be_closed_twice(
     for number, channel in enumerate(channels):
         queue = SimpleQueue(channel, f"queue {number}")
         queue.put("unacknowledged")
-        messages.append(queue.get(timeout=5))
+        messages.append(queue.get(timeout=PATIENCE))
         channel._brpop_start()  # noqa: SLF001 - a worker's loop waits for the next message
     redis.kill()
 

@@ -17,7 +17,8 @@ HOLD = text("SELECT version_num FROM alembic_version FOR UPDATE")
 
 @pytest.fixture
 def ledger(postgres_url: str) -> Iterator[Database]:
-    with closing(open_database(postgres_url, standstill_seconds=0.5)) as opened:
+    open_database(postgres_url).close()  # making its tables may take its time
+    with closing(open_database(postgres_url, standstill_seconds=3)) as opened:
         yield opened
 
 

@@ -66,7 +66,8 @@ app.conf.update(
     # One process owns the model; the second thread decodes while the first computes.
     worker_pool="threads",
     worker_concurrency=2,
-    # A little over one batch on two cores: time to finish what is begun.
+    # A little over one batch on two cores: time to finish what is begun after a second Ctrl-C, see
+    # worker.ending.
     worker_soft_shutdown_timeout=10,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     broker_connection_retry_on_startup=True,

@@ -11,13 +11,11 @@ from typing import Any
 
 import click
 from celery import bootsteps
-from celery.apps.worker import install_worker_int_handler
-from celery.platforms import EX_OK
-from celery.signals import worker_init
+from celery.signals import worker_init, worker_shutdown
 from celery.worker import state
 
 from db.errors import DatabaseError, LedgerReplacedError
-from db.ledger import BatchKey
+from db.ledger import BatchKey, return_untried
 from db.owed import owed_checkpoints
 from db.precisions import PRECISIONS
 from db.results import failed_wholly
@@ -33,6 +31,7 @@ from worker import metrics, tracing
 from worker.at_work import AtWork
 from worker.batches import BatchScoring
 from worker.celery import app, settings
+from worker.ending import Ending
 from worker.heartbeat import Heartbeat
 from worker.metrics_server import MetricsServer
 from worker.patience import Patience
@@ -64,6 +63,7 @@ class Scoring:
         self.profile: Profile | None = None
         self.at_work = AtWork(settings.hang_seconds)
         self.patience = Patience(self.at_work, _leave)
+        self.ending = Ending()
         self._heartbeat = Heartbeat(database, self.worker, self.at_work, self.patience)
         self.batches = BatchScoring(database, engine, self.worker, self.at_work, self.patience)
 
@@ -84,6 +84,22 @@ class Scoring:
         """Begin to renew leases and to watch for what hangs."""
         threading.Thread(target=self._heartbeat.run, daemon=True).start()
         threading.Thread(target=watch, args=(self.at_work,), daemon=True).start()
+
+    def give_back(self) -> None:
+        """Let others have at once what is under way here, as if it had never been taken."""
+        self._heartbeat.end()
+        held = self.at_work.held
+        if not held:
+            log.warning("stopped: it held no batch")
+            return
+        named = ", ".join(f"run {batch.run_id} batch {batch.number}" for batch in held)
+        try:
+            with self.database.write() as session:
+                return_untried(session, held, self.worker)
+        except DatabaseError as error:
+            log.error("stopped: %s; leases run out by themselves: %s", error.message, named)  # noqa: TRY400 - a full sentence
+        else:
+            log.warning("stopped: given back unfinished: %s", named)
 
     def close(self) -> None:
         """Write what waits, and that the worker ends."""
@@ -207,23 +223,42 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
         # have a worker send what another says.
         parent.options.update(without_gossip=True, without_mingle=True)
 
-    def start(self, parent: Any) -> None:  # noqa: ANN401 - celery's own signature
+    def start(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - celery's own signature
         """Begin upkeep; Celery calls this once the pool is up."""
-        _end_well_on_ctrl_c(parent)
         process = scoring()
         process.profile = self._profile
         process.start()
+        process.ending.heed_signals()
         self._upkeep = Upkeep(
             process.database, process.at_work, process.patience, process.engine.failure
         )
         self._upkeep.start(partial(_end_worker, process) if self._drain else None)
 
-    def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - celery's own signature
-        """End upkeep, and publish what waits."""
+    def stop(self, parent: Any) -> None:  # noqa: ANN401 - celery's own signature
+        """End upkeep and what is begun, and publish what waits.
+
+        The consumer has stopped by now; the pool comes after this.
+        """
+        process = scoring()
         if self._upkeep is not None:
             self._upkeep.stop()
-        scoring().patience.end()
-        scoring().close()
+        process.patience.end()
+        if not process.ending.await_begun(parent.pool.executor):
+            # Its threads cannot be ended, and Python would wait for them.
+            parent.consumer.shutdown()
+            process.give_back()
+            os._exit(0)
+        process.close()
+
+    terminate = stop
+
+
+@worker_shutdown.connect  # type: ignore[untyped-decorator] # celery has no types
+def _tell_the_end(**_: Any) -> None:  # noqa: ANN401 - celery's own signature
+    ending = scoring().ending
+    ending.ignore_signals()
+    if ending.told:
+        log.info("stopped: nothing is under way here any more; what is left is scored by others")
 
 
 def _leave(error: LedgerReplacedError) -> None:
@@ -234,13 +269,6 @@ def _leave(error: LedgerReplacedError) -> None:
         error.message,
     )
     state.should_stop = Drained.STUCK.value
-
-
-def _end_well_on_ctrl_c(worker: Any) -> None:  # noqa: ANN401 - celery has no types
-    """A worker that finished what it held ends with 0; stock, after Ctrl-C, with 1."""
-    install_worker_int_handler(worker, exitcode=EX_OK)
-    if state.should_stop:  # it came while the pool was started
-        state.should_stop = EX_OK
 
 
 def _end_worker(process: Scoring, drained: Drained) -> None:

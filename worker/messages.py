@@ -10,9 +10,11 @@ import logging
 import re
 from typing import Any
 
+from celery import bootsteps
 from celery.worker import consumer
 
 from db.ledger import BatchKey
+from worker import ending
 from worker.tasks import score_batch
 
 # The ledger keeps both in a 32-bit INTEGER on PostgreSQL.
@@ -30,13 +32,19 @@ class MessageError(Exception):
 
 
 class Consumer(consumer.Consumer):  # type: ignore[misc] # celery has no types
-    """Celery's own, behind a look at each message. What is refused is dropped: a sweep heals it."""
+    """Celery's own, behind a look at each message. What is refused is dropped: a sweep heals it.
+
+    What comes while the worker ends goes back to the queue.
+    """
 
     def create_task_handler(self, *options: Any) -> Any:  # noqa: ANN401 - celery's own signature
         """What is called with each message of the queue."""
         handle = super().create_task_handler(*options)
 
         def check_and_handle(message: Any) -> None:  # noqa: ANN401 - kombu's
+            if ending.is_asked() or self.blueprint.state != bootsteps.RUN:
+                message.reject_log_error(log, self.connection_errors, requeue=True)
+                return
             try:
                 strip(message)
             except MessageError as error:
