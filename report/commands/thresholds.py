@@ -26,7 +26,9 @@ _NEEDS = "so give one, such as --threshold 0.23, or choose one with `report choo
     help="Delete this one: reports take the one chosen before it, or else the model card's.",
 )
 def command(forget: int | None) -> None:
-    """List the thresholds that were chosen, where and when, and which the next report takes.
+    """List the chosen thresholds, or forget one.
+
+    Each with the run and the day it was chosen on, and which of them the next report takes.
 
     \b
         report thresholds
