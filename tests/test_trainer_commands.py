@@ -392,8 +392,8 @@ def test_evaluating_gives_the_figures_that_are_counted_by_hand(
     found = [path.parent.name for path, score in zip(paths, scores, strict=True) if score >= at]
     positive = found.count("melanoma")
     spared = 7 - found.count("nevus")
-    assert re.search(rf"^sensitivity .* {positive}/4 = {positive / 4}$", said, re.MULTILINE), said
-    assert re.search(rf"^specificity .* {spared}/7 = ", said, re.MULTILINE), said
+    assert re.search(rf"^sensitivity .* {positive}/4$", said, re.MULTILINE), said
+    assert re.search(rf"^specificity .* {spared}/7$", said, re.MULTILINE), said
     assert f"on test: 11 labelled images\nloss {loss_of(scores, paths):.3f}\n" in said
     assert f"threshold {at}, {'exploratory' if options else 'prespecified'}: " in said
     assert "left out test/nevus/broken.jpg: " in result.stderr
