@@ -32,6 +32,7 @@ from db import (
     page,
     refusals,
     results,
+    resuming,
     runs,
     status,
     thresholds,
@@ -167,6 +168,7 @@ CASES: dict[Callable[..., Any], Case] = {
     listing.stored_labels: Case(
         lambda s, on: listing.stored_labels(s, on.run, PATHS), 2 * len(PATHS)
     ),
+    listing.batch_of: Case(lambda s, on: listing.batch_of(s, on.run, PATHS[0]), FEW),
     listing.stage_images: Case(staged, FEW),
     listing.unstage_images: Case(unstaged, 3 * len(NEW)),
     listing.drop_run_if_empty: Case(lambda s, on: listing.drop_run_if_empty(s, on.run), FEW),
@@ -225,6 +227,9 @@ CASES: dict[Callable[..., Any], Case] = {
     runs.get_run: Case(lambda s, _: runs.get_run(s), FEW),
     runs.run_by_number: Case(lambda s, on: runs.run_by_number(s, on.run), FEW),
     runs.all_runs: Case(lambda s, _: runs.all_runs(s), FEW),
+    resuming.enqueue_again: Case(
+        lambda s, on: resuming.enqueue_again(s, runs.run_by_number(s, on.run)), FEW
+    ),
     runs.checkpoint_of: Case(checkpoint, FEW),
     runs.needs_of: Case(lambda s, on: runs.needs_of(s, on.run), FEW),
     status.work_on: Case(lambda s, on: status.work_on(s, on.run), BATCHES),
@@ -234,6 +239,9 @@ CASES: dict[Callable[..., Any], Case] = {
         FEW,
     ),
     unused.holds_nothing: Case(lambda s, _: unused.holds_nothing(s), FEW),
+    thresholds.all_chosen: Case(lambda s, _: thresholds.all_chosen(s), FEW),
+    thresholds.choosers: Case(lambda s, _: thresholds.choosers(s), FEW),
+    thresholds.forget_threshold: Case(lambda s, _: thresholds.forget_threshold(s, 1), FEW),
     thresholds.chosen_last: Case(lambda s, _: thresholds.chosen_last(s, 1), FEW),
 }
 

@@ -126,7 +126,7 @@ def test_the_newest_checkpoint_is_the_newest_with_a_file(url: str) -> None:
 def test_status_resume_and_retry_leave_it_alone(url: str) -> None:
     succeed(*write(scores="image_id,score\na,0.9\n"))
     before = Ledger(url).rows("SELECT * FROM batches")
-    status = producer("status").splitlines()[1].split()
+    status = producer("status").splitlines()[2].split()  # after the database and the header
     assert status[:4] == ["1", "team", "truth.csv", "imported"]
     assert status[-4:] == ["4", "1", "3", "0"]
     assert "nothing is owed" in producer("resume")
@@ -246,7 +246,9 @@ def test_a_terminal_sees_how_far_it_is() -> None:
     scores, truth = many(10_000)
     said = on_a_terminal(*write(scores, truth))
     assert "\r\033[K10,000 rows read\r\033[K20,000 rows read" in said
-    assert said.endswith("\r\033[K10,000 of 10,000 images stored\r\033[K")
+    counted, _, told = said.rpartition("\r\033[K")
+    assert counted.endswith("\r\033[K10,000 of 10,000 images stored")
+    assert told.startswith("a new database was made: ")
     said = on_a_terminal(*write(scores, truth + "x,1,\n"))
     assert said.endswith("\r\033[KError: truth.csv:10002: 3 fields under 2 columns\r\n")
 

@@ -59,7 +59,7 @@ def test_every_program_takes_blank_variables_for_unset(tmp_path: Path, blank: st
     trained = site.run("trainer", "train", "nowhere", "nowhere")
 
     # Were its log level taken for 0, TensorFlow would say more.
-    assert trained.stderr == "Error: nowhere: no such folder, manifest or image\n"
+    assert trained.stderr == "Error: nowhere: there is no such folder, manifest or image\n"
     made = {file.name for file in tmp_path.iterdir() if not file.name.startswith("up.")}
     assert made == {"dermscore.db", "dermscore.queue", "m.csv", "stub.json", "stub.keras"}
 

@@ -114,9 +114,9 @@ def assert_one_clear_line(result: Result, *words: str, code: int = 1) -> None:
 
 def checkpoints(folder: Path) -> list[Path]:
     """In the order they entered the ledger, which is to know all there are."""
-    rows = Ledger(f"sqlite:///{folder / 'dermscore.db'}").rows(
-        "SELECT path, digest FROM checkpoints ORDER BY id"
-    )
+    file = folder / "dermscore.db"
+    query = "SELECT path, digest FROM checkpoints ORDER BY id"
+    rows = Ledger(f"sqlite:///{file}").rows(query) if file.exists() else []
     found = [Path(path) for path, _ in rows]
     assert sorted(found) == sorted(folder.glob("checkpoints/*.keras"))
     assert [digest for _, digest in rows] == [digest_of(path) for path in found]

@@ -244,7 +244,7 @@ def test_wrong_usage(arguments: tuple[str, ...]) -> None:
 def test_a_picture_that_cannot_be_written() -> None:
     done = call("test", "-o", "nowhere/x.png")
     assert done.exit_code == 1
-    assert "Error: nowhere/x.png: No such file or directory" in done.stderr
+    assert "Error: nowhere/x.png cannot be written: No such file or directory" in done.stderr
 
 
 def test_a_sample_of_the_ledger(database: Database, root: Path) -> None:

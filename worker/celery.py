@@ -3,7 +3,7 @@
 import click
 from celery import Celery
 
-from base.settings import SettingsError, read_settings
+from base.settings import SettingsError, forget_blanks, read_settings
 from model.terminal import show_plain_forms
 from worker.broker import (
     BrokerError,
@@ -21,6 +21,7 @@ except (BrokerError, SettingsError) as error:
     # Celery would print any other exception of this module as a traceback.
     raise SystemExit(f"Error: {error.message}") from error
 
+forget_blanks("CELERY_")  # its command line hands a blank BROKER_URL on as CELERY_BROKER_URL
 app = Celery("dermscore", include=["worker.tasks", "worker.lifecycle", "worker.log"])
 # Celery reads this before it imports the modules above.
 app.user_options["worker"].update(

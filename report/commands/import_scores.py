@@ -61,9 +61,9 @@ def command(
                 lambda stored: tell_count(f"{stored:,} {of_all}"),
             )
         interrupt.keeps(f"run {number} ({name}) is stored")
-        database.tell_if_new()
     finally:
         end_count()
+    database.tell_if_new()
     column = read.scores.card["imported"]["column"]
     click.echo(f"run {number} ({name}): {', '.join(read.counts.words())}; scores: column {column}")
     click.echo(f"next: report --run {number} --threshold 0.5")
