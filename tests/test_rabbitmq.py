@@ -63,7 +63,8 @@ def test_rabbitmq_over_tls(address: str, tmp_path: Path) -> None:
         assert site.ledger.unfinished() == 0
         for settings, reason in (
             ({"SSL_CERT_FILE": ""}, "certificate verify failed"),
-            ({"BROKER_URL": url.replace("127.0.0.1", "localhost")}, "certificate verify failed"),
+            # The same host by a name that it has not; of "localhost" kombu makes 127.0.0.1.
+            ({"BROKER_URL": url.replace("127.0.0.1", "127.1")}, "certificate verify failed"),
         ):
             other = Site(tmp_path, {**site.settings, **settings})
             done = other.run("celery", "-A", "stub_worker", "worker", "--drain")
