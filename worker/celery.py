@@ -3,6 +3,7 @@
 import click
 from celery import Celery
 
+from base.foreign import for_terminal
 from base.settings import SettingsError, read_settings
 from model.terminal import show_plain_forms
 from worker.broker import (
@@ -19,7 +20,7 @@ try:
     _broker = broker_of(settings)
 except (BrokerError, SettingsError) as error:
     # Celery would print any other exception of this module as a traceback.
-    raise SystemExit(f"Error: {error.message}") from error
+    raise SystemExit(for_terminal(f"Error: {error.message}")) from error
 
 app = Celery("dermscore", include=["worker.tasks", "worker.lifecycle", "worker.log"])
 # Celery reads this before it imports the modules above.
@@ -81,4 +82,4 @@ app.conf.update(
 try:
     set_up_signing(app, settings)
 except SigningError as error:
-    raise SystemExit(f"Error: {error.message}") from error
+    raise SystemExit(for_terminal(f"Error: {error.message}")) from error
