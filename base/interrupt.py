@@ -67,7 +67,9 @@ def tells_on(descriptor: int) -> None:
 
 def keeps(kept: str) -> None:
     """From now on this is what Ctrl-C leaves behind, and how to go on."""
-    _State.kept = kept
+    from base.foreign import for_terminal  # deferred: `begin` comes before any other import
+
+    _State.kept = for_terminal(kept)
 
 
 @contextmanager

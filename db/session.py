@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import click
 from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from base.settings import read_settings
+from base.telling import tell
 from db.engine import open_engine, sqlite_path, without_password
 from db.errors import DatabaseAwayError, DatabaseError
 from db.ledger_file import Access, LedgerFile, network_warning, to_read, to_write
@@ -39,7 +39,7 @@ class Database:
     def tell_if_new(self) -> None:
         """Say that there was no ledger before: perhaps another was meant."""
         if self.is_new:
-            click.echo(f"a new database was made: {self}", err=True)
+            tell(f"a new database was made: {self}", err=True)
 
     def __str__(self) -> str:
         """The address, without its password."""

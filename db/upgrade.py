@@ -6,6 +6,7 @@
 from pathlib import Path
 
 from base import interrupt
+from base.telling import tell
 
 if __name__ == "__main__":  # before what takes time to import
     interrupt.begin("the schema is as it was, or upgraded whole: start it again")
@@ -69,7 +70,7 @@ def main() -> None:
 
     database = open_database()
     database.tell_if_new()
-    click.echo(f"{database}: schema {HEAD}")
+    tell(f"{database}: schema {HEAD}")
     database.close()
 
 

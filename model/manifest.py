@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from base.foreign import shown
 from model.errors import SourceError
 
 PATH_COLUMNS = ("filepath", "path")
@@ -46,11 +47,6 @@ def read_manifest(file: BinaryIO, name: str) -> Iterator[ManifestRow]:
         raise SourceError(f"{name}:{reader.line_num}: not CSV: {error}") from error
     finally:
         text.detach()
-
-
-def shown(name: str) -> str:
-    """A name on one line, whatever is in it."""
-    return name if name.isprintable() else repr(name)
 
 
 def _known(column: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from model.manifest import shown
+from base.foreign import shown
 
 # Exit code of `enqueue --wait` and `report`: a script must not take it for a success.
 NOTHING_SCORED = 4

@@ -11,9 +11,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from base.foreign import shown
 from model.errors import SourceError
 from model.labels import BENIGN, LABELS, MALIGNANT
-from model.manifest import read_manifest, shown
+from model.manifest import read_manifest
 from model.names import spelled_back, storable
 from model.settings import Root
 from model.shell import typed

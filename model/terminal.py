@@ -3,11 +3,14 @@
 import codecs
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 import click
 
+from base.foreign import for_terminal
+from base.telling import tell
 from model.disk import reason_of
 
 _PLAIN_FORMS = "dermscore.plain"
@@ -33,6 +36,27 @@ class Program(click.Group):
             sys.exit(1)
         finally:
             _flush_or_tell()
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:  # noqa: ANN401 - click's
+        """Read the arguments."""
+        with _errors_on_one_line():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        """Run what was asked for."""
+        with _errors_on_one_line():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _errors_on_one_line() -> Iterator[None]:
+    """What an error says is mostly others' words: paths, rows, what a server answered."""
+    try:
+        yield
+    except click.ClickException as error:
+        # Through its dictionary: click's types have the message final.
+        vars(error)["message"] = for_terminal(error.message)
+        raise
 
 
 def show_plain_forms() -> None:
@@ -87,7 +111,7 @@ def _flush_or_tell() -> None:
 
 def _tell(error: OSError) -> None:
     what = error.filename or "standard output"  # of others, commands name the file themselves
-    click.echo(f"Error: {what} cannot be written: {reason_of(error)}", err=True)
+    tell(f"Error: {what} cannot be written: {reason_of(error)}", err=True)
 
 
 def _write_no_more(stream: TextIO) -> None:

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-import click
-
+from base.telling import tell
 from db.again import clear_errors
 from db.owed import unfinished_runs
 from db.refusals import forget_refusals
@@ -25,9 +24,9 @@ def resume(run: str | None) -> None:
     sent = {run_id: publish_owed(database, [run_id]) for run_id in runs}
     for run_id, batches in sent.items():
         if batches:
-            click.echo(f"run {run_id}: {_batches(batches)} enqueued")
+            tell(f"run {run_id}: {_batches(batches)} enqueued")
     if not any(sent.values()):
-        click.echo("nothing is owed that nobody works on")
+        tell("nothing is owed that nobody works on")
 
 
 def retry(run: str | None, codes: Sequence[str]) -> None:
@@ -35,12 +34,12 @@ def retry(run: str | None, codes: Sequence[str]) -> None:
     database = open_database(must_exist=True)
     run_id, cleared = _clear(database, run, codes)
     if not cleared:
-        click.echo(f"run {run_id}: no image has the error {' or '.join(codes)}")
+        tell(f"run {run_id}: no image has the error {' or '.join(codes)}")
         return
     images = ", ".join(f"{count} {code}" for code, count in sorted(cleared.items()))
     batches = publish_owed(database, [run_id])
-    click.echo(f"run {run_id}: {images} cleared, {_batches(batches)} enqueued")
-    click.echo("next: celery -A worker worker --drain")
+    tell(f"run {run_id}: {images} cleared, {_batches(batches)} enqueued")
+    tell("next: celery -A worker worker --drain")
 
 
 def _clear(database: Database, run: str | None, codes: Sequence[str]) -> tuple[int, dict[str, int]]:

@@ -3,6 +3,8 @@
 import click
 
 from base import interrupt
+from base.foreign import shown
+from base.telling import tell
 from db.deleting import close_run, delete_images, delete_run, thresholds_of
 from db.results import progress
 from db.runs import get_run
@@ -19,12 +21,12 @@ def delete(run: str, *, sure: bool) -> None:
     thresholds = f", and {chosen} threshold(s) chosen on it," if chosen else ""
     if not sure:
         click.confirm(
-            f"run {run_id} of {source}: delete {counts.listed} images with {counts.scored} scores "
-            f"and {counts.unreadable} errors{thresholds} from the database?",
+            f"run {run_id} of {shown(source)}: delete {counts.listed} images with "
+            f"{counts.scored} scores and {counts.unreadable} errors{thresholds} from the database?",
             abort=True,
         )
     _delete(database, run_id)
-    click.echo(f"run {run_id}{thresholds} is deleted; image files and checkpoint are untouched")
+    tell(f"run {run_id}{thresholds} is deleted; image files and checkpoint are untouched")
 
 
 def _delete(database: Database, run_id: int) -> None:

@@ -7,6 +7,7 @@ from itertools import islice
 
 from sqlalchemy.orm import Session
 
+from base.foreign import shown
 from db.ledger import BatchKey
 from db.listing import (
     ListedImage,
@@ -22,7 +23,6 @@ from db.listing import (
 from db.refusals import forget_refusals
 from db.session import Database
 from model.errors import SourceError
-from model.manifest import shown
 from model.sources import Listed
 
 # Images of one transaction; short enough that no worker waits long for SQLite's write lock.

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import click
-
 from base import interrupt
 from base.settings import read_settings
+from base.telling import tell
 from db.results import Progress, failed_wholly, progress
 from db.runs import drop_checkpoint_if_unused, keep_features, newest_checkpoint, put_together
 from db.session import Database, open_database
@@ -42,17 +41,17 @@ def run_order(order: Order, rows: Iterator[Listed], *, wait: bool) -> None:
     broker_of(read_settings())  # before anything is made
     database = open_database()
     if database.warning is not None:
-        click.echo(database.warning, err=True)
+        tell(database.warning, err=True)
     with tracing.enqueue(), removed_if_unused(database):
         made, pending = _enqueue(database, order, _started(rows))
     refused = _wait_for_all(database, pending) if wait else []
     if pending and not wait:
-        click.echo("next: celery -A worker worker --drain")
+        tell("next: celery -A worker worker --drain")
         return
     failed = _tell_failed(database, made, refused)
     for one in made:
         if one.run_id not in (*refused, *failed):
-            click.echo(_next(one))
+            tell(_next(one))
     if refused or (wait and failed):
         raise SystemExit(1 if refused else NOTHING_SCORED)
 
@@ -64,10 +63,10 @@ def _wait_for_all(database: Database, pending: list[int]) -> list[int]:
         try:
             counts = _wait(database, run_id)
         except RunRefusedError as error:
-            error.show()
+            tell(f"Error: {error.message}", err=True)
             refused.append(run_id)
         else:
-            click.echo(f"run {run_id}: {counts.scored} scored, {counts.unreadable} unreadable")
+            tell(f"run {run_id}: {counts.scored} scored, {counts.unreadable} unreadable")
     return refused
 
 
@@ -78,7 +77,7 @@ def _tell_failed(database: Database, made: list[Made], refused: list[int]) -> li
         with database.read() as session:
             found = failed_wholly(session, one.run_id) if one.run_id not in refused else None
         if found is not None:
-            click.echo(f"Error: run {one.run_id}: {nothing_scored(one.run_id, *found)}", err=True)
+            tell(f"Error: run {one.run_id}: {nothing_scored(one.run_id, *found)}", err=True)
             failed.append(one.run_id)
     return failed
 
@@ -95,13 +94,13 @@ def _enqueue(
     for one, listing in zip(made, listings, strict=True):
         with database.read() as session:
             counts = progress(session, one.run_id)
-        click.echo(_summary(one, listing, counts))
+        tell(_summary(one, listing, counts))
         interrupt.keeps("what is listed is kept, workers find it; `producer resume` sends it now")
         if counts.pending:
             pending.append(one.run_id)
     batches = publish_owed(database, pending) if pending else 0
     if pending:
-        click.echo(_sent(batches, new=any(listing.new for listing in listings)))
+        tell(_sent(batches, new=any(listing.new for listing in listings)))
     tracing.note([one.run_id for one in made], batches)
     return made, pending
 

@@ -5,6 +5,7 @@ import time
 import click
 from rich.live import Live
 
+from base.telling import tell
 from db.runs import get_run
 from db.session import Database, open_database
 from producer.status import Status, read_status
@@ -18,7 +19,7 @@ def show_status(run: str | None, layout: str, *, watch: bool) -> None:
     """Print the status of one run or of all; live with `watch`, until nothing is pending."""
     database = open_database(to_be_read=True)
     if layout == "table":
-        click.echo(f"database {database}")
+        tell(f"database {database}")
     if watch:
         _watch(database, run)
         return

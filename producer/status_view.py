@@ -9,6 +9,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from base.foreign import for_terminal, shown
 from db.status import WorkerState
 from producer.status import RunStatus, Status
 
@@ -32,8 +33,8 @@ def as_tables(status: Status, *, details: bool) -> RenderableType:
     parts: list[RenderableType] = [_Runs(status.runs)]
     for run in status.runs:
         if details:
-            parts += [Text(f"  {count} {code}") for code, count in run.errors.items()]
-        parts += [Text(f"run {run.run}: {reason}", style="yellow") for reason in run.stuck]
+            parts += [_line(f"  {count} {code}") for code, count in run.errors.items()]
+        parts += [_line(f"run {run.run}: {reason}", style="yellow") for reason in run.stuck]
     if status.workers:
         parts += [Text(), _workers(status.workers)]
     return Group(*parts)
@@ -62,8 +63,8 @@ def as_list(runs: Iterable[RunStatus]) -> RenderableType:
     for run in runs:
         table.add_row(
             str(run.run),
-            Text(run.name or ""),
-            Text(run.source),
+            _name(run.name or ""),
+            _name(run.source),
             run.checkpoint[:12],
             run.precision,
             _when(run.begun),
@@ -100,8 +101,8 @@ def _runs(runs: Iterable[RunStatus], *, narrow: bool) -> Table:
     for run in runs:
         pending = run.counts.pending
         table.add_row(
-            Text(f"{run.run} {run.name or ''}".rstrip()),
-            Text(run.source),
+            _line(f"{run.run} {shown(run.name or '')}".rstrip()),
+            _name(run.source),
             *([] if narrow else [run.checkpoint[:12], _when(run.begun)]),
             *map(str, run.counts),
             f"{run.images_per_second:.1f}" if pending and run.images_per_second else "",
@@ -114,7 +115,7 @@ def _workers(workers: Iterable[WorkerState]) -> Table:
     table = _table("worker", "is", "finished last", "ago", "works on", "lease")
     for worker in workers:
         table.add_row(
-            Text(worker.name),
+            _name(worker.name),
             "alive" if worker.alive else "ended",
             worker.finished or "",
             duration(worker.finished_seconds_ago),
@@ -129,6 +130,14 @@ def _table(*headings: str) -> Table:
     for heading in headings:
         table.add_column(heading, overflow="fold")
     return table
+
+
+def _name(name: str) -> Text:
+    return Text(shown(name))
+
+
+def _line(words: str, style: str = "") -> Text:
+    return Text(for_terminal(words), style=style)
 
 
 def _state(run: RunStatus) -> str:

@@ -9,6 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 from sqlalchemy.orm import Session
 
+from base.foreign import for_terminal
+from base.telling import tell
 from db.refusals import is_refused_by_all, refusals_of
 from db.results import Progress, progress, throughput
 from db.runs import run_by_number
@@ -147,7 +149,7 @@ class _LiveBar:
         )
 
     def say(self, line: str) -> None:
-        self._bar.console.print(line, markup=False, highlight=False)
+        self._bar.console.print(for_terminal(line), markup=False, highlight=False)
 
 
 class _PlainLines:
@@ -162,9 +164,9 @@ class _PlainLines:
             return
         self._shown_at = now
         left = f", {seen.left} left" if seen.left else ""
-        click.echo(
+        tell(
             f"{seen.done} of {seen.counts.listed} images, {seen.rate:.1f} images/s{left}", err=True
         )
 
     def say(self, line: str) -> None:
-        click.echo(line, err=True)
+        tell(line, err=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from base.telling import tell
 from report.threshold import choose
 
 if TYPE_CHECKING:
@@ -71,5 +72,5 @@ def refuse_nothing_scored(stored: Stored) -> None:
     from model.nothing_scored import NOTHING_SCORED, nothing_scored
 
     said = nothing_scored(stored.run.number, stored.flow.errors, stored.failed)
-    click.echo(f"Error: run {stored.run.number}: {said}", err=True)
+    tell(f"Error: run {stored.run.number}: {said}", err=True)
     raise click.exceptions.Exit(NOTHING_SCORED)

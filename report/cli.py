@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from base import interrupt
+from base.telling import tell
 from db.errors import DatabaseError
 from model.disk import reason_of
 from report.build import build, read_finished, refuse_nothing_scored
@@ -118,9 +119,9 @@ def _draw(output: Path, report: Report, stored: Stored) -> None:
         raise click.ClickException(f"cannot write pictures to {output}: {reason}") from error
     # stderr, so that JSON and CSV on stdout stay clean
     for path in pictures.written:
-        click.echo(f"wrote {path}", err=True)
+        tell(f"wrote {path}", err=True)
     for path in pictures.removed:
-        click.echo(f"removed {path}: it was of an earlier report", err=True)
+        tell(f"removed {path}: it was of an earlier report", err=True)
     if pictures.undrawn:
         absent = report.figures.roc_auc.reason
-        click.echo(f"not drawn ({absent}): {', '.join(pictures.undrawn)}", err=True)
+        tell(f"not drawn ({absent}): {', '.join(pictures.undrawn)}", err=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from report.cells import safe_cell
+from base.foreign import for_csv, shown
 from report.comparing import Comparison, McNemar
 from report.contents import RunFacts
 from report.figure import Figure
@@ -57,7 +57,7 @@ def as_csv(compared: Compared) -> str:
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(_CHANGED)
     writer.writerows(
-        (safe_cell(path), label, a, b, int(first), int(second))
+        (for_csv(path), label, a, b, int(first), int(second))
         for path, label, a, b, first, second in _changed(compared)
     )
     return lines.getvalue().rstrip("\n")
@@ -65,7 +65,7 @@ def as_csv(compared: Compared) -> str:
 
 def describe(run: RunFacts) -> str:
     """A run by its number and, where it has one, its name."""
-    return f"run {run.number}{f' ({run.name})' if run.name else ''}"
+    return f"run {run.number}{f' ({shown(run.name)})' if run.name else ''}"
 
 
 def _changed(compared: Compared) -> Iterator[tuple[str, int, float, float, bool, bool]]:
@@ -146,7 +146,7 @@ def _changed_lines(compared: Compared) -> list[str | Section]:
     rest = f", the first {LISTED} of them (--format csv lists all)" if number > LISTED else ""
     at_a, at_b = (threshold.value for threshold in compared.thresholds)
     rows = tuple(
-        (path, "malignant" if label else "benign", _scored(a, at_a), _scored(b, at_b))
+        (shown(path), "malignant" if label else "benign", _scored(a, at_a), _scored(b, at_b))
         for path, label, a, b, *_ in some
     )
     table = Section(("image", "truth", "A", "B"), rows)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from base.foreign import shown
 from report.metrics import Figures
 from report.subgroups import Subgroup
 from report.threshold import Threshold
@@ -77,7 +78,7 @@ def imported_from(card: Mapping[str, Any]) -> Mapping[str, str] | None:
 def imported(facts: Mapping[str, str]) -> str:
     """What a reader must know of scores that no worker computed."""
     return (
-        f"imported scores: column {facts['column']} of {facts['file']} "
+        f"imported scores: column {shown(facts['column'])} of {shown(facts['file'])} "
         f"(SHA-256 {facts['sha256'][:12]}), not computed by dermscore"
     )
 

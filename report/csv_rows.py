@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from model.manifest import shown
+from base.foreign import shown
 
 
 class CsvError(click.ClickException):

@@ -8,8 +8,8 @@ from typing import IO, Any, NamedTuple
 
 import click
 
+from base.foreign import for_csv, for_json, shown
 from db.export import ExportedImage
-from report.cells import safe_cell
 from report.names import image_name
 
 COLUMNS = (*ExportedImage._fields, "run", "checkpoint")
@@ -17,8 +17,6 @@ COLUMNS = (*ExportedImage._fields, "run", "checkpoint")
 # for: a constant makes the AUC of that column 0.5 and says nothing in its favour.
 ISIC_COLUMNS = ("image", "melanoma", "seborrheic_keratosis")
 NO_INFORMATION = 0.5
-
-_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 Chunks = Iterable[Sequence[ExportedImage]]
 
@@ -94,11 +92,11 @@ def write_isic(file: IO[str], chunks: Chunks) -> Written:
         name = image_name(image.path)
         if name in seen:
             raise ExportError(
-                f"{seen[name]} and {image.path} are both called {name}: the challenge's scorer "
-                "knows an image by its name alone"
+                f"{shown(seen[name])} and {shown(image.path)} are both called {shown(name)}: the "
+                "challenge's scorer knows an image by its name alone"
             )
         seen[name] = image.path
-        writer.writerow((safe_cell(name), float(image.score), NO_INFORMATION))
+        writer.writerow((for_csv(name), float(image.score), NO_INFORMATION))
     return Written(len(seen), listed - len(seen))
 
 
@@ -110,14 +108,14 @@ def _rows(chunk: Sequence[ExportedImage], origin: Origin) -> Iterator[tuple[Any,
 def _safe_rows(chunk: Sequence[ExportedImage], origin: Origin) -> Iterator[tuple[Any, ...]]:
     """The same with safe cells; of the others none is text that could begin as a formula does."""
     for path, label, score, error, detail, digest, attributes in chunk:
-        why = (error and safe_cell(error), detail and safe_cell(detail))
-        yield (safe_cell(path), label, score, *why, digest, _sorted(attributes), *origin)
+        why = (error and for_csv(error), detail and for_csv(detail))
+        yield (for_csv(path), label, score, *why, digest, _sorted(attributes), *origin)
 
 
 @lru_cache(maxsize=10_000)  # a dataset has few different ages and sexes
 def _sorted(attributes: str | None) -> str | None:
     """The JSON object with its names in order, as PostgreSQL and SQLite do not keep it alike."""
-    return None if attributes is None else _encode(json.loads(attributes))
+    return None if attributes is None else for_json(json.loads(attributes))
 
 
 def _parquet_type(pa: Any, name: str) -> Any:  # noqa: ANN401 - pyarrow has no types

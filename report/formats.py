@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from base.foreign import for_csv
 from report.calibration import Bin, bin_fraction
 from report.contents import CheckpointFacts, Report
 from report.figure import Figure
@@ -90,7 +91,7 @@ def as_csv(report: Report) -> str:
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(("figure", "value", "low", "high", "reason"))
-    writer.writerows(_rows(report))
+    writer.writerows(map(for_csv, row) for row in _rows(report))
     return lines.getvalue().rstrip("\n")
 
 

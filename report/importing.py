@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from base.foreign import shown
 from db.imports import ImportedImage, ImportedScores
 from db.listing import ListedImage
-from model.manifest import shown
 from report.csv_rows import CsvError, CsvFile, find_column, open_csv
 from report.packed import PackedRows
 from report.score_index import ScoreIndex, TakenTwiceError

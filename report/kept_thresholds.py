@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any
 
+from base.foreign import shown
 from db.thresholds import Chooser, Chosen
-from model.manifest import shown
 from report.sections import Section
 from report.threshold import in_range
 from report.written import written
@@ -81,7 +81,7 @@ def _card_value(stored: object) -> float | None:
 
 
 def _chosen_cells(one: Chosen) -> tuple[str, ...]:
-    return written(one.value), f"run {one.run_id} of {shown(one.source)}", day(one), one.how
+    return written(one.value), f"run {one.run_id} of {shown(one.source)}", day(one), shown(one.how)
 
 
 def _how_of_card(one: Kept) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from model.manifest import shown
+from base.foreign import shown
 from report.confusion import Confusion
 from report.contents import (
     SYNTHETIC,
@@ -73,21 +73,24 @@ def origin(threshold: Threshold) -> str:
     """The threshold's kind, and how it came about."""
     chosen = threshold.chosen_on
     if chosen is not None:
-        why = f"chosen on run {chosen.run} of {chosen.source} on {chosen.date}, {chosen.how}"
+        why = (
+            f"chosen on run {chosen.run} of {shown(chosen.source)} on {chosen.date}, "
+            f"{shown(chosen.how)}"
+        )
     elif threshold.kind == "exploratory" and not threshold.seen:
         why = "given on the command line, so it may have been chosen on these images"
     else:
-        why = f"from the model card{f', {threshold.how}' if threshold.how else ''}"
+        why = f"from the model card{f', {shown(threshold.how)}' if threshold.how else ''}"
     return f"{threshold.kind}: {why}"
 
 
 def provenance_line(report: Report) -> str:
     """Which run and which checkpoint the figures are of."""
     run, checkpoint = report.run, report.checkpoint
-    name = f" ({run.name})" if run.name else ""
+    name = f" ({shown(run.name)})" if run.name else ""
     errors = "1 error" if report.flow.unreadable == 1 else f"{report.flow.unreadable} errors"
     return (
-        f"run {run.number}{name} of {run.source}, checkpoint {checkpoint.file} "
+        f"run {run.number}{name} of {shown(run.source)}, checkpoint {shown(checkpoint.file)} "
         f"({checkpoint.digest[:12]}), {run.precision}, {errors}"
     )
 
@@ -127,7 +130,7 @@ def subgroup_sections(subgroups: Sequence[Subgroup], confidence: float) -> list[
     headings = ("images", "malignant", "sensitivity", "specificity", "ROC AUC")
     return [
         Section(
-            (f"by {column} ({percent(confidence)} interval)", *headings),
+            (f"by {shown(column)} ({percent(confidence)} interval)", *headings),
             tuple(_subgroup(one) for one in rows),
             frozenset({1, 2}),
         )
@@ -230,7 +233,11 @@ def _usefulness(benefit: NetBenefit) -> Iterator[tuple[str, str, str]]:
 
 def _subgroup(one: Subgroup) -> tuple[str, ...]:
     table = one.confusion
-    counts = ("unknown" if one.value is None else one.value, str(table.total), str(table.malignant))
+    counts = (
+        "unknown" if one.value is None else shown(one.value),
+        str(table.total),
+        str(table.malignant),
+    )
     if one.suppressed is not None:
         return (*counts, f"kept back ({one.suppressed})", "", "")
     auc = _and(short(one.roc_auc), _why_no_interval(one.roc_auc))

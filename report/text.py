@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from base.foreign import for_terminal
 from report.contents import Report
 from report.metrics import Figures
 from report.sections import (
@@ -33,7 +34,7 @@ def render(report: Report, *, terminal: bool) -> str:
 
 def render_figures(threshold: Threshold, figures: Figures, *, terminal: bool) -> str:
     """The 2x2 table and the figures alone, for scores that are in no ledger."""
-    lead = Text(threshold_line(threshold))
+    lead = _line(threshold_line(threshold))
     return _print([lead, *_figures(figures, _rules(terminal))], terminal=terminal)
 
 
@@ -44,7 +45,7 @@ def render_parts(parts: Sequence[str | Section], *, terminal: bool) -> str:
     for at, part in enumerate(parts):
         if at and isinstance(part, Section) | isinstance(parts[at - 1], Section):
             shown.append(Text())
-        shown.append(_table(part, rules) if isinstance(part, Section) else Text(part))
+        shown.append(_table(part, rules) if isinstance(part, Section) else _line(part))
     return _print(shown, terminal=terminal)
 
 
@@ -66,8 +67,8 @@ def _parts(report: Report, rules: box.Box | None) -> Iterator[RenderableType]:
     yield _table(flow_section(report.flow), rules)
     yield Text()
     for warning in warnings(report):
-        yield Text(warning, style="bold")
-    yield Text(threshold_line(report.threshold))
+        yield _line(warning, style="bold")
+    yield _line(threshold_line(report.threshold))
     yield from _spaced(answers_sections(report), rules)
     if (absent := why_no_figures(report)) is not None:
         yield Text()
@@ -76,7 +77,7 @@ def _parts(report: Report, rules: box.Box | None) -> Iterator[RenderableType]:
         yield from _figures(report.figures, rules)
         yield from _spaced(subgroup_sections(report.subgroups, report.figures.confidence), rules)
     yield Text()
-    yield Text(provenance_line(report))
+    yield _line(provenance_line(report))
 
 
 def _spaced(sections: Iterable[Section], rules: box.Box | None) -> Iterator[RenderableType]:
@@ -96,11 +97,15 @@ def _figures(figures: Figures, rules: box.Box | None) -> Iterator[RenderableType
         yield _table(group, rules, width)
 
 
+def _line(words: str, style: str = "") -> Text:
+    return Text(for_terminal(words), style=style)
+
+
 def _table(section: Section, rules: box.Box | None, width: int | None = None) -> Table:
     table = Table(box=rules, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
     for at, heading in enumerate(section.headings):
         table.add_column(
-            Text(heading),
+            _line(heading),
             justify="right" if at in section.numeric else "left",
             min_width=width if at == 0 else None,
             # In a narrow terminal the others wrap: rich would cut what the least width pushes out.
@@ -108,5 +113,5 @@ def _table(section: Section, rules: box.Box | None, width: int | None = None) ->
             overflow="fold",
         )
     for row in section.rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(_line, row))
     return table

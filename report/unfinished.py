@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import click
 from sqlalchemy.orm import Session
 
+from base.telling import tell
 from db.refusals import why_stopped
 from db.results import progress, staged
 from db.resuming import enqueue_again
@@ -26,7 +27,7 @@ def exits_unfinished() -> Iterator[None]:
     try:
         yield
     except UnfinishedRunError as error:
-        click.echo(error, err=True)
+        tell(error, err=True)
         raise click.exceptions.Exit(UNFINISHED) from None
 
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import DIGEST, Stored, bytes_of, one_line, report, store_run, succeed
 
+from base.foreign import for_csv, shown
 from db.export import CHUNK, ExportedImage
-from report.cells import safe_cell
 from report.exporting import COLUMNS, Origin, write_csv
 from report.names import image_name
 
@@ -124,14 +124,16 @@ def test_a_run_that_is_not_there(url: str) -> None:
 
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r"])
 def test_no_cell_begins_as_a_formula(begin: str) -> None:
-    assert safe_cell(f"{begin}1+1") == f"'{begin}1+1"
+    assert for_csv(f"{begin}1+1") == f"'{shown(begin)}1+1"
 
 
 @given(st.text() | st.integers() | st.floats() | st.none())
 def test_numbers_and_other_text_are_not_touched(value: object) -> None:
-    safe = safe_cell(value)
-    if isinstance(value, str) and value[:1] in tuple("=+-@\t\r"):
-        assert safe == f"'{value}"
+    safe = for_csv(value)
+    if isinstance(value, str) and value[:1] in tuple("=+-@\t\r＝＋－＠"):
+        assert safe == f"'{shown(value)}"
+    elif isinstance(value, str):
+        assert safe == shown(value)
     else:
         assert safe is value
 

@@ -24,7 +24,7 @@ def test_hostile_names_are_shown_as_text(chrome: Browser, page_url: str, html: P
         ):
             assert HOSTILE in page.locator(place).inner_text()
         # A name that would read backwards, or break its line, is spelled out.
-        assert r"images/\u202egpj.exe\n.jpg" in page.locator('[data-gallery="fp"]').inner_text()
+        assert r"images/\u202egpj.exe\x0a.jpg" in page.locator('[data-gallery="fp"]').inner_text()
         assert page.locator("script").count() == 2
         assert page.locator("img").count() == 0
         assert_as_reported(page, reported(0.23))

@@ -109,7 +109,7 @@ def test_the_threshold_beside_the_predictions_is_the_one_they_were_made_at(value
 
 def test_long_names_end_as_they_end() -> None:
     assert shortened("x" * 50 + "/test", 10) == "…xxxx/test"
-    assert shortened("two\nlines") == "two?lines"
+    assert shortened("two\nlines") == r"two\x0alines"
 
 
 @pytest.mark.usefixtures("root")

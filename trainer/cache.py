@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from base.foreign import for_terminal
+from base.telling import tell
+
 if TYPE_CHECKING:
     from model.feature_cache import FeatureKey
 
@@ -41,10 +44,10 @@ def list_cache() -> None:
     folder = feature_folder()
     stores = list(kept_stores(folder))
     if not stores:
-        click.echo(f"no features are cached in {folder}")
+        tell(f"no features are cached in {folder}")
         return
     _print_table(stores)
-    click.echo(f"{_summary(stores)} in {folder}")
+    tell(f"{_summary(stores)} in {folder}")
 
 
 @cache.command()
@@ -58,15 +61,15 @@ def clear(backbone: str | None, yes: bool) -> None:
     stores = [store for store in kept_stores(folder) if _is_of(store, backbone)]
     if not stores:
         of = "" if backbone is None else f" of backbone {backbone}"
-        click.echo(f"no features{of} are cached in {folder}")
+        tell(f"no features{of} are cached in {folder}")
         return
     if not yes:
-        click.confirm(f"delete {_summary(stores)} in {folder}?", abort=True)
+        click.confirm(for_terminal(f"delete {_summary(stores)} in {folder}?"), abort=True)
     for store in stores:
         _remove(store.path)
     for left in folder.glob(f"{_CLEARING}*"):  # by a clear that was interrupted
         shutil.rmtree(left, ignore_errors=True)
-    click.echo(f"freed {_megabytes(sum(store.size for store in stores))}")
+    tell(f"freed {_megabytes(sum(store.size for store in stores))}")
 
 
 def kept_stores(folder: Path) -> Iterator[KeptStore]:
@@ -121,6 +124,7 @@ def _is_of(store: KeptStore, backbone: str | None) -> bool:
 def _print_table(stores: list[KeptStore]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console()
     if not console.is_terminal:
@@ -129,7 +133,7 @@ def _print_table(stores: list[KeptStore]) -> None:
     table.add_column("images", justify="right")
     table.add_column("size", justify="right")
     for store in stores:
-        table.add_row(*_cells(store))
+        table.add_row(*(Text(for_terminal(cell)) for cell in _cells(store)))
     console.print(table)
 
 

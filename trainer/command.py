@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from base import interrupt
+from base.telling import tell
 from db.session import Database, open_database
 from db.unused import removed_if_unused
 from model.card import Data, Decode
@@ -104,7 +105,7 @@ def _prepare(order: Order, root: Path, labels: Mapping[str, int]) -> Materials:
 def _warn_of_overlap(train: FeatureRows, valid: FeatureRows) -> None:
     shared = len(set(train.digests) & set(valid.digests))
     if shared:
-        click.echo(
+        tell(
             f"warning: {shared} validation images are training images too, by their bytes: "
             "validation figures will flatter",
             err=True,
@@ -120,11 +121,9 @@ def _take_up(training: HeadTraining, folder: Path, *, resume: bool) -> None:
                 "leave out --resume"
             )
         training.resume(folder)
-        click.echo(f"resumed after epoch {training.state.epochs}")
+        tell(f"resumed after epoch {training.state.epochs}")
     elif folder.is_dir():
-        click.echo(
-            "an interrupted training is started afresh; --resume would have gone on", err=True
-        )
+        tell("an interrupted training is started afresh; --resume would have gone on", err=True)
 
 
 def _interruption(epochs: int, saved: list[Saved]) -> str:

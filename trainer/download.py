@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from base import interrupt
+from base.telling import tell
 from model.shell import typed
 from trainer.archive import Part, accept_archive, finish_part, require_room, unpack_archive
 from trainer.fetch import DownloadError, archive_size, fetch_archive
@@ -87,17 +88,17 @@ def _download_all(parts: list[Part], retries: int, *, keep: bool) -> None:
     for part in todo:
         if not part.archive.exists():
             fetch_archive(part, retries)
-            click.echo(f"{part.name}: checking the archive", err=True)
+            tell(f"{part.name}: checking the archive", err=True)
             accept_archive(part)
         with transfer_progress(f"{part.name}: unpacking") as show:
             unpack_archive(part, show)
         finish_part(part, keep_archive=keep)
-        click.echo(f"{part.name}: {_count_images(part.images)} images in {part.images}")
+        tell(f"{part.name}: {_count_images(part.images)} images in {part.images}")
 
 
 def _is_there(part: Part) -> bool:
     if part.marker.exists():
-        click.echo(f"{part.name}: already in {part.images}")
+        tell(f"{part.name}: already in {part.images}")
         return True
     if part.images.exists():
         raise DownloadError(
@@ -118,7 +119,7 @@ def _announce(parts: list[Part], retries: int, *, keep: bool) -> None:
         for part, size in zip(parts, sizes, strict=True)
     )
     room = room_needed(known, keep=keep) - sum(there) - sum(part.bytes_unpacked for part in parts)
-    click.echo(f"{named}: {in_units(missing)} to download, {in_units(max(0, room))} of room needed")
+    tell(f"{named}: {in_units(missing)} to download, {in_units(max(0, room))} of room needed")
     require_room(parts[0].home, room, "this")
 
 

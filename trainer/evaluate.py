@@ -5,14 +5,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import click
 import numpy as np
 from sklearn.metrics import log_loss
 
+from base.foreign import shown
+from base.telling import tell
 from db.precisions import PRECISIONS
 from model.errors import CheckpointError
 from model.held import hold_checkpoint
-from model.manifest import shown
 from model.preprocess import Decoder
 from model.sources import list_source
 from report.contents import optimistic
@@ -50,7 +50,7 @@ def evaluate_checkpoint(
         rows = listed[start : start + _BATCH]
         batch = decoder.decode_files(root, [row.path for row in rows])
         for position, error in sorted(batch.errors.items()):
-            click.echo(f"left out {rows[position].path}: {error.detail}", err=True)
+            tell(f"left out {rows[position].path}: {error.detail}", err=True)
         given = scorer.score_images(batch.images).tolist()
         for position, score in zip(batch.positions, given, strict=True):
             if _is_score(score, checkpoint, rows[position].path):
@@ -64,7 +64,7 @@ def evaluate_checkpoint(
     warning = f"{optimistic(threshold, len(truth))}\n" if threshold.seen else ""
     tables = render_figures(threshold, figures, terminal=sys.stdout.isatty())
     return (
-        f"{checkpoint.name} on {source}: {len(truth)} labelled images\n"
+        f"{shown(checkpoint.name)} on {shown(source)}: {len(truth)} labelled images\n"
         f"loss {loss}\n\n{warning}{tables}"
     )
 
@@ -81,5 +81,5 @@ def _is_score(score: float, checkpoint: Path, path: str) -> bool:
             "what this model gives are no probabilities"
         )
     if math.isnan(score):
-        click.echo(f"left out {shown(path)}: the model gave no number", err=True)
+        tell(f"left out {shown(path)}: the model gave no number", err=True)
     return not math.isnan(score)

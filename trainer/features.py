@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
+from base.telling import tell
 from model.errors import ImageError
 from model.feature_cache import FeatureStore
 from model.images import ImageFile, read_images
@@ -134,9 +135,9 @@ class _Pass:
         if not count:
             raise click.ClickException(f"{source}: not one image could be read")
         if count < listed and self._change is None:
-            click.echo(f"{listed - count} of {listed} images left out", err=True)
+            tell(f"{listed - count} of {listed} images left out", err=True)
         cached = "" if self._kept is None else f", {self._cached} from the cache"
-        click.echo(f"features of {source}: {count} images{cached}")
+        tell(f"features of {source}: {count} images{cached}")
 
     def _work_off(self) -> None:
         # Large files fill a group before they fill a batch; the backbone waits for a full one.
@@ -174,8 +175,8 @@ class _Pass:
 
     def _leave_out(self, position: int, error: ImageError) -> None:
         if self._change is None:  # of a changed copy it was said before
-            click.echo(f"left out {self._images.paths[position]}: {error.detail}", err=True)
+            tell(f"left out {self._images.paths[position]}: {error.detail}", err=True)
 
 
 def _warn(message: str) -> None:
-    click.echo(f"warning: {message}; training goes on without", err=True)
+    tell(f"warning: {message}; training goes on without", err=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from base.telling import tell
 from trainer.transfer_progress import transfer_progress
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _insist(part: Part, attempt: Callable[[], Result], retries: int) -> Result:
                 raise DownloadError(
                     f"{part.url}: {error}; what is there is kept, the same command goes on"
                 ) from error
-            click.echo(f"{part.name}: {error}; trying again", err=True)
+            tell(f"{part.name}: {error}; trying again", err=True)
             time.sleep(2 ** (failures - 2) if failures > 1 else 0)
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import numpy.typing as npt
 
+from base.telling import tell
 from model.preprocess import Decoder
 from model.runtime import keras
 from trainer.dataset import LabelledImages
@@ -60,7 +60,7 @@ def fine_tune(
         for images, labels in train.batches(order, recipe.batch_size):
             network.train_on_batch(images, labels)
         loss = mean_loss(*scores_of(network, valid, recipe.batch_size))
-        click.echo(f"fine-tuning {epoch + 1}/{recipe.fine_tune_epochs}: validation loss {loss:.3f}")
+        tell(f"fine-tuning {epoch + 1}/{recipe.fine_tune_epochs}: validation loss {loss:.3f}")
         if loss < best_loss:
             best_loss, best_weights, improved = loss, network.get_weights(), True
     network.set_weights(best_weights)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from base.foreign import shown
 from report.written import score_text
 
 CLASSES = ("benign", "malignant")
@@ -64,7 +65,7 @@ def prediction_title(label: int | None, score: float, threshold: float) -> Title
 
 def shortened(name: str, most: int = 44) -> str:
     """The end of a long name, which tells it from others; on one line."""
-    plain = "".join(letter if letter.isprintable() else "?" for letter in name)
+    plain = shown(name)
     return plain if len(plain) <= most else "…" + plain[1 - most :]
 
 

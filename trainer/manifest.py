@@ -11,6 +11,7 @@ from typing import TextIO
 import click
 
 from base import interrupt
+from base.telling import tell
 from model.disk import reason_of
 from model.labels import label_option, with_labels
 from model.sources import Listed, list_source
@@ -51,7 +52,7 @@ def manifest(
             counts = write_rows(file, listed)
     except OSError as error:
         raise ManifestError(f"{output} cannot be written: {reason_of(error)}") from error
-    click.echo(f"{output}: {counts.total()} images ({describe(counts)})")
+    tell(f"{output}: {counts.total()} images ({describe(counts)})")
 
 
 def write_rows(file: TextIO, listed: Iterable[Listed]) -> Counter[int | None]:

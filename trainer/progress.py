@@ -2,8 +2,7 @@
 
 import sys
 
-import click
-
+from base.telling import tell
 from model.runtime import keras
 from trainer.state import TrainingState
 
@@ -31,7 +30,7 @@ class EpochLines:
         elif state.epochs % _LINE_EVERY == 0 or state.epochs in (1, self._epochs):
             best = state.best[0] if state.best else None
             so_far = f"; best {best.loss:.3f} in epoch {best.epoch}" if best else ""
-            click.echo(
+            tell(
                 f"epoch {state.epochs}/{self._epochs}: loss {latest['loss']:.3f}, "
                 f"validation loss {latest['val_loss']:.3f}{so_far}"
             )

@@ -5,10 +5,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import click
 import numpy as np
 import numpy.typing as npt
 
+from base.foreign import for_terminal
+from base.telling import tell
 from db.runs import add_checkpoint
 from db.session import Database
 from model.backbones import weights_digest
@@ -92,7 +93,7 @@ def describe(saved: list[Saved]) -> str:
         ]
         if card.threshold:
             lines.append(f"  threshold {written(card.threshold.value)}: {card.threshold.how}")
-    return "\n".join([*lines, "next: producer enqueue SOURCE"])
+    return "\n".join(map(for_terminal, [*lines, "next: producer enqueue SOURCE"]))
 
 
 def save_best(order: Order, materials: Materials, database: Database) -> list[Saved]:
@@ -131,7 +132,7 @@ def save_fine_tuned(
     network = _whole(materials, materials.training.head_with(best.weights))
     train, valid = materials.images
     if not fine_tune(network, train, valid, order.recipe, best.loss):
-        click.echo("fine-tuning found nothing better: the checkpoint before it is kept")
+        tell("fine-tuning found nothing better: the checkpoint before it is kept")
         return saved
     scores, labels = scores_of(network, valid, order.recipe.batch_size)
     loss = mean_loss(scores, labels)
@@ -186,7 +187,7 @@ def _save_curves(path: Path, training: HeadTraining, best: Best) -> None:
         with whole_file(path) as draft:
             save_curves(draft, training.state.history, best.epoch)
     except OSError as error:
-        click.echo(f"warning: {path} cannot be written: {reason_of(error)}", err=True)
+        tell(f"warning: {path} cannot be written: {reason_of(error)}", err=True)
 
 
 def _training(recipe: Recipe, training: HeadTraining, best: Best) -> Training:

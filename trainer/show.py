@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from base.telling import tell
 from model.disk import reason_of
 from model.labels import label_option, with_labels
 from report.threshold import ThresholdType, choose
@@ -156,7 +157,7 @@ def _draw(wanted: list[Wanted], decode: Decode, output: Path, words: Words) -> N
             continue
         cells.append(Cell(image, wanted[at].title))
     for at, fault in sorted(faults.items()):
-        click.echo(f"left out {wanted[at].path}: {fault}", err=True)
+        tell(f"left out {wanted[at].path}: {fault}", err=True)
     if not cells:
         raise ShowError("not one image could be read: is DATA_ROOT the folder they lie under?")
     heading = f"{shortened(words.shown)}: {len(cells)} {words.of}"
@@ -164,4 +165,4 @@ def _draw(wanted: list[Wanted], decode: Decode, output: Path, words: Words) -> N
         save_grid(output, cells, heading, words.notes)
     except OSError as error:
         raise ShowError(f"{output} cannot be written: {reason_of(error)}") from error
-    click.echo(f"{output}: {len(cells)} images")
+    tell(f"{output}: {len(cells)} images")

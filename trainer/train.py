@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from imblearn.over_sampling import RandomOverSampler
 
+from base.telling import tell
 from model.runtime import keras
 from trainer.backbone import FrozenBackbone
 from trainer.features import FeatureRows
@@ -81,7 +82,7 @@ class HeadTraining:
         try:
             self.state.save(folder, self.head)
         except OSError as error:
-            click.echo(f"warning: {folder}: {error.strerror or error}: no --resume", err=True)
+            tell(f"warning: {folder}: {error.strerror or error}: no --resume", err=True)
 
     @property
     def chosen(self) -> list[Best]:

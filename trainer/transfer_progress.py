@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
+from base.telling import tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,4 +64,4 @@ class _PlainLines:
             return
         self._shown_at = now
         of = f" of {in_units(total)}" if total else ""
-        click.echo(f"{self._what}: {in_units(done)}{of}", err=True)
+        tell(f"{self._what}: {in_units(done)}{of}", err=True)

@@ -7,6 +7,7 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
+from base.foreign import shown
 from db.ledger import (
     BatchKey,
     Lease,
@@ -31,7 +32,6 @@ from db.runs import Needs, needs_of
 from db.session import Database
 from db.throughput import Finished
 from model.errors import CheckpointError
-from model.manifest import shown
 from worker import metrics, tracing
 from worker.at_work import AtWork
 from worker.patience import Patience

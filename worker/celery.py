@@ -3,6 +3,7 @@
 import click
 from celery import Celery
 
+from base.foreign import for_terminal
 from base.settings import SettingsError, forget_blanks, read_settings
 from model.terminal import show_plain_forms
 from worker.broker import (
@@ -19,7 +20,7 @@ try:
     _broker = broker_of(settings)
 except (BrokerError, SettingsError) as error:
     # Celery would print any other exception of this module as a traceback.
-    raise SystemExit(f"Error: {error.message}") from error
+    raise SystemExit(for_terminal(f"Error: {error.message}")) from error
 
 forget_blanks("CELERY_")  # its command line hands a blank BROKER_URL on as CELERY_BROKER_URL
 app = Celery("dermscore", include=["worker.tasks", "worker.lifecycle", "worker.log"])
@@ -82,4 +83,4 @@ app.conf.update(
 try:
     set_up_signing(app, settings)
 except SigningError as error:
-    raise SystemExit(f"Error: {error.message}") from error
+    raise SystemExit(for_terminal(f"Error: {error.message}")) from error

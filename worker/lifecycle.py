@@ -14,6 +14,8 @@ from celery import bootsteps
 from celery.signals import worker_init, worker_shutdown
 from celery.worker import state
 
+from base.foreign import for_terminal
+from base.telling import tell
 from db.errors import DatabaseError, LedgerReplacedError
 from db.ledger import BatchKey, return_untried
 from db.owed import owed_checkpoints
@@ -144,13 +146,14 @@ def _start(sender: Any, **_: Any) -> None:  # noqa: ANN401 - celery's own signat
         metrics_server.start(database, first)
     except click.ClickException as error:
         # Any other exception would be logged, and the worker would take tasks regardless.
-        raise SystemExit(f"Error: {error.message}") from error
+        raise SystemExit(for_terminal(f"Error: {error.message}")) from error
     _scoring[:] = [process]
     if database.warning is not None:
-        click.echo(database.warning, err=True)
-    click.echo(_greeting(process, first), err=True)
+        tell(database.warning, err=True)
+    for line in _greeting(process, first):
+        tell(line, err=True)
     if first is None and (question := doubt(database)):
-        click.echo(question, err=True)
+        tell(question, err=True)
 
 
 def _wanted_first(database: Database) -> Needs | None:
@@ -186,7 +189,7 @@ def _is_prepared(process: Scoring, first: Needs) -> bool:
     return True
 
 
-def _greeting(process: Scoring, first: Needs | None) -> str:
+def _greeting(process: Scoring, first: Needs | None) -> tuple[str, ...]:
     if first is None:
         checkpoint = f"none yet, the first run's will be loaded on {process.engine.device}"
     else:
@@ -196,9 +199,11 @@ def _greeting(process: Scoring, first: Needs | None) -> str:
         )
     database = f"{process.database}{' (made anew)' if process.database.is_new else ''}"
     return (
-        f"worker {process.worker}\n  checkpoint {checkpoint}\n  database {database}\n"
-        f"  broker {broker_name()}\n"
-        f"  images under {_root_name(data_root())}"
+        f"worker {process.worker}",
+        f"  checkpoint {checkpoint}",
+        f"  database {database}",
+        f"  broker {broker_name()}",
+        f"  images under {_root_name(data_root())}",
     )
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from celery.signals import setup_logging
 
+from base.foreign import for_log
+
 # How Celery tells that a broker is away: at each attempt, most of them with a traceback.
 _BROKER_AWAY = re.compile(
     "consumer: (Connection to broker lost|Cannot connect)|Frequent restarts detected|"
@@ -17,6 +19,9 @@ _BROKER_AWAY = re.compile(
 _BROKER_LOGGERS = ("celery.worker", "celery.bootsteps", "kombu", "worker.upkeep")
 # It warns at each loss of a setting that worker.celery sets, in eight lines.
 _KNOWN_WARNING = "worker_cancel_long_running_tasks_on_connection_loss"
+# The packages of this project, whose records are one line as they are written.
+_OWN_LOGGERS = ("base", "db", "model", "worker")
+_LINE = "%(asctime)s %(levelname)s %(message)s"
 _CONNECTED = "celery.worker.consumer.connection"
 REMINDER_SECONDS = 60.0
 # One that can be reached and then not used is lost again within a second, over and over.
@@ -58,17 +63,38 @@ class BrokerAway(logging.Filter):
         return True
 
 
+class OneLine(logging.Formatter):
+    """A record is one line, whatever is in it; lines of a traceback are set in beneath it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        """The line with its time and level."""
+        words = record.message
+        if not record.name.startswith(_OWN_LOGGERS):
+            # Libraries break their messages into lines for a terminal.
+            words = " ".join(words.split())
+        record.message = for_log(words)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: ANN401, N802 - logging's own
+        """The traceback; what an error says may hold line ends, and must not begin a record."""
+        return _set_in(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - logging's own name
+        """The same of a stack."""
+        return _set_in(super().formatStack(stack_info))
+
+
+def _set_in(lines: str) -> str:
+    return "\n".join(f"  {for_log(line)}" for line in lines.split("\n"))
+
+
 @setup_logging.connect  # type: ignore[untyped-decorator] # celery has no types
 def set_up(loglevel: int = logging.WARNING, logfile: str | None = None, **_: Any) -> None:  # noqa: ANN401 - celery's
     """Log to stderr, or to the file given by `--logfile`."""
-    logging.basicConfig(
-        level=loglevel,
-        filename=logfile,
-        format="%(asctime)s %(levelname)s %(message)s",
-        datefmt="%Y-%m-%d %H:%M:%S",
-    )
+    logging.basicConfig(level=loglevel, filename=logfile)
     logging.getLogger("worker").setLevel(min(loglevel, logging.INFO))
     logging.getLogger(_CONNECTED).setLevel(min(loglevel, logging.INFO))
-    if loglevel > logging.DEBUG:
-        for handler in logging.getLogger().handlers:
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(OneLine(_LINE, "%Y-%m-%d %H:%M:%S"))
+        if loglevel > logging.DEBUG:
             handler.addFilter(BrokerAway())

@@ -13,6 +13,7 @@ from prometheus_client import Gauge, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from base.telling import tell
 from db.errors import DatabaseError
 from db.owed import Owed, count_owed
 from db.runs import Needs
@@ -63,7 +64,7 @@ class MetricsServer:
             ) from error
         surroundings.keep_looking()
         REGISTRY.register(GpuMemory())
-        click.echo(f"metrics on port {server.server_port}, at /metrics", err=True)
+        tell(f"metrics on port {server.server_port}, at /metrics", err=True)
 
 
 class Surroundings:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from base.telling import tell
+
 if TYPE_CHECKING:
     from report.published import Claim, Verdict
 
@@ -32,7 +34,7 @@ def command(figures: tuple[str, ...]) -> None:
     click.echo(_answer(claim, verdict))
     if not verdict.consistent:
         for name in culprits(claim):
-            click.echo(f"without {name}, the others can be of one table")
+            tell(f"without {name}, the others can be of one table")
         raise click.exceptions.Exit(INCONSISTENT)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from base.foreign import shown
+from base.telling import tell
 from db.run_option import names_run
 from report.threshold import ThresholdType
 from report.written import written
@@ -95,10 +97,10 @@ def command(
     chosen = _choose(run, asked[0])
     stored, value = chosen.stored, written(chosen.value)
     number, digest = stored.run.number, stored.checkpoint.digest[:12]
-    click.echo(f"threshold {value} chosen on run {number} of {stored.run.source}: {chosen.how}")
-    click.echo(f"kept for checkpoint {digest}: in reports of its other runs it is prespecified")
+    tell(f"threshold {value} chosen on run {number} of {shown(stored.run.source)}: {chosen.how}")
+    tell(f"kept for checkpoint {digest}: in reports of its other runs it is prespecified")
     replaced = "" if chosen.replaced is None else f"it replaces {chosen.replaced}; "
-    click.echo(f"{replaced}to take it back: report thresholds --forget {chosen.number}")
+    tell(f"{replaced}to take it back: report thresholds --forget {chosen.number}")
 
 
 def _choose(run: str, criterion: Criterion) -> _Choice:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from base.telling import tell
 from db.run_option import names_two_runs
 from model.disk import reason_of
 from report.threshold import FractionType, Threshold, ThresholdType, choose
@@ -124,7 +125,7 @@ def _draw(output: Path, compared: Compared) -> None:
         output.mkdir(parents=True, exist_ok=True)
         for kind in ("png", "svg"):
             save(picture, output / f"roc_compared.{kind}")
-            click.echo(f"wrote {output / f'roc_compared.{kind}'}", err=True)
+            tell(f"wrote {output / f'roc_compared.{kind}'}", err=True)
     except OSError as error:
         reason = reason_of(error)
         raise click.ClickException(f"cannot write pictures to {output}: {reason}") from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from base.telling import tell
 from db.run_option import names_run
 from model.disk import reason_of
 from report.whole_file import whole_file
@@ -66,9 +67,9 @@ def _write(layout: str, output: Path | None, chunks: Chunks, origin: Origin) -> 
 
 def _tell(written: Written, output: Path | None) -> None:
     # stderr, so that what is piped on stays clean
-    click.echo(f"wrote {written.images} images{f' to {output}' if output else ''}", err=True)
+    tell(f"wrote {written.images} images{f' to {output}' if output else ''}", err=True)
     if written.left_out:
-        click.echo(
+        tell(
             f"warning: {written.left_out} images without a score are left out, and the "
             "challenge's scorer refuses a file that lacks images",
             err=True,

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from base import interrupt
+from base.telling import tell
 from model.count_line import end_count, tell_count
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -65,5 +66,5 @@ def command(
         end_count()
     database.tell_if_new()
     column = read.scores.card["imported"]["column"]
-    click.echo(f"run {number} ({name}): {', '.join(read.counts.words())}; scores: column {column}")
-    click.echo(f"next: report --run {number} --threshold 0.5")
+    tell(f"run {number} ({name}): {', '.join(read.counts.words())}; scores: column {column}")
+    tell(f"next: report --run {number} --threshold 0.5")

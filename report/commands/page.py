@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from base.telling import tell
 from db.run_option import names_run
 from model.disk import reason_of
 from report.build import build, read_finished, refuse_nothing_scored
@@ -59,7 +60,7 @@ def command(  # noqa: PLR0913, PLR0917 - a command has as many arguments as opti
     gathered = gather(stored.run.number, images)
     page = prepare(stored, report, gathered.cases, gathered.times, datetime.now(UTC))
     _write(output, render(page))
-    click.echo(f"wrote {output}", err=True)
+    tell(f"wrote {output}", err=True)
     refuse_nothing_scored(stored)
 
 

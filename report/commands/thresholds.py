@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from base.telling import tell
+
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
@@ -35,7 +37,8 @@ def command(forget: int | None) -> None:
         report thresholds --forget 2
     """  # noqa: D301 - click takes the character itself
     if forget is not None:
-        click.echo(_forget(forget))
+        for line in _forget(forget):
+            tell(line)
         return
     from report.text import render_parts
 
@@ -68,7 +71,7 @@ def _listed() -> list[str | Section]:
     ]
 
 
-def _forget(number: int) -> str:
+def _forget(number: int) -> tuple[str, str]:
     from contextlib import closing  # deferred, as above
 
     from db.session import open_database
@@ -85,7 +88,7 @@ def _forget(number: int) -> str:
     (left,) = (one for one in found if one.checkpoint.checkpoint_id == forgotten.checkpoint_id)
     taken = in_use(left)
     now = f"they take {taken}, {_UNLESS}" if taken else f"no threshold is kept, {_NEEDS}"
-    return f"forgotten: {described(forgotten)}\nreports of {left} from now on: {now}"
+    return f"forgotten: {described(forgotten)}", f"reports of {left} from now on: {now}"
 
 
 def _kept(session: Session) -> list[Kept]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from base.foreign import shown
 from db.page import ScoredCase, UnreadableCase
-from model.manifest import shown
 from report.thumbnails import Thumbnail
 
 MOST_ATTRIBUTES = 6

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from base.foreign import shown
 from db.page import Times
-from model.manifest import shown
 from report.confusion import Confusion
 from report.contents import Answers, Report
 from report.page import curves, live, provenance

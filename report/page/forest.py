@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, NamedTuple
 
-from model.manifest import shown
+from base.foreign import shown
 from report.contents import Report
 from report.figure import Figure
 from report.sections import short

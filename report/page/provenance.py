@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
+from base.foreign import shown
 from db.page import Times
-from model.manifest import shown
 from report.read import Stored
 
 # What computed the figures.

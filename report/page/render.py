@@ -7,6 +7,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from base.foreign import for_html
 from report.page.contents import Page
 from report.page.words import images
 
@@ -24,6 +25,7 @@ def _templates() -> Environment:
         loader=PackageLoader("report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_without_controls,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -33,6 +35,11 @@ def _templates() -> Environment:
     templates.filters["sentence"] = _sentence
     templates.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return templates
+
+
+def _without_controls(value: object) -> object:
+    """Each value on its way into the page; what a macro or filter made is of the page already."""
+    return value if isinstance(value, Markup) or not isinstance(value, str) else for_html(value)
 
 
 def _share(count: int, total: int) -> str:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from base.foreign import for_picture
 from report.arrays import Floats, Labels
 from report.comparing import Comparison
 from report.contents import SYNTHETIC
@@ -64,7 +65,7 @@ def draw_comparison(
         say_undefined(axes, comparison.aucs[0].reason)
     else:
         for at, name in enumerate(names):
-            words = f"{shorten(name, _NAME)} (area = {comparison.aucs[at].value:.3f})"
+            words = f"{for_picture(shorten(name, _NAME))} (area = {comparison.aucs[at].value:.3f})"
             _curve(axes, words, labels, scores[at], at)
         for at, threshold in enumerate(thresholds):
             _point(axes, comparison, threshold, at)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
+from base.foreign import for_picture, shown
 from report.contents import Report
 from report.figure import Figure
 from report.pictures.canvas import BLUE, DASHED, GREY, PALE, blank, title
@@ -52,17 +53,17 @@ def _lines(report: Report) -> list[_Line]:
     whole = tuple(getattr(figures, name) for name in _PANELS)
     lines = [_Line(f"all images ({table.malignant:,} of {table.total:,})", whole, bold=True)]
     for column, subgroups in groupby(report.subgroups, key=lambda one: one.column):
-        lines.append(_Line(f"by {column} (malignant of images)", bold=True))
+        lines.append(_Line(f"by {for_picture(shown(column))} (malignant of images)", bold=True))
         lines += [_line(one) for one in subgroups]
     return lines
 
 
 def _line(one: Subgroup) -> _Line:
     table = one.confusion
-    name = "unknown" if one.value is None else one.value
-    shown = name if len(name) <= 30 else f"{name[:29]}…"
+    name = "unknown" if one.value is None else shown(one.value)
+    words = for_picture(name if len(name) <= 30 else f"{name[:29]}…")
     return _Line(
-        f"{shown} ({table.malignant:,} of {table.total:,})",
+        f"{words} ({table.malignant:,} of {table.total:,})",
         tuple(getattr(one, panel) for panel in _PANELS),
         kept_back=one.suppressed is not None,
     )
