@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from base import interrupt
+from base import interrupt, permissions
 
 if __name__ == "__main__":  # before what takes time to import
     interrupt.begin("the schema is as it was, or upgraded whole: start it again")
@@ -67,6 +67,7 @@ def main() -> None:
     """Bring the ledger that DATABASE_URL names to this release's schema, and end."""
     from db.session import open_database  # it imports this module
 
+    permissions.close_to_others()
     database = open_database()
     database.tell_if_new()
     click.echo(f"{database}: schema {HEAD}")
