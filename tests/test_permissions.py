@@ -2,15 +2,16 @@
 
 import os
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from colours import draw_number
-from forging import said, stub_site
-from processes import Site, Trained, error_lines
+from forging import stub_site
+from kombu import Connection
+from processes import Done, Site, error_lines
 
-from worker.mailboxes import Mailboxes
+from worker.mailboxes import Mailboxes, make_or_touch
+from worker.transport import BROKER_URL
 
 UMASKS = ["022", "000"]
 
@@ -29,18 +30,24 @@ def image_site(folder: Path, umask: str = "022") -> Site:
     return under(umask, stub_site(folder, STUB_MODE="colour"))
 
 
+def run(site: Site, program: str, *arguments: str) -> Done:
+    """A program by its package, which is what an installation's script calls."""
+    return site.run("python", "-m", program, *arguments)
+
+
+def succeed(site: Site, program: str, *arguments: str) -> None:
+    done = run(site, program, *arguments)
+    assert done.code == 0, done
+
+
 def everything(folder: Path) -> set[Path]:
     return set(folder.rglob("*"))
 
 
-def modes(paths: set[Path]) -> dict[str, set[str]]:
-    """The modes of folders and of files, in octal."""
-    found: dict[str, set[str]] = {"folders": set(), "files": set()}
-    for path in paths:
-        status = path.lstat()
-        kind = "folders" if stat.S_ISDIR(status.st_mode) else "files"
-        found[kind].add(f"{stat.S_IMODE(status.st_mode):o}")
-    return found
+def others_than(folders: int, files: int, paths: set[Path]) -> dict[str, str]:
+    """The modes, in octal, of those whose mode is neither that of folders nor that of files."""
+    wanted = {path: folders if path.is_dir() else files for path in paths}
+    return {str(path): f"{mode(path):o}" for path in paths if mode(path) != wanted[path]}
 
 
 def mode(path: Path) -> int:
@@ -52,29 +59,24 @@ def test_what_the_programs_make_is_for_their_user_alone(tmp_path: Path, umask: s
     site = image_site(tmp_path, umask)
     before = everything(tmp_path)
 
-    site.succeed("producer", "enqueue", "data")
+    succeed(site, "producer", "enqueue", "data")
     queued = everything(tmp_path) - before
     assert any(path.suffix == ".msg" for path in queued)
-    assert modes(queued) == {"folders": {"700"}, "files": {"600"}}
+    assert not others_than(0o700, 0o600, queued)
 
     with site.start("celery", "-A", "stub_worker", "worker", "--logfile", "log") as worker:
         worker.await_true(lambda: site.ledger.unfinished() == 0, "all is scored")
         names = ("dermscore.db", "dermscore.db-wal", "dermscore.db-shm", "log")
         assert {name: f"{mode(tmp_path / name):o}" for name in names} == dict.fromkeys(names, "600")
 
-    site.succeed("report", "--threshold", "0.5", "--output", "reports/figures")
-    site.succeed("report", "page", "--threshold", "0.5", "-o", "pages/report.html")
-    site.succeed("report", "export", "1", "-o", "scores.csv")
-    made = everything(tmp_path) - before - set(tmp_path.glob("up.*"))
-    assert {"roc.png", "report.html", "scores.csv"} <= {path.name for path in made}
-    assert modes(made) == {"folders": {"700"}, "files": {"600"}}
-
-
-def test_checkpoints_are_for_their_user_alone(trained: Trained) -> None:
-    """As `trainer train` made them in a process of its own, under the umask of these tests."""
-    folder = trained.checkpoint.parent
-    assert trained.checkpoint in everything(folder)
-    assert modes(everything(folder) | {folder}) == {"folders": {"700"}, "files": {"600"}}
+    succeed(site, "report", "--threshold", "0.5", "--output", "reports/figures")
+    succeed(site, "report", "page", "--threshold", "0.5", "-o", "pages/report.html")
+    succeed(site, "report", "export", "1", "-o", "scores.csv")
+    succeed(site, "trainer", "manifest", "data", "-o", "labels.csv")
+    of_the_test = {tmp_path / "0-celery.log", *tmp_path.glob("up.*")}
+    made = everything(tmp_path) - before - of_the_test
+    assert {"roc.png", "report.html", "scores.csv", "labels.csv"} <= {path.name for path in made}
+    assert not others_than(0o700, 0o600, made)
 
 
 def test_what_is_there_keeps_its_permissions(tmp_path: Path) -> None:
@@ -88,13 +90,13 @@ def test_what_is_there_keeps_its_permissions(tmp_path: Path) -> None:
         (tmp_path / name).touch()
         (tmp_path / name).chmod(permissions)
 
-    site.succeed("producer", "enqueue", "data")
+    succeed(site, "producer", "enqueue", "data")
     with site.start("celery", "-A", "stub_worker", "worker") as worker:
         worker.await_true(lambda: site.ledger.unfinished() == 0, "all is scored")
         assert mode(tmp_path / "dermscore.db-wal") == mode(tmp_path / "dermscore.db-shm") == 0o640
-    site.succeed("report", "--threshold", "0.5", "--output", "figures")
-    site.succeed("report", "page", "--threshold", "0.5", "-o", "pages/report.html")
-    site.succeed("report", "export", "1", "-o", "scores.csv")
+    succeed(site, "report", "--threshold", "0.5", "--output", "figures")
+    succeed(site, "report", "page", "--threshold", "0.5", "-o", "pages/report.html")
+    succeed(site, "report", "export", "1", "-o", "scores.csv")
 
     assert (tmp_path / "scores.csv").stat().st_size
     wanted = {**kept, **files}
@@ -110,17 +112,18 @@ def test_a_folder_with_the_setgid_bit_is_shared_with_its_group(tmp_path: Path) -
         QUEUE_DIR=str(shared / "queue"), DATABASE_URL=f"sqlite:///{shared}/ledger.db"
     )
 
-    site.succeed("producer", "enqueue", "data")
+    succeed(site, "producer", "enqueue", "data")
     assert list(shared.rglob("*.msg"))
-    assert modes(everything(shared)) == {"folders": {"2770"}, "files": {"660"}}
+    assert not others_than(0o2770, 0o660, everything(shared))
     with site.start("celery", "-A", "stub_worker", "worker") as worker:
         worker.await_true(lambda: site.ledger.unfinished() == 0, "all is scored")
         assert mode(shared / "ledger.db-wal") == mode(shared / "ledger.db-shm") == 0o660
-    site.succeed("report", "page", "--threshold", "0.5", "-o", "shared/pages/report.html")
+    succeed(site, "report", "page", "--threshold", "0.5", "-o", "shared/pages/report.html")
 
-    assert modes(everything(shared)) == {"folders": {"2770"}, "files": {"660"}}
+    assert not others_than(0o2770, 0o660, everything(shared))
 
 
+QUEUE = "dermscore.queue"
 LINKS = [
     "private",
     "waiting",
@@ -132,28 +135,47 @@ LINKS = [
 
 
 @pytest.mark.parametrize("link", LINKS)
+def test_a_folder_of_the_queue_that_is_a_link_is_refused(tmp_path: Path, link: str) -> None:
+    planted = plant(tmp_path, link)
+
+    with (
+        Connection(BROKER_URL, transport_options={"queue_dir": str(tmp_path / QUEUE)}) as broker,
+        pytest.raises(broker.channel_errors, match=f"{planted} is a symbolic link"),
+    ):
+        broker.default_channel.close()
+
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["a,b,c"]
+
+
 @pytest.mark.parametrize(
-    "command",
-    [("producer", "enqueue", "data"), ("celery", "-A", "stub_worker", "worker")],
+    ("command", "link"),
+    [
+        (("producer", "enqueue", "data"), "waiting/dermscore.queue"),
+        (("celery", "-A", "stub_worker", "worker"), "exchanges/celery.pidbox.exchange"),
+    ],
     ids=["producer", "worker"],
 )
-def test_a_folder_of_the_queue_that_is_a_link_is_refused_with_one_line(
-    tmp_path: Path, link: str, command: tuple[str, ...]
-) -> None:
+def test_a_program_says_so_in_one_line(tmp_path: Path, command: tuple[str, ...], link: str) -> None:
     site = image_site(tmp_path)
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    (elsewhere / "a,b,c").touch()
-    planted = tmp_path / "dermscore.queue" / link
-    planted.parent.mkdir(parents=True)
-    planted.symlink_to(elsewhere)
+    planted = plant(tmp_path, link)
 
-    done = site.run(*command)
+    done = run(site, *command)
 
     assert done.code == 1
     (line,) = error_lines(done.stderr)
     assert f"{planted} is a symbolic link" in line
-    assert [path.name for path in elsewhere.iterdir()] == ["a,b,c"]
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["a,b,c"]
+
+
+def plant(folder: Path, link: str) -> Path:
+    """Put a link in a folder's place in the queue, to one that is not the queue's."""
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "a,b,c").touch()
+    planted = folder / QUEUE / link
+    planted.parent.mkdir(parents=True)
+    planted.symlink_to(elsewhere)
+    return planted
 
 
 def test_a_folder_of_another_user_that_all_may_write_is_refused_with_one_line(
@@ -167,7 +189,7 @@ def test_a_folder_of_another_user_that_all_may_write_is_refused_with_one_line(
     queue.chmod(0o1777)
     os.chown(queue, 65534, 65534)
 
-    done = site.run("producer", "enqueue", "data")
+    done = run(site, "producer", "enqueue", "data")
 
     (line,) = error_lines(done.stderr)
     assert "belongs to another user" in line
@@ -180,60 +202,38 @@ def test_the_queue_may_be_a_link_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "other-disk").mkdir()
     (tmp_path / "dermscore.queue").symlink_to(tmp_path / "other-disk")
 
-    site.succeed("producer", "enqueue", "data")
+    succeed(site, "producer", "enqueue", "data")
     site.succeed("celery", "-A", "stub_worker", "worker", "--drain")
 
     assert site.ledger.unfinished() == 0
 
 
-def plant_link(file: Path, secret: Path) -> None:
-    file.symlink_to(secret)
-
-
-def plant_endless(file: Path, _secret: Path) -> None:
-    file.symlink_to("/dev/zero")
-
-
-def plant_pipe(file: Path, _secret: Path) -> None:
-    os.mkfifo(file)
-
-
-def plant_folder(file: Path, _secret: Path) -> None:
-    file.mkdir()
-
-
-@pytest.mark.parametrize("plant", [plant_link, plant_endless, plant_pipe, plant_folder])
-def test_a_message_that_is_no_file_is_set_aside_unread(
-    tmp_path: Path, plant: Callable[[Path, Path], None]
-) -> None:
+def test_a_message_that_is_no_file_is_set_aside_unread(tmp_path: Path) -> None:
     site = image_site(tmp_path)
     secret = tmp_path / "secret"
     secret.write_text("a secret")
+    waiting = tmp_path / QUEUE / "waiting" / "dermscore.queue"
+    waiting.mkdir(parents=True)
+    (waiting / "1.msg").symlink_to(secret)
+    (waiting / "2.msg").symlink_to("/dev/zero")
+    os.mkfifo(waiting / "3.msg")
+    (waiting / "4.msg").mkdir()
+
     with site.start("celery", "-A", "stub_worker", "worker") as worker:
-        site.succeed("producer", "enqueue", "data")
-        worker.await_true(lambda: site.ledger.unfinished() == 0, "all is scored")
-        before = len(worker.output)
-        plant(tmp_path / "dermscore.queue/waiting/dermscore.queue/1.msg", secret)
-
-        (line,) = said(worker, before, ("is not a message, set aside: ",))
-
-        assert "secret" not in line.partition("set aside: ")[2]
-        (tmp_path / "data/nevus/new.png").write_bytes(draw_number(77))
-        site.succeed("producer", "enqueue", "data", "--new-run")
+        succeed(site, "producer", "enqueue", "data")
         worker.await_true(lambda: site.ledger.unfinished() == 0, "it goes on")
+        lines = [line for line in worker.output.splitlines() if "set aside: " in line]
+
+    assert len(lines) == 4
+    assert not any("secret" in line.partition("set aside: ")[2] for line in lines)
     assert secret.read_text() == "a secret"
 
 
 def test_a_binding_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
-    site = image_site(tmp_path)
-    target = tmp_path / "target"
-    exchange = tmp_path / "dermscore.queue/exchanges/celery.pidbox.exchange"
-    exchange.mkdir(parents=True)
-    name = "me@here"
-    (exchange / f",,{name}.celery.pidbox").symlink_to(target)
+    binding, target = tmp_path / "binding", tmp_path / "target"
+    binding.symlink_to(target)
 
-    site.succeed("producer", "enqueue", "data")
-    site.succeed("celery", "-A", "stub_worker", "worker", "-n", name, "--drain")
+    make_or_touch(binding)
 
     assert not target.exists()
 
