@@ -123,6 +123,11 @@ class Settings(BaseSettings):
     metrics_port: Annotated[int | None, BeforeValidator(_port)] = _variable(
         None, "a worker serves Prometheus metrics there; 0 takes any port that is free", "none"
     )
+    metrics_host: str = _variable(
+        "127.0.0.1",
+        "the address that they are served on; `0.0.0.0` is every address of the machine, `::` "
+        "those of IPv6 too",
+    )
     checkpoint: Path | None = _variable(
         None,
         "the checkpoint that `producer` enqueues for and a worker loads first; a run's checkpoint "

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from base.permissions import make_file
 from db.errors import DatabaseAwayError, DatabaseError, LedgerReplacedError
 from db.mounts import network_mount
 
@@ -42,6 +44,11 @@ class LedgerFile:
             DatabaseAwayError: nobody can say.
         """
         self.require_same()  # or SQLite would make a new file
+        if self._opened is None and self.access is Access.WRITE:
+            # What SQLite keeps beside it gets its permissions. Where it cannot be made, or is
+            # there, SQLite says the rest.
+            with suppress(OSError):
+                make_file(self.path)
         connection = open_it()
         try:
             if self._opened is None:

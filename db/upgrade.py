@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from base import interrupt
+from base import interrupt, permissions
 from base.telling import tell
 
 if __name__ == "__main__":  # before what takes time to import
@@ -68,6 +68,7 @@ def main() -> None:
     """Bring the ledger that DATABASE_URL names to this release's schema, and end."""
     from db.session import open_database  # it imports this module
 
+    permissions.close_to_others()
     database = open_database()
     database.tell_if_new()
     tell(f"{database}: schema {HEAD}")

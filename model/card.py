@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from base.permissions import take_over
 from model.errors import CheckpointError
 
 
@@ -123,6 +124,7 @@ class ModelCard(BaseModel):
         path = card_path(checkpoint)
         draft = path.with_name(f".{path.name}.part")
         draft.write_text(json.dumps(self.as_json(), indent=2) + "\n")
+        take_over(draft, path)
         draft.replace(path)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import model.hub_module  # noqa: F401 - registers the layer that checkpoints may name
+from base.permissions import make_folder, take_over
 from model.card import ModelCard, file_digest
 from model.disk import reason_of
 from model.errors import CheckpointError
@@ -32,7 +33,7 @@ def save_checkpoint(network: Any, path: Path, card: dict[str, Any]) -> tuple[Pat
 
 
 def _write(network: Any, path: Path, card: dict[str, Any]) -> tuple[Path, ModelCard]:  # noqa: ANN401 - keras.Model
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with tempfile.TemporaryDirectory(prefix=".saving-", dir=path.parent) as folder:
         draft = Path(folder) / path.name
         network.save(draft)
@@ -41,6 +42,7 @@ def _write(network: Any, path: Path, card: dict[str, Any]) -> tuple[Path, ModelC
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         path = _free_name(path, finished.digest)
+        take_over(draft, path)
         draft.replace(path)
     finished.write(path)
     return path, finished

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from base.permissions import make_folder
 from base.settings import read_settings
 from model.card import Decode
 from model.feature_segments import (
@@ -121,7 +122,7 @@ class FeatureStore:
         """
         try:
             # Each time, as the cache may be cleared meanwhile; its time is when the store was used.
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
             write_whole(self.path / KEY_FILE, [self.key.model_dump_json(indent=2).encode()])
             if rows:
                 publish_segment(self.path, rows, self.row_bytes)

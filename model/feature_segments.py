@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from base.permissions import take_over
+
 # Seconds after which a draft belongs to a writer that was killed: writing one takes moments.
 STALE_SECONDS = 3600
 # Begins every segment and goes into every store's name: another format needs another one.
@@ -115,6 +117,7 @@ def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     try:
         with draft.open("wb") as file:
             file.writelines(parts)
+        take_over(draft, path)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

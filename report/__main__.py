@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
-from base import interrupt
+from base import interrupt, permissions
 
 
 def main() -> None:
     """Run the command."""
+    permissions.close_to_others()
     interrupt.run(_load)
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from base.permissions import make_folder
 from report.contents import Report
 from report.pictures.calibration import draw_calibration
 from report.pictures.confusion_matrix import draw_confusion
@@ -39,7 +40,7 @@ def save_pictures(directory: Path, report: Report, stored: Stored) -> Pictures:
         report: of this run.
         stored: the run.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
     done = Pictures([], [], [])
     for name, picture in draw_all(report, stored):
         for path in (directory / f"{name}.{kind}" for kind in ("png", "svg")):

@@ -5,14 +5,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from base import interrupt
+from base.permissions import take_over
 
 
 @contextmanager
 def whole_file(output: Path) -> Iterator[Path]:
     """Where to write what is to be at `output`: a draft beside it, which then takes its place.
 
-    What is there and no regular file, such as /dev/stdout or a pipe, is written to itself: the
-    draft would take the device's place.
+    It keeps the permissions of what was there. What is there and no regular file, such as
+    /dev/stdout or a pipe, is written to itself: the draft would take the device's place.
 
     Raises:
         OSError: the draft cannot take the place; it is gone then, and what was there is not.
@@ -25,6 +26,7 @@ def whole_file(output: Path) -> Iterator[Path]:
     with interrupt.unwound():
         try:
             yield draft
+            take_over(draft, output)
             draft.replace(output)
         finally:
             draft.unlink(missing_ok=True)

@@ -41,17 +41,17 @@ def message(
     }
 
 
-def push(site: Site, item: object) -> None:
-    """Put an item where the workers of `site` take the next one; bytes as they are."""
+def push(site: Site, item: object, queue: str = "dermscore") -> None:
+    """Put an item where the workers of `site` take the next one of a queue; bytes as they are."""
     raw = item if isinstance(item, bytes) else json.dumps(item).encode()
     url = site.settings.get("BROKER_URL")
     if url:
         with redis.from_url(url) as client:
-            client.lpush("dermscore", raw)
+            client.lpush(queue, raw)
         return
     draft = site.folder / "forged.msg"
     draft.write_bytes(raw)
-    waiting = site.folder / "dermscore.queue" / "waiting" / "dermscore.queue"
+    waiting = site.folder / "dermscore.queue" / "waiting" / f"{queue}.queue"
     waiting.mkdir(parents=True, exist_ok=True)
     draft.rename(waiting / f"{time.time_ns():020d}_{uuid4()}.msg")
 

@@ -45,6 +45,7 @@ def make_ledger(folder: Path) -> Path:
     for name in ("first", "second"):
         store(f"sqlite:///{file}", SHOTS, name=name)
     assert [path.name for path in folder.iterdir()] == ["ledger.db"]
+    file.chmod(0o644)  # for others to read, which a new ledger is not
     return file
 
 

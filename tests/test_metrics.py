@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
+import psutil
 import pytest
 import yaml
 from colours import draw_number
@@ -222,6 +223,34 @@ def test_a_port_that_is_taken_ends_the_worker_with_one_line(tmp_path: Path) -> N
     assert second.code == 1
     (line,) = error_lines(second.stderr)
     assert line.startswith(f"Error: METRICS_PORT={port}: Address already in use; ")
+
+
+def listening(worker: Process) -> set[str]:
+    """The addresses on which the worker takes connections."""
+    found = psutil.Process(worker.pid).net_connections("tcp")
+    return {one.laddr.ip for one in found if one.status == psutil.CONN_LISTEN}
+
+
+@pytest.mark.parametrize(
+    ("host", "addresses"),
+    [("", {"127.0.0.1"}), ("0.0.0.0", {"0.0.0.0"}), ("127.0.0.2", {"127.0.0.2"})],
+)
+def test_metrics_are_served_on_the_named_address_alone(
+    tmp_path: Path, host: str, addresses: set[str]
+) -> None:
+    with scraped_worker(metrics_site(tmp_path, METRICS_HOST=host)) as scraped:
+        assert listening(scraped.worker) == addresses
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.machine.invalid", "a..b", "x" * 300, "::5"])
+def test_an_address_that_is_not_the_machines_ends_the_worker_with_one_line(
+    tmp_path: Path, host: str
+) -> None:
+    done = metrics_site(tmp_path, METRICS_HOST=host).run("celery", "-A", "stub_worker", "worker")
+    assert done.code == 1
+    (line,) = error_lines(done.stderr)
+    assert line.startswith(f"Error: METRICS_HOST={host[:40]}: ")
+    assert "0.0.0.0 for all" in line
 
 
 def test_a_worker_says_so_in_one_line(tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from struct import pack
 from urllib.parse import urlsplit
 
+import amqp
 import pytest
 from certificates import make_signer
 from faults import SHORT_LEASE, colour_site, crew, enqueue, recovered
@@ -82,3 +84,74 @@ def test_workers_on_rabbitmq_end_with_a_sentence_while_messages_come(
     for row in shutdowns(site, ON_RABBITMQ, 1):
         record_property("fault", list(row))
         assert row.holds, row
+
+
+def short(text: bytes) -> bytes:
+    """A short string as AMQP writes it."""
+    return bytes([len(text)]) + text
+
+
+def headers(*items: bytes) -> bytes:
+    """The properties of a message that has headers alone, each written as name, type, value."""
+    table = b"".join(items)
+    return pack(">HI", 0x2000, len(table)) + table
+
+
+def nested(depth: int) -> bytes:
+    item = short(b"a") + b"t\1"
+    for _ in range(depth):
+        item = short(b"a") + b"F" + pack(">I", len(item)) + item
+    return item
+
+
+# As they go over the wire: first the bits of those that are there.
+PROPERTIES = {
+    "none": pack(">H", 0),
+    "a type that is no text": pack(">H", 0x8000) + short(b"\xff"),
+    "an encoding that is no text": pack(">H", 0x4000) + short(b"\xff\xfe"),
+    "an encoding that nobody knows": pack(">H", 0x4000) + short(b"rot-fourteen"),
+    "an id that is no text": pack(">H", 0x0400) + short(b"\xff"),
+    "a time in the far future": pack(">HQ", 0x0040, 2**64 - 1),
+    "a time in the far future as a header": headers(short(b"at") + b"T" + pack(">Q", 2**63)),
+    "a header named by no text": headers(short(b"\xff") + b"t\1"),
+    "a header of no text": headers(short(b"task") + b"S" + pack(">I", 1) + b"\xff"),
+    "a list for a task": headers(short(b"task") + b"A" + pack(">I", 2) + b"t\1"),
+    "headers nested deeply": headers(nested(1500)),
+    "compressed": headers(short(b"compression") + b"S" + pack(">I", 4) + b"zlib"),
+}
+
+
+class Raw(amqp.Message):
+    """A message whose properties are written as they are given."""
+
+    def __init__(self, properties: bytes) -> None:
+        super().__init__(b"[[1, 1], {}, {}]")
+        self._written = properties
+
+    def _serialize_properties(self) -> bytes:
+        return self._written
+
+
+def test_no_property_of_a_message_ends_a_worker(address: str, tmp_path: Path) -> None:
+    site = stub_site(tmp_path, BROKER_URL=address)
+    (tmp_path / "m.csv").write_text("path\na.jpg\n")
+    parts = urlsplit(address)
+    with (
+        site.start("celery", "-A", "stub_worker", "worker") as worker,
+        amqp.Connection(f"{parts.hostname}:{parts.port}") as connection,
+    ):
+        worker.await_true((tmp_path / f"up.{worker.pid}").exists, "it is up")
+        before = len(worker.output)
+        for properties in PROPERTIES.values():
+            connection.channel().basic_publish(Raw(properties), "", "dermscore")
+
+        def answered() -> bool:
+            return worker.output[before:].count("message refused: ") >= len(PROPERTIES)
+
+        worker.await_true(answered, "it refused them all")
+        lines = worker.output[before:].splitlines()
+        assert len(lines) == len(PROPERTIES), lines
+        site.succeed("producer", "enqueue", "m.csv")
+        worker.await_true(lambda: site.ledger.unfinished() == 0, "it goes on")
+        for word in ("Traceback", "Unrecoverable", "onnection to broker lost"):
+            assert word not in worker.output

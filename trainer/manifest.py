@@ -11,6 +11,7 @@ from typing import TextIO
 import click
 
 from base import interrupt
+from base.permissions import take_over
 from base.telling import tell
 from model.disk import reason_of
 from model.labels import label_option, with_labels
@@ -91,6 +92,7 @@ def _whole_or_not_at_all(output: Path, *, force: bool) -> Iterator[TextIO]:
                     f"{output} is there and holds other rows: --force writes over it, "
                     "-o names another"
                 )
+            take_over(draft, output)
             draft.replace(output)
         finally:
             draft.unlink(missing_ok=True)

@@ -2,7 +2,10 @@
 
 import sys
 
-from base import interrupt
+from base import interrupt, permissions
+
+if "celery.bin.celery" in sys.modules:
+    permissions.close_to_others()
 
 # `celery -A worker worker` imports this package before anything else of ours, and takes over Ctrl-C
 # itself once the worker is up. Other programs import it too, and other subcommands of Celery.

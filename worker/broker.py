@@ -11,9 +11,11 @@ from kombu.utils.url import parse_url, sanitize_url
 from base.settings import Settings
 from worker.transport import BROKER_URL
 
-# By name: who does not use Redis needs no client of it.
+# By name: who does not use Redis, or AMQP, needs no client of it.
 TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "worker.redis_transport:Transport"
 TRANSPORT_ALIASES["sentinel"] = "worker.redis_transport:SentinelTransport"
+TRANSPORT_ALIASES["amqp"] = "worker.amqp_transport:Transport"
+TRANSPORT_ALIASES["amqps"] = "worker.amqp_transport:SSLTransport"
 
 SCHEMES = ("redis", "rediss", "sentinel", "amqp", "amqps")
 _NUMBERED = ("redis", "rediss", "sentinel")  # their databases are

@@ -136,7 +136,7 @@ def _start(sender: Any, **_: Any) -> None:  # noqa: ANN401 - celery's own signat
     """Open the ledger and load the checkpoint, or end the worker with one clear line."""
     try:
         tracing.set_up()
-        metrics_server = MetricsServer(settings.metrics_port)
+        metrics_server = MetricsServer(settings.metrics_host, settings.metrics_port)
         require_broker()
         database, root = open_database(standstill_seconds=STANDSTILL_SECONDS), data_root()
         first = _wanted_first(database)

@@ -8,11 +8,14 @@ another machine's, and its number another process's by now. Who was only slow ma
 with the next touch, and has lost no more than questions.
 """
 
+import os
 import re
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from urllib.parse import unquote
+
+from base.permissions import make_file
 
 TOUCH_SECONDS = 60.0
 DEAD_SECONDS = 3600.0
@@ -45,7 +48,7 @@ class Mailboxes:
         if binding is not None and monotonic() >= touched + TOUCH_SECONDS:
             self._own[queue] = binding, monotonic()
             with suppress(OSError):  # someone wiped the folder
-                binding.touch()
+                make_or_touch(binding)
 
     def deleted(self, queue: str) -> None:
         """The queue is no more."""
@@ -55,14 +58,30 @@ class Mailboxes:
         living = set()
         for binding in self._root.glob("exchanges/*/*,*,*"):
             queue = unquote(binding.name.rsplit(",", 1)[1])
+            if binding.parent.is_symlink():
+                continue
             if is_control(queue) and _modified(binding, now) < now - DEAD_SECONDS:
                 binding.unlink(missing_ok=True)
             else:
                 living.add(queue)
         for folder in self._root.glob("waiting/*.queue"):
+            if folder.is_symlink():
+                continue  # what lies elsewhere is not ours to delete
             queue = unquote(folder.name.removesuffix(".queue"))
             if is_control(queue) and queue not in living:
                 _remove(folder)
+
+
+def make_or_touch(binding: Path) -> None:
+    """Make an empty file, or say that it is used; a link in its place is not followed.
+
+    Raises:
+        OSError: it cannot be made, or a link is there.
+    """
+    try:
+        make_file(binding)
+    except FileExistsError:
+        os.utime(binding, follow_symlinks=False)
 
 
 def _modified(file: Path, otherwise: float) -> float:

@@ -1,5 +1,6 @@
 """Serves a worker's metrics to Prometheus when `METRICS_PORT` is set."""
 
+import errno
 import logging
 import math
 import sys
@@ -28,6 +29,9 @@ T = TypeVar("T")
 
 # How old a figure of the ledger or the queue may be; as often as a worker's upkeep looks.
 LOOK_SECONDS = 5.0
+_OF_THE_PORT = (errno.EADDRINUSE, errno.EACCES)
+# Of a value in a message.
+_SHOWN_CHARACTERS = 40
 
 
 class MetricsError(click.ClickException):
@@ -37,17 +41,17 @@ class MetricsError(click.ClickException):
 class MetricsServer:
     """Answers `GET /metrics` from `start` on; without a setting it does nothing."""
 
-    def __init__(self, port: int | None) -> None:
+    def __init__(self, host: str, port: int | None) -> None:
         """`port` 0 is any that is free."""
-        self._port = port
+        self._host, self._port = host, port
 
     def start(self, database: Database, loaded: Needs | None) -> None:
-        """Serve, on all addresses of this machine, and say where; `loaded` is the checkpoint.
+        """Serve, and say where; `loaded` is the checkpoint.
 
         Whoever gets an answer may take the worker as ready.
 
         Raises:
-            MetricsError: the port is taken, or not ours to take.
+            MetricsError: the address is not this machine's, or the port is taken or not ours.
         """
         if self._port is None:
             return
@@ -56,15 +60,24 @@ class MetricsServer:
         surroundings = Surroundings(database, waiting_messages)
         surroundings.look()
         try:
-            server, _ = start_http_server(self._port, registry=REGISTRY)
-        except OSError as error:
-            raise MetricsError(
-                f"METRICS_PORT={self._port}: {error.strerror}; several workers on one machine need "
-                "a port each, and 0 takes any that is free"
-            ) from error
+            server, _ = start_http_server(self._port, self._host, registry=REGISTRY)
+        except (OSError, UnicodeError) as error:  # no name of a machine can be encoded like that
+            raise self._refused(error) from error
         surroundings.keep_looking()
         REGISTRY.register(GpuMemory())
-        tell(f"metrics on port {server.server_port}, at /metrics", err=True)
+        tell(f"metrics on port {server.server_port} of {self._host}, at /metrics", err=True)
+
+    def _refused(self, error: OSError | UnicodeError) -> MetricsError:
+        reason = getattr(error, "strerror", None) or "it is no name of a machine"
+        if getattr(error, "errno", None) in _OF_THE_PORT:
+            return MetricsError(
+                f"METRICS_PORT={self._port}: {reason}; several workers on one machine need a port "
+                "each, and 0 takes any that is free"
+            )
+        return MetricsError(
+            f"METRICS_HOST={self._host[:_SHOWN_CHARACTERS]}: {reason}; name an address of this "
+            "machine, 127.0.0.1 for this machine alone, 0.0.0.0 for all its addresses"
+        )
 
 
 class Surroundings:

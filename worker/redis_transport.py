@@ -12,12 +12,33 @@ import logging
 from typing import Any
 
 from kombu.transport import redis
+from kombu.utils.json import loads
 from redis.exceptions import ConnectionError as LostConnectionError
 from redis.sentinel import MasterNotFoundError, SentinelManagedConnection
 
-from worker.transport import DAMAGED
+from worker.envelope import DAMAGED, reason_of, require_envelope
 
 log = logging.getLogger(__name__)
+
+
+class QoS(redis.QoS):
+    """Knows what is unacknowledged from two keys of Redis, into which others can write as well."""
+
+    def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:  # noqa: ANN401 - kombu's own signature
+        """Give a message back to its queue; what is no message is dropped."""
+        try:
+            with self.channel.conn_or_acquire(client) as connected:
+                kept = connected.hget(self.unacked_key, tag)
+            if kept:
+                message, exchange, key = loads(kept)
+                require_envelope(message)
+                if not isinstance(exchange, str) or not isinstance(key, str):
+                    raise TypeError("an exchange and a routing key are text")
+        except DAMAGED as error:
+            _tell(error)
+            self._remove_from_indices(tag).execute()
+            return
+        super().restore_by_tag(tag, client, leftmost)
 
 
 class Channel(redis.Channel):
@@ -27,18 +48,28 @@ class Channel(redis.Channel):
     closes the connection twice, and the second time the AttributeError ends the worker.
     """
 
+    QoS = QoS
+
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         if self.connection.client is None:
             raise LostConnectionError("the connection was closed")
         parameters: dict[str, Any] = super()._connparams(asynchronous)
         return parameters
 
-    def _brpop_read(self, **options: Any) -> Any:  # noqa: ANN401 - kombu's own signature
-        try:
-            return super()._brpop_read(**options)
-        except (ValueError, RecursionError) as error:  # not text, or not JSON
-            _tell(error)
-            return None
+    def _create_client(self, asynchronous: bool = False) -> Any:  # noqa: ANN401 - redis-py's
+        client = super()._create_client(asynchronous)
+        client.set_response_callback("BRPOP", _readable)
+        return client
+
+    def _handle_message(self, client: Any, r: Any) -> dict[str, Any]:  # noqa: ANN401 - kombu's own signature
+        """What was published to this worker's mailbox, its data None where that is not JSON.
+
+        Stock would say so with a traceback, or fail in the event loop.
+        """
+        payload: dict[str, Any] = super()._handle_message(client, r)
+        if isinstance(payload["data"], bytes) and not _is_json(payload["data"]):
+            payload["data"] = None
+        return payload
 
 
 class SentinelConnection(SentinelManagedConnection):
@@ -68,7 +99,8 @@ class Transport(redis.Transport):
     def _deliver(self, message: Any, queue: str) -> None:  # noqa: ANN401 - JSON from anyone
         for channel in self.channels[:1]:
             try:
-                channel.Message(message, channel=channel)
+                require_envelope(message)
+                channel.Message(message, channel=channel)  # is its body in the encoding it claims?
             except DAMAGED as error:
                 _tell(error)
                 return
@@ -81,5 +113,19 @@ class SentinelTransport(Transport, redis.SentinelTransport):
     Channel = SentinelChannel
 
 
+def _readable(popped: Any, **_options: Any) -> Any:  # noqa: ANN401 - redis-py's own signature
+    """What BRPOP took off a list, None (as if nothing had been there) where it is not JSON."""
+    return popped if popped and _is_json(popped[1]) else None
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        loads(data)
+    except DAMAGED as error:
+        _tell(error)
+        return False
+    return True
+
+
 def _tell(error: Exception) -> None:
-    log.warning("an item of the queue is no message, dropped: %r", error)
+    log.warning("an item of the queue is no message, dropped: %s", reason_of(error))

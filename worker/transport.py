@@ -7,7 +7,10 @@ worker (kombu #1551). Here every message appears, and is taken, by one rename, w
 # mypy: disable-error-code="no-untyped-call"
 # kombu calls itself typed (py.typed) and mostly is not.
 
+import errno
 import logging
+import os
+import stat
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -24,12 +27,14 @@ from kombu.exceptions import ChannelError
 from kombu.transport import TRANSPORT_ALIASES, filesystem, virtual
 from kombu.utils.json import dumps, loads
 
-from worker.mailboxes import Mailboxes
+from base.permissions import make_folder, share
+from worker.envelope import DAMAGED, reason_of, require_envelope
+from worker.mailboxes import Mailboxes, make_or_touch
 
 BROKER_URL = "dermscore://localhost/"
 
-# What reading a file that is not a message can raise: broken text, broken JSON, other JSON.
-DAMAGED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+# What opening a link says, or a socket.
+_NOT_A_FILE = (errno.ELOOP, errno.ENXIO)
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +54,7 @@ class Channel(filesystem.Channel):
         # once and not once for each message taken.
         self.backlogs: defaultdict[str, list[str]] = defaultdict(list)
         self._make_private()
+        self._require_no_links()
         self._try_writing()
 
     def _put(  # type: ignore[override]  # kombu's own classes disagree on the name of message
@@ -56,7 +62,9 @@ class Channel(filesystem.Channel):
     ) -> None:
         unfinished = self.private / f"{time_ns():020d}_{uuid4()}.msg"
         with _plain_errors(self.root):
-            unfinished.write_text(dumps(message), encoding="utf-8")
+            with unfinished.open("x", encoding="utf-8") as file:
+                file.write(dumps(message))
+            share(unfinished)
             _move(unfinished, self._waiting(queue))
 
     def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:  # noqa: ARG002, kombu's
@@ -89,11 +97,12 @@ class Channel(filesystem.Channel):
 
     def _read(self, claimed: Path) -> dict[str, Any] | None:
         try:
-            message: dict[str, Any] = loads(claimed.read_bytes())
-            self.Message(message, channel=self)
+            message: dict[str, Any] = loads(_content(claimed))
+            require_envelope(message)
+            self.Message(message, channel=self)  # whether its body is in the encoding it claims
         except DAMAGED as error:
-            damaged = _move(claimed, self.root / "damaged")
-            logger.warning("%s is not a message, set aside: %s", damaged, error)
+            damaged = _move(claimed, self._unlinked("damaged"))
+            logger.warning("%s is not a message, set aside: %s", damaged, reason_of(error))
             return None
         claimed.unlink()
         return message
@@ -138,7 +147,7 @@ class Channel(filesystem.Channel):
             self._waiting(queue).rmdir()
 
     def _waiting(self, queue: str) -> Path:
-        return Path(self.root / "waiting", quote(queue, safe="@") + ".queue")
+        return self._unlinked("waiting", quote(queue, safe="@") + ".queue")
 
     def _try_writing(self) -> None:
         """A folder that can only be read should fail to connect: connecting is tried patiently."""
@@ -149,7 +158,26 @@ class Channel(filesystem.Channel):
 
     def _make_private(self) -> None:
         with _plain_errors(self.root):
-            self.private.mkdir(parents=True, exist_ok=True)
+            make_folder(self.root)
+            _require_trusted(self.root)
+            make_folder(self._unlinked("private"))
+
+    def _require_no_links(self) -> None:
+        for kind in ("waiting", "exchanges", "damaged"):
+            for name in _names(self._unlinked(kind)):
+                self._unlinked(kind, name)
+
+    def _unlinked(self, *names: str) -> Path:
+        """The folder of these names, one in the other, if none is a link to elsewhere."""
+        folder = self.root
+        for name in names:
+            folder /= name
+            if folder.is_symlink():
+                raise ChannelError(
+                    f"queue folder {self.root} cannot be used: {folder} is a symbolic link, which "
+                    "no program of ours makes: find out who did, and delete it"
+                )
+        return folder
 
     # Stock keeps the bindings of an exchange in one file, truncated before it is locked: of two
     # workers that start together, one can lose its mailbox. Here each binding is an empty file
@@ -158,7 +186,7 @@ class Channel(filesystem.Channel):
     @property
     def control_folder(self) -> Path:
         """Where the exchanges are, a folder of bindings for each."""
-        return Path(self.root, "exchanges")
+        return self._unlinked("exchanges")
 
     def get_table(self, exchange: str) -> list[Any]:
         """Read the bindings of `exchange`."""
@@ -168,13 +196,14 @@ class Channel(filesystem.Channel):
     def _queue_bind(self, exchange: str, *binding: str | None) -> None:
         file = self._binding_file(exchange, *binding)
         with _plain_errors(self.root):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.touch()
+            make_folder(file.parent)
+            make_or_touch(file)
         self.mailboxes.bound(binding[-1] or "", file)
 
     def _binding_file(self, exchange: str, *binding: str | None) -> Path:
         name = ",".join(quote(part or "", safe="@") for part in binding)
-        return Path(self._exchange_file(exchange), name)
+        folder: Path = self._exchange_file(exchange)
+        return self._unlinked(folder.parent.name, folder.name) / name
 
 
 class Transport(filesystem.Transport):
@@ -233,8 +262,39 @@ def _move(file: Path, folder: Path) -> Path:
     try:
         return file.rename(folder / file.name)
     except FileNotFoundError:  # the folder is made on first use
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         return file.rename(folder / file.name)
+
+
+def _content(file: Path) -> bytes:
+    """What a file holds.
+
+    Raises:
+        ValueError: it is a link or no regular file, of which reading could have no end.
+    """
+    try:
+        opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno not in _NOT_A_FILE:
+            raise
+        raise ValueError("it is a symbolic link, or no file") from error
+    try:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise ValueError("it is no file")
+        with os.fdopen(opened, "rb", closefd=False) as stream:
+            return stream.read()
+    finally:
+        os.close(opened)
+
+
+def _require_trusted(folder: Path) -> None:
+    """Refuse a folder in which anyone may do anything, and whose owner is somebody else."""
+    status = folder.stat()
+    if status.st_uid != os.geteuid() and status.st_mode & stat.S_IWOTH:
+        raise ChannelError(
+            f"queue folder {folder} cannot be used: it belongs to another user and everybody may "
+            "write to it: name a folder of your own in QUEUE_DIR"
+        )
 
 
 @contextmanager

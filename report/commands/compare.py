@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from base.permissions import make_folder
 from base.telling import tell
 from db.run_option import names_two_runs
 from model.disk import reason_of
@@ -122,7 +123,7 @@ def _draw(output: Path, compared: Compared) -> None:
         synthetic=any(stored.checkpoint.synthetic for stored in compared.runs),
     )
     try:
-        output.mkdir(parents=True, exist_ok=True)
+        make_folder(output)
         for kind in ("png", "svg"):
             save(picture, output / f"roc_compared.{kind}")
             tell(f"wrote {output / f'roc_compared.{kind}'}", err=True)

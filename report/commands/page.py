@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from base.permissions import make_folder
 from base.telling import tell
 from db.run_option import names_run
 from model.disk import reason_of
@@ -66,7 +67,7 @@ def command(  # noqa: PLR0913, PLR0917 - a command has as many arguments as opti
 
 def _write(output: Path, html: str) -> None:
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(output.parent)
         with whole_file(output) as draft:
             draft.write_text(html, encoding="utf-8", newline="\n")
     except OSError as error:
