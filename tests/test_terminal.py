@@ -67,9 +67,12 @@ def test_every_program_prints_what_can_be_shown(site: Site, command: tuple[str, 
 
 
 def test_an_error_is_shown_too(site: Site) -> None:
-    for command in (("report", "--run", "−1…"), ("producer", "status", "−1…")):
+    for command, opened in (
+        (("report", "--run", "−1…"), ""),
+        (("producer", "status", "−1…"), "database "),
+    ):
         code, shown, errors = run(site, command, "ascii")
-        assert (code, shown) == (1, "")
+        assert (code, shown[: len("database ")]) == (1, opened)
         assert errors == "Error: there is no run -1...: `producer status` lists them\n"
     code, _, errors = run(site, ("trainer", "manifest", "−1"), "ascii")
     assert (code, errors) == (1, "Error: -1 is not a folder\n")
