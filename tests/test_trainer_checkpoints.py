@@ -16,7 +16,7 @@ import pytest
 from model.card import Decode
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.errors import CheckpointError
-from model.graph_safety import refuse_unsafe_module
+from model.graph_safety import read_safe_module
 from model.hub_module import HubModule
 from model.runtime import keras, tf
 from trainer.backbone import FrozenBackbone, build_backbone
@@ -279,11 +279,11 @@ def test_what_keras_exports_of_its_families_only_computes(tmp_path: Path, family
     built = build(weights=None, include_top=False, pooling="avg", input_shape=(64, 64, 3))
     built.export(tmp_path / "module", verbose=False)
 
-    refuse_unsafe_module(tmp_path / "module")
+    read_safe_module(tmp_path / "module")
 
 
 def test_the_tutorials_module_only_computes(shared: Path) -> None:
-    refuse_unsafe_module(shared / "models" / "inception_v3_feature_vector")
+    read_safe_module(shared / "models" / "inception_v3_feature_vector")
 
 
 def test_a_harmless_module_loads(tmp_path: Path) -> None:
