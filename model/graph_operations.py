@@ -56,6 +56,7 @@ ALLOWED = frozenset(
 
 # Of the two functions that save and restore the variables, which every SavedModel holds and nothing
 # here calls.
-SAVING = frozenset(
-    "MergeV2Checkpoints RestoreV2 SaveV2 ShardedFilename StaticRegexFullMatch StringJoin".split()
-)
+_SAVERS = """
+    MergeV2Checkpoints RestoreV2 SaveV2 ShardedFilename StaticRegexFullMatch StringJoin
+"""
+SAVING = frozenset(_SAVERS.split())

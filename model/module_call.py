@@ -15,6 +15,7 @@ from model.runtime import tf
 
 # What stands for the images among the arguments of a call.
 IMAGES = object()
+_NOTHING = object()
 _SHAPE = (None, None, None, 3)
 
 
@@ -67,39 +68,35 @@ def calls_of(module: Module) -> list[Call]:
     raise unsafe("has no function __call__ that takes images alone")
 
 
-def _call(
-    module: Module, name: str, signature: _Signature, *, converted: bool
-) -> Iterator[Call]:
+def _call(module: Module, name: str, signature: _Signature, *, converted: bool) -> Iterator[Call]:
     """The call of one function, if it takes what is given."""
     listed = module.listed[name]
     positional, named = _value(listed.canonicalized_input_signature)
-    if len(positional) > len(signature.names) or not positional:
+    if not 0 < len(positional) <= len(signature.names):
         return
     expected = [*zip(signature.names, positional, strict=False), *sorted(named.items())]
     taken: list[Argument | None] = []
     for parameter, spec in expected:
-        if parameter not in signature.given:
-            return
-        given = signature.given[parameter]
+        given = signature.given.get(parameter, _NOTHING)
         if not isinstance(spec, tf.TensorSpec):
             if given is IMAGES or given != spec:
                 return
-        elif given is IMAGES:
-            if spec.dtype != tf.float32 or not spec.shape.is_compatible_with(_SHAPE):
-                return
-            taken.append(None)
-        else:
-            argument = _argument(given, spec) if converted else None
-            if argument is None:
-                return
-            taken.append(argument)
+            continue  # a value of Python is part of the function
+        argument = None if given is IMAGES else _argument(given, spec, converted=converted)
+        if argument is None and not (given is IMAGES and _takes_images(spec)):
+            return
+        taken.append(argument)
     features = _value(listed.output_signature)
     yield Call(name, positional[0], taken, list(listed.bound_inputs), features)
 
 
-def _argument(given: Any, spec: Any) -> Argument | None:  # noqa: ANN401 - any default; TensorSpec
-    """A default as the tensor that a function takes."""
-    if not isinstance(given, bool | int | float) or not spec.shape.is_compatible_with(()):
+def _takes_images(spec: Any) -> bool:  # noqa: ANN401 - TensorSpec
+    return spec.dtype == tf.float32 and spec.shape.is_compatible_with(_SHAPE)
+
+
+def _argument(given: Any, spec: Any, *, converted: bool) -> Argument | None:  # noqa: ANN401 - any default; TensorSpec
+    """A default as the tensor that a function takes, if it may be converted to one."""
+    if not converted or not isinstance(given, bool | int | float) or not spec.shape.is_compatible_with(()):
         return None
     if isinstance(given, bool) != spec.dtype.is_bool:
         return None
@@ -140,4 +137,6 @@ def _value(proto: Any) -> Any:  # noqa: ANN401 - protobuf, and what it holds
             spec = proto.tensor_spec_value
             return tf.TensorSpec(tf.TensorShape(spec.shape), tf.dtypes.as_dtype(spec.dtype))
         case kind:
-            raise unsafe(f"has a function __call__ with an argument of a type ({kind}) that no image is")
+            raise unsafe(
+                f"has a function __call__ with an argument of a type ({kind}) that no image is"
+            )

@@ -1,4 +1,4 @@
-"""The values of a TensorFlow Hub module's variables, read without running anything of the module."""
+"""The values of a TensorFlow Hub module's variables, read without running any of the module."""
 
 from collections.abc import Iterable, Iterator
 from math import prod

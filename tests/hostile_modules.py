@@ -110,6 +110,11 @@ def _changed(change: Change) -> Callable[[Path], None]:
     return lambda folder: _saved(folder, Mean(hidden=writer(folder)), change)
 
 
+def _odd(change: Change) -> Callable[[Path], None]:
+    """A module of nothing but arithmetic, with a change to its protobuf."""
+    return lambda folder: _saved(folder, Mean(), change)
+
+
 def _calling(body: Callable[[Path, Any], Any]) -> Callable[[Path], None]:
     """A module whose call passes its features through `body`."""
 
@@ -195,11 +200,13 @@ def _gone(graph: Any, library: Any, name: str) -> None:
     del library[at]
 
 
-def _orphan(graph: Any, library: Any, name: str) -> None:
-    """The function is in the library, and nothing names it."""
-    node = _node_of(graph, name)
-    node.user_object.identifier = "_generic_user_object"
-    _unlisted(graph, {name})
+def _orphan(graph: Any, _library: Any, name: str) -> None:
+    """The function is in the library, and no object names it."""
+    del graph.object_graph_def.concrete_functions[name]
+    for node in graph.object_graph_def.nodes:
+        bare = node.bare_concrete_function.concrete_function_name
+        if bare == name or name in node.function.concrete_functions:
+            node.user_object.identifier = "_generic_user_object"
 
 
 def _gradient(graph: Any, library: Any, name: str) -> None:
@@ -260,9 +267,9 @@ def _function_as_operation(graph: Any, library: Any, name: str) -> None:
     _served(library).node_def.add(name="odd", op=name)
 
 
-def _shadowing(_graph: Any, library: Any, name: str) -> None:
-    """A function that writes, under the name of an operation that is allowed."""
-    _function(library, name).signature.name = "Mean"
+def _shadowing(_graph: Any, library: Any, _name: str) -> None:
+    """A function under the name of an operation that is allowed."""
+    library.add().signature.name = "Mean"
 
 
 def _doubled(_graph: Any, library: Any, _name: str) -> None:
@@ -308,7 +315,9 @@ def _main_graph(graph: Any, library: Any, name: str) -> None:
     for node in _function(library, name).node_def:
         added = graph.graph_def.node.add()
         added.CopyFrom(node)
-        added.input[:] = [one.replace(":output:0", "").replace(":contents:0", "") for one in added.input]
+        added.input[:] = [
+            one.replace(":output:0", "").replace(":contents:0", "") for one in added.input
+        ]
 
 
 def _restoring(graph: Any, library: Any, name: str) -> None:
@@ -323,9 +332,10 @@ def _saver_called(graph: Any, library: Any, _name: str) -> None:
     saves = next(one for one in library if any(node.op == "SaveV2" for node in one.node_def))
     node = graph.object_graph_def.nodes.add()
     node.bare_concrete_function.concrete_function_name = saves.signature.name
+    _listed(graph, saves)  # which enters it in the map
 
 
-def _saveable(graph: Any, library: Any, name: str) -> None:
+def _saveable(graph: Any, _library: Any, name: str) -> None:
     """A loader runs what restores an object."""
     at = list(graph.object_graph_def.nodes).index(_node_of(graph, name))
     (variable,) = _variables(graph)
@@ -371,7 +381,7 @@ def _other_constant(graph: Any, library: Any, _name: str) -> None:
     """A captured constant whose operation is another."""
     node = graph.object_graph_def.nodes.add()
     node.constant.operation = "captured"
-    graph.graph_def.node.add(name="captured", op="ReadFile")
+    graph.graph_def.node.add(name="captured", op="RandomUniform")
     _listed(graph, _served(library)).bound_inputs[0] = len(graph.object_graph_def.nodes) - 1
 
 
@@ -438,6 +448,27 @@ def _other_variable(graph: Any, _library: Any, _name: str) -> None:
     """A variable of strings, of which a network has none."""
     (variable,) = _variables(graph)
     variable.variable.dtype = tf.string.as_datatype_enum
+
+
+def _counting(folder: Path) -> None:
+    """The features of an image would depend on how many came before."""
+
+    class Counting(Mean):
+        @tf.function(input_signature=[IMAGES])
+        def __call__(self, images: Any) -> Any:
+            return super().__call__(images) * self.scale.assign_add(tf.ones(FEATURES))
+
+    _saved(folder, Counting())
+
+
+def _no_features(graph: Any, library: Any, _name: str) -> None:
+    listed = _listed(graph, _served(library))
+    listed.output_signature.tensor_spec_value.dtype = tf.string.as_datatype_enum
+
+
+def _not_callable(graph: Any, _library: Any, _name: str) -> None:
+    for child in graph.object_graph_def.nodes[0].children:
+        child.local_name = child.local_name.replace("__call__", "compute")
 
 
 def _without_variables(folder: Path) -> None:
@@ -548,64 +579,109 @@ def _nested(folder: Path, rows: Any) -> Any:
 
 
 HOSTILE: dict[str, Hostile] = {
-    "the initialiser of a resource, bare and listed nowhere": Hostile(_issue, ""),
-    "the initialiser of a resource": Hostile(_resource, ""),
-    "a resource whose initialiser does nothing": Hostile(_harmless_resource, ""),
-    "an object with _initialize": Hostile(_object_initialiser("_initialize"), ""),
-    "an object with _create_resource": Hostile(_object_initialiser("_create_resource"), ""),
-    "an object with _destroy_resource": Hostile(_object_initialiser("_destroy_resource"), ""),
-    "a function of an attribute": Hostile(_changed(lambda *_: None), ""),
-    "a bare function that is listed nowhere": Hostile(_changed(_bare), ""),
-    "a function node that is listed nowhere": Hostile(_changed(_function_node), ""),
-    "a bare function that is not there": Hostile(_changed(_gone), ""),
-    "a function that nothing names": Hostile(_changed(_orphan), ""),
-    "a gradient of the library": Hostile(_changed(_gradient), ""),
-    "a registered gradient": Hostile(_changed(_registered_gradient), ""),
-    "a gradient that is not there": Hostile(_changed(_missing_gradient), ""),
-    "another implementation (api_implements)": Hostile(_changed(_implements), ""),
-    "an attribute that is a function": Hostile(_changed(_func_attribute), ""),
-    "an attribute that lists functions": Hostile(_changed(_list_attribute), ""),
-    "an attribute of a function's attribute": Hostile(_changed(_nested_attribute), ""),
-    "an attribute that names no function": Hostile(_changed(_missing_attribute), ""),
-    "an operation that is not there": Hostile(_changed(_missing_operation), ""),
-    "a function called as an operation": Hostile(_changed(_function_as_operation), ""),
-    "a function named as an allowed operation": Hostile(_changed(_shadowing), ""),
-    "two functions of one name": Hostile(_changed(_doubled), ""),
-    "a control output": Hostile(_changed(_control_output), ""),
-    "a signature": Hostile(_changed(_signature), ""),
-    "the initialising signature": Hostile(_changed(_init_op), ""),
-    "the main operation": Hostile(_changed(_main_op), ""),
-    "the main graph": Hostile(_changed(_main_graph), ""),
-    "the restoring of variables": Hostile(_changed(_restoring), ""),
-    "the saver's own function, called": Hostile(_changed(_saver_called), ""),
-    "the restoring of an object": Hostile(_changed(_saveable), ""),
-    "a captured tensor": Hostile(_changed(_captured), ""),
-    "an asset": Hostile(_asset, ""),
-    "an asset elsewhere": Hostile(_changed(_asset_elsewhere), ""),
-    "a table read from a file": Hostile(_table, ""),
-    "a constant that is another operation": Hostile(_changed(_other_constant), ""),
-    "a constant that is not there": Hostile(_changed(_missing_constant), ""),
-    "a captured value that is not there": Hostile(_changed(_missing_capture), ""),
-    "a second metagraph": Hostile(_two_metagraphs, ""),
-    "a metagraph without objects": Hostile(_changed(_without_objects), ""),
-    "the function itself": Hostile(_calling(lambda folder, rows: _after(write(folder), rows)), ""),
-    "a call of Python": Hostile(_calling(_python), ""),
-    "a call in a call in a call": Hostile(_calling(_nested), ""),
-    "a branch": Hostile(_calling(_in_a_branch), ""),
-    "a case": Hostile(_calling(_in_a_case), ""),
-    "the body of a loop": Hostile(_calling(_in_a_loop), ""),
-    "the condition of a loop": Hostile(_calling(_in_a_condition), ""),
-    "the function of a dataset": Hostile(_calling(_mapped), ""),
-    "a function that calls itself": Hostile(_changed(_recursive), ""),
-    "functions that call each other 2^40 times": Hostile(_changed(_laughing), ""),
-    "an argument of a type by name": Hostile(_changed(_extension_type), ""),
-    "a variable of four terabytes": Hostile(_changed(_huge_variable), ""),
-    "a variable of strings": Hostile(_changed(_other_variable), ""),
-    "no variables": Hostile(_without_variables, ""),
-    "variables that were cut short": Hostile(_variables_cut_short, ""),
-    "variables that lie elsewhere": Hostile(_variables_elsewhere, ""),
-    "no protobuf": Hostile(_not_a_protobuf, ""),
-    "a text in place of the protobuf": Hostile(_as_text, ""),
+    "the initialiser of a resource, bare and listed nowhere": Hostile(
+        _issue, "an object (resource)"
+    ),
+    "the initialiser of a resource": Hostile(_resource, "an object (resource)"),
+    "a resource whose initialiser does nothing": Hostile(
+        _harmless_resource, "an object (resource)"
+    ),
+    "an object with _initialize": Hostile(
+        _object_initialiser("_initialize"), "an initialiser (_initialize)"
+    ),
+    "an object with _create_resource": Hostile(
+        _object_initialiser("_create_resource"), "an initialiser (_create_resource)"
+    ),
+    "an object with _destroy_resource": Hostile(
+        _object_initialiser("_destroy_resource"), "an initialiser (_destroy_resource)"
+    ),
+    "a function of an attribute": Hostile(_changed(lambda *_: None), "the operation ReadFile"),
+    "a bare function that is listed nowhere": Hostile(
+        _changed(_bare), "names a function that is not in it"
+    ),
+    "a function node that is listed nowhere": Hostile(
+        _changed(_function_node), "names a function that is not in it"
+    ),
+    "a bare function that is not there": Hostile(
+        _changed(_gone), "names a function that is not in it"
+    ),
+    "a function that nothing names": Hostile(_changed(_orphan), "the operation ReadFile"),
+    "a gradient of the library": Hostile(_changed(_gradient), "the operation ReadFile"),
+    "a registered gradient": Hostile(_changed(_registered_gradient), "the operation ReadFile"),
+    "a gradient that is not there": Hostile(
+        _odd(_missing_gradient), "names a function that is not in it"
+    ),
+    "another implementation (api_implements)": Hostile(
+        _changed(_implements), "the operation ReadFile"
+    ),
+    "an attribute that is a function": Hostile(_changed(_func_attribute), "the operation ReadFile"),
+    "an attribute that lists functions": Hostile(
+        _changed(_list_attribute), "the operation ReadFile"
+    ),
+    "an attribute of a function's attribute": Hostile(
+        _changed(_nested_attribute), "the operation ReadFile"
+    ),
+    "an attribute that names no function": Hostile(
+        _odd(_missing_attribute), "names a function that is not in it"
+    ),
+    "an operation that is not there": Hostile(_odd(_missing_operation), "the operation Nowhere"),
+    "a function called as an operation": Hostile(
+        _changed(_function_as_operation), "the operation ReadFile"
+    ),
+    "a function named as an allowed operation": Hostile(
+        _odd(_shadowing), "of the name of an operation"
+    ),
+    "two functions of one name": Hostile(_odd(_doubled), "2 functions of the name"),
+    "a control output": Hostile(_changed(_control_output), "the operation ReadFile"),
+    "a signature": Hostile(_changed(_signature), "the operation ReadFile"),
+    "the initialising signature": Hostile(_changed(_init_op), "holds an initialiser"),
+    "the main operation": Hostile(_changed(_main_op), "holds an initialiser"),
+    "the main graph": Hostile(_changed(_main_graph), "the operation ReadFile"),
+    "the restoring of variables": Hostile(_changed(_restoring), "the operation ReadFile"),
+    "the saver's own function, called": Hostile(_odd(_saver_called), "the operation"),
+    "the restoring of an object": Hostile(_changed(_saveable), "restored by a function of its own"),
+    "a captured tensor": Hostile(_changed(_captured), "the operation ReadFile"),
+    "an asset": Hostile(_asset, "a file (asset)"),
+    "an asset elsewhere": Hostile(_odd(_asset_elsewhere), "a file (asset)"),
+    "a table read from a file": Hostile(_table, "a file (asset)"),
+    "a constant that is another operation": Hostile(
+        _odd(_other_constant), "names a constant that is none"
+    ),
+    "a constant that is not there": Hostile(
+        _odd(_missing_constant), "names a constant that is none"
+    ),
+    "a captured value that is not there": Hostile(
+        _odd(_missing_capture), "a value which is not there"
+    ),
+    "a second metagraph": Hostile(_two_metagraphs, "is not one of TensorFlow 2"),
+    "a metagraph without objects": Hostile(_odd(_without_objects), "is not one of TensorFlow 2"),
+    "the function itself": Hostile(
+        _calling(lambda folder, rows: _after(write(folder), rows)), "the operation ReadFile"
+    ),
+    "a call of Python": Hostile(_calling(_python), "the operation EagerPyFunc"),
+    "a call in a call in a call": Hostile(_calling(_nested), "the operation ReadFile"),
+    "a branch": Hostile(_calling(_in_a_branch), "the operation ReadFile"),
+    "a case": Hostile(_calling(_in_a_case), "the operation ReadFile"),
+    "the body of a loop": Hostile(_calling(_in_a_loop), "the operation ReadFile"),
+    "the condition of a loop": Hostile(_calling(_in_a_condition), "the operation ReadFile"),
+    "the function of a dataset": Hostile(_calling(_mapped), "the operation"),
+    "a function that calls itself": Hostile(_odd(_recursive), "calls itself"),
+    "functions that call each other 2^40 times": Hostile(
+        _odd(_laughing), "more than 1,000,000 operations"
+    ),
+    "an argument of a type by name": Hostile(_odd(_extension_type), "an argument of a type"),
+    "a variable of four terabytes": Hostile(
+        _odd(_huge_variable), "not those which it was saved with"
+    ),
+    "a variable of strings": Hostile(_odd(_other_variable), "not those which it was saved with"),
+    "no variables": Hostile(_without_variables, "has no variables"),
+    "variables that were cut short": Hostile(_variables_cut_short, "cannot be read"),
+    "variables that lie elsewhere": Hostile(_variables_elsewhere, "has no variables"),
+    "a variable that is changed by every image": Hostile(_counting, "changes its variables"),
+    "features that are no numbers": Hostile(_odd(_no_features), "gives no features"),
+    "no function to call": Hostile(_odd(_not_callable), "has no function __call__"),
+    "no protobuf": Hostile(_not_a_protobuf, "is not a SavedModel"),
+    "a text in place of the protobuf": Hostile(_as_text, "has no file saved_model.pb"),
 }
 
 
@@ -636,7 +712,7 @@ def main() -> None:
                 said = "LOADED"
             except CheckpointError as error:
                 said = error.message.split("cannot be loaded: ")[-1]
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - of a generator that is at fault
                 said = f"BROKEN {error!r}"[:300]
             mark = ", WROTE" if (folder / "mark").exists() else ""
             print(f"{what}: {said}{mark}", flush=True)
