@@ -93,6 +93,6 @@ def load_held(held: HeldCheckpoint) -> Any:  # noqa: ANN401 - keras.Model
 
 def _innermost(message: str) -> str:
     """Keras nests its reports of one fault, and lists the layers: the innermost says what it is."""
-    inner = " ".join(message.split("Exception encountered: ")[-1].split())
+    inner = " ".join(message.rsplit("Exception encountered: ", maxsplit=1)[-1].split())
     named = _OF_A_LAYER.match(inner)
     return (named[1] if named else inner)[:400]

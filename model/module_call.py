@@ -91,12 +91,16 @@ def _call(module: Module, name: str, signature: _Signature, *, converted: bool) 
 
 
 def _takes_images(spec: Any) -> bool:  # noqa: ANN401 - TensorSpec
-    return spec.dtype == tf.float32 and spec.shape.is_compatible_with(_SHAPE)
+    return bool(spec.dtype == tf.float32 and spec.shape.is_compatible_with(_SHAPE))
 
 
 def _argument(given: Any, spec: Any, *, converted: bool) -> Argument | None:  # noqa: ANN401 - any default; TensorSpec
     """A default as the tensor that a function takes, if it may be converted to one."""
-    if not converted or not isinstance(given, bool | int | float) or not spec.shape.is_compatible_with(()):
+    if (
+        not converted
+        or not isinstance(given, bool | int | float)
+        or not spec.shape.is_compatible_with(())
+    ):
         return None
     if isinstance(given, bool) != spec.dtype.is_bool:
         return None

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 
+from model import decode_clock
 from worker.at_work import AtWork
 
 log = logging.getLogger(__name__)
@@ -18,14 +19,24 @@ LOOK_SECONDS = 1.0
 
 def watch(at_work: AtWork) -> None:
     """Look every second, and end the process when something is overdue."""
-    while (task := at_work.overdue()) is None:
+    while (late := _late(at_work)) is None:
         time.sleep(LOOK_SECONDS)
     log.critical(
-        "%s did not end within %.0f seconds (HANG_SECONDS): this worker ends, exit code %d; "
-        "what it held is scored by the next",
-        task.what,
-        task.seconds,
+        "%s: this worker ends, exit code %d; what it held is scored by the next",
+        late,
         HUNG_EXIT_CODE,
     )
     # A thread that hangs in native code can neither be stopped nor waited for.
     os._exit(HUNG_EXIT_CODE)
+
+
+def _late(at_work: AtWork) -> str | None:
+    """A sentence about what takes longer than it may, if anything does."""
+    task = at_work.overdue()
+    if task is not None:
+        return f"{task.what} did not end within {task.seconds:.0f} seconds (HANG_SECONDS)"
+    slow = decode_clock.overdue()
+    if slow is not None:
+        images = "an image" if slow.images == 1 else f"{slow.images} images"
+        return f"decoding {images} took more than {slow.seconds:.0f} seconds of the processor"
+    return None
