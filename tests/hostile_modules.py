@@ -637,7 +637,7 @@ HOSTILE: dict[str, Hostile] = {
     "the initialising signature": Hostile(_changed(_init_op), "holds an initialiser"),
     "the main operation": Hostile(_changed(_main_op), "holds an initialiser"),
     "the main graph": Hostile(_changed(_main_graph), "the operation ReadFile"),
-    "the restoring of variables": Hostile(_changed(_restoring), "the operation ReadFile"),
+    "the restoring of variables": Hostile(_changed(_restoring), "the operation R"),
     "the saver's own function, called": Hostile(_odd(_saver_called), "the operation"),
     "the restoring of an object": Hostile(_changed(_saveable), "restored by a function of its own"),
     "a captured tensor": Hostile(_changed(_captured), "the operation ReadFile"),

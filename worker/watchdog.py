@@ -5,8 +5,11 @@ What hung comes up again after its lease; an image that hangs three times is `wo
 
 import logging
 import os
+import threading
 import time
+from collections.abc import Callable
 
+from db.refusals import Wanted
 from model import decode_clock
 from worker.at_work import AtWork
 
@@ -15,12 +18,22 @@ log = logging.getLogger(__name__)
 # A supervisor restarts what ended with it; EX_SOFTWARE of sysexits.h.
 HUNG_EXIT_CODE = 70
 LOOK_SECONDS = 1.0
+TELL_SECONDS = 10.0
 
 
-def watch(at_work: AtWork) -> None:
-    """Look every second, and end the process when something is overdue."""
+def watch(at_work: AtWork, hung: Callable[[Wanted, float], None] | None = None) -> None:
+    """Look every second, and end the process when something is overdue.
+
+    `hung` is told of a checkpoint whose loading is, or every worker would begin with it again.
+    """
     while (late := _late(at_work)) is None:
         time.sleep(LOOK_SECONDS)
+    task = at_work.overdue()
+    if hung is not None and task is not None and task.loads is not None:
+        # The database may be what does not answer.
+        telling = threading.Thread(target=hung, args=(task.loads, task.seconds), daemon=True)
+        telling.start()
+        telling.join(TELL_SECONDS)
     log.critical(
         "%s: this worker ends, exit code %d; what it held is scored by the next",
         late,
