@@ -80,8 +80,9 @@ class Module:
         for node in self.objects:
             _refuse_object(node)
         self._refuse_initialisers()
-        self._refuse_missing(self._named_by_objects(), self.listed)
-        self._refuse_missing([*self.listed, *self._named_by_gradients()])
+        self._refuse_missing(self._called_by_objects(), self.listed)
+        self._refuse_missing([*self.listed, *self._named_by_objects()])
+        self._refuse_missing(self._named_by_gradients())
         for function in self.functions.values():
             self._refuse_missing(_named_functions(function))
         self._refuse_operations()
@@ -148,11 +149,15 @@ class Module:
         if names:
             raise unsafe("holds an initialiser, which no network needs to compute")
 
-    def _named_by_objects(self) -> Iterator[str]:
+    def _called_by_objects(self) -> Iterator[str]:
         for node in self.objects:
             yield from node.function.concrete_functions
             if node.HasField("bare_concrete_function"):
                 yield node.bare_concrete_function.concrete_function_name
+
+    def _named_by_objects(self) -> Iterator[str]:
+        yield from self._called_by_objects()
+        for node in self.objects:
             if node.HasField("captured_tensor"):  # of a gradient's function
                 yield node.captured_tensor.concrete_function
 
