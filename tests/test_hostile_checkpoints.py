@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 from hostile_modules import HOSTILE as MODULES
-from hostile_modules import put_into_checkpoint
+from hostile_modules import Mean, put_into_checkpoint
 
 from model.card import Decode, ModelCard, file_digest
 from model.checkpoint import load_checkpoint, save_checkpoint
@@ -231,6 +231,16 @@ def test_a_hostile_module_is_not_trained_on(tmp_path: Path, what: str) -> None:
         build_backbone(f"hub:{tmp_path / 'module'}", Decode())
 
     assert not (tmp_path / "mark").exists()
+
+
+def test_a_module_with_a_link_is_not_trained_on(tmp_path: Path) -> None:
+    """The checkpoint would carry what it leads to into the world."""
+    tf.saved_model.save(Mean(), str(tmp_path / "module"))
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "module" / "assets" / "words").symlink_to(tmp_path / "secret")
+
+    with pytest.raises(CheckpointError, match="it holds a link, assets/words: copy it"):
+        build_backbone(f"hub:{tmp_path / 'module'}", Decode())
 
 
 def test_the_unchanged_one_loads(harmless: Path, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def build_backbone(option: str, decode: Decode) -> FrozenBackbone:
 def _hub(option: str, handle: str, decode: Decode) -> FrozenBackbone:
     try:
         folder = Path(hub.resolve(handle))
+        _refuse_links(folder)
         digest = module_digest(folder)
         module = ServedModule(folder, digest)
         features = feature_count(module, decode.height, decode.width)
@@ -69,6 +70,13 @@ def _hub(option: str, handle: str, decode: Decode) -> FrozenBackbone:
         description=f"TensorFlow Hub module, frozen, {features} features",
     )
     return FrozenBackbone(_network(decode, [layer]), card)
+
+
+def _refuse_links(folder: Path) -> None:
+    """A checkpoint would hold what they lead to, such as a file of one's own."""
+    for path in folder.rglob("*"):
+        if path.is_symlink():
+            raise CheckpointError(f"it holds a link, {path.relative_to(folder)}: copy it (cp -rL)")
 
 
 def _keras(option: str, name: str, decode: Decode) -> FrozenBackbone:
