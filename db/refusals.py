@@ -7,7 +7,7 @@ A refusal is a worker's own, about a checkpoint in a precision: another may have
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Select, delete, or_, select, text, tuple_
+from sqlalchemy import Select, delete, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from db.clock import Now
@@ -16,6 +16,9 @@ from db.workers import ALIVE_SECONDS, alive
 
 # For how long a refusal is told whose worker has ended, and for how long it is kept at all.
 _TOLD_SECONDS, _KEPT_SECONDS = 600.0, 86_400.0
+# A checkpoint whose loading never ended in so many workers is not loaded again.
+MOST_HANGS = 3
+_HUNG = "loading it did not end within"
 _NOTE = text(
     "INSERT INTO refusals (worker, digest, precision, reason, stops)"
     " VALUES (:worker, :digest, :precision, :reason, :stops)"
@@ -50,6 +53,23 @@ def note_refusal(
     )
     values = {"worker": worker, **wanted._asdict(), "reason": reason, "stops": stops}
     session.connection().execute(_NOTE, values)
+
+
+def note_hung(session: Session, worker: str, wanted: Wanted, seconds: float) -> None:
+    """The worker ends, for loading this never did; after MOST_HANGS nobody should try any more."""
+    reason = f"{_HUNG} {seconds:.0f} seconds (HANG_SECONDS)"
+    note_refusal(session, worker, wanted, reason)
+    hung = session.scalar(
+        select(func.count())
+        .select_from(Refusal)
+        .where(
+            Refusal.digest == wanted.digest,
+            Refusal.precision == wanted.precision,
+            Refusal.reason.startswith(_HUNG),
+        )
+    )
+    if hung is not None and hung >= MOST_HANGS:
+        note_refusal(session, worker, wanted, f"{reason}, in {hung} workers", stops=True)
 
 
 def clear_refusal(session: Session, worker: str, wanted: Wanted) -> None:

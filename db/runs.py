@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from db.errors import DatabaseError, NoSuchRunError
 from db.planning import unindexed
 from db.precisions import PRECISIONS
+from db.refusals import stopped_runs
 from db.tables import Batch, Checkpoint, Run
 
 # Of the largest run number; SQLite takes no whole number of more than 18 whatever they are.
@@ -53,7 +54,9 @@ def newest_checkpoint(session: Session) -> Checkpoint | None:
 def wanted_first(session: Session) -> Needs | None:
     """What the newest unfinished run needs; without one the checkpoint entered last, in float32."""
     unfinished = session.scalar(
-        select(func.max(unindexed(Batch.run_id))).where(Batch.finished_at.is_(None))
+        select(func.max(unindexed(Batch.run_id))).where(
+            Batch.finished_at.is_(None), Batch.run_id.not_in(stopped_runs())
+        )
     )
     if unfinished is not None:
         return needs_of(session, unfinished)

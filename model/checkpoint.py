@@ -1,6 +1,7 @@
 """Save and load checkpoints: one .keras file and its model card beside it."""
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,11 @@ from model.held import HeldCheckpoint, hold_checkpoint
 from model.loadable import refuse_unloadable, wrong_shapes
 from model.reproducible import make_reproducible
 from model.runtime import load_keras_file
+
+_OF_A_LAYER = re.compile(
+    r"A total of \d+ objects could not be loaded\. Example error message for object <[^>]*>: "
+    r"(.*) List of objects that could not be loaded"
+)
 
 
 def save_checkpoint(network: Any, path: Path, card: dict[str, Any]) -> tuple[Path, ModelCard]:  # noqa: ANN401 - keras.Model
@@ -81,9 +87,14 @@ def load_held(held: HeldCheckpoint) -> Any:  # noqa: ANN401 - keras.Model
         network = load_keras_file(held.file, compile=False, safe_mode=True)
         shapes = network.input_shape, network.output_shape
     except Exception as error:  # Keras raises almost anything on a bad file
-        # Keras nests its reports of one fault; the innermost says what it is.
-        reason = " ".join(str(error).split("Exception encountered: ")[-1].split())[:400]
-        raise CheckpointError(f"{path} cannot be loaded: {reason}") from error
+        raise CheckpointError(f"{path} cannot be loaded: {_innermost(str(error))}") from error
     if shapes != ((None, card.decode.height, card.decode.width, 3), (None, 1)):
         raise CheckpointError(f"{path} {wrong_shapes(*shapes, card)}")
     return network
+
+
+def _innermost(message: str) -> str:
+    """Keras nests its reports of one fault, and lists the layers: the innermost says what it is."""
+    inner = " ".join(message.rsplit("Exception encountered: ", maxsplit=1)[-1].split())
+    named = _OF_A_LAYER.match(inner)
+    return (named[1] if named else inner)[:400]

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from model.graph_safety import refuse_unsafe_module
 from model.network_config import refuse_module_elsewhere
-from model.runtime import hub, keras, tf
+from model.runtime import keras, tf
+from model.served_module import ServedModule
 
 # Modules in use by their digest: a second checkpoint of the same backbone loads none.
-_loaded: WeakValueDictionary[str, Any] = WeakValueDictionary()
+_loaded: WeakValueDictionary[str, ServedModule] = WeakValueDictionary()
 
 
 @keras.saving.register_keras_serializable("dermscore")
@@ -19,7 +19,7 @@ class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
     """A frozen feature-vector module: `[n, height, width, 3]` in [0, 1] to `[n, features]`.
 
     `hub.KerasLayer` is refused by Keras 3, and under tf_keras needs the module's folder to reload.
-    The `module` is loaded from `folder` unless it is given. One out of a checkpoint has a `digest`,
+    The `module` is read from `folder` unless it is given. One out of a checkpoint has a `digest`,
     that of the module's files.
     """
 
@@ -27,18 +27,20 @@ class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
         self,
         features: int,
         folder: Path | None = None,
-        module: Any = None,  # noqa: ANN401 - what hub.load gives
+        module: ServedModule | None = None,
         **options: Any,  # noqa: ANN401 - Keras's own
     ) -> None:
         super().__init__(**{**options, "trainable": False})
         self._features = features
         self._folder = folder
         self.digest: str | None = None
-        self._module = hub.load(str(folder)) if folder is not None and module is None else module
+        self._module = _served(folder) if folder is not None and module is None else module
 
     def call(self, images: Any) -> Any:  # noqa: ANN401 - tensors have no static type
         """Features of the images, batch normalisation in inference mode."""
-        return tf.ensure_shape(_apply(self._module, images), [None, self._features])
+        if self._module is None:
+            raise ValueError("its TensorFlow Hub module is missing")
+        return tf.ensure_shape(self._module(images), [None, self._features])
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
         """`[n, features]`."""
@@ -62,16 +64,15 @@ class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
         """Store the module's files inside the .keras file."""
         if self._folder is not None and self._folder.is_dir():
             shutil.copytree(self._folder, inner_path, dirs_exist_ok=True)
-        else:
-            tf.saved_model.save(self._module, inner_path)
+        elif self._module is not None:
+            self._module.save(inner_path)
 
     def load_assets(self, inner_path: str) -> None:
-        """Load the module from inside the .keras file, which is unpacked only for this moment."""
+        """Read the module from inside the .keras file, which is unpacked only for this moment."""
         self.digest = module_digest(Path(inner_path))
         module = _loaded.get(self.digest)
         if module is None:
-            refuse_unsafe_module(Path(inner_path))
-            module = _loaded[self.digest] = hub.load(inner_path)
+            module = _loaded[self.digest] = ServedModule(Path(inner_path), self.digest)
         self._module = module
 
 
@@ -84,14 +85,11 @@ def module_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def feature_count(module: Any, height: int, width: int) -> int:  # noqa: ANN401 - what hub.load gives
+def _served(folder: Path) -> ServedModule:
+    return ServedModule(folder, module_digest(folder))
+
+
+def feature_count(module: ServedModule, height: int, width: int) -> int:
     """The width of a module's feature vector, asked with one grey image."""
-    features = _apply(module, tf.fill([1, height, width, 3], 0.5))
+    features = module(tf.fill([1, height, width, 3], 0.5))
     return int(features.shape[-1])
-
-
-def _apply(module: Any, images: Any) -> Any:  # noqa: ANN401 - tensors have no static type
-    try:
-        return module(images, training=False)
-    except TypeError:  # a module without the argument, exported for inference only
-        return module(images)

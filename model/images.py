@@ -20,7 +20,7 @@ from typing import NamedTuple
 from PIL import Image, UnidentifiedImageError
 
 from model.errors import ImageError
-from model.hidden_work import count_scans, is_one_scan, packed_text
+from model.hidden_work import count_scans, is_one_scan, packed_text, unpacks_beyond_its_pixels
 from model.limits import MAX_BYTES
 from model.names import spelled_back
 from model.settings import Root
@@ -103,8 +103,8 @@ def check_header(data: bytes) -> int:
     if kind == "BMP":
         _check_bmp(data, mode)
     _check_size(width, height)
-    if kind == "PNG" and packed_text(data) > MAX_TEXT:
-        raise ImageError("unsupported", f"a PNG with more than {MAX_TEXT:,} bytes of text")
+    if kind == "PNG":
+        _check_png(data)
     once = kind != "JPEG" or is_one_scan(data)
     scans = 1 if once else count_scans(data, MAX_SCANS + 1)
     if scans > MAX_SCANS:
@@ -118,6 +118,13 @@ def _check_bmp(data: bytes, mode: str) -> None:
     # short header for a long one.
     if mode != "RGB" or data[28:30] != b"\x18\0" or int.from_bytes(data[14:18], "little") < 40:
         raise ImageError("unsupported", "a BMP that is not 24-bit colour, which is not decoded")
+
+
+def _check_png(data: bytes) -> None:
+    if packed_text(data) > MAX_TEXT:
+        raise ImageError("unsupported", f"a PNG with more than {MAX_TEXT:,} bytes of text")
+    if unpacks_beyond_its_pixels(data):
+        raise ImageError("unsupported", "a PNG whose data unpack to far more than its pixels")
 
 
 def _check_size(width: int, height: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.card import Decode
+from model.decode_clock import decoding
 from model.errors import ImageError
 from model.hidden_work import prolonged
 from model.images import ImageFile, check_header, read_images
@@ -113,7 +114,8 @@ class Decoder:
         But for those that `is_known` takes, asked with position and digest: of them there is a
         digest alone.
         """
-        return self._decode_stream(enumerate(read_images(root, paths)), is_known)
+        alone = len(paths) == 1
+        return self._decode_stream(enumerate(read_images(root, paths)), is_known, alone=alone)
 
     def decode_read(self, files: Mapping[int, ImageFile]) -> DecodedBatch:
         """Decode files that were read before, by position; the caller bounds their bytes."""
@@ -149,7 +151,11 @@ class Decoder:
             raise ImageError("corrupt", "the image data end before the picture does")
 
     def _decode_stream(
-        self, files: Iterable[tuple[int, ImageFile | ImageError]], is_known: Known | None = None
+        self,
+        files: Iterable[tuple[int, ImageFile | ImageError]],
+        is_known: Known | None = None,
+        *,
+        alone: bool = False,
     ) -> DecodedBatch:
         """Decode as many files at a time as may be held, and read the next ones afterwards."""
         settings = self._settings
@@ -159,7 +165,7 @@ class Decoder:
         began = time.perf_counter()
         for group in _groups(_unknown(files, batch, is_known), batch):
             ready = time.perf_counter()
-            with group.room():
+            with group.room(), decoding(len(group.files), alone=alone):
                 parts.append(self._decode_group(group.files, batch))
             group.files.clear()  # not held while the next one is read
             seconds += time.perf_counter() - ready

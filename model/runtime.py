@@ -61,7 +61,8 @@ with _start_up_noise_held_back(), warnings.catch_warnings():
     import tensorflow as tf
     import tensorflow_hub as hub
     from keras.src.saving.saving_lib import load_model as load_keras_file
-    from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow.core.protobuf import saved_model_pb2, trackable_object_graph_pb2
+    from tensorflow.python.eager import context
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2_as_graph,
     )
@@ -83,6 +84,7 @@ def device_name() -> str:
 
 
 __all__ = [
+    "context",
     "convert_variables_to_constants_v2_as_graph",
     "device_name",
     "gpus",
@@ -91,4 +93,5 @@ __all__ = [
     "load_keras_file",
     "saved_model_pb2",
     "tf",
+    "trackable_object_graph_pb2",
 ]

@@ -10,12 +10,21 @@ import struct
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from drawing import claiming, encoded, flat_jpeg, png_chunk, png_claiming, put_text, with_scans
+from drawing import (
+    claiming,
+    encoded,
+    flat_jpeg,
+    overfull_png,
+    png_chunk,
+    png_claiming,
+    put_text,
+    with_scans,
+)
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
@@ -211,9 +220,34 @@ def _heavy() -> Iterator[Kind]:
     yield _file("a PNG with text that unpacks to 8 GB", "unsupported", "texts.png", texts)
     few = lambda: put_text(encoded("PNG", 60, 45), 100)  # noqa: E731
     yield _file("a PNG with text that unpacks to 800 MB", SCORED, "text800.png", few)
+    yield from _overfull()
     filled = lambda: small[:2] + b"\xff" * 40_000_000 + small[2:]  # noqa: E731
     yield _file("a JPEG with 40 MB before its header", "corrupt", "filled.jpg", filled)
     yield Kind("a sparse file of 2 GB", "too_large", "sparse.jpg", _sparse)
+
+
+def _overfull() -> Iterator[Kind]:
+    """PNGs that unpack to more than their pixels, in every chunk that libpng unpacks."""
+    for what, name, options in (
+        ("a PNG of 64×64 whose data unpack to 12 GB", "12gb.png", {}),
+        ("the same, interlaced", "12gb-interlaced.png", {"interlaced": True}),
+        ("the same, in 3,000 chunks", "12gb-chunks.png", {"pieces": 3000}),
+    ):
+        yield _file(what, "unsupported", name, partial(overfull_png, 1500, **options))
+    little = partial(overfull_png, 60)
+    yield _file("a PNG of 64×64 whose data unpack to 480 MB", SCORED, "480mb.png", little)
+    plain = encoded("PNG", 60, 45)
+    packed = zlib.compress(bytes(900_000_000), 9)
+    profile = png_chunk(b"iCCP", b"a\0\0" + packed)
+    filled = plain[:33] + profile + plain[33:]
+    yield _file("a PNG with a profile that unpacks to 900 MB", "corrupt", "profile.png", filled)
+    text = png_chunk(b"iTXt", b"a\0\1\0\0\0" + packed)
+    international = plain[:33] + text + plain[33:]
+    yield _file("a PNG with one text that unpacks to 900 MB", "corrupt", "itxt.png", international)
+    many = lambda: plain[:33] + png_chunk(b"abCd", b"") * 4_000_000 + plain[33:]  # noqa: E731
+    yield _file("a PNG of four million empty chunks", "corrupt", "chunks.png", many)
+    grey = lambda: with_scans(_single_colour("JPEG", True, "#808080"), 54)  # noqa: E731
+    yield _file("a JPEG of 40 million grey pixels and 64 scans", SCORED, "grey64.jpg", grey)
 
 
 def _not_files() -> Iterator[Kind]:
@@ -355,10 +389,10 @@ def _os2_bmp() -> bytes:
 
 
 @cache
-def _single_colour(kind: str, progressive: bool = False) -> bytes:
+def _single_colour(kind: str, progressive: bool = False, colour: str = "pink") -> bytes:
     file = io.BytesIO()
     options = {"progressive": True} if progressive else {}
-    Image.new("RGB", (8_000, 5_000), "pink").save(file, kind, **options)
+    Image.new("RGB", (8_000, 5_000), colour).save(file, kind, **options)
     return file.getvalue()
 
 

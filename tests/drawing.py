@@ -80,6 +80,24 @@ def put_text(png: bytes, times: int) -> bytes:
     return png[:-12] + text * times + png[-12:]
 
 
+def overfull_png(more: int, *, interlaced: bool = False, pieces: int = 1) -> bytes:
+    """A PNG of 64x64 whose data unpack to so many times 8 MB behind its pixels.
+
+    In so many chunks, of 8 KB for each 8 MB.
+    """
+    packing = zlib.compressobj(9)
+    rows = 64 + (60 if interlaced else 0)  # seven passes: each has rows, and no row is longer
+    data = packing.compress((b"\0" + bytes(range(192))) * rows)
+    data += packing.flush(zlib.Z_FULL_FLUSH)
+    zeros = packing.compress(bytes(8_000_000)) + packing.flush(zlib.Z_FULL_FLUSH)
+    data += zeros * more + packing.flush()
+    size = -(-len(data) // pieces)
+    header = (64).to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, int(interlaced)])
+    parts = [data[at : at + size] for at in range(0, len(data), size)]
+    chunks = [png_chunk(b"IHDR", header), *(png_chunk(b"IDAT", part) for part in parts)]
+    return b"\x89PNG\r\n\x1a\n" + b"".join([*chunks, png_chunk(b"IEND", b"")])
+
+
 def with_scans(progressive: bytes, more: int) -> bytes:
     """The same progressive JPEG, its last scan said so many times more."""
     last = progressive[progressive.rindex(b"\xff\xda") : -2]

@@ -13,7 +13,8 @@ Faults are armed from outside. A file `die.POINT` in the working folder kills th
 comes to the point, once (see `points`): load, lease, read, predict, commit, acknowledge, in the
 order in which a batch comes by; a file `stop.POINT` has it stand still there. An image whose name
 contains `kills` kills its process each time, one whose name contains `hangs` is never done.
-While there is a file `refuse` in the working folder, no checkpoint can be had.
+While there is a file `refuse` in the working folder, no checkpoint can be had; loading one whose
+name contains `endless` never ends.
 `STUB_LEASE_SECONDS` shortens leases, and with them the rounds of upkeep;
 `STUB_VISIBILITY_SECONDS` how long Redis waits for an acknowledgement.
 
@@ -96,6 +97,8 @@ class StubEngine:
 
     def _load(self, needs: Needs) -> None:
         die_at("load")
+        if "endless" in needs.path:
+            threading.Event().wait()
         found = read_checkpoint_card(Path(needs.path)).digest
         if found != needs.digest:
             raise CheckpointError(f"{needs.path} is another checkpoint ({found[:12]})")

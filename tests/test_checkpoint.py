@@ -12,8 +12,9 @@ import pytest
 from model.card import Decode, ModelCard, card_path, file_digest, read_checkpoint_card
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.errors import CheckpointError
-from model.hub_module import HubModule, feature_count
-from model.runtime import hub, keras, tf
+from model.hub_module import HubModule, feature_count, module_digest
+from model.runtime import keras, tf
+from model.served_module import ServedModule
 
 CARD: dict[str, Any] = {"decode": Decode()}
 RELOAD = """
@@ -253,7 +254,7 @@ def test_a_card_holds_no_number_that_a_database_refuses() -> None:
 
 
 def test_a_modules_features_are_counted(module: Path) -> None:
-    assert feature_count(hub.load(str(module)), 299, 299) == 5
+    assert feature_count(ServedModule(module, module_digest(module)), 299, 299) == 5
 
 
 def test_a_checkpoint_carries_its_module_into_another_process(

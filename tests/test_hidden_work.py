@@ -1,13 +1,20 @@
 import io
+from typing import Any
 
 import numpy as np
 import pytest
-from drawing import encoded, flat_jpeg, put_text, with_scans
+from drawing import encoded, flat_jpeg, overfull_png, put_text, with_scans
 from PIL import Image
 
 from model.card import Decode
 from model.errors import ImageError
-from model.hidden_work import count_scans, is_one_scan, packed_text, prolonged
+from model.hidden_work import (
+    count_scans,
+    is_one_scan,
+    packed_text,
+    prolonged,
+    unpacks_beyond_its_pixels,
+)
 from model.images import MAX_SCANS, MAX_TEXT, check_header
 from model.preprocess import Decoder
 
@@ -95,6 +102,38 @@ def test_text_is_counted_up_to_the_end_of_a_png() -> None:
     assert packed_text(put_text(png, 5)) == 5 * one
     assert check_header(put_text(png, MAX_TEXT // one)) == 60 * 45 * 3
     assert code(put_text(png, MAX_TEXT // one + 1)) == "unsupported"
+
+
+@pytest.mark.parametrize("options", [{}, {"interlaced": True}, {"pieces": 3000}])
+def test_a_png_that_unpacks_to_far_more_than_its_pixels_is_refused(options: Any) -> None:
+    assert code(overfull_png(1500, **options)) == "unsupported"
+    assert code(overfull_png(100, **options)) == "unsupported"
+
+
+def test_what_little_data_unpack_to_is_not_looked_at() -> None:
+    little = overfull_png(60)
+
+    assert len(little) < 500_000
+    assert check_header(little) == 64 * 64 * 3
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "1", "LA"])
+def test_a_large_png_of_noise_unpacks_to_its_pixels(mode: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 1200, 3), np.uint8)
+    file = io.BytesIO()
+    large = Image.fromarray(noise).convert(mode).resize((2500, 2100))
+    large.save(file, "PNG", compress_level=0)
+
+    assert len(file.getvalue()) > 500_000
+    assert not unpacks_beyond_its_pixels(file.getvalue())
+    assert check_header(file.getvalue()) == 2500 * 2100 * 3
+
+
+def test_damaged_data_are_left_to_the_decoder() -> None:
+    png = bytearray(overfull_png(1500))
+    png[60:80] = bytes(20)
+
+    assert not unpacks_beyond_its_pixels(bytes(png))
 
 
 @pytest.fixture(scope="module")

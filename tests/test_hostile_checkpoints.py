@@ -12,11 +12,14 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from hostile_modules import HOSTILE as MODULES
+from hostile_modules import Mean, put_into_checkpoint
 
 from model.card import Decode, ModelCard, file_digest
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.errors import CheckpointError
 from model.runtime import keras, tf
+from trainer.backbone import build_backbone
 
 Entries = dict[str, bytes]
 Change = Callable[[Entries, Path], None]
@@ -202,6 +205,42 @@ def test_a_module_outside_the_checkpoint_is_not_loaded(harmless: Path, tmp_path:
 
     assert "lies outside the checkpoint" in refusal(path)
     assert not (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize("what", MODULES)
+def test_a_hostile_module_is_refused_before_anything_of_it_runs(tmp_path: Path, what: str) -> None:
+    make, reason = MODULES[what]
+    make(tmp_path)
+    path = put_into_checkpoint(tmp_path)
+
+    message = refusal(path)
+
+    assert reason in message
+    assert "its TensorFlow Hub module" in message
+    assert "such a checkpoint is not loaded" in message
+    assert not (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize("what", list(MODULES)[:1])
+def test_a_hostile_module_is_not_trained_on(tmp_path: Path, what: str) -> None:
+    MODULES[what].make(tmp_path)
+
+    with pytest.raises(
+        CheckpointError, match=r"--backbone hub:.* cannot be loaded: its TensorFlow"
+    ):
+        build_backbone(f"hub:{tmp_path / 'module'}", Decode())
+
+    assert not (tmp_path / "mark").exists()
+
+
+def test_a_module_with_a_link_is_not_trained_on(tmp_path: Path) -> None:
+    """The checkpoint would carry what it leads to into the world."""
+    tf.saved_model.save(Mean(), str(tmp_path / "module"))
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "module" / "assets" / "words").symlink_to(tmp_path / "secret")
+
+    with pytest.raises(CheckpointError, match="it holds a link, assets/words: copy it"):
+        build_backbone(f"hub:{tmp_path / 'module'}", Decode())
 
 
 def test_the_unchanged_one_loads(harmless: Path, tmp_path: Path) -> None:

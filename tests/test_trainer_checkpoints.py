@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hostile_modules import put_into_checkpoint
 
 from model.card import Decode
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.errors import CheckpointError
-from model.graph_safety import refuse_unsafe_module
+from model.graph_safety import read_safe_module
 from model.hub_module import HubModule
 from model.runtime import keras, tf
 from trainer.backbone import FrozenBackbone, build_backbone
@@ -77,7 +78,7 @@ def checkpoint_with(folder: Path, module: tf.Module) -> Path:
 
 
 def checkpoint_of(folder: Path) -> Path:
-    path, _ = save_checkpoint(network(HubModule(3, folder / "module")), folder / "c.keras", CARD)
+    path = put_into_checkpoint(folder)
     shutil.rmtree(folder / "module")
     for mark in folder.glob("mark*"):
         shutil.rmtree(mark) if mark.is_dir() else mark.unlink()
@@ -279,11 +280,11 @@ def test_what_keras_exports_of_its_families_only_computes(tmp_path: Path, family
     built = build(weights=None, include_top=False, pooling="avg", input_shape=(64, 64, 3))
     built.export(tmp_path / "module", verbose=False)
 
-    refuse_unsafe_module(tmp_path / "module")
+    read_safe_module(tmp_path / "module")
 
 
 def test_the_tutorials_module_only_computes(shared: Path) -> None:
-    refuse_unsafe_module(shared / "models" / "inception_v3_feature_vector")
+    read_safe_module(shared / "models" / "inception_v3_feature_vector")
 
 
 def test_a_harmless_module_loads(tmp_path: Path) -> None:

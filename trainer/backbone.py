@@ -10,9 +10,9 @@ from typing import Any
 from model.backbones import rescaling, weights_digest
 from model.card import Backbone, Decode
 from model.errors import CheckpointError
-from model.graph_safety import refuse_unsafe_module
 from model.hub_module import HubModule, feature_count, module_digest
 from model.runtime import hub, keras, tf
+from model.served_module import ServedModule
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,9 @@ def build_backbone(option: str, decode: Decode) -> FrozenBackbone:
 def _hub(option: str, handle: str, decode: Decode) -> FrozenBackbone:
     try:
         folder = Path(hub.resolve(handle))
-        refuse_unsafe_module(folder)  # or a worker would refuse the checkpoint
-        module = hub.load(str(folder))
+        _refuse_links(folder)
+        digest = module_digest(folder)
+        module = ServedModule(folder, digest)
         features = feature_count(module, decode.height, decode.width)
         layer = HubModule(features, folder, module, name="backbone")
     except Exception as error:  # resolving and loading fail in many ways
@@ -65,10 +66,17 @@ def _hub(option: str, handle: str, decode: Decode) -> FrozenBackbone:
         raise CheckpointError(f"--backbone {option} cannot be loaded: {reason}") from error
     card = Backbone(
         option=option,
-        digest=module_digest(folder),
+        digest=digest,
         description=f"TensorFlow Hub module, frozen, {features} features",
     )
     return FrozenBackbone(_network(decode, [layer]), card)
+
+
+def _refuse_links(folder: Path) -> None:
+    """A checkpoint would hold what they lead to, such as a file of one's own."""
+    for path in folder.rglob("*"):
+        if path.is_symlink():
+            raise CheckpointError(f"it holds a link, {path.relative_to(folder)}: copy it (cp -rL)")
 
 
 def _keras(option: str, name: str, decode: Decode) -> FrozenBackbone:

@@ -9,17 +9,22 @@ from typing import NamedTuple
 
 from base.settings import HANG_SECONDS
 from db.ledger import BatchKey
+from db.refusals import Wanted
 
 # A batch may take the same again for every so many images: nine seconds for each.
 IMAGES_PER_HANG = 32
 
 
 class Task(NamedTuple):
-    """Something under way: when it began, and how many seconds it may take."""
+    """Something under way: when it began, and how many seconds it may take.
+
+    `loads` is the checkpoint that is being loaded, if one is.
+    """
 
     what: str
     began: float
     seconds: float
+    loads: Wanted | None = None
 
 
 class AtWork:
@@ -55,6 +60,19 @@ class AtWork:
         finally:
             with self._lock:
                 del self._tasks[key]
+
+    @contextmanager
+    def loading(self, wanted: Wanted) -> Iterator[None]:
+        """Load a checkpoint, within what this thread is doing."""
+        key = threading.get_ident()
+        with self._lock:
+            task = self._tasks[key]
+            self._tasks[key] = task._replace(loads=wanted)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._tasks[key] = self._tasks[key]._replace(loads=None)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:

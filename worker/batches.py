@@ -27,7 +27,7 @@ from db.outcomes import (
     note_start,
     store_outcomes,
 )
-from db.refusals import note_refusal, why_stopped
+from db.refusals import Wanted, note_refusal, stops, why_stopped
 from db.runs import Needs, needs_of
 from db.session import Database
 from db.throughput import Finished
@@ -74,6 +74,7 @@ class BatchScoring:
         self._turns = Turns()
         self._needs: dict[int, Needs] = {}
         self._stopped: set[int] = set()
+        self._loaded: set[Wanted] = set()
 
     def score(self, key: BatchKey) -> None:
         """Bring a batch to its end, and with it the same batch of runs enqueued together with it.
@@ -145,13 +146,31 @@ class BatchScoring:
         Raises:
             CheckpointError: why.
         """
-        needs = self._needs_of(run_id)
+        self.prepare(self._needs_of(run_id))
+
+    def prepare(self, needs: Needs) -> None:
+        """Have what these needs name, or write down that it is refused here.
+
+        Raises:
+            CheckpointError: why.
+        """
         try:
-            self._engine.prepare(needs)
+            if wanted_by(needs) not in self._loaded:
+                self._patience.until_answered(partial(self._refuse_stopped, needs))
+            with self._at_work.loading(wanted_by(needs)):
+                self._engine.prepare(needs)
         except CheckpointError as error:
             self.refusals.note(needs, error)
             raise
+        self._loaded.add(wanted_by(needs))
         self.refusals.clear(needs)
+
+    def _refuse_stopped(self, needs: Needs) -> None:
+        """Load nothing that nobody should try any more: it might never end."""
+        with self._database.read() as session:
+            reason = stops(session).get(wanted_by(needs))
+        if reason is not None:
+            raise CheckpointError(f"{needs.path} was stopped: {reason}")
 
     def _prepared(self, lease: Lease) -> bool:
         """Whether the lease's run can be scored here; if not, its batch goes back untried."""

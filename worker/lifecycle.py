@@ -20,6 +20,7 @@ from db.errors import DatabaseError, LedgerReplacedError
 from db.ledger import BatchKey, return_untried
 from db.owed import owed_checkpoints
 from db.precisions import PRECISIONS
+from db.refusals import Wanted, note_hung, stops
 from db.results import failed_wholly
 from db.runs import Needs, wanted_first
 from db.session import Database, open_database
@@ -39,6 +40,7 @@ from worker.metrics_server import MetricsServer
 from worker.patience import Patience
 from worker.profile import Profile
 from worker.publish import broker_name, require_broker
+from worker.refusing import wanted_by
 from worker.scored import Engine
 from worker.upkeep import Drained, Upkeep, doubt
 from worker.watchdog import watch
@@ -83,9 +85,16 @@ class Scoring:
             self.profile.batch_ended()
 
     def start(self) -> None:
-        """Begin to renew leases and to watch for what hangs."""
+        """Begin to renew leases."""
         threading.Thread(target=self._heartbeat.run, daemon=True).start()
-        threading.Thread(target=watch, args=(self.at_work,), daemon=True).start()
+
+    def watch(self) -> None:
+        """Begin to watch for what hangs, the loading of the first checkpoint included."""
+        threading.Thread(target=watch, args=(self.at_work, self._note_hung), daemon=True).start()
+
+    def _note_hung(self, wanted: Wanted, seconds: float) -> None:
+        with self.database.write() as session:
+            note_hung(session, self.worker, wanted, seconds)
 
     def give_back(self) -> None:
         """Let others have at once what is under way here, as if it had never been taken."""
@@ -141,6 +150,7 @@ def _start(sender: Any, **_: Any) -> None:  # noqa: ANN401 - celery's own signat
         database, root = open_database(standstill_seconds=STANDSTILL_SECONDS), data_root()
         first = _wanted_first(database)
         process = Scoring(database, make_engine(root), sender.hostname)
+        process.watch()
         if first is not None and not _is_prepared(process, first):
             first = None
         metrics_server.start(database, first)
@@ -160,6 +170,8 @@ def _wanted_first(database: Database) -> Needs | None:
     """`CHECKPOINT`, or else the checkpoint that is likely wanted first."""
     with database.read() as session:
         wanted = wanted_first(session)
+        if wanted is not None and wanted_by(wanted) in stops(session):
+            wanted = None
     if settings.checkpoint is None:
         return wanted
     # A bad file should not wait for TensorFlow; whether it is its card's own is seen on loading.
@@ -177,9 +189,9 @@ def _is_prepared(process: Scoring, first: Needs) -> bool:
         CheckpointError: it cannot be had, and nothing else is owed.
     """
     try:
-        process.engine.prepare(first)
+        with process.at_work.doing(f"the loading of {first.path}"):
+            process.batches.prepare(first)
     except CheckpointError as error:
-        process.batches.refusals.note(first, error)
         with process.database.read() as session:
             owed = set(owed_checkpoints(session))
         if not first.run_id or owed <= {(first.digest, first.precision)}:

@@ -5,8 +5,12 @@ What hung comes up again after its lease; an image that hangs three times is `wo
 
 import logging
 import os
+import threading
 import time
+from collections.abc import Callable
 
+from db.refusals import Wanted
+from model import decode_clock
 from worker.at_work import AtWork
 
 log = logging.getLogger(__name__)
@@ -14,18 +18,38 @@ log = logging.getLogger(__name__)
 # A supervisor restarts what ended with it; EX_SOFTWARE of sysexits.h.
 HUNG_EXIT_CODE = 70
 LOOK_SECONDS = 1.0
+TELL_SECONDS = 10.0
 
 
-def watch(at_work: AtWork) -> None:
-    """Look every second, and end the process when something is overdue."""
-    while (task := at_work.overdue()) is None:
+def watch(at_work: AtWork, hung: Callable[[Wanted, float], None] | None = None) -> None:
+    """Look every second, and end the process when something is overdue.
+
+    `hung` is told of a checkpoint whose loading is, or every worker would begin with it again.
+    """
+    while (late := _late(at_work)) is None:
         time.sleep(LOOK_SECONDS)
+    task = at_work.overdue()
+    if hung is not None and task is not None and task.loads is not None:
+        # The database may be what does not answer.
+        telling = threading.Thread(target=hung, args=(task.loads, task.seconds), daemon=True)
+        telling.start()
+        telling.join(TELL_SECONDS)
     log.critical(
-        "%s did not end within %.0f seconds (HANG_SECONDS): this worker ends, exit code %d; "
-        "what it held is scored by the next",
-        task.what,
-        task.seconds,
+        "%s: this worker ends, exit code %d; what it held is scored by the next",
+        late,
         HUNG_EXIT_CODE,
     )
     # A thread that hangs in native code can neither be stopped nor waited for.
     os._exit(HUNG_EXIT_CODE)
+
+
+def _late(at_work: AtWork) -> str | None:
+    """A sentence about what takes longer than it may, if anything does."""
+    task = at_work.overdue()
+    if task is not None:
+        return f"{task.what} did not end within {task.seconds:.0f} seconds (HANG_SECONDS)"
+    slow = decode_clock.overdue()
+    if slow is not None:
+        images = "an image" if slow.images == 1 else f"{slow.images} images"
+        return f"decoding {images} took more than {slow.seconds:.0f} seconds of the processor"
+    return None
