@@ -1,6 +1,7 @@
 """Who may read what the programs make, and what a link that others planted comes to."""
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -145,9 +146,9 @@ def test_a_folder_of_the_queue_that_is_a_link_is_refused(tmp_path: Path, link: s
 
     with (
         Connection(BROKER_URL, transport_options={"queue_dir": str(tmp_path / QUEUE)}) as broker,
-        pytest.raises(broker.channel_errors, match=f"{planted} is a symbolic link"),
+        pytest.raises(broker.channel_errors, match=re.escape(f"{planted} is a symbolic link")),
     ):
-        broker.default_channel.close()
+        broker.channel()
 
     assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["a,b,c"]
 
