@@ -18,6 +18,7 @@ MOST_THREADS = 4096
 HANG_SECONDS = 300.0
 LEAST_HANG_SECONDS, MOST_HANG_SECONDS = 1.0, 86_400.0
 HIGHEST_PORT = 65_535
+CELERYS_BROKERS = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
 # Of a value in a message.
 _SHOWN_CHARACTERS = 40
 
@@ -173,6 +174,23 @@ def _refuse(error: ValidationError) -> NoReturn:
     reason = first.get("ctx", {}).get("error", first["msg"])
     shown = str(first["input"]).strip()[:_SHOWN_CHARACTERS]
     raise SettingsError(f"{name}={shown} {reason}") from None
+
+
+def forget_celerys_broker(ours: str) -> None:
+    """Unset the variables by which Celery would use another broker than `BROKER_URL`, `ours`.
+
+    Its command line makes one of them of `BROKER_URL`, as it was typed, and of `--broker`.
+
+    Raises:
+        SettingsError: one of them names another broker, which the producer would not use.
+    """
+    for name in CELERYS_BROKERS:
+        given = os.environ.pop(name, "").strip()
+        if given and given != ours.strip():
+            raise SettingsError(
+                f"{name}, or --broker, names another broker than BROKER_URL: set BROKER_URL alone, "
+                "which producer and workers read"
+            )
 
 
 def forget_blanks(prefix: str) -> None:

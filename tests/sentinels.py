@@ -69,9 +69,9 @@ class Watched:
         self.sentinels = sentinels
 
     def url(self, login: str = "", database: str = "") -> str:
-        """The broker's address; `login` is said with the first sentinel alone."""
-        first, *others = [f"127.0.0.1:{one.port}" for one in self.sentinels]
-        return ";".join(f"sentinel://{one}" for one in (f"{login}{first}{database}", *others))
+        """The broker's address; `login` is said with the last sentinel alone."""
+        *others, last = [f"127.0.0.1:{one.port}" for one in self.sentinels]
+        return ";".join(f"sentinel://{one}" for one in (*others, f"{login}{last}{database}"))
 
     @property
     def master(self) -> RedisServer:

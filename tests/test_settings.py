@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from forging import stub_site
-from processes import PROJECT
+from processes import PROJECT, error_lines
 
 from base.settings import HANG_SECONDS, Settings, SettingsError, read_settings
 from worker import tracing
@@ -158,3 +158,22 @@ def test_the_readme_has_rows_of_that_table() -> None:
     shown = table("README.md")
     assert len(shown) >= 5
     assert set(shown) <= set(rows)
+
+
+@pytest.mark.parametrize(
+    ("options", "settings"),
+    [
+        (("-b", "redis://:hunq@127.0.0.1:1/0"), {}),
+        ((), {"CELERY_BROKER_URL": "redis://:hunq@127.0.0.1:1/0"}),
+    ],
+)
+def test_celerys_own_ways_to_another_broker_are_refused(
+    tmp_path: Path, options: tuple[str, ...], settings: dict[str, str]
+) -> None:
+    """The worker would wait at a queue that the producer does not know."""
+    site = stub_site(tmp_path, **settings)
+    done = site.run("celery", "-A", "stub_worker", *options, "worker", "--drain")
+    assert done.code == 1, done
+    (line,) = error_lines(done.stderr)
+    assert "--broker, names another broker than BROKER_URL" in line
+    assert "hunq" not in line

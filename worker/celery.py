@@ -4,7 +4,7 @@ import click
 from celery import Celery
 
 from base.foreign import for_terminal
-from base.settings import SettingsError, forget_blanks, read_settings
+from base.settings import SettingsError, forget_celerys_broker, read_settings
 from model.terminal import show_plain_forms
 from worker.broker import (
     BrokerError,
@@ -18,11 +18,11 @@ show_plain_forms()
 try:
     settings = read_settings()
     _broker = broker_of(settings)
+    forget_celerys_broker(settings.broker_url)
 except (BrokerError, SettingsError) as error:
     # Celery would print any other exception of this module as a traceback.
     raise SystemExit(for_terminal(f"Error: {error.message}")) from error
 
-forget_blanks("CELERY_")  # its command line hands a blank BROKER_URL on as CELERY_BROKER_URL
 app = Celery("dermscore", include=["worker.tasks", "worker.lifecycle", "worker.log"])
 # Celery reads this before it imports the modules above.
 app.user_options["worker"].update(

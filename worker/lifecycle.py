@@ -15,6 +15,7 @@ from celery.signals import worker_init, worker_shutdown
 from celery.worker import state
 
 from base.foreign import for_terminal
+from base.settings import forget_celerys_broker
 from base.telling import tell
 from db.errors import DatabaseError, LedgerReplacedError
 from db.ledger import BatchKey, return_untried
@@ -144,6 +145,7 @@ def scoring() -> Scoring:
 def _start(sender: Any, **_: Any) -> None:  # noqa: ANN401 - celery's own signature
     """Open the ledger and load the checkpoint, or end the worker with one clear line."""
     try:
+        forget_celerys_broker(settings.broker_url)  # the command line has just set it
         tracing.set_up()
         metrics_server = MetricsServer(settings.metrics_host, settings.metrics_port)
         require_broker()
