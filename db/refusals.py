@@ -72,6 +72,20 @@ def note_hung(session: Session, worker: str, wanted: Wanted, seconds: float) -> 
         note_refusal(session, worker, wanted, f"{reason}, in {hung} workers", stops=True)
 
 
+def why_not_loaded(session: Session, wanted: Wanted) -> str | None:
+    """Why nobody should load this any more, if loading it hung too often."""
+    return session.scalar(
+        select(Refusal.reason)
+        .where(
+            Refusal.digest == wanted.digest,
+            Refusal.precision == wanted.precision,
+            Refusal.stops.is_(True),
+            Refusal.reason.startswith(_HUNG),
+        )
+        .limit(1)
+    )
+
+
 def clear_refusal(session: Session, worker: str, wanted: Wanted) -> None:
     """The worker can score with it now."""
     session.execute(

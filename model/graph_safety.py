@@ -10,6 +10,7 @@ computes the features from the parts that were found harmless here.
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -75,17 +76,17 @@ class Module:
             CheckpointError: names what a network does not need to compute.
         """
         self._refuse_ambiguous_names()
-        if self.graph.asset_file_def:
-            raise unsafe("holds a file (asset), which no network needs to compute")
-        for node in self.objects:
-            _refuse_object(node)
-        self._refuse_initialisers()
         self._refuse_missing(self._called_by_objects(), self.listed)
         self._refuse_missing([*self.listed, *self._named_by_objects()])
         self._refuse_missing(self._named_by_gradients())
         for function in self.functions.values():
             self._refuse_missing(_named_functions(function))
         self._refuse_operations()
+        for node in self.objects:
+            _refuse_object(node)
+        if self.graph.asset_file_def:
+            raise unsafe("holds a file (asset), which no network needs to compute")
+        self._refuse_initialisers()
 
     def called_by(self, names: Iterable[str]) -> list[str]:
         """These functions and all that they call in turn."""
@@ -185,8 +186,9 @@ class Module:
             if node.name not in self._savers:
                 others += _named_in(node.attr)
         self._refuse_missing(others)
-        roots = {*self.functions} - saves | {*self._named_by_objects(), *self.listed, *others}
-        for name in self.called_by({*roots, *self._named_by_gradients()}):
+        others += [name for name in self.functions if name not in saves]
+        named = (self._named_by_objects(), self.listed, self._named_by_gradients())
+        for name in self.called_by(chain(others, *named)):
             for node in self.functions[name].node_def:
                 self._refuse_operation(node.op, ALLOWED)
         for name in saves:

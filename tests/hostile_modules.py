@@ -173,16 +173,14 @@ def _harmless_resource(folder: Path) -> None:
 
 
 def _object_initialiser(method: str) -> Callable[[Path], None]:
-    """A plain object that names the function as a loader's resource would."""
+    """A plain object that names a function as a resource does, for a loader to run."""
 
-    def change(graph: Any, _library: Any, name: str) -> None:
+    def change(graph: Any, library: Any, _name: str) -> None:
         nodes = graph.object_graph_def.nodes
-        at = list(nodes).index(_node_of(graph, name))
-        for child in nodes[0].children:
-            if child.node_id == at:
-                child.local_name = method
+        at = list(nodes).index(_node_of(graph, _served(library).signature.name))
+        nodes[0].children.add(node_id=at, local_name=method)
 
-    return _changed(change)
+    return _odd(change)
 
 
 def _bare(graph: Any, _library: Any, name: str) -> None:
@@ -335,9 +333,10 @@ def _saver_called(graph: Any, library: Any, _name: str) -> None:
     _listed(graph, saves)  # which enters it in the map
 
 
-def _saveable(graph: Any, _library: Any, name: str) -> None:
+def _saveable(graph: Any, library: Any, _name: str) -> None:
     """A loader runs what restores an object."""
-    at = list(graph.object_graph_def.nodes).index(_node_of(graph, name))
+    served = _node_of(graph, _served(library).signature.name)
+    at = list(graph.object_graph_def.nodes).index(served)
     (variable,) = _variables(graph)
     variable.saveable_objects["x"].restore_function = at
     variable.saveable_objects["x"].save_function = at
@@ -580,9 +579,9 @@ def _nested(folder: Path, rows: Any) -> Any:
 
 HOSTILE: dict[str, Hostile] = {
     "the initialiser of a resource, bare and listed nowhere": Hostile(
-        _issue, "an object (resource)"
+        _issue, "names a function that is not in it"
     ),
-    "the initialiser of a resource": Hostile(_resource, "an object (resource)"),
+    "the initialiser of a resource": Hostile(_resource, "the operation ReadFile"),
     "a resource whose initialiser does nothing": Hostile(
         _harmless_resource, "an object (resource)"
     ),
@@ -634,16 +633,16 @@ HOSTILE: dict[str, Hostile] = {
     "two functions of one name": Hostile(_odd(_doubled), "2 functions of the name"),
     "a control output": Hostile(_changed(_control_output), "the operation ReadFile"),
     "a signature": Hostile(_changed(_signature), "the operation ReadFile"),
-    "the initialising signature": Hostile(_changed(_init_op), "holds an initialiser"),
-    "the main operation": Hostile(_changed(_main_op), "holds an initialiser"),
+    "the initialising signature": Hostile(_changed(_init_op), "the operation ReadFile"),
+    "the main operation": Hostile(_odd(_main_op), "holds an initialiser"),
     "the main graph": Hostile(_changed(_main_graph), "the operation ReadFile"),
     "the restoring of variables": Hostile(_changed(_restoring), "the operation R"),
     "the saver's own function, called": Hostile(_odd(_saver_called), "the operation"),
-    "the restoring of an object": Hostile(_changed(_saveable), "restored by a function of its own"),
+    "the restoring of an object": Hostile(_odd(_saveable), "restored by a function of its own"),
     "a captured tensor": Hostile(_changed(_captured), "the operation ReadFile"),
-    "an asset": Hostile(_asset, "a file (asset)"),
+    "an asset": Hostile(_asset, "an object (asset)"),
     "an asset elsewhere": Hostile(_odd(_asset_elsewhere), "a file (asset)"),
-    "a table read from a file": Hostile(_table, "a file (asset)"),
+    "a table read from a file": Hostile(_table, "Table"),
     "a constant that is another operation": Hostile(
         _odd(_other_constant), "names a constant that is none"
     ),

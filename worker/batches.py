@@ -27,7 +27,7 @@ from db.outcomes import (
     note_start,
     store_outcomes,
 )
-from db.refusals import Wanted, note_refusal, stops, why_stopped
+from db.refusals import Wanted, note_refusal, why_not_loaded, why_stopped
 from db.runs import Needs, needs_of
 from db.session import Database
 from db.throughput import Finished
@@ -156,7 +156,7 @@ class BatchScoring:
         """
         try:
             if wanted_by(needs) not in self._loaded:
-                self._patience.until_answered(partial(self._refuse_stopped, needs))
+                self._patience.until_answered(partial(self._refuse_endless, needs))
             with self._at_work.loading(wanted_by(needs)):
                 self._engine.prepare(needs)
         except CheckpointError as error:
@@ -165,10 +165,10 @@ class BatchScoring:
         self._loaded.add(wanted_by(needs))
         self.refusals.clear(needs)
 
-    def _refuse_stopped(self, needs: Needs) -> None:
-        """Load nothing that nobody should try any more: it might never end."""
+    def _refuse_endless(self, needs: Needs) -> None:
+        """Do not begin what never ended in others."""
         with self._database.read() as session:
-            reason = stops(session).get(wanted_by(needs))
+            reason = why_not_loaded(session, wanted_by(needs))
         if reason is not None:
             raise CheckpointError(f"{needs.path} was stopped: {reason}")
 

@@ -21,7 +21,7 @@ from db.errors import DatabaseError, LedgerReplacedError
 from db.ledger import BatchKey, return_untried
 from db.owed import owed_checkpoints
 from db.precisions import PRECISIONS
-from db.refusals import Wanted, note_hung, stops
+from db.refusals import Wanted, note_hung, why_not_loaded
 from db.results import failed_wholly
 from db.runs import Needs, wanted_first
 from db.session import Database, open_database
@@ -172,7 +172,7 @@ def _wanted_first(database: Database) -> Needs | None:
     """`CHECKPOINT`, or else the checkpoint that is likely wanted first."""
     with database.read() as session:
         wanted = wanted_first(session)
-        if wanted is not None and wanted_by(wanted) in stops(session):
+        if wanted is not None and why_not_loaded(session, wanted_by(wanted)):
             wanted = None
     if settings.checkpoint is None:
         return wanted
