@@ -243,7 +243,7 @@ def test_an_idle_run_says_that_no_worker_is_there(site: Site) -> None:
 def test_a_narrow_terminal_cuts_nothing_off() -> None:
     source = "data/photographs/2026/november"
     counts = Progress(1_000_000, 900_000, 10_000, 90_000)
-    run = RunStatus(12, "first", source, "ab" * 32, "float32", 0.0, counts, {}, 20.0, [], None)
+    run = RunStatus(12, "first", source, "ab" * 32, "float32", 0.0, counts, {}, 20.0, [], [])
     status = Status([run], [])
     for width in (60, 80):
         console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system=None)
