@@ -45,7 +45,8 @@ def test_every_form_means_the_same_run(
     results = [call(program, (*before, *form, *behind)) for form in forms]
     results.append(call(program, (*before, *behind, "--run", "first")))
     assert [result.exit_code for result in results] == [0] * 5, [one.output for one in results]
-    assert len({result.stdout for result in results}) == 1
+    # What choose-threshold keeps has another number each time, and replaces the one before.
+    assert len({result.stdout.partition("kept for")[0] for result in results}) == 1
     if before != ("resume",):  # nothing is owed of either
         assert call(program, (*before, "2", *behind)).stdout != results[0].stdout
 
