@@ -13,6 +13,8 @@ from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")
 PREFIX = "ds"  # short: addresses of sockets have a limit of a hundred letters
+# Within it, of commands under test: many are killed, and leave what Keras would have removed.
+COMMANDS = "commands"
 LOCK = ".session"  # held by a session as long as it lives
 # What TensorFlow removes when its process ends, if nobody kills that.
 _OF_KILLED = "__autograph_generated_file"
@@ -29,12 +31,16 @@ class TemporaryFolder:
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
         self._lock = _held(self.path / LOCK)
         self.path.chmod(0o755)  # servers that are somebody else enter it
+        (self.path / COMMANDS).mkdir()
         os.environ["TMPDIR"] = str(self.path)
         tempfile.tempdir = None  # of the answer before
 
     def left_behind(self) -> list[str]:
         """What is in it beside pytest's folder, which pytest itself looks after."""
-        names = {file.name for file in self.path.iterdir() if not _is_pytests(file)} - {LOCK}
+        names = {file.name for file in self.path.iterdir() if not _is_pytests(file)} - {
+            LOCK,
+            COMMANDS,
+        }
         return sorted(name for name in names if not name.startswith(_OF_KILLED))
 
     def unused_memory(self) -> list[str]:

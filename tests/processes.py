@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import zipfile
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from leftovers import COMMANDS
 from sqlalchemy import NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
@@ -248,7 +250,7 @@ class Site:
     @property
     def environment(self) -> dict[str, str]:
         inherited = {k: value for k, value in os.environ.items() if k not in _NOT_INHERITED}
-        return {**inherited, **self.settings}
+        return {**inherited, **_temporary_folder(), **self.settings}
 
     def waiting(self) -> int:
         """Messages in the queue of the embedded broker."""
@@ -294,6 +296,12 @@ class Site:
             code = worker.await_end()
             assert code == 0, f"the worker ended with {code}:\n{worker.last_words}"
             return worker.output
+
+
+def _temporary_folder() -> dict[str, str]:
+    """Where a session's commands keep temporary files, if a session made that."""
+    folder = Path(tempfile.gettempdir(), COMMANDS)
+    return {"TMPDIR": str(folder)} if folder.is_dir() else {}
 
 
 def name_if_holding(worker: Process, ledger: Ledger) -> str | None:
