@@ -229,6 +229,9 @@ def test_a_message_that_is_no_file_is_set_aside_unread(tmp_path: Path) -> None:
         succeed(site, "producer", "enqueue", "data")
         worker.await_true(lambda: site.ledger.unfinished() == 0, "it goes on")
         lines = [line for line in worker.output.splitlines() if "set aside: " in line]
+        # What was set aside stands in nobody's way.
+        succeed(site, "producer", "enqueue", "data", "--new-run")
+        worker.await_true(lambda: site.ledger.unfinished() == 0, "it goes on again")
 
     assert len(lines) == 4
     assert not any("secret" in line.partition("set aside: ")[2] for line in lines)

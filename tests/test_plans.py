@@ -204,6 +204,8 @@ CASES: dict[Callable[..., Any], Case] = {
     refusals.note_refusal: Case(
         lambda s, _: refusals.note_refusal(s, WORKER, WANTED, "no file"), FEW
     ),
+    refusals.note_hung: Case(lambda s, _: refusals.note_hung(s, WORKER, WANTED, 300.0), FEW),
+    refusals.why_not_loaded: Case(lambda s, _: refusals.why_not_loaded(s, WANTED), FEW),
     refusals.clear_refusal: Case(lambda s, _: refusals.clear_refusal(s, WORKER, WANTED), FEW),
     refusals.forget_refusals: Case(lambda s, on: refusals.forget_refusals(s, [on.run]), FEW),
     refusals.why_stopped: Case(lambda s, on: refusals.why_stopped(s, [on.run]), FEW),

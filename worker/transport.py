@@ -163,7 +163,8 @@ class Channel(filesystem.Channel):
             make_folder(self._unlinked("private"))
 
     def _require_no_links(self) -> None:
-        for kind in ("waiting", "exchanges", "damaged"):
+        self._unlinked("damaged")  # what was set aside in it may be a link: it is never read
+        for kind in ("waiting", "exchanges"):
             for name in _names(self._unlinked(kind)):
                 self._unlinked(kind, name)
 
