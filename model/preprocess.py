@@ -21,7 +21,7 @@ from model.settings import Root
 # Bytes held at once, whatever the images of a batch and however many cores decode them: of files,
 # and of pixels before they are resized. One image alone has less (40 million pixels: 360 MB).
 GROUP_BYTES = 128_000_000
-DECODED_BYTES = 512_000_000
+DECODED_BYTES = 384_000_000
 # A worker decodes two batches at once; of groups larger than this only one, which takes all cores.
 HEAVY_BYTES = 128_000_000
 _heavy = threading.Lock()
