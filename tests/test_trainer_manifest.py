@@ -116,7 +116,10 @@ def test_the_working_directory_itself(root: Path, monkeypatch: pytest.MonkeyPatc
         (["{root}/data/test/nevus/n.png"], "n.png is not a folder"),
         (["{root}/empty"], "empty lists no images"),
         (["{root}/.."], "outside DATA_ROOT"),
-        (["{root}/data/test", "-o", "none/x.csv"], "none/x.csv cannot be written: No such file or directory"),
+        (
+            ["{root}/data/test", "-o", "none/x.csv"],
+            "none/x.csv cannot be written: No such file or directory",
+        ),
     ],
 )
 def test_one_line_says_what_is_wrong(root: Path, arguments: list[str], says: str) -> None:
