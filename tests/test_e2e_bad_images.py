@@ -20,7 +20,7 @@ from servers import new_database
 
 from model.names import storable
 
-# Decoded with a fresh process each by tests/test_bad_images.py; together in a worker they take it to
+# Decoded in a fresh process each by tests/test_bad_images.py; together in a worker they take it to
 # 1.6 GB, over what this file holds a worker to.
 ALONE = {"grey64.jpg", "chunks.png", "480mb.png", "itxt.png", "profile.png"} | {
     f"12gb{which}.png" for which in ("", "-interlaced", "-chunks")
