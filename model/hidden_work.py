@@ -142,15 +142,18 @@ def unpacks_beyond_its_pixels(png: bytes) -> bool:
     unpacking = zlib.decompressobj()
     view = memoryview(png)
     for at, length in data:
-        waiting: bytes | memoryview = view[at : at + length]
-        while waiting and not unpacking.eof:
-            try:
-                left -= len(unpacking.decompress(waiting, _PIECE))
-            except zlib.error:  # libpng stops there, too
-                return False
-            if left < 0:
-                return True
-            waiting = unpacking.unconsumed_tail
+        end = at + length
+        # Piece by piece, for what zlib has not taken in yet it copies each time.
+        for start in range(at, end, _PIECE):
+            waiting: bytes | memoryview = view[start : min(start + _PIECE, end)]
+            while waiting and not unpacking.eof:
+                try:
+                    left -= len(unpacking.decompress(waiting, _PIECE))
+                except zlib.error:  # libpng stops there, too
+                    return False
+                if left < 0:
+                    return True
+                waiting = unpacking.unconsumed_tail
     return False
 
 
