@@ -20,12 +20,7 @@ from servers import new_database
 
 from model.names import storable
 
-# Decoded in a fresh process each by tests/test_bad_images.py; together in a worker they take it to
-# 1.6 GB, over what this file holds a worker to.
-ALONE = {"grey64.jpg", "chunks.png", "480mb.png", "itxt.png", "profile.png"} | {
-    f"12gb{which}.png" for which in ("", "-interlaced", "-chunks")
-}
-KINDS = [kind for kind in kinds() if kind.name not in ALONE]
+KINDS = kinds()
 MOST_BYTES = 1_500_000_000
 # A folder's walk goes into the one and never sees the other.
 NOT_LISTED = {"folder.jpg", "absent.jpg"}
