@@ -11,7 +11,7 @@ import os
 import stat
 import warnings
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -23,6 +23,7 @@ from model.errors import ImageError
 from model.hidden_work import count_scans, is_one_scan, packed_text, unpacks_beyond_its_pixels
 from model.limits import MAX_BYTES
 from model.names import spelled_back
+from model.read_ahead import AheadFile, BeforeReading, ReadAhead, at_once
 from model.settings import Root
 from model.stores import Store
 
@@ -42,8 +43,12 @@ MAX_TEXT = 1_000_000
 HEADER_BYTES = 10_000_000
 # Files read at once: on network storage each waits for an answer, and those waits overlap.
 READERS = 8
+# Of all batches together, and small beside a group that is decoded: photographs of 4 MB are still
+# read eight at once.
+READ_AHEAD_BYTES = 32_000_000
 # For good, and for all batches: threads made anew for each cost more than the reading.
 _readers = ThreadPoolExecutor(READERS, "read")
+_ahead = ReadAhead(READ_AHEAD_BYTES)
 
 _NOT_A_FILE = "it is a folder or a device, not an image file"
 _MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"BM": "BMP"}
@@ -56,16 +61,18 @@ class ImageFile(NamedTuple):
     digest: str
 
 
-def read_image(root: Root, path: str) -> ImageFile:
+def read_image(root: Root, path: str, before: BeforeReading = at_once) -> ImageFile:
     """Read the regular file `path`, relative to `root` or absolute, that lies under `root`.
+
+    `before` is called with its size, and may wait, before its bytes are read.
 
     Raises:
         ImageError: it is missing, lies outside, is no file, is empty or is over MAX_BYTES.
     """
     if isinstance(root, Store):
-        return ImageFile(*root.read(path))
+        return ImageFile(*root.read(path, before))
     try:
-        data = _read_bytes(_resolve(root, path))
+        data = _read_bytes(_resolve(root, path), before)
     except FileNotFoundError:
         raise _not_found(root, path) from None
     except (OSError, ValueError, RuntimeError) as error:
@@ -75,17 +82,28 @@ def read_image(root: Root, path: str) -> ImageFile:
     return ImageFile(data, hashlib.sha256(data).hexdigest())
 
 
-def read_images(root: Root, paths: Sequence[str]) -> Iterator[ImageFile | ImageError]:
+def read_images(root: Root, paths: Sequence[str]) -> Generator[ImageFile | ImageError, None, None]:
     """`read_image` of every path in order, READERS at once; what it raises takes the file's place.
 
-    No more than READERS files are held beside those that were taken.
+    No more than READERS files are held beside those that were taken, nor more than READ_AHEAD_BYTES
+    of them beside the one that is taken next.
     """
     waiting = iter(paths)
     ahead = deque(_read_soon(root, path) for path in islice(waiting, READERS))
-    while ahead:
-        file = ahead.popleft().result()
-        ahead.extend(_read_soon(root, path) for path in islice(waiting, 1))
-        yield file
+    try:
+        while ahead:
+            place, reading = ahead[0]
+            place.ask_for()
+            file = reading.result()
+            ahead.popleft()
+            ahead.extend(_read_soon(root, path) for path in islice(waiting, 1))
+            del reading  # it would hold the file while the caller has the next one
+            yield file
+            del file
+    finally:
+        for place, reading in ahead:  # of a batch that was given up
+            reading.cancel()
+            place.ask_for()
 
 
 def check_header(data: bytes) -> int:
@@ -138,13 +156,14 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
-def _read_soon(root: Root, path: str) -> Future[ImageFile | ImageError]:
-    return _readers.submit(_read_or_error, root, path)
+def _read_soon(root: Root, path: str) -> tuple[AheadFile, Future[ImageFile | ImageError]]:
+    place = AheadFile(_ahead)
+    return place, _readers.submit(_read_or_error, root, path, place)
 
 
-def _read_or_error(root: Root, path: str) -> ImageFile | ImageError:
+def _read_or_error(root: Root, path: str, before: BeforeReading) -> ImageFile | ImageError:
     try:
-        return read_image(root, path)
+        return read_image(root, path, before)
     except ImageError as error:
         return error
 
@@ -173,7 +192,7 @@ def _not_read(error: OSError | ValueError | RuntimeError) -> ImageError:
     return ImageError("unreadable", f"the file cannot be read: {reason or error}")
 
 
-def _read_bytes(path: Path) -> bytes:
+def _read_bytes(path: Path, before: BeforeReading) -> bytes:
     # Non-blocking, or opening a FIFO would wait for its writer; checked on the open descriptor, so
     # that nothing can be swapped in between.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -187,6 +206,7 @@ def _read_bytes(path: Path) -> bytes:
                 "too_large",
                 f"{status.st_size:,} bytes are more than {MAX_BYTES // 1_000_000} million",
             )
+        before(status.st_size)
         return file.readall()
 
 

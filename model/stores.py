@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from model.errors import ImageError, SourceError
 from model.limits import MAX_BYTES
+from model.read_ahead import BeforeReading, at_once
 from model.web_store import fetch_bounded, is_inside, too_large, web_client
 
 if TYPE_CHECKING:
@@ -72,8 +73,10 @@ class Store:
             raise SourceError(f"{where}: {name} lies outside DATA_ROOT ({self.address})")
         return inside
 
-    def read(self, path: str) -> tuple[bytes, str]:
+    def read(self, path: str, before: BeforeReading = at_once) -> tuple[bytes, str]:
         """The bytes of an object, and their SHA-256 in hex.
+
+        `before` may wait, called with the size before the bytes are read.
 
         Raises:
             ImageError: it is missing, too large or empty, or unreadable after several attempts.
@@ -82,7 +85,7 @@ class Store:
             raise ImageError("outside_root", "the address lies outside DATA_ROOT")
         url = f"{self.address}/{path}"
         try:
-            data = _with_patience(lambda: self._fetch(url))
+            data = _with_patience(lambda: self._fetch(url, before))
         except ImageError:
             raise
         except (FileNotFoundError, NotADirectoryError):
@@ -132,15 +135,17 @@ class Store:
     def _web(self) -> PoolManager:
         return web_client()
 
-    def _fetch(self, url: str) -> bytes:
+    def _fetch(self, url: str, before: BeforeReading) -> bytes:
         scheme = urlsplit(url).scheme
         if scheme == WEB:
-            return fetch_bounded(self._web, url, self.address)
+            return fetch_bounded(self._web, url, self.address, before)
         if scheme == "s3":
-            return self._fetch_s3(url)
-        return self._fetch_range(url)
+            return self._fetch_s3(url, before)
+        data = self._fetch_range(url)
+        before(len(data))  # no sooner: the answer to a range does not say what follows
+        return data
 
-    def _fetch_s3(self, url: str) -> bytes:
+    def _fetch_s3(self, url: str, before: BeforeReading) -> bytes:
         """An object of S3, streamed: a server may ignore a range, and name any length."""
         from fsspec.asyn import sync
 
@@ -151,6 +156,7 @@ class Store:
         try:
             if answer["ContentLength"] > MAX_BYTES:
                 raise too_large()
+            before(answer["ContentLength"])
             return bytes(sync(files.loop, _read_bounded, body))
         finally:
             body.close()

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urljoin
 
 from model.errors import ImageError
 from model.limits import MAX_BYTES
+from model.read_ahead import BeforeReading, at_once
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
@@ -51,10 +52,13 @@ def web_client() -> PoolManager:
     )
 
 
-def fetch_bounded(client: PoolManager, url: str, root: str) -> bytes:
+def fetch_bounded(
+    client: PoolManager, url: str, root: str, before: BeforeReading = at_once
+) -> bytes:
     """The bytes at `url`, an https:// address below `root`; at most MAX_BYTES of them.
 
-    Redirects are followed while they stay below `root`.
+    Redirects are followed while they stay below `root`. `before` is called with the size before the
+    body is read, and may wait.
 
     Raises:
         ImageError: too large, compressed, too slow, or sent elsewhere.
@@ -67,7 +71,7 @@ def fetch_bounded(client: PoolManager, url: str, root: str) -> bytes:
         with closing(_request(client, url)) as answer:
             if answer.status not in _REDIRECTS:
                 _check_status(answer)
-                return _read_bounded(answer)
+                return _read_bounded(answer, before)
             url = _redirected(url, answer.headers.get("Location", ""), root)
     raise ImageError("unreadable", f"the server redirects more than {MAX_REDIRECTS} times")
 
@@ -112,14 +116,16 @@ def _check_status(answer: BaseHTTPResponse) -> None:
     raise OSError(f"the server answers {words}")
 
 
-def _read_bounded(answer: BaseHTTPResponse) -> bytes:
+def _read_bounded(answer: BaseHTTPResponse, before: BeforeReading) -> bytes:
     """The body, never more than a chunk over MAX_BYTES in memory."""
     if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise ImageError(
             "unreadable", "the server compresses the file although it was asked not to"
         )
-    if int(answer.headers.get("Content-Length") or 0) > MAX_BYTES:
+    size = int(answer.headers.get("Content-Length") or 0)
+    if size > MAX_BYTES:
         raise too_large()
+    before(size)
     deadline = time.monotonic() + MAX_SECONDS
     data = bytearray()
     while chunk := answer.read1(_CHUNK_BYTES, decode_content=False):

@@ -1,7 +1,10 @@
 import hashlib
+import itertools
 import os
 import struct
 import tempfile
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
@@ -11,7 +14,16 @@ from processes import PATIENCE
 
 from model import images
 from model.errors import ImageError
-from model.images import MAX_BYTES, READERS, ImageFile, check_header, read_image, read_images
+from model.images import (
+    MAX_BYTES,
+    READ_AHEAD_BYTES,
+    READERS,
+    ImageFile,
+    check_header,
+    read_image,
+    read_images,
+)
+from model.read_ahead import BeforeReading
 
 
 def code(root: Path, path: str) -> str:
@@ -231,9 +243,9 @@ def test_no_more_files_are_read_ahead_than_there_are_readers(tmp_path: Path) -> 
 def test_files_are_waited_for_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     everyone = Barrier(READERS, timeout=PATIENCE)  # storage that answers once all have asked
 
-    def slow(root: Path, path: str) -> ImageFile:
+    def slow(root: Path, path: str, before: BeforeReading) -> ImageFile:
         everyone.wait()
-        return read_image(root, path)
+        return read_image(root, path, before)
 
     files = [draw(tmp_path / f"{at}.jpg") for at in range(2 * READERS)]
     monkeypatch.setattr(images, "read_image", slow)
@@ -241,6 +253,47 @@ def test_files_are_waited_for_together(tmp_path: Path, monkeypatch: pytest.Monke
     read = list(read_images(tmp_path, [file.name for file in files]))
 
     assert [type(file) for file in read] == [ImageFile] * (2 * READERS)
+
+
+def test_large_files_are_not_held_before_they_are_taken(tmp_path: Path) -> None:
+    size = READ_AHEAD_BYTES // 2 + 1
+    batches = [[f"{batch}-{at}.jpg" for at in range(2 * READERS)] for batch in range(2)]
+    for path in itertools.chain(*batches):
+        sparse(tmp_path / path, size)
+    tracemalloc.start()
+    try:
+        with ThreadPoolExecutor(2) as loaders:
+            counts = list(loaders.map(lambda paths: count_bytes(tmp_path, paths), batches))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert counts == [2 * READERS * size] * 2
+    # For each batch the file that it has and the one that it takes next; what is ahead; a little.
+    assert peak < 4 * size + READ_AHEAD_BYTES + 1_000_000
+
+
+def sparse(path: Path, size: int) -> None:
+    with path.open("wb") as file:
+        file.truncate(size)
+
+
+def count_bytes(root: Path, paths: list[str]) -> int:
+    total = 0
+    for file in read_images(root, paths):
+        assert isinstance(file, ImageFile)
+        total += len(file.data)
+        del file
+    return total
+
+
+def test_a_batch_that_is_given_up_holds_up_no_other(tmp_path: Path) -> None:
+    paths = [f"{at}.jpg" for at in range(2 * READERS)]
+    for path in paths:
+        sparse(tmp_path / path, READ_AHEAD_BYTES)
+    given_up = read_images(tmp_path, paths)
+    next(given_up)
+    given_up.close()
+    assert count_bytes(tmp_path, paths) == 2 * READERS * READ_AHEAD_BYTES
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP"])

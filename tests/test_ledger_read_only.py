@@ -141,11 +141,16 @@ def test_a_folder_may_hold_what_addresses_quote(tmp_path: Path) -> None:
 # --- permissions, as another user than the ledger's
 
 
+def let_others_enter(folder: Path) -> None:
+    """Pytest's own folders are closed to others; where tests are split there is one more."""
+    for above in folder.parents:
+        if above.stat().st_uid == os.geteuid() and not above.stat().st_mode & 0o001:
+            above.chmod(above.stat().st_mode | 0o011)
+
+
 @contextmanager
 def opened_by_another(file: Path, folder_mode: int, file_mode: int) -> Iterator[Database]:
-    for above in list(file.parents)[1:4]:  # pytest's own folders
-        if not above.stat().st_mode & 0o001:
-            above.chmod(above.stat().st_mode | 0o011)
+    let_others_enter(file.parent)
     file.parent.chmod(folder_mode)
     for path in file.parent.iterdir():
         path.chmod(file_mode)
@@ -197,7 +202,7 @@ def test_what_changes_while_nobody_was_expected_to_write_is_no_answer(tmp_path: 
 def test_a_folder_that_is_not_ours_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o555)
-    tmp_path.chmod(0o755)
+    let_others_enter(folder)
     with as_other_user(), pytest.raises(DatabaseError) as caught:
         open_database(f"sqlite:///{folder}/ledger.db")
     assert f"database {folder}/ledger.db cannot be opened: the permissions of {folder}" in (

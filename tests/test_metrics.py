@@ -262,6 +262,8 @@ def test_a_worker_says_so_in_one_line(tmp_path: Path) -> None:
 
 def test_nothing_is_served_unless_a_port_is_named(tmp_path: Path) -> None:
     site = metrics_site(tmp_path, METRICS_PORT="")
+    (tmp_path / "manifest.csv").write_text("path\n0.jpg\n")
+    site.succeed("producer", "enqueue", "manifest.csv")
     with site.start("celery", "-A", "stub_worker", "worker", "--drain") as worker:
         assert worker.await_end() == 0
         assert "metrics on port" not in worker.output
