@@ -6,13 +6,12 @@ Fewer rows: `bench_export.py IMAGES`.
 """
 
 import sys
-import tempfile
 from pathlib import Path
 from statistics import median
 
 from bench_report import IMAGES, cost, fill
 from common import describe_machine, line
-from servers import new_database, postgres_server
+from sites import both_databases
 
 ROUNDS = 3
 EXPORT = [str(Path(sys.executable).parent / "report"), "export", "1"]
@@ -50,12 +49,9 @@ def compare(name: str, url: str) -> None:
 def main() -> None:
     """SQLite, then PostgreSQL."""
     print(f"report export of {IMAGES:,} predictions\n{describe_machine()}", flush=True)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        postgres_server(Path(folder) / "postgres", durable=True) as uri,
-    ):
-        compare("SQLite", f"sqlite:///{folder}/ledger.db")
-        compare("PostgreSQL", new_database(uri, "benchmark"))
+    with both_databases() as databases:
+        for name, url in databases.items():
+            compare(name, url)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ which must take under two seconds. Fewer rows: `bench_report.py IMAGES`.
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -17,7 +16,7 @@ from statistics import median
 from typing import NamedTuple
 
 from common import describe_machine, line
-from servers import new_database, postgres_server
+from sites import both_databases
 from sqlalchemy import make_url, text
 
 from db.bulk import ImageRow, insert_images
@@ -114,12 +113,9 @@ def compare(name: str, url: str) -> None:
 def main() -> None:
     """SQLite, then PostgreSQL."""
     print(f"report on {IMAGES:,} predictions\n{describe_machine()}", flush=True)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        postgres_server(Path(folder) / "postgres", durable=True) as uri,
-    ):
-        compare("SQLite", f"sqlite:///{folder}/ledger.db")
-        compare("PostgreSQL", new_database(uri, "benchmark"))
+    with both_databases() as databases:
+        for name, url in databases.items():
+            compare(name, url)
 
 
 if __name__ == "__main__":

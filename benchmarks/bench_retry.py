@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench_report import IMAGES, fill
 from common import describe_machine
-from servers import new_database, postgres_server
+from sites import both_databases
 from sqlalchemy import text
 
 from db.session import open_database
@@ -43,22 +43,22 @@ def change(url: str, *statements: str) -> float:
         return time.perf_counter() - began
 
 
-def retry(url: str, folder: Path) -> float:
+def retry(url: str, queue: str) -> float:
     """Seconds of the command, as a process of its own."""
     began = time.perf_counter()
-    queue = str(folder / f"queue-{time.time_ns()}")
     subprocess.run(  # noqa: S603
         RETRY, env={**os.environ, "DATABASE_URL": url, "QUEUE_DIR": queue}, check=True
     )
     return time.perf_counter() - began
 
 
-def compare(name: str, url: str, folder: Path) -> None:
+def compare(name: str, url: str) -> None:
     """The command, then the bare side on the other run's predictions."""
     fill(url, IMAGES)
     fill(url, IMAGES, analyse=False)
     change(url, BATCHES, MISSING)
-    ours = retry(url, folder)
+    with tempfile.TemporaryDirectory() as queue:
+        ours = retry(url, queue)
     bare = change(url, BARE)
     print(
         f"{name}: retry {ours:.1f} s (aim: 30); bare DELETE {bare:.1f} s; ratio {ours / bare:.2f}",
@@ -69,13 +69,9 @@ def compare(name: str, url: str, folder: Path) -> None:
 def main() -> None:
     """SQLite, then PostgreSQL."""
     print(f"producer retry of {IMAGES:,} images\n{describe_machine()}", flush=True)
-    with (
-        tempfile.TemporaryDirectory() as name,
-        postgres_server(Path(name) / "postgres", durable=True) as uri,
-    ):
-        folder = Path(name)
-        compare("SQLite", f"sqlite:///{folder}/ledger.db", folder)
-        compare("PostgreSQL", new_database(uri, "benchmark"), folder)
+    with both_databases() as databases:
+        for name, url in databases.items():
+            compare(name, url)
 
 
 if __name__ == "__main__":

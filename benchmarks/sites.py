@@ -14,6 +14,19 @@ from servers import new_database, postgres_server, redis_server
 BACKENDS = ("embedded broker + SQLite", "Redis + PostgreSQL")
 
 
+@contextmanager
+def both_databases() -> Iterator[dict[str, str]]:
+    """Name to address of an empty SQLite file and an empty database of PostgreSQL, with fsync."""
+    with (
+        tempfile.TemporaryDirectory() as name,
+        postgres_server(Path(name) / "postgres", durable=True) as uri,
+    ):
+        yield {
+            "SQLite": f"sqlite:///{name}/ledger.db",
+            "PostgreSQL": new_database(uri, "benchmark"),
+        }
+
+
 class Finished(NamedTuple):
     """What a run's batches say: images finished after the first batch, and in how many seconds."""
 

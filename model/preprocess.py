@@ -23,7 +23,7 @@ from model.settings import Root
 GROUP_BYTES = 128_000_000
 DECODED_BYTES = 384_000_000
 # A worker decodes two batches at once; of groups larger than this only one, which takes all cores.
-HEAVY_BYTES = 128_000_000
+HEAVY_BYTES = 64_000_000
 _heavy = threading.Lock()
 _WHITE = 255.0  # becomes 1.0
 _MIDDLE = 128  # what libjpeg leaves where a scan ends too early

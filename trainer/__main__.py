@@ -1,20 +1,11 @@
 """The program `trainer`: Ctrl-C is taken care of before anything else is imported."""
 
-from collections.abc import Callable
-
-from base import interrupt, permissions
+from base import program
 
 
 def main() -> None:
     """Run the command."""
-    permissions.close_to_others()
-    interrupt.run(_load)
-
-
-def _load() -> Callable[[], object]:
-    from trainer.cli import main as command  # deferred, that is what this file is for
-
-    return command
+    program.run("trainer.cli")
 
 
 if __name__ == "__main__":

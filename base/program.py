@@ -1,0 +1,11 @@
+"""How each of our programs starts: before the heavy imports, Ctrl-C and file permissions."""
+
+import importlib
+
+from base import interrupt, permissions
+
+
+def run(module: str) -> None:
+    """Import `module` and run its `main`, a click command."""
+    permissions.close_to_others()
+    interrupt.run(lambda: importlib.import_module(module).main)
