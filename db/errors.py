@@ -8,7 +8,7 @@ class DatabaseError(click.ClickException):
 
 
 class DatabaseAwayError(DatabaseError):
-    """The database does not answer, or cannot store just now; once that is mended, it will."""
+    """The database does not answer, or cannot store at the moment: retrying will help."""
 
 
 class NoSuchRunError(DatabaseError):

@@ -103,7 +103,7 @@ def to_write(path: Path) -> LedgerFile:
     """
     left = [one for one in (_beside(path, _LOG), _beside(path, _SHARED)) if one.exists()]
     if left and not path.exists():
-        # Whoever still has the deleted file open would share these with a new one of its name.
+        # A process that still has the deleted file open would share these with a new one.
         names = " and ".join(one.name for one in left)
         raise DatabaseError(
             f"there is no database {path}, but {names} of one that was deleted or moved: put it "

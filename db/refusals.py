@@ -1,4 +1,4 @@
-"""What workers refuse to score with, and why: written by them, read by whoever waits.
+"""What workers refuse to score with, and why: written by them, read by commands that wait.
 
 A refusal is a worker's own, about a checkpoint in a precision: another may have the file. One that
 `stops` is about the model, which gave what is no score: it holds for every worker.

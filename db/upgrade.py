@@ -47,7 +47,7 @@ def upgrade(connection: Connection) -> bool:
     """Bring the schema to HEAD inside the caller's transaction; whether there was none before.
 
     On SQLite the transaction was begun IMMEDIATE, which is the lock; PostgreSQL takes an advisory
-    lock that ends with the transaction. Whoever waited finds the work done.
+    lock that ends with the transaction. Those who waited find the work done.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})

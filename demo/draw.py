@@ -209,7 +209,7 @@ def draw(task: Task) -> str:
 
 
 def tasks(folder: Path, seed: int, splits: dict[str, int]) -> Iterator[Task]:
-    """Every image to draw, numbered throughout; each has a seed of its own, whoever draws it."""
+    """Every image to draw, numbered throughout; each has a seed of its own."""
     number = 0
     for split, images in splits.items():
         counts = {name: max(1, round(share * images)) for name, share in SHARES.items()}

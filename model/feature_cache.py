@@ -37,7 +37,7 @@ KEY_FILE = "key.json"
 
 
 class FeatureCacheError(click.ClickException):
-    """Features cannot be kept; the message says where and why. Whoever computes them goes on."""
+    """Features cannot be kept; the message says where and why. The computation itself goes on."""
 
 
 def feature_folder() -> Path:

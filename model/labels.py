@@ -27,7 +27,7 @@ class LabelOption(click.ParamType[tuple[str, int]]):
         if not name or label not in ("0", "1"):
             self.fail(f"{value!r} is not NAME=0 (benign) or NAME=1 (malignant)", param, ctx)
         known = LABELS.get(name, int(label))
-        if known != int(label):  # a slip would turn every figure round
+        if known != int(label):  # a mistake here would swap the classes
             self.fail(f"{name} is known as {known}; rename the folder if it means {label}")
         return name, int(label)
 

@@ -87,7 +87,7 @@ def _row(header: list[str], fields: list[str], path_column: str, where: str) -> 
 def _check_text(fields: list[str], where: str) -> None:
     """Refuse what no database stores: NUL, and bytes that are not UTF-8 (read as surrogates).
 
-    Looked for row by row, for only so is its line known.
+    Checked per row so that the error can name the line.
     """
     text = "".join(fields)
     if not text.isascii() and not text.isprintable():

@@ -101,7 +101,7 @@ def _spelled(letter: str) -> str:
 def _flush_or_tell() -> None:
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read it has enough, as `head` does
+    except BrokenPipeError:  # the reader has enough, as `head` does
         _write_no_more(sys.stdout)
     except OSError as error:
         _write_no_more(sys.stdout)

@@ -51,7 +51,7 @@ def main() -> None:
 )
 @click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1, 4096))
 @click.option("--name", help="A name for the run, to know it by instead of its number.")
-@click.option("--new-run", is_flag=True, help="Start afresh instead of resuming.")
+@click.option("--new-run", is_flag=True, help="Create a new run instead of resuming.")
 @label_option
 @click.option("--wait", is_flag=True, help="Show progress until every image has its outcome.")
 def enqueue(

@@ -78,7 +78,7 @@ def list_into_runs(
 def publish_owed(database: Database, run_ids: Sequence[int]) -> int:
     """Send a message for each batch that nobody finished or holds; returns how many.
 
-    Runs that were enqueued together share a message: whoever leases a batch of one takes all.
+    Runs that were enqueued together share a message: leasing a batch of one leases it of all.
 
     Raises:
         BrokerError: the broker does not answer; the batches stay owed.
@@ -90,7 +90,7 @@ def publish_owed(database: Database, run_ids: Sequence[int]) -> int:
     owed: dict[int, BatchKey] = {}
     for run_id in run_ids:
         with database.write() as session:
-            forget_refusals(session, [run_id])  # whoever refused it tries anew
+            forget_refusals(session, [run_id])  # workers that refused it try again
             for number in claim_owed(session, run_id):
                 owed.setdefault(number, BatchKey(run_id, number))
     try:

@@ -18,7 +18,7 @@ class AtPrevalence:
 
 
 def lr_positive(table: Confusion, nothing: str, confidence: float = 0.95) -> Figure:
-    """Sensitivity / (1 - specificity): how much a positive answer raises the odds."""
+    """Sensitivity / (1 - specificity): a positive result multiplies the odds by this."""
     if (absent := _absent(table, nothing)) is not None:
         return Figure(None, absent)
     if table.positive == 0:
@@ -29,7 +29,7 @@ def lr_positive(table: Confusion, nothing: str, confidence: float = 0.95) -> Fig
 
 
 def lr_negative(table: Confusion, nothing: str, confidence: float = 0.95) -> Figure:
-    """(1 - sensitivity) / specificity: how much a negative answer lowers the odds."""
+    """(1 - sensitivity) / specificity: a negative result multiplies the odds by this."""
     if (absent := _absent(table, nothing)) is not None:
         return Figure(None, absent)
     if table.negative == 0:

@@ -18,7 +18,7 @@ Damage = Callable[[Path], None]
 
 
 def broken_checkpoints(ground: Ground, backend: str, trained: Trained) -> list[Row]:
-    """A run whose checkpoint is whole, three whose own are broken, which are mended later on."""
+    """A run whose checkpoint is whole, three whose own are broken, which are repaired later on."""
     site, wholes = _enqueued(ground, backend, trained)
     kept = site.folder / "kept"
     shutil.copytree(site.folder / "checkpoints", kept)

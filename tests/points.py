@@ -1,6 +1,6 @@
 """Points at which a process dies or stands still once, armed from outside.
 
-By a file `die.POINT` or `stop.POINT` in its folder. Whoever comes first renames the file to
+By a file `die.POINT` or `stop.POINT` in its folder. The first to come renames the file to
 `died.POINT` or `stopped.POINT`, whose time is the time of the fault.
 """
 

@@ -34,7 +34,7 @@ class NameEngine:
 
     What is said of `8.bad` holds characters that no database takes.
 
-    Runs get the same scores, but for those in `halved`. Checkpoints in `absent` are not to be had.
+    Runs get the same scores, but for those in `halved`. Checkpoints in `absent` are not found.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class NameEngine:
 
     def prepare(self, needs: Needs) -> None:
         if needs.digest in self.absent:
-            raise CheckpointError(f"checkpoint {needs.digest[:4]} is not to be had")
+            raise CheckpointError(f"checkpoint {needs.digest[:4]} was not found")
 
     def score(self, runs: Sequence[Needs], paths: Sequence[str], _known: KnownDigests) -> Scored:
         self.decoded.append(list(paths))
@@ -399,8 +399,8 @@ def test_what_a_worker_refuses_is_written_down_until_it_can(
 
     found = refusals(database, key)
     assert {(one.worker, one.reason, one.stops) for one in found} == {
-        ("ana", "checkpoint aaaa is not to be had", False),
-        ("ben", "checkpoint aaaa is not to be had", False),
+        ("ana", "checkpoint aaaa was not found", False),
+        ("ben", "checkpoint aaaa was not found", False),
     }
     scorer.absent.clear()
     scoring.score(key)
@@ -703,7 +703,7 @@ def test_a_run_whose_checkpoint_is_away_does_not_hold_up_the_other(
     assert stored(database, one.run_id) == {"0.25": 0.25}
     left = batch(database, two)
     assert (left.attempts, left.leased_until, left.finished_at) == (0, None, None)
-    with pytest.raises(CheckpointError, match="bbbb is not to be had"):
+    with pytest.raises(CheckpointError, match="bbbb was not found"):
         scoring.score(two)
     scorer.absent.clear()
     scoring.score(two)

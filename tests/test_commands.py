@@ -24,7 +24,7 @@ from servers import free_port
 PASSWORD = "hunter2"
 HELP_SECONDS = 0.5  # of a processor: how busy others keep it does not count
 NOISE = ("cuda", "onednn", "absl", "initializelog")
-# What click says around the one line, and Celery to whoever is root.
+# What click says around the one line, and what Celery says to root.
 USAGE = re.compile(r"Usage: |Try '|$")
 
 

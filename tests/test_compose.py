@@ -138,7 +138,7 @@ def test_postgres_wants_its_password(up: Up) -> None:
         psycopg.connect(wrong)
 
 
-def test_flower_shows_the_worker_to_whoever_knows_the_password(up: Up) -> None:
+def test_flower_shows_the_worker_to_those_who_know_the_password(up: Up) -> None:
     port = up.stack.ports["5555"]
     with up.stack.start("flower") as flower:
         flower.await_true(lambda: not up.stack.health("flower").code, "healthy")

@@ -42,7 +42,9 @@ def test_without_passwords_compose_stops_and_says_what_to_do() -> None:
         services(FILES[0], {})
 
 
-def test_whoever_is_awaited_healthy_has_a_health_check(composed: dict[str, dict[str, Any]]) -> None:
+def test_every_service_that_others_wait_for_has_a_health_check(
+    composed: dict[str, dict[str, Any]],
+) -> None:
     awaited = {
         (name, condition["condition"])
         for service in composed.values()

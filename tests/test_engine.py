@@ -300,7 +300,7 @@ def test_a_checkpoint_swapped_before_it_is_held_is_refused(
 def test_a_checkpoint_overwritten_while_it_is_loaded_is_loaded_as_it_was(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In place, so that whoever has the file open would read the other's bytes."""
+    """In place, so that a process that has the file open would read the other's bytes."""
     pinned, other = swappable(tmp_path)
     expected = scores(root, pinned)
     assert expected != scores(root, other)

@@ -1,4 +1,4 @@
-"""Whoever reaches the broker can write into the queue; no worker acts on it, or dies of it."""
+"""Anyone who can reach the broker can write to the queue; no worker acts on it, or dies of it."""
 
 import os
 import pickle

@@ -2,7 +2,7 @@
 
 The steps are the real functions of `db`, in the transactions that producer and worker put them in;
 hypothesis chooses their order. Time passes only where a step says so: it moves leases into the
-past. One image kills whoever scores it, and some are sick until they are mended.
+past. One image kills the worker that scores it, and some are sick until they are repaired.
 `PROPERTY_EXAMPLES` asks for more examples than the test command has time for.
 """
 
@@ -47,7 +47,7 @@ LEASE_SECONDS = 30.0
 REPUBLISH_SECONDS = 30.0
 LATER = 1000.0  # seconds: every lease and every publication is long past
 TABLES = ("predictions", "batches", "images", "runs", "checkpoints")
-# Each is an error, and not its score, until it is mended.
+# Each is an error, and not its score, until it is repaired.
 SICK_EVERY = 5
 KILLER = "4"
 EXAMPLES = {"sqlite": 25, "postgresql": 6}
@@ -71,7 +71,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.listed = 0
         self.queue: list[BatchKey] = []
         self.holds: dict[str, Hold] = {}
-        self.mended = False
+        self.repaired = False
         self.starts: Counter[int] = Counter()
         with database.write() as session:
             for table in TABLES:
@@ -100,7 +100,7 @@ class LedgerMachine(RuleBasedStateMachine):
         return (int(path) + 1) / 1000 + self.runs.index(run_id) / 2
 
     def outcome(self, image: PendingImage) -> Outcome:
-        if int(image.path) % SICK_EVERY == 0 and not self.mended:
+        if int(image.path) % SICK_EVERY == 0 and not self.repaired:
             return Outcome(image.id, None, "missing", "it is sick", None)
         score = self.own_score(image.run_id, image.path)
         return Outcome(image.id, score, None, None, image.path)
@@ -147,7 +147,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.publish()
 
     def mend(self) -> None:
-        self.mended = True
+        self.repaired = True
 
     def forge(self) -> None:
         """Messages of batches that are not there."""

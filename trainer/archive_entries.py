@@ -1,6 +1,6 @@
 """The files that may be unpacked of an archive.
 
-They are named by whoever made it; so nothing is written before every name was looked at.
+Its author chose their names; so nothing is written before every name has been checked.
 """
 
 import stat

@@ -45,7 +45,7 @@ def _web_address(_context: click.Context, _option: click.Parameter, value: str) 
     default=5,
     show_default=True,
     type=click.IntRange(0, 100),
-    help="Tries in a row that may bring nothing new.",
+    help="Give up after this many attempts without progress.",
 )
 @click.option("--keep-archives", "keep", is_flag=True, help="Keep the zip files.")
 def download(home: Path, names: tuple[str, ...], url: str, retries: int, keep: bool) -> None:

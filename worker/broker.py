@@ -92,8 +92,8 @@ def without_password(setting: str) -> str:
 def broker_tls(address: str) -> dict[str, object] | None:
     """How TLS is spoken where the address asks for it and says no more.
 
-    kombu would then take whoever answers; an address that says more (`?ssl_ca_certs=FILE`) goes
-    before this.
+    kombu would then accept any server that answers; an address that says more
+    (`?ssl_ca_certs=FILE`) goes before this.
     """
     if address.startswith("rediss://"):
         return {"ssl_cert_reqs": ssl.CERT_REQUIRED}

@@ -35,7 +35,7 @@ class ModelEngine:
         """Load the run's checkpoint, if it is not loaded.
 
         Raises:
-            CheckpointError: no file of its digest is to be had here, or not in its precision.
+            CheckpointError: no file of its digest was found here, or not in its precision.
         """
         self._scorers.get(needs)
 

@@ -1,7 +1,7 @@
 """What a message may be: two numbers, run and batch, and nothing else.
 
-Whoever reaches the broker can write into the queue. Celery believes a message: its headers name the
-task, when it runs and what runs after it, and a body of another shape ends the worker, whose
+Anyone who can reach the broker can write to the queue. Celery believes a message: its headers name
+the task, when it runs and what runs after it, and a body of another shape ends the worker, whose
 restart meets the same message again. So a message is looked at before Celery acts on it, and only
 the two numbers are taken from it.
 """

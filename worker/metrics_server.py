@@ -48,7 +48,7 @@ class MetricsServer:
     def start(self, database: Database, loaded: Needs | None) -> None:
         """Serve, and say where; `loaded` is the checkpoint.
 
-        Whoever gets an answer may take the worker as ready.
+        An answer means that the worker is ready.
 
         Raises:
             MetricsError: the address is not this machine's, or the port is taken or not ours.
@@ -100,7 +100,7 @@ class Surroundings:
         threading.Thread(target=self._run, daemon=True, name="metrics").start()
 
     def look(self) -> None:
-        """Bring the figures up to date; one that is not to be had is not a number."""
+        """Bring the figures up to date; unavailable values are NaN."""
         queued = _unless_away(self._waiting)
         self._broker.set(queued is not None)
         self._queued.set(math.nan if queued is None else queued)

@@ -1,4 +1,4 @@
-"""Writes into the ledger what this worker refuses to score with, so that whoever waits sees it."""
+"""Writes into the ledger what this worker refuses to score with, so that those who wait see it."""
 
 from collections.abc import Callable
 from functools import partial

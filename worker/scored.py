@@ -70,7 +70,7 @@ class Engine(Protocol):
         """Have all that a run asks for at hand.
 
         Raises:
-            CheckpointError: it is not to be had here.
+            CheckpointError: it was not found here.
         """
 
     def score(self, runs: Sequence[Needs], paths: Sequence[str], known: KnownDigests) -> Scored:

@@ -32,7 +32,7 @@ class Scorers:
         """The scorer of a run's checkpoint in its precision.
 
         Raises:
-            CheckpointError: no file of its digest is to be had here, or not in that precision.
+            CheckpointError: no file of its digest was found here, or not in that precision.
         """
         wanted = wanted_by(needs)
         with self._lock:

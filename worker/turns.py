@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class Turns:
-    """Any number in company, or one alone, who goes before those that would come in company.
+    """A read-write lock that prefers writers: batches share it, a single image holds it alone.
 
     An image that may kill the process must be the only one: others that were begun beside it would
     be taken for the cause as well.
@@ -20,7 +20,7 @@ class Turns:
 
     @contextmanager
     def in_company(self) -> Iterator[None]:
-        """Beside others who are in company."""
+        """Shared with others."""
         with self._changed:
             self._changed.wait_for(lambda: not self._is_alone and not self._wait_alone)
             self._in_company += 1

@@ -33,7 +33,7 @@ class Drained(Enum):
 
 
 def doubt(database: Database) -> str | None:
-    """What to ask of whoever started a worker on a ledger that holds nothing at all.
+    """What to ask the user who started a worker on a ledger that holds nothing at all.
 
     A server's that was there before may be waiting for its first run.
     """

@@ -114,7 +114,7 @@ def prepare(stored: Stored, report: Report, cases: Cases, times: Times, made: da
 
 
 def _printed(report: Report) -> list[float]:
-    """Every threshold on the page: whoever types one is to find what stands beside it."""
+    """Every threshold on the page: each gives the figures beside it when it is typed in."""
     found = report.figures.specificity_at_sensitivity
     return [report.threshold.value, *(float(one.written) for one in found if one.written)]
 
