@@ -1,8 +1,8 @@
 """Kombu's transports for Redis, plain and by Sentinel, set right where they would end a worker.
 
 Anyone who can reach the Redis can push anything onto its list. Stock kombu believes that each item
-is JSON with properties, headers and a body, and fails inside the worker's event loop where it is not;
-Celery then ends the worker. So it does after a loss of the connection.
+is JSON with properties, headers and a body, and fails inside the worker's event loop where it is
+not; Celery then ends the worker. So it does after a loss of the connection.
 """
 
 # mypy: disable-error-code="no-untyped-call"
