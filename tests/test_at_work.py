@@ -10,7 +10,7 @@ from processes import PATIENCE, error_lines
 
 from db.ledger import BatchKey
 from worker.at_work import AtWork
-from worker.turns import Turns
+from worker.read_write_lock import ReadWriteLock
 
 FIRST, SECOND = BatchKey(1, 1), BatchKey(1, 2)
 
@@ -59,34 +59,35 @@ def test_batches_are_held_for_as_long_as_they_are_worked_on() -> None:
     assert at_work.held == []
 
 
-def test_in_company_there_may_be_several() -> None:
-    turns = Turns()
+def test_when_shared_there_may_be_several() -> None:
+    lock = ReadWriteLock()
     both = threading.Barrier(2, timeout=PATIENCE)
 
     def other() -> None:
-        with turns.in_company():
+        with lock.shared():
             both.wait()
 
     thread = threading.Thread(target=other)
     thread.start()
-    with turns.in_company():
+    with lock.shared():
         both.wait()
     thread.join()
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [("alone", "alone"), ("alone", "in_company"), ("in_company", "alone")]
+    ("first", "second"),
+    [("exclusive", "exclusive"), ("exclusive", "shared"), ("shared", "exclusive")],
 )
 def test_nobody_is_beside_one_who_is_alone(first: str, second: str) -> None:
-    turns = Turns()
+    lock = ReadWriteLock()
     came = threading.Event()
 
     def other() -> None:
-        with getattr(turns, second)():
+        with getattr(lock, second)():
             came.set()
 
     thread = threading.Thread(target=other)
-    with getattr(turns, first)():
+    with getattr(lock, first)():
         thread.start()
         assert not came.wait(0.2)
     assert came.wait(PATIENCE)

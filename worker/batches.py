@@ -35,9 +35,9 @@ from model.errors import CheckpointError
 from worker import metrics, tracing
 from worker.at_work import AtWork
 from worker.patience import Patience
+from worker.read_write_lock import ReadWriteLock
 from worker.refusing import Refusals, wanted_by
 from worker.scored import Engine, WrongModelError
-from worker.turns import Turns
 from worker.work import Work, by_path, died, line_of, name_of, outcomes_of
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class BatchScoring:
         self.refusals = Refusals(database, worker, self._patience)
         # Runs of which this worker finished a batch.
         self.runs: set[int] = set()
-        self._turns = Turns()
+        self._process_lock = ReadWriteLock()
         self._needs: dict[int, Needs] = {}
         self._stopped: set[int] = set()
         self._loaded: set[Wanted] = set()
@@ -187,7 +187,7 @@ class BatchScoring:
         work = by_path(pending)
         first = all(lease.attempts == 1 for lease in leases)
         try:
-            with self._turns.in_company() if first else self._turns.alone():
+            with self._process_lock.shared() if first else self._process_lock.exclusive():
                 if first:
                     self._score_whole(leases, work)
                 else:

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from worker.turns import Turns
+from worker.read_write_lock import ReadWriteLock
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class NativeLines:
         )
         os.close(reading)
         os.close(back)
-        self._turns = Turns()
+        self._process_lock = ReadWriteLock()
         self._lock = threading.Lock()
         self._open = 0
         self._said: list[str] | None = None
@@ -79,14 +79,14 @@ class NativeLines:
     @contextmanager
     def batch(self) -> Iterator[None]:
         """Decode many images: what is said of them is logged."""
-        with self._turns.in_company(), self._caught():
+        with self._process_lock.shared(), self._caught():
             yield
 
     @contextmanager
     def alone(self) -> Iterator[list[str]]:
         """Decode one image, while no other is decoded: what is said of it is there afterwards."""
         said: list[str] = []
-        with self._turns.alone():
+        with self._process_lock.exclusive():
             # What is still on its way was said of others.
             self._said = said if self._has_passed_all() else None
             try:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Turns:
+class ReadWriteLock:
     """A read-write lock that prefers writers: batches share it, a single image holds it alone.
 
     An image that may kill the process must be the only one: others that were begun beside it would
@@ -13,35 +13,35 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self._in_company = 0
-        self._is_alone = False
-        self._wait_alone = 0
+        self._sharing = 0
+        self._is_exclusive = False
+        self._waiting_exclusive = 0
         self._changed = threading.Condition()
 
     @contextmanager
-    def in_company(self) -> Iterator[None]:
+    def shared(self) -> Iterator[None]:
         """Shared with others."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._is_alone and not self._wait_alone)
-            self._in_company += 1
+            self._changed.wait_for(lambda: not self._is_exclusive and not self._waiting_exclusive)
+            self._sharing += 1
         try:
             yield
         finally:
             with self._changed:
-                self._in_company -= 1
+                self._sharing -= 1
                 self._changed.notify_all()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """Beside nobody."""
         with self._changed:
-            self._wait_alone += 1
-            self._changed.wait_for(lambda: not self._is_alone and not self._in_company)
-            self._wait_alone -= 1
-            self._is_alone = True
+            self._waiting_exclusive += 1
+            self._changed.wait_for(lambda: not self._is_exclusive and not self._sharing)
+            self._waiting_exclusive -= 1
+            self._is_exclusive = True
         try:
             yield
         finally:
             with self._changed:
-                self._is_alone = False
+                self._is_exclusive = False
                 self._changed.notify_all()
