@@ -115,7 +115,7 @@ def cut_batches(session: Session, run_id: int) -> None:
     session.execute(insert(Batch).from_select(["run_id", "number"], staged.distinct()))
 
 
-def claim_owed(session: Session, run_id: int) -> list[int]:
+def claim_unleased(session: Session, run_id: int) -> list[int]:
     """Numbers of the unfinished batches that nobody holds, noted as published from now on.
 
     Noted before the messages are sent: should that fail, a sweep sends them a little later.

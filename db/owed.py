@@ -22,7 +22,7 @@ class Owed(NamedTuple):
     leased: int
 
 
-def take_lapsed(
+def claim_expired(
     session: Session, republish_seconds: float, *, unstarted: bool, limit: int = 1000
 ) -> list[BatchKey]:
     """Claim for publishing the batches that nobody works on; each sweep of many gets its own.

@@ -12,7 +12,7 @@ from db.ledger import BatchKey
 from db.listing import (
     ListedImage,
     batch_of,
-    claim_owed,
+    claim_unleased,
     cut_batches,
     drop_run_if_empty,
     lock_run,
@@ -91,7 +91,7 @@ def publish_owed(database: Database, run_ids: Sequence[int]) -> int:
     for run_id in run_ids:
         with database.write() as session:
             forget_refusals(session, [run_id])  # workers that refused it try again
-            for number in claim_owed(session, run_id):
+            for number in claim_unleased(session, run_id):
                 owed.setdefault(number, BatchKey(run_id, number))
     try:
         publish(owed.values())

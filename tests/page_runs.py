@@ -48,7 +48,7 @@ def store(
         rows = [listing.ListedImage(s.path, s.label, s.attributes or None) for s in shots]
         listing.stage_images(session, run, rows)
         listing.cut_batches(session, run.id)
-        for number in listing.claim_owed(session, run.id):
+        for number in listing.claim_unleased(session, run.id):
             batch = ledger.BatchKey(run.id, number)
             pending = ledger.pending_images(session, [batch])
             found = [(row, by_path[path]) for _, row, path, *_ in pending]

@@ -57,7 +57,7 @@ def store_run(
         listing.stage_images(session, run, listed)
         listing.cut_batches(session, run.id)
         by_path = {one.path: one for one in images}
-        for number in listing.claim_owed(session, run.id):
+        for number in listing.claim_unleased(session, run.id):
             batch = ledger.BatchKey(run.id, number)
             waiting = ledger.pending_images(session, [batch])
             found = [(one.id, by_path[one.path]) for one in waiting]

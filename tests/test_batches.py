@@ -11,7 +11,7 @@ from db.errors import DatabaseError
 from db.ledger import BatchKey, take_leases
 from db.listing import ListedImage, cut_batches, stage_images
 from db.outcomes import Outcome, Seconds, store_outcomes
-from db.owed import take_lapsed
+from db.owed import claim_expired
 from db.refusals import Refused, forget_refusals, is_refused_by_all, refusals_of
 from db.runs import Needs, add_checkpoint, put_together
 from db.session import Database
@@ -377,7 +377,7 @@ def test_a_model_that_is_wrong_stops_its_own_run_alone(
 def lapsed(database: Database) -> list[BatchKey]:
     """What the next sweep would send."""
     with database.write() as session:
-        return take_lapsed(session, -1, unstarted=True)
+        return claim_expired(session, -1, unstarted=True)
 
 
 def refusals(database: Database, key: BatchKey) -> list[Refused]:

@@ -17,7 +17,7 @@ from db.clock import Now
 from db.ledger import BatchKey, Lease, pending_images, release_leases, renew_leases, take_leases
 from db.listing import ListedImage, cut_batches, stage_images
 from db.outcomes import Outcome, finish_batch, note_start, store_outcomes
-from db.owed import Owed, count_owed, owed_checkpoints, take_lapsed
+from db.owed import Owed, claim_expired, count_owed, owed_checkpoints
 from db.runs import add_checkpoint
 from db.session import Database, open_database
 from db.tables import Batch, Prediction, Run
@@ -68,7 +68,7 @@ def renew(database: Database, worker: str, seconds: float) -> None:
 
 def sweep(database: Database, republish_seconds: float = LONG, **options: Any) -> list[BatchKey]:
     with database.write() as session:
-        return take_lapsed(session, republish_seconds, **{"unstarted": False, **options})
+        return claim_expired(session, republish_seconds, **{"unstarted": False, **options})
 
 
 def score(database: Database, key: BatchKey, value: float = 0.5, images: int = 99) -> bool:
@@ -328,7 +328,7 @@ def test_two_sweeps_at_once_take_different_batches(
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
         with database.write() as session:
-            taken = take_lapsed(session, LONG, unstarted=True, limit=1)
+            taken = claim_expired(session, LONG, unstarted=True, limit=1)
             taken_too = pool.submit(sweep, database, unstarted=True)
             if database.engine.dialect.name != "sqlite":  # which has one writer at a time
                 taken_too.result(PATIENCE)
@@ -426,7 +426,7 @@ class Workers:
 
     def sweep(self, _step: Step) -> None:
         with self._database.write() as session:
-            keys = take_lapsed(session, LONG, unstarted=False)
+            keys = claim_expired(session, LONG, unstarted=False)
             assert all(session.get_one(Batch, key).finished_at is None for key in keys)
 
     def _key(self, step: Step) -> BatchKey:

@@ -10,7 +10,7 @@ from db.errors import DatabaseError
 from db.ledger import BatchKey, take_leases
 from db.listing import (
     ListedImage,
-    claim_owed,
+    claim_unleased,
     cut_batches,
     drop_run_if_empty,
     stage_images,
@@ -143,10 +143,10 @@ def test_a_server_that_goes_away_is_an_error_in_one_line(postgres_url: str) -> N
 def test_staged_images_are_owed_to_nobody_until_they_are_cut(database: Database, run: Run) -> None:
     with database.write() as session:
         stage_images(session, run, named(*"abcd"))
-        assert (claim_owed(session, run.id), staged(session, run.id)) == ([], 4)
+        assert (claim_unleased(session, run.id), staged(session, run.id)) == ([], 4)
 
         cut_batches(session, run.id)
-        assert (claim_owed(session, run.id), staged(session, run.id)) == ([1, 2], 0)
+        assert (claim_unleased(session, run.id), staged(session, run.id)) == ([1, 2], 0)
 
 
 def test_cutting_twice_is_as_good_as_once(database: Database, run: Run) -> None:
@@ -212,7 +212,7 @@ def test_a_batch_that_is_held_or_finished_is_not_owed(database: Database, run: R
         session.get_one(Batch, (run.id, 2)).finished_at = 1.0
         session.flush()
 
-        assert claim_owed(session, run.id) == [3]
+        assert claim_unleased(session, run.id) == [3]
 
 
 def test_batches_that_are_claimed_count_as_published(database: Database, run: Run) -> None:
@@ -221,7 +221,7 @@ def test_batches_that_are_claimed_count_as_published(database: Database, run: Ru
         cut_batches(session, run.id)
         take_leases(session, BatchKey(run.id, 1), "w", 60)
 
-        assert claim_owed(session, run.id) == [2, 3]
+        assert claim_unleased(session, run.id) == [2, 3]
 
         published = session.execute(select(Batch.number).where(Batch.published_at > 1.7e9))
         assert sorted(row.number for row in published) == [2, 3]
@@ -233,4 +233,4 @@ def test_more_batches_than_one_statement_can_name_are_claimed(database: Database
             insert(Batch), [{"run_id": run.id, "number": number} for number in range(70_000)]
         )
 
-        assert claim_owed(session, run.id) == list(range(70_000))
+        assert claim_unleased(session, run.id) == list(range(70_000))

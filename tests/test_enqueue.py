@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from db.errors import DatabaseError
 from db.ledger import BatchKey, take_leases
-from db.listing import claim_owed, drop_run_if_empty
+from db.listing import claim_unleased, drop_run_if_empty
 from db.outcomes import Outcome, finish_batch, store_outcomes
 from db.results import staged
 from db.runs import add_checkpoint
@@ -131,7 +131,7 @@ def test_a_finished_batch_stays_finished_when_files_are_added(
     enlist(database, run_id, rows("abcd"))
 
     with database.write() as session:
-        assert claim_owed(session, run_id) == [2]
+        assert claim_unleased(session, run_id) == [2]
 
 
 def test_images_without_a_label_are_counted(database: Database, run_id: int) -> None:
@@ -268,7 +268,7 @@ def test_two_producers_of_one_source_list_each_image_once(
         sizes = session.scalars(select(func.count(Image.id)).group_by(Image.batch)).all()
         assert max(sizes) <= BATCH_SIZE
         assert staged(session, run_id) == 0
-        assert len(claim_owed(session, run_id)) == len(sizes)
+        assert len(claim_unleased(session, run_id)) == len(sizes)
 
 
 @pytest.mark.usefixtures("chunk")

@@ -25,7 +25,7 @@ import producer.cli
 import report.cli
 import trainer.cli
 from db.ledger import BatchKey, pending_images, take_leases
-from db.listing import ListedImage, claim_owed, cut_batches, stage_images
+from db.listing import ListedImage, claim_unleased, cut_batches, stage_images
 from db.outcomes import Outcome, finish_batch, store_outcomes
 from db.refusals import Wanted, note_refusal
 from db.runs import add_checkpoint
@@ -109,7 +109,7 @@ def store(database: Database, word: str, digest: str, pending: int = 0) -> int:
         ]
         stage_images(session, run, rows)
         cut_batches(session, run.id)
-        for number in claim_owed(session, run.id):
+        for number in claim_unleased(session, run.id):
             batch = BatchKey(run.id, number)
             take_leases(session, batch, word, 600)
             waiting = pending_images(session, [batch])

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from db.clock import Now
 from db.ledger import BatchKey, renew_leases
-from db.listing import ListedImage, claim_owed, cut_batches, stage_images
+from db.listing import ListedImage, claim_unleased, cut_batches, stage_images
 from db.outcomes import Seconds
-from db.owed import take_lapsed
+from db.owed import claim_expired
 from db.runs import Needs, add_checkpoint, put_together
 from db.session import Database, open_database
 from db.tables import Batch, Image, Prediction, Run
@@ -187,13 +187,13 @@ def renew_all(database: Database, _keys: list[BatchKey]) -> None:
 
 def sweep(database: Database, _keys: list[BatchKey]) -> None:
     with database.write() as session:
-        take_lapsed(session, 0, unstarted=True)
+        claim_expired(session, 0, unstarted=True)
 
 
 def claim(database: Database, keys: list[BatchKey]) -> None:
     for run in {key.run_id for key in keys}:
         with database.write() as session:
-            claim_owed(session, run)
+            claim_unleased(session, run)
 
 
 def lapse_one(database: Database, keys: list[BatchKey]) -> None:

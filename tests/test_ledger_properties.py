@@ -33,9 +33,9 @@ from db.ledger import (
     return_untried,
     take_leases,
 )
-from db.listing import ListedImage, claim_owed, cut_batches, lock_run, stage_images
+from db.listing import ListedImage, claim_unleased, cut_batches, lock_run, stage_images
 from db.outcomes import Outcome, finish_batch, lock_batches, note_start, store_outcomes
-from db.owed import count_owed, take_lapsed
+from db.owed import claim_expired, count_owed
 from db.runs import add_checkpoint, put_together
 from db.session import Database
 from db.tables import Run
@@ -133,7 +133,9 @@ class LedgerMachine(RuleBasedStateMachine):
     def publish(self) -> None:
         for run_id in self.runs:
             with self.database.write() as session:
-                self.queue += [BatchKey(run_id, number) for number in claim_owed(session, run_id)]
+                self.queue += [
+                    BatchKey(run_id, number) for number in claim_unleased(session, run_id)
+                ]
 
     @rule(data=st.data())
     def a_person_interferes(self, data: st.DataObject) -> None:
@@ -267,7 +269,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def sweep(self) -> None:
         with self.database.write() as session:
-            self.queue += take_lapsed(session, REPUBLISH_SECONDS, unstarted=not self.queue)
+            self.queue += claim_expired(session, REPUBLISH_SECONDS, unstarted=not self.queue)
 
     @rule(swept=st.booleans())
     def time_passes(self, swept: bool) -> None:

@@ -173,7 +173,7 @@ CASES: dict[Callable[..., Any], Case] = {
     listing.unstage_images: Case(unstaged, 3 * len(NEW)),
     listing.drop_run_if_empty: Case(lambda s, on: listing.drop_run_if_empty(s, on.run), FEW),
     listing.cut_batches: Case(cut, RUN),
-    listing.claim_owed: Case(lambda s, on: listing.claim_owed(s, on.run), 2 * BATCHES),
+    listing.claim_unleased: Case(lambda s, on: listing.claim_unleased(s, on.run), 2 * BATCHES),
     outcomes.known_digests: Case(
         lambda s, _: outcomes.known_digests(s, SOURCE, PATHS[:BATCH]), (OLDER + 1) * FEW
     ),
@@ -183,7 +183,7 @@ CASES: dict[Callable[..., Any], Case] = {
     outcomes.store_outcomes: Case(finished, 3 * FEW),
     outcomes.lock_batches: Case(lambda s, on: outcomes.lock_batches(s, [on.batch(OPEN)]), FEW),
     outcomes.finish_batch: Case(finished, 3 * FEW),
-    owed.take_lapsed: Case(lambda s, _: owed.take_lapsed(s, 30, unstarted=True), 3 * BATCHES),
+    owed.claim_expired: Case(lambda s, _: owed.claim_expired(s, 30, unstarted=True), 3 * BATCHES),
     owed.count_owed: Case(lambda s, _: owed.count_owed(s), BATCHES),
     owed.owed_checkpoints: Case(lambda s, _: owed.owed_checkpoints(s), BATCHES),
     owed.unfinished_runs: Case(lambda s, _: owed.unfinished_runs(s), BATCHES),

@@ -72,7 +72,7 @@ def store(
         listing.stage_images(session, run, rows)
         if cut:
             listing.cut_batches(session, run.id)
-        for number in listing.claim_owed(session, run.id):
+        for number in listing.claim_unleased(session, run.id):
             batch = ledger.BatchKey(run.id, number)
             pending = ledger.pending_images(session, [batch])
             stored = [(row, images[int(Path(path).stem)][1]) for _, row, path, *_ in pending]

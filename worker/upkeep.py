@@ -8,7 +8,7 @@ from pathlib import Path
 
 from db.errors import DatabaseError, LedgerReplacedError
 from db.ledger import BatchKey
-from db.owed import count_owed, owed_checkpoints, take_lapsed
+from db.owed import claim_expired, count_owed, owed_checkpoints
 from db.refusals import Wanted, stops
 from db.session import Database
 from db.unused import holds_nothing
@@ -99,18 +99,18 @@ class Upkeep:
             since_round += pause
 
     def _sweep(self) -> None:
-        lapsed = self._take_lapsed()
+        lapsed = self._claim_expired()
         if lapsed:
             log.warning("sweep: %d batches that nobody works on are sent again", len(lapsed))
             publish(lapsed)
 
-    def _take_lapsed(self) -> list[BatchKey]:
+    def _claim_expired(self) -> list[BatchKey]:
         with self._database.read() as session:
             if not count_owed(session).unfinished:
                 return []
         unstarted = waiting_messages() == 0
         with self._database.write() as session:
-            return take_lapsed(session, REPUBLISH_SECONDS, unstarted=unstarted)
+            return claim_expired(session, REPUBLISH_SECONDS, unstarted=unstarted)
 
     def _finished(self) -> Drained:
         question = doubt(self._database)
