@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from model.card import Decode
 from model.decode_clock import decoding
+from model.decode_limits import append_noise
 from model.errors import ImageError
-from model.hidden_work import prolonged
 from model.images import ImageFile, check_header, read_images
 from model.memory import keep_freed_memory
 from model.runtime import tf
@@ -143,7 +143,7 @@ class Decoder:
         At an eighth of its size, where every block is a pixel.
         """
         try:
-            once, more = (self._eighth(tf.constant(data)) for data in (jpeg, prolonged(jpeg)))
+            once, more = (self._eighth(tf.constant(data)) for data in (jpeg, append_noise(jpeg)))
             complete = bool(tf.reduce_all(once == more))
         except tf.errors.InvalidArgumentError:  # of the noise, which was looked at
             complete = False

@@ -101,7 +101,7 @@ def _blocks(data: bytes) -> Iterator[tuple[int, Bytes, Bytes]]:
         yield start, block[:-1], block[1:]
 
 
-def prolonged(jpeg: bytes) -> bytes:
+def append_noise(jpeg: bytes) -> bytes:
     """The same JPEG, noise added to the end of its first picture's last scan.
 
     A decoder that has all its pixels by then never looks at it; one that has not draws it.

@@ -7,14 +7,14 @@ from drawing import encoded, flat_jpeg, overfull_png, put_text, with_scans
 from PIL import Image
 
 from model.card import Decode
-from model.errors import ImageError
-from model.hidden_work import (
+from model.decode_limits import (
+    append_noise,
     count_scans,
     is_one_scan,
     packed_text,
-    prolonged,
     unpacks_beyond_its_pixels,
 )
+from model.errors import ImageError
 from model.images import MAX_SCANS, MAX_TEXT, check_header
 from model.preprocess import Decoder
 
@@ -148,7 +148,7 @@ def test_a_whole_jpeg_is_the_same_prolonged(
 ) -> None:
     data = encoded("JPEG", 60, 45, mode=mode, **options)
 
-    np.testing.assert_array_equal(decoder.decode(prolonged(data)), decoder.decode(data))
+    np.testing.assert_array_equal(decoder.decode(append_noise(data)), decoder.decode(data))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
