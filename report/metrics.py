@@ -15,9 +15,9 @@ from report.figure import (
     SpecificityAt,
 )
 from report.likelihood import AtPrevalence, at_prevalence, lr_negative, lr_positive
+from report.net_benefit import net_benefit
 from report.proportions import accuracy, balanced_accuracy, f1, geometric_mean, proportion
 from report.ranking import average_precision, roc_auc, roc_points, specificity_at
-from report.usefulness import net_benefit
 
 __all__ = ["Confusion", "Figure", "Figures", "Floats", "Labels", "measure", "roc_points"]
 

@@ -28,9 +28,9 @@ from report.confusion import Confusion
 from report.figure import Figure
 from report.likelihood import at_prevalence, lr_negative, lr_positive
 from report.metrics import Figures, measure
+from report.net_benefit import decision_curve, net_benefit
 from report.sections import subgroup_sections
 from report.subgroups import Groups, by_subgroup
-from report.usefulness import decision_curve, net_benefit
 
 TUTORIAL = Confusion(tp=79, fp=175, tn=308, fn=38)
 IMAGES = st.lists(

@@ -9,12 +9,12 @@ import numpy as np
 from report.arrays import NO_SCORES, Floats, Labels
 from report.calibration import Bin, bin_fraction
 from report.contents import Report
+from report.net_benefit import decision_curve
 from report.page import curves
 from report.page.curves import Axis
 from report.page.steps import Steps
 from report.page.words import images
 from report.sections import percent
-from report.usefulness import decision_curve
 
 Style = Literal["model", "chance", "malignant", "benign", "unlabelled", "treat-all"]
 

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from report.arrays import Floats, Labels
 from report.contents import Report
+from report.net_benefit import decision_curve
 from report.pictures.canvas import (
     BLUE,
     DASHED,
@@ -18,7 +19,6 @@ from report.pictures.canvas import (
     mark_operating_point,
     named,
 )
-from report.usefulness import decision_curve
 
 _THRESHOLDS = np.arange(0, 1, 0.005)
 
