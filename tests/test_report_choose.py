@@ -14,8 +14,8 @@ from processes import Ledger
 from sklearn.metrics import roc_curve
 from stored import Stored, bytes_of, one_line, report, rows, store_run, succeed
 
-from report.choosing import ChoiceError, Criterion, choose_by, cuts_of
 from report.operating_point import threshold_for_sensitivity
+from report.select_threshold import ChoiceError, Criterion, choose_by, cuts_of
 
 # Sorted: malignant at 0.9, 0.7, 0.4; benign at 0.8, 0.5, 0.3, 0.1.
 LABELS = (1, 0, 1, 0, 1, 0, 0)

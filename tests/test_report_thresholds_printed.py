@@ -20,7 +20,6 @@ from stored import rows, store_run, succeed
 
 from report.arrays import Floats, Labels
 from report.build import build
-from report.choosing import Criterion, choose_by
 from report.comparing import compare
 from report.contents import CheckpointFacts, Flow, Report, RunFacts
 from report.markdown import as_markdown
@@ -32,6 +31,7 @@ from report.pictures.distributions import draw_distributions
 from report.pictures.precision_recall import draw_precision_recall
 from report.pictures.roc import draw_roc
 from report.read import Stored
+from report.select_threshold import Criterion, choose_by
 from report.text import render
 from report.threshold import Threshold, ThresholdType
 from report.written import score_text, shortest, written

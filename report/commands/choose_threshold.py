@@ -14,8 +14,8 @@ from report.threshold import ThresholdType
 from report.written import written
 
 if TYPE_CHECKING:
-    from report.choosing import Criterion
     from report.read import Stored
+    from report.select_threshold import Criterion
 
 _LARGEST_COST = 10**6
 
@@ -82,7 +82,7 @@ def command(
     For other runs of the same checkpoint it is prespecified, and `report` uses it where no
     --threshold is given. The exit code is 3 while images of the run are pending.
     """  # noqa: D301 - click takes the character itself
-    from report.choosing import Criterion  # deferred, with numpy
+    from report.select_threshold import Criterion  # deferred, with numpy
 
     asked = [
         *([] if target_sensitivity is None else [Criterion("sensitivity", target_sensitivity)]),
@@ -111,9 +111,9 @@ def _choose(run: str, criterion: Criterion) -> _Choice:
     from db.session import open_database
     from db.thresholds import add_threshold, chosen_last
     from report.asking import finished_run
-    from report.choosing import choose_by
     from report.confusion import confusion
     from report.kept_thresholds import replaced
+    from report.select_threshold import choose_by
 
     with closing(open_database(must_exist=True)) as database:
         with database.read() as session:
