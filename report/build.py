@@ -26,7 +26,7 @@ def read_finished(run: str | None, by: Sequence[str]) -> Stored:
         click.ClickException: there is no ledger, no such run or no such column.
     """
     from db.session import open_database
-    from report.asking import finished_run
+    from report.load_run import finished_run
 
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         return finished_run(session, run, by)

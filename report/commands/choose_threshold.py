@@ -110,9 +110,9 @@ def _choose(run: str, criterion: Criterion) -> _Choice:
     from db.runs import run_by_number
     from db.session import open_database
     from db.thresholds import add_threshold, chosen_last
-    from report.asking import finished_run
     from report.confusion import confusion
     from report.kept_thresholds import replaced
+    from report.load_run import finished_run
     from report.select_threshold import choose_by
 
     with closing(open_database(must_exist=True)) as database:

@@ -73,7 +73,7 @@ def _read(run_a: str, run_b: str) -> tuple[tuple[Stored, Stored], Pairs]:
 
     from db.export import stream_scored
     from db.session import open_database
-    from report.asking import finished_run
+    from report.load_run import finished_run
     from report.pairing import pair
 
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
