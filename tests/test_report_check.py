@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stored import one_line, report, succeed
 
 from report.confusion import Confusion
-from report.published import NAMES, CheckError, Claim, Published, check, figure_of, parse
+from report.consistency import NAMES, CheckError, Claim, Published, check, figure_of, parse
 
 TUTORIAL = "n_pos=117 n_neg=483 sens=.675 spec=.638"
 
