@@ -15,7 +15,7 @@ _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef]"
 )
-# A backslash that `shown` could have written. Never \x80 to \xff: `model.names.storable` spells
+# A backslash that `shown` could have written. Never \x80 to \xff: `model.filenames.storable` spells
 # bytes that are not UTF-8 so, and such a name is to be read as it is stored.
 _LOOKS_SPELLED = re.compile(
     r"\\(?=x[01][0-9a-f]|x5c|x7f|u[0-9a-f]{4}|U000[0-9a-f]{5}|U0010[0-9a-f]{4})"

@@ -21,8 +21,8 @@ from PIL import Image, UnidentifiedImageError
 
 from model.decode_limits import count_scans, is_one_scan, packed_text, unpacks_beyond_its_pixels
 from model.errors import ImageError
+from model.filenames import spelled_back
 from model.limits import MAX_BYTES
-from model.names import spelled_back
 from model.read_ahead import AheadFile, BeforeReading, ReadAhead, at_once
 from model.settings import Root
 from model.stores import Store

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from base.foreign import shown
 from model.errors import SourceError
+from model.filenames import spelled_back, storable
 from model.labels import BENIGN, LABELS, MALIGNANT
 from model.manifest import read_manifest
-from model.names import spelled_back, storable
 from model.settings import Root
 from model.shell import typed
 from model.stores import Store, is_address

@@ -10,7 +10,7 @@ import click
 
 from base.foreign import for_csv, for_json, shown
 from db.export import ExportedImage
-from report.names import image_name
+from report.image_id import image_name
 
 COLUMNS = (*ExportedImage._fields, "run", "checkpoint")
 # Of ISIC 2017, part 3. Its scorer wants the second disease too, which a dermscore run has no score

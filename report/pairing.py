@@ -8,7 +8,7 @@ import numpy as np
 
 from db.results import ScoredImage
 from report.arrays import Floats, Labels
-from report.names import image_name
+from report.image_id import image_name
 
 # Of images that an error names.
 _NAMED = 5

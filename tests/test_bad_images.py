@@ -13,8 +13,8 @@ from drawing import as_nobody, draw
 from processes import PATIENCE
 
 from model.errors import ImageError
+from model.filenames import storable
 from model.images import read_image
-from model.names import storable
 
 KINDS = kinds()
 SECRET = "secret.jpg"  # read as somebody else, or root could

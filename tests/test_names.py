@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.names import spelled_back, storable
+from model.filenames import spelled_back, storable
 
 NAMES = st.binary(max_size=8).map(os.fsdecode) | st.text("\\xe90é\udce9", max_size=8)
 

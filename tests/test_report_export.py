@@ -16,7 +16,7 @@ from stored import DIGEST, Stored, bytes_of, one_line, report, store_run, succee
 from base.foreign import for_csv, shown
 from db.export import CHUNK, ExportedImage
 from report.exporting import COLUMNS, Origin, write_csv
-from report.names import image_name
+from report.image_id import image_name
 
 IMAGES = [
     Stored("test/melanoma/ISIC_1.jpg", 1, 0.1 + 0.2, {"sex": "male", "=x": "é"}, bytes_of(1)),
