@@ -10,8 +10,8 @@ from db.ledger import BatchKey
 from db.results import throughput
 from db.session import Database
 from db.throughput import Finished, images_per_second, seconds_left
-from worker import pace
-from worker.pace import Pace
+from worker import throughput as worker_throughput
+from worker.throughput import Throughput
 
 
 def in_a_row(number: int, seconds: float, images: int, end: float) -> list[Finished]:
@@ -68,14 +68,14 @@ def test_time_left_is_said_where_there_is_a_pace() -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """This machine's clock in seconds, to be put forward; the ledger's is a thousand ahead."""
     now = [0.0]
-    monkeypatch.setattr(pace, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(worker_throughput, "time", SimpleNamespace(monotonic=lambda: now[0]))
     return now
 
 
 def test_a_worker_that_holds_no_batch_for_an_instant_begins_nothing_anew(
     clock: list[float],
 ) -> None:
-    worker = Pace()
+    worker = Throughput()
     rates = []
     for at in range(1, 20):
         clock[0] = 2.0 * at  # one batch at a time, and none in between
@@ -84,7 +84,7 @@ def test_a_worker_that_holds_no_batch_for_an_instant_begins_nothing_anew(
 
 
 def test_a_worker_has_the_sum_of_its_runs_and_falls_to_zero_when_idle(clock: list[float]) -> None:
-    worker = Pace()
+    worker = Throughput()
     assert worker.now() == 0
     clock[0] = 2.0
     assert worker.add(1, Finished(1002, 2, 60)) == 30
@@ -96,7 +96,7 @@ def test_a_worker_has_the_sum_of_its_runs_and_falls_to_zero_when_idle(clock: lis
 
 
 def test_short_batches_are_counted_together(clock: list[float]) -> None:
-    worker = Pace()
+    worker = Throughput()
     for at in range(1, 10_001):  # a minute's worth at 160 a second
         clock[0] = at * 0.00625
         rate = worker.add(1, Finished(1000 + clock[0], 0.00625, 5))

@@ -20,7 +20,7 @@ from db.outcomes import Outcome, Seconds
 from db.runs import Needs
 from db.throughput import Finished
 from model.errors import ErrorCode
-from worker.pace import Pace
+from worker.throughput import Throughput
 
 SCORED = "scored"
 
@@ -66,12 +66,12 @@ for _stage in Seconds._fields:
     SECONDS.labels(_stage)
 
 
-_pace = Pace()
+_throughput = Throughput()
 Gauge(
     "dermscore_images_per_second",
     "Throughput of the last minute, or since the work began, as the log and `status` have it.",
     registry=REGISTRY,
-).set_function(_pace.now)
+).set_function(_throughput.now)
 
 
 def batches_ended(
@@ -89,7 +89,7 @@ def batches_ended(
         IMAGES.labels(outcome).inc(images)
     for stage, spent in seconds._asdict().items():
         SECONDS.labels(stage).inc(spent)
-    return _pace.now() if finished is None else _pace.add(needs[0].run_id, finished)
+    return _throughput.now() if finished is None else _throughput.add(needs[0].run_id, finished)
 
 
 def checkpoint_loaded(needs: Needs) -> None:

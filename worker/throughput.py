@@ -10,7 +10,7 @@ from db.throughput import KEPT_SECONDS, Finished, images_per_second
 SHORT_SECONDS = 0.5
 
 
-class Pace:
+class Throughput:
     """The batches that this worker finished lately, by run."""
 
     def __init__(self) -> None:
