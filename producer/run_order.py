@@ -11,9 +11,9 @@ from db.runs import drop_checkpoint_if_unused, keep_features, newest_checkpoint,
 from db.session import Database, open_database
 from db.thresholds import chosen_last
 from db.unused import removed_if_unused
-from model.count_line import end_count, tell_count
 from model.errors import SourceError
 from model.nothing_scored import NOTHING_SCORED, nothing_scored
+from model.progress_counter import end_count, progress_counter
 from model.sources import Listed
 from producer.enqueue import Listing, list_into_runs, publish_owed
 from producer.orders import Order, choose_checkpoints, find_or_make_run
@@ -128,7 +128,7 @@ def _join(database: Database, order: Order, made: list[Made]) -> None:
 
 def _list(database: Database, made: list[Made], rows: Iterator[Listed]) -> list[Listing]:
     try:
-        listings = list_into_runs(database, [one.run_id for one in made], rows, _tell_count)
+        listings = list_into_runs(database, [one.run_id for one in made], rows, _count_progress)
     except SourceError:
         with database.write() as session:
             for one in made:
@@ -151,8 +151,8 @@ def _started(rows: Iterator[Listed]) -> Iterator[Listed]:
     return all_of_them()
 
 
-def _tell_count(images: int) -> None:
-    tell_count(f"{images:,} images listed")
+def _count_progress(images: int) -> None:
+    progress_counter(f"{images:,} images listed")
 
 
 def _summary(made: Made, listing: Listing, counts: Progress) -> str:

@@ -144,7 +144,7 @@ def test_a_picture_has_no_formula(word: str) -> None:
 # Documents that hold their own line ends, and the line that counts on a terminal.
 ECHOES = {
     "base/telling.py": 1,
-    "model/count_line.py": 2,
+    "model/progress_counter.py": 2,
     "producer/show.py": 2,
     "report/cli.py": 1,
     "report/commands/check.py": 1,

@@ -6,7 +6,7 @@ import click
 
 from base import interrupt
 from base.telling import tell
-from model.count_line import end_count, tell_count
+from model.progress_counter import end_count, progress_counter
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -46,7 +46,9 @@ def command(
 
     columns = Columns(id_column, score_column, label_column)
     try:
-        read = read_import(scores, truth, columns, lambda rows: tell_count(f"{rows:,} rows read"))
+        read = read_import(
+            scores, truth, columns, lambda rows: progress_counter(f"{rows:,} rows read")
+        )
         of_all = f"of {read.counts.images:,} images stored"
         with (
             closing(open_database()) as database,
@@ -59,7 +61,7 @@ def command(
                 str(truth),
                 read.scores,
                 read.images(),
-                lambda stored: tell_count(f"{stored:,} {of_all}"),
+                lambda stored: progress_counter(f"{stored:,} {of_all}"),
             )
         interrupt.keeps(f"run {number} ({name}) is stored")
     finally:

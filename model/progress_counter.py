@@ -5,7 +5,7 @@ import sys
 import click
 
 
-def tell_count(words: str) -> None:
+def progress_counter(words: str) -> None:
     """Put `words`, such as `10,000 images listed`, in the place of what was counted before."""
     if sys.stderr.isatty():
         click.echo(f"\r\033[K{words}", nl=False, err=True)
