@@ -18,7 +18,7 @@ from db.session import Database
 from db.tables import Batch, Image, Prediction, Refusal, Run, Worker
 from db.workers import note_seen
 from model.errors import CheckpointError, ImageError
-from worker.at_work import AtWork
+from worker.activity import ActivityTracker
 from worker.batches import MAX_STARTS, BatchScoring
 from worker.heartbeat import Heartbeat
 from worker.patience import Patience
@@ -602,24 +602,24 @@ def test_a_lease_that_could_not_be_given_back_is_not_renewed(
     database: Database, scorer: NameEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its worker lives on: it would renew a lease for ever, and nobody be at the batch."""
-    at_work = AtWork()
+    activity = ActivityTracker()
     key = store_run(database, "0.5")
 
     def be_cut_off(*_: object) -> None:
         raise DatabaseError("the connection was cut")
 
     def fail(_names: list[str]) -> None:
-        assert at_work.held == [key]
+        assert activity.held == [key]
         raise DatabaseError("the connection was cut")
 
     scorer.before_score = fail
     monkeypatch.setattr("worker.batches.release_leases", be_cut_off)
     with pytest.raises(DatabaseError):
-        BatchScoring(database, scorer, "ana", at_work).score(key)
+        BatchScoring(database, scorer, "ana", activity).score(key)
 
     before = batch(database, key).leased_until
     assert before is not None
-    Heartbeat(database, "ana", at_work, Patience(at_work)).beat()
+    Heartbeat(database, "ana", activity, Patience(activity)).beat()
     assert batch(database, key).leased_until == before
 
 

@@ -15,10 +15,10 @@ from worker.watchdog import HUNG_EXIT_CODE
 ENDLESS = """
 import threading
 from model import decode_clock
-from worker.at_work import AtWork
+from worker.activity import ActivityTracker
 from worker.watchdog import watch
 decode_clock.ALONE_SECONDS = 0.2
-threading.Thread(target=watch, args=(AtWork(),), daemon=True).start()
+threading.Thread(target=watch, args=(ActivityTracker(),), daemon=True).start()
 with decode_clock.decoding(1, alone=True):
     while True:
         pass

@@ -7,21 +7,21 @@ import pytest
 
 from db.errors import DatabaseAwayError, DatabaseError
 from worker import patience
-from worker.at_work import AtWork
+from worker.activity import ActivityTracker
 from worker.patience import Patience
 
 SECONDS = 600
 
 
 @pytest.fixture
-def at_work() -> AtWork:
-    return AtWork(hang_seconds=0)
+def activity() -> ActivityTracker:
+    return ActivityTracker(hang_seconds=0)
 
 
 @pytest.fixture
-def patient(at_work: AtWork, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patience]:
+def patient(activity: ActivityTracker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patience]:
     monkeypatch.setattr(patience, "PAUSE_SECONDS", 0.01)
-    waiting = Patience(at_work)
+    waiting = Patience(activity)
     yield waiting
     waiting.end()
 
@@ -127,18 +127,18 @@ def test_a_worker_that_ends_does_not_say_that_the_database_is_back(
     assert lines(caplog) == ["away; waiting for it"]
 
 
-def test_waiting_does_not_count_as_hanging(patient: Patience, at_work: AtWork) -> None:
+def test_waiting_does_not_count_as_hanging(patient: Patience, activity: ActivityTracker) -> None:
     overdue = []
 
     def work() -> str:
-        overdue.append(at_work.overdue())
+        overdue.append(activity.overdue())
         return next(answers)()
 
     answers = iter([away(1), away(0)])
-    with at_work.doing("a batch"):
-        assert at_work.overdue() is not None, "it may take no time at all"
-        with at_work.waiting():
-            assert at_work.overdue() is None
+    with activity.track("a batch"):
+        assert activity.overdue() is not None, "it may take no time at all"
+        with activity.pause():
+            assert activity.overdue() is None
         assert patient.until_answered(work) == "stored"
-        assert at_work.overdue() is not None, "what goes on may hang again"
+        assert activity.overdue() is not None, "what goes on may hang again"
     assert all(overdue), "only waiting is free"

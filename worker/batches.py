@@ -33,7 +33,7 @@ from db.session import Database
 from db.throughput import Finished
 from model.errors import CheckpointError
 from worker import metrics, tracing
-from worker.at_work import AtWork
+from worker.activity import ActivityTracker
 from worker.patience import Patience
 from worker.read_write_lock import ReadWriteLock
 from worker.refusing import Refusals, wanted_by
@@ -60,14 +60,14 @@ class BatchScoring:
         database: Database,
         engine: Engine,
         worker: str,
-        at_work: AtWork | None = None,
+        activity: ActivityTracker | None = None,
         patience: Patience | None = None,
     ) -> None:
         self._database = database
         self._engine = engine
         self._worker = worker
-        self._at_work = at_work or AtWork()
-        self._patience = patience or Patience(self._at_work)
+        self._activity = activity or ActivityTracker()
+        self._patience = patience or Patience(self._activity)
         self.refusals = Refusals(database, worker, self._patience)
         # Runs of which this worker finished a batch.
         self.runs: set[int] = set()
@@ -84,14 +84,14 @@ class BatchScoring:
         Raises:
             CheckpointError: the run's checkpoint cannot be had; nothing was leased.
         """
-        with self._at_work.doing(name_of([key])):
+        with self._activity.track(name_of([key])):
             self._prepare(key.run_id)
             leases, pending = self._patience.until_answered(partial(self._take, key))
         if not leases:
             log.debug("run %d batch %d: finished, or held by another worker", *key)
             return
         batches = [lease.batch for lease in leases]
-        with self._at_work.holding(batches):
+        with self._activity.hold_leases(batches):
             try:
                 self._score_prepared(leases, pending)
             except LeaseLostError:
@@ -125,7 +125,7 @@ class BatchScoring:
             release_leases(session, batches, self._worker)
 
     def _score_prepared(self, leases: list[Lease], pending: list[PendingImage]) -> None:
-        with self._at_work.doing(name_of([lease.batch for lease in leases])):
+        with self._activity.track(name_of([lease.batch for lease in leases])):
             prepared = [lease for lease in leases if self._prepared(lease)]
         runs = {lease.batch.run_id for lease in prepared}
         if prepared:
@@ -157,7 +157,7 @@ class BatchScoring:
         try:
             if wanted_by(needs) not in self._loaded:
                 self._patience.until_answered(partial(self._refuse_endless, needs))
-            with self._at_work.loading(wanted_by(needs)):
+            with self._activity.loading(wanted_by(needs)):
                 self._engine.prepare(needs)
         except CheckpointError as error:
             self.refusals.note(needs, error)
@@ -217,7 +217,7 @@ class BatchScoring:
 
     def _score_whole(self, leases: list[Lease], work: list[Work]) -> None:
         batches = [lease.batch for lease in leases]
-        with self._at_work.doing(name_of(batches), len(work)):
+        with self._activity.track(name_of(batches), len(work)):
             outcomes, seconds = self._outcomes(work)
             self._patience.until_answered(partial(self._finish, batches, work, outcomes, seconds))
 
@@ -232,7 +232,7 @@ class BatchScoring:
         seconds = Seconds()
         stored = 0
         for one in work:
-            with self._at_work.doing(f"{name_of(batches)}, {shown(one.path)}"):
+            with self._activity.track(f"{name_of(batches)}, {shown(one.path)}"):
                 wrote = time.perf_counter()
                 starts = self._patience.until_answered(
                     partial(self._note, leases, one, outcomes[stored:])
@@ -245,7 +245,7 @@ class BatchScoring:
                 own, taken = self._outcomes([one])
             outcomes += own
             seconds = seconds.plus(taken)
-        with self._at_work.doing(name_of(batches)):
+        with self._activity.track(name_of(batches)):
             self._patience.until_answered(partial(self._finish, batches, work, outcomes, seconds))
 
     def _note(self, leases: list[Lease], work: Work, before: list[Outcome]) -> int:

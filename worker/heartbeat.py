@@ -13,7 +13,7 @@ from db.errors import DatabaseError, LedgerReplacedError
 from db.ledger import renew_leases
 from db.session import Database
 from db.workers import forget_dead, note_ended, note_seen
-from worker.at_work import AtWork
+from worker.activity import ActivityTracker
 from worker.batches import LEASE_SECONDS
 from worker.patience import Patience
 
@@ -29,10 +29,10 @@ class Heartbeat:
     """Beats every few seconds while the process lives: its last batch may be long, too."""
 
     def __init__(
-        self, database: Database, worker: str, at_work: AtWork, patience: Patience
+        self, database: Database, worker: str, activity: ActivityTracker, patience: Patience
     ) -> None:
         self._database, self._worker = database, worker
-        self._at_work, self._patience = at_work, patience
+        self._activity, self._patience = activity, patience
         self._is_ending = False
         self._lock = threading.Lock()
 
@@ -40,7 +40,7 @@ class Heartbeat:
         """Beat for as long as the process lives and its ledger is there."""
         while True:
             try:
-                with self._at_work.doing("the renewal of leases"):
+                with self._activity.track("the renewal of leases"):
                     self._patience.until_answered(self.beat)
             except LedgerReplacedError as error:
                 self._patience.give_up(error)
@@ -54,7 +54,7 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Say that the worker lives, and prolong what it is at, as far as it still has that."""
-        held = self._at_work.held
+        held = self._activity.held
         with self._lock, self._database.write() as session:
             if not self._is_ending:
                 note_seen(session, self._worker)

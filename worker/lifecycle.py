@@ -32,7 +32,7 @@ from model.loadable import refuse_unloadable_file
 from model.nothing_scored import nothing_scored
 from model.settings import Root, data_root
 from worker import metrics, tracing
-from worker.at_work import AtWork
+from worker.activity import ActivityTracker
 from worker.batches import BatchScoring
 from worker.celery import app, settings
 from worker.ending import Ending
@@ -66,11 +66,11 @@ class Scoring:
         self.engine = engine
         self.worker = f"{node}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.profile: Profile | None = None
-        self.at_work = AtWork(settings.hang_seconds)
-        self.patience = Patience(self.at_work, _leave)
+        self.activity = ActivityTracker(settings.hang_seconds)
+        self.patience = Patience(self.activity, _leave)
         self.ending = Ending()
-        self._heartbeat = Heartbeat(database, self.worker, self.at_work, self.patience)
-        self.batches = BatchScoring(database, engine, self.worker, self.at_work, self.patience)
+        self._heartbeat = Heartbeat(database, self.worker, self.activity, self.patience)
+        self.batches = BatchScoring(database, engine, self.worker, self.activity, self.patience)
 
     def score(self, key: BatchKey) -> None:
         """Score one batch; without its checkpoint or the ledger, leave it to others."""
@@ -91,7 +91,7 @@ class Scoring:
 
     def watch(self) -> None:
         """Begin to watch for what hangs, the loading of the first checkpoint included."""
-        threading.Thread(target=watch, args=(self.at_work, self._note_hung), daemon=True).start()
+        threading.Thread(target=watch, args=(self.activity, self._note_hung), daemon=True).start()
 
     def _note_hung(self, wanted: Wanted, seconds: float) -> None:
         with self.database.write() as session:
@@ -100,7 +100,7 @@ class Scoring:
     def give_back(self) -> None:
         """Let others have at once what is under way here, as if it had never been taken."""
         self._heartbeat.end()
-        held = self.at_work.held
+        held = self.activity.held
         if not held:
             log.warning("stopped: it held no batch")
             return
@@ -191,7 +191,7 @@ def _is_prepared(process: Scoring, first: Needs) -> bool:
         CheckpointError: it cannot be had, and nothing else is owed.
     """
     try:
-        with process.at_work.doing(f"the loading of {first.path}"):
+        with process.activity.track(f"the loading of {first.path}"):
             process.batches.prepare(first)
     except CheckpointError as error:
         with process.database.read() as session:
@@ -249,7 +249,7 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
         process.start()
         process.ending.heed_signals()
         self._upkeep = Upkeep(
-            process.database, process.at_work, process.patience, process.engine.failure
+            process.database, process.activity, process.patience, process.engine.failure
         )
         self._upkeep.start(partial(_end_worker, process) if self._drain else None)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from db.errors import DatabaseAwayError, LedgerReplacedError
-from worker.at_work import AtWork
+from worker.activity import ActivityTracker
 
 T = TypeVar("T")
 
@@ -28,9 +28,11 @@ class Patience:
     """Shared by the threads of a worker, so that an outage is told once and not by each."""
 
     def __init__(
-        self, at_work: AtWork, on_replaced: Callable[[LedgerReplacedError], None] | None = None
+        self,
+        activity: ActivityTracker,
+        on_replaced: Callable[[LedgerReplacedError], None] | None = None,
     ) -> None:
-        self._at_work = at_work
+        self._activity = activity
         self._on_replaced = on_replaced
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -53,7 +55,7 @@ class Patience:
                     raise
                 failed = True
                 self._tell(error)
-                with self._at_work.waiting():
+                with self._activity.pause():
                     self._stopping.wait(PAUSE_SECONDS)
             else:
                 if failed:

@@ -12,7 +12,7 @@ from db.owed import claim_expired, count_owed, owed_checkpoints
 from db.refusals import Wanted, stops
 from db.session import Database
 from db.unused import holds_nothing
-from worker.at_work import AtWork
+from worker.activity import ActivityTracker
 from worker.broker import BrokerError
 from worker.patience import Patience
 from worker.publish import publish, waiting_messages
@@ -54,12 +54,12 @@ class Upkeep:
     def __init__(
         self,
         database: Database,
-        at_work: AtWork,
+        activity: ActivityTracker,
         patience: Patience,
         unavailable: Callable[[str, str], Exception | None],
     ) -> None:
         self._database = database
-        self._at_work = at_work
+        self._activity = activity
         self._patience = patience
         self._unavailable = unavailable
         self._stopping = threading.Event()
@@ -77,7 +77,7 @@ class Upkeep:
         pause = DRAIN_ROUND_SECONDS if on_drained else ROUND_SECONDS
         while not self._stopping.is_set():
             try:
-                with self._at_work.doing("upkeep"):
+                with self._activity.track("upkeep"):
                     if since_round >= ROUND_SECONDS:
                         since_round = 0.0  # after a failure, too: it is told once a round
                         self._patience.until_answered(self._sweep)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from db.refusals import Wanted
 from model import decode_clock
-from worker.at_work import AtWork
+from worker.activity import ActivityTracker
 
 log = logging.getLogger(__name__)
 
@@ -21,14 +21,14 @@ LOOK_SECONDS = 1.0
 TELL_SECONDS = 10.0
 
 
-def watch(at_work: AtWork, hung: Callable[[Wanted, float], None] | None = None) -> None:
+def watch(activity: ActivityTracker, hung: Callable[[Wanted, float], None] | None = None) -> None:
     """Look every second, and end the process when something is overdue.
 
     `hung` is told of a checkpoint whose loading is, or every worker would begin with it again.
     """
-    while (late := _late(at_work)) is None:
+    while (late := _late(activity)) is None:
         time.sleep(LOOK_SECONDS)
-    task = at_work.overdue()
+    task = activity.overdue()
     if hung is not None and task is not None and task.loads is not None:
         # The database may be what does not answer.
         telling = threading.Thread(target=hung, args=(task.loads, task.seconds), daemon=True)
@@ -43,9 +43,9 @@ def watch(at_work: AtWork, hung: Callable[[Wanted, float], None] | None = None) 
     os._exit(HUNG_EXIT_CODE)
 
 
-def _late(at_work: AtWork) -> str | None:
+def _late(activity: ActivityTracker) -> str | None:
     """A sentence about what takes longer than it may, if anything does."""
-    task = at_work.overdue()
+    task = activity.overdue()
     if task is not None:
         return f"{task.what} did not end within {task.seconds:.0f} seconds (HANG_SECONDS)"
     slow = decode_clock.overdue()

@@ -9,42 +9,42 @@ from faults import colour_site, stub_worker
 from processes import PATIENCE, error_lines
 
 from db.ledger import BatchKey
-from worker.at_work import AtWork
+from worker.activity import ActivityTracker
 from worker.read_write_lock import ReadWriteLock
 
 FIRST, SECOND = BatchKey(1, 1), BatchKey(1, 2)
 
 
 def test_what_takes_too_long_is_overdue_until_it_ends() -> None:
-    at_work = AtWork(hang_seconds=0)
-    assert at_work.overdue() is None
-    with at_work.doing("batch 1"):
-        late = at_work.overdue()
+    activity = ActivityTracker(hang_seconds=0)
+    assert activity.overdue() is None
+    with activity.track("batch 1"):
+        late = activity.overdue()
         assert late is not None
         assert late.what == "batch 1"
-    assert at_work.overdue() is None
+    assert activity.overdue() is None
 
 
 def test_a_batch_may_take_longer_than_an_image() -> None:
-    at_work = AtWork(hang_seconds=0.001)
-    with at_work.doing("64 images", images=64_000_000):
-        assert at_work.overdue() is None
+    activity = ActivityTracker(hang_seconds=0.001)
+    with activity.track("64 images", images=64_000_000):
+        assert activity.overdue() is None
 
 
 def test_the_oldest_of_several_is_named() -> None:
-    at_work = AtWork(hang_seconds=0)
+    activity = ActivityTracker(hang_seconds=0)
     begun, seen = threading.Event(), threading.Event()
 
     def other() -> None:
-        with at_work.doing("the second"):
+        with activity.track("the second"):
             begun.set()
             seen.wait(PATIENCE)
 
-    with at_work.doing("the first"):
+    with activity.track("the first"):
         thread = threading.Thread(target=other)
         thread.start()
         begun.wait(PATIENCE)
-        late = at_work.overdue()
+        late = activity.overdue()
         seen.set()
         thread.join()
     assert late is not None
@@ -52,11 +52,11 @@ def test_the_oldest_of_several_is_named() -> None:
 
 
 def test_batches_are_held_for_as_long_as_they_are_worked_on() -> None:
-    at_work = AtWork()
-    with suppress(ValueError), at_work.holding([FIRST, SECOND]):
-        assert at_work.held == [FIRST, SECOND]
+    activity = ActivityTracker()
+    with suppress(ValueError), activity.hold_leases([FIRST, SECOND]):
+        assert activity.held == [FIRST, SECOND]
         raise ValueError("whatever comes of it")
-    assert at_work.held == []
+    assert activity.held == []
 
 
 def test_when_shared_there_may_be_several() -> None:

@@ -27,7 +27,7 @@ class Task(NamedTuple):
     loads: Wanted | None = None
 
 
-class AtWork:
+class ActivityTracker:
     """Threads say what they begin; heartbeat and watchdog look at it."""
 
     def __init__(self, hang_seconds: float = HANG_SECONDS) -> None:
@@ -37,7 +37,7 @@ class AtWork:
         self._lock = threading.Lock()
 
     @contextmanager
-    def holding(self, batches: Sequence[BatchKey]) -> Iterator[None]:
+    def hold_leases(self, batches: Sequence[BatchKey]) -> Iterator[None]:
         """Work on batches whose leases this worker took; afterwards they are not renewed."""
         key = threading.get_ident()
         with self._lock:
@@ -49,7 +49,7 @@ class AtWork:
                 del self._held[key]
 
     @contextmanager
-    def doing(self, what: str, images: int = 0) -> Iterator[None]:
+    def track(self, what: str, images: int = 0) -> Iterator[None]:
         """Do something that must end; not within another of the same thread."""
         key = threading.get_ident()
         seconds = self._hang_seconds * (1 + images / IMAGES_PER_HANG)
@@ -75,7 +75,7 @@ class AtWork:
                 self._tasks[key] = self._tasks[key]._replace(loads=None)
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
+    def pause(self) -> Iterator[None]:
         """Wait for what may take any time; what was being done begins its time anew afterwards."""
         key = threading.get_ident()
         with self._lock:
