@@ -17,7 +17,7 @@ _DIGITS = 10
 _FIRST_RUN = "start one with `producer enqueue SOURCE`"
 
 
-class Needs(NamedTuple):
+class RunSpec(NamedTuple):
     """What a run asks of a worker; the same for all of its batches."""
 
     run_id: int
@@ -51,7 +51,7 @@ def newest_checkpoint(session: Session) -> Checkpoint | None:
     return session.scalar(with_file.order_by(Checkpoint.id.desc()).limit(1))
 
 
-def wanted_first(session: Session) -> Needs | None:
+def wanted_first(session: Session) -> RunSpec | None:
     """What the newest unfinished run needs; without one the checkpoint entered last, in float32."""
     unfinished = session.scalar(
         select(func.max(unindexed(Batch.run_id))).where(
@@ -63,7 +63,7 @@ def wanted_first(session: Session) -> Needs | None:
     newest = newest_checkpoint(session)
     if newest is None:
         return None
-    return Needs(0, "", newest.digest, newest.path, PRECISIONS[0], keep_features=False)
+    return RunSpec(0, "", newest.digest, newest.path, PRECISIONS[0], keep_features=False)
 
 
 def find_run(session: Session, source: str, checkpoint_id: int, precision: str) -> Run | None:
@@ -138,7 +138,7 @@ def checkpoint_of(session: Session, run: Run) -> Checkpoint:
     return checkpoint
 
 
-def needs_of(session: Session, run_id: int) -> Needs:
+def needs_of(session: Session, run_id: int) -> RunSpec:
     """What the run of this number asks of a worker.
 
     Raises:
@@ -158,7 +158,7 @@ def needs_of(session: Session, run_id: int) -> Needs:
     ).one_or_none()
     if row is None:
         raise _no_run(session, run_id)
-    return Needs(*row)
+    return RunSpec(*row)
 
 
 def _no_run(session: Session, run: int | str) -> NoSuchRunError:

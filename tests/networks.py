@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from db.runs import Needs
+from db.runs import RunSpec
 from model.card import Backbone, Decode
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.hub_module import HubModule, module_digest
@@ -43,8 +43,8 @@ class Saved(NamedTuple):
 
     def needs(
         self, run_id: int = 1, precision: str = "float32", *, keep_features: bool = False
-    ) -> Needs:
-        return Needs(run_id, "data", self.digest, str(self.path), precision, keep_features)
+    ) -> RunSpec:
+        return RunSpec(run_id, "data", self.digest, str(self.path), precision, keep_features)
 
 
 def save_module(folder: Path, seed: int = 0) -> Path:

@@ -39,7 +39,7 @@ import worker.heartbeat
 import worker.lifecycle
 import worker.upkeep
 from db.outcomes import Seconds, finish_batch
-from db.runs import Needs
+from db.runs import RunSpec
 from model.card import read_checkpoint_card
 from model.errors import CheckpointError, ImageError
 from model.images import ImageFile, check_header, read_images
@@ -63,7 +63,7 @@ class StubEngine:
         self._image_seconds = float(os.environ.get("STUB_IMAGE_SECONDS", "0"))
         self._computing = threading.Lock()  # one batch at a time, as the real one
 
-    def prepare(self, needs: Needs) -> None:
+    def prepare(self, needs: RunSpec) -> None:
         if Path("refuse").exists():
             raise CheckpointError(f"{needs.path} cannot be run: the stub was told to refuse it")
         if needs.digest not in self._prepared:
@@ -75,7 +75,7 @@ class StubEngine:
             self._failures.pop(needs.digest, None)
             self._prepared.add(needs.digest)
 
-    def score(self, runs: Sequence[Needs], paths: Sequence[str], _known: KnownDigests) -> Scored:
+    def score(self, runs: Sequence[RunSpec], paths: Sequence[str], _known: KnownDigests) -> Scored:
         die_at("lease")
         outcome = RunScores({}, {}, {}, {})
         if self._mode == "colour":
@@ -95,7 +95,7 @@ class StubEngine:
     def close(self) -> None:
         pass
 
-    def _load(self, needs: Needs) -> None:
+    def _load(self, needs: RunSpec) -> None:
         die_at("load")
         if "endless" in needs.path:
             threading.Event().wait()

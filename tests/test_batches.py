@@ -13,7 +13,7 @@ from db.listing import ListedImage, cut_batches, stage_images
 from db.outcomes import Outcome, Seconds, store_outcomes
 from db.owed import claim_expired
 from db.refusals import Refused, forget_refusals, is_refused_by_all, refusals_of
-from db.runs import Needs, add_checkpoint, put_together
+from db.runs import RunSpec, add_checkpoint, put_together
 from db.session import Database
 from db.tables import Batch, Image, Prediction, Refusal, Run, Worker
 from db.workers import note_seen
@@ -45,11 +45,11 @@ class NameEngine:
         self.before_score: Callable[[list[str]], None] = lambda _names: None
         self.device = "nothing"
 
-    def prepare(self, needs: Needs) -> None:
+    def prepare(self, needs: RunSpec) -> None:
         if needs.digest in self.absent:
             raise CheckpointError(f"checkpoint {needs.digest[:4]} was not found")
 
-    def score(self, runs: Sequence[Needs], paths: Sequence[str], _known: KnownDigests) -> Scored:
+    def score(self, runs: Sequence[RunSpec], paths: Sequence[str], _known: KnownDigests) -> Scored:
         self.decoded.append(list(paths))
         self.runs.append([needs.run_id for needs in runs])
         self.before_score(list(paths))
@@ -143,7 +143,7 @@ def free(database: Database) -> None:
 class HexEngine(NameEngine):
     """The digest of an image is 64 times the first letter of its name."""
 
-    def score(self, runs: Sequence[Needs], paths: Sequence[str], known: KnownDigests) -> Scored:
+    def score(self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests) -> Scored:
         scored = super().score(runs, paths, known)
         digests = {at: path[0] * 64 for at, path in enumerate(paths) if path != "0.gone.bad"}
         return scored._replace(runs=[run._replace(digests=digests) for run in scored.runs])

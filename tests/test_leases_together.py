@@ -15,7 +15,7 @@ from db.ledger import BatchKey, renew_leases
 from db.listing import ListedImage, claim_unleased, cut_batches, stage_images
 from db.outcomes import Seconds
 from db.owed import claim_expired
-from db.runs import Needs, add_checkpoint, put_together
+from db.runs import RunSpec, add_checkpoint, put_together
 from db.session import Database, open_database
 from db.tables import Batch, Image, Prediction, Run
 from worker.batches import BatchScoring
@@ -35,10 +35,10 @@ class RunEngine:
     def __init__(self, before_score: Callable[[], object] = lambda: None) -> None:
         self._before_score = before_score
 
-    def prepare(self, needs: Needs) -> None:
+    def prepare(self, needs: RunSpec) -> None:
         """All is at hand."""
 
-    def score(self, runs: Sequence[Needs], paths: Sequence[str], _known: KnownDigests) -> Scored:
+    def score(self, runs: Sequence[RunSpec], paths: Sequence[str], _known: KnownDigests) -> Scored:
         self._before_score()
         return Scored(
             [RunScores(dict(enumerate(wanted(run.run_id, paths))), {}, {}, {}) for run in runs],

@@ -22,7 +22,7 @@ from db.ledger import BatchKey, pending_images, take_leases
 from db.listing import ListedImage, cut_batches, stage_images
 from db.outcomes import Outcome, Seconds, finish_batch, store_outcomes
 from db.results import Progress
-from db.runs import Needs, add_checkpoint
+from db.runs import RunSpec, add_checkpoint
 from db.session import Database
 from db.status import Work, work_on, workers
 from db.tables import Batch, Run
@@ -377,10 +377,10 @@ class NumberEngine:
         self._before_score = before_score
         self.asked = 0
 
-    def prepare(self, needs: Needs) -> None:
+    def prepare(self, needs: RunSpec) -> None:
         """All is at hand."""
 
-    def score(self, runs: Sequence[Needs], paths: Sequence[str], _known: KnownDigests) -> Scored:
+    def score(self, runs: Sequence[RunSpec], paths: Sequence[str], _known: KnownDigests) -> Scored:
         self.asked += 1
         self._before_score(list(paths))
         scores = dict.fromkeys(range(len(paths)), 0.5)

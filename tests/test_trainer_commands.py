@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 import report.cli
 from db import ledger, listing, outcomes, runs
 from db.results import Progress, progress
-from db.runs import Needs
+from db.runs import RunSpec
 from db.session import open_database
 from db.tables import Run
 from model.card import Decode
@@ -294,7 +294,7 @@ def test_a_checkpoint_is_scored_with_the_decode_ratio_it_was_trained_with(
     images = Decoder(Decode(ratio=2)).decode_files(Path(), names).images
     difference = np.abs(images - Decoder(Decode()).decode_files(Path(), names).images).mean()
     assert 0.001 < difference < 0.05
-    needs = Needs(1, "valid", card["digest"], str(checkpoint), "float32", keep_features=False)
+    needs = RunSpec(1, "valid", card["digest"], str(checkpoint), "float32", keep_features=False)
     engine = ModelEngine(Path(), Scorers(None), RunFeatures(here / "none"))
     (run,) = engine.score([needs], names, lambda _paths: {}).runs
     expected = load_checkpoint(checkpoint)[0].predict(images, verbose=0)[:, 0]

@@ -28,7 +28,7 @@ from db.outcomes import (
     store_outcomes,
 )
 from db.refusals import Wanted, note_refusal, why_not_loaded, why_stopped
-from db.runs import Needs, needs_of
+from db.runs import RunSpec, needs_of
 from db.session import Database
 from db.throughput import Finished
 from model.errors import CheckpointError
@@ -72,7 +72,7 @@ class BatchScoring:
         # Runs of which this worker finished a batch.
         self.runs: set[int] = set()
         self._process_lock = ReadWriteLock()
-        self._needs: dict[int, Needs] = {}
+        self._needs: dict[int, RunSpec] = {}
         self._stopped: set[int] = set()
         self._loaded: set[Wanted] = set()
 
@@ -131,12 +131,12 @@ class BatchScoring:
         if prepared:
             self._score_leased(prepared, [image for image in pending if image.run_id in runs])
 
-    def _needs_of(self, run_id: int) -> Needs:
+    def _needs_of(self, run_id: int) -> RunSpec:
         if run_id not in self._needs:
-            self._needs[run_id] = self._patience.until_answered(partial(self._read_needs, run_id))
+            self._needs[run_id] = self._patience.until_answered(partial(self._read_spec, run_id))
         return self._needs[run_id]
 
-    def _read_needs(self, run_id: int) -> Needs:
+    def _read_spec(self, run_id: int) -> RunSpec:
         with self._database.read() as session:
             return needs_of(session, run_id)
 
@@ -148,7 +148,7 @@ class BatchScoring:
         """
         self.prepare(self._needs_of(run_id))
 
-    def prepare(self, needs: Needs) -> None:
+    def prepare(self, needs: RunSpec) -> None:
         """Have what these needs name, or write down that it is refused here.
 
         Raises:
@@ -165,7 +165,7 @@ class BatchScoring:
         self._loaded.add(wanted_by(needs))
         self.refusals.clear(needs)
 
-    def _refuse_endless(self, needs: Needs) -> None:
+    def _refuse_endless(self, needs: RunSpec) -> None:
         """Do not begin what never ended in others."""
         with self._database.read() as session:
             reason = why_not_loaded(session, wanted_by(needs))
@@ -310,7 +310,7 @@ class BatchScoring:
         )
         return outcomes_of(work, runs, scored), scored.seconds
 
-    def _known(self, needs: Needs, paths: Sequence[str]) -> dict[str, str]:
+    def _known(self, needs: RunSpec, paths: Sequence[str]) -> dict[str, str]:
         with self._database.read() as session:
             return known_digests(session, needs.source, paths)
 

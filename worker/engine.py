@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from db.outcomes import Seconds
-from db.runs import Needs
+from db.runs import RunSpec
 from model.card import Decode
 from model.errors import CheckpointError
 from model.preprocess import PRINTED, Decoder, NativeOutput
@@ -31,7 +31,7 @@ class ModelEngine:
         # One batch computes while another decodes; two at once would only share the same cores.
         self._computing = threading.Lock()
 
-    def prepare(self, needs: Needs) -> None:
+    def prepare(self, needs: RunSpec) -> None:
         """Load the run's checkpoint, if it is not loaded.
 
         Raises:
@@ -39,7 +39,7 @@ class ModelEngine:
         """
         self._scorers.get(needs)
 
-    def score(self, runs: Sequence[Needs], paths: Sequence[str], known: KnownDigests) -> Scored:
+    def score(self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests) -> Scored:
         """Score the images at `paths` for each run, a pass for each setting of decoding."""
         scorers = [self._scorers.get(needs) for needs in runs]
         passes: defaultdict[Decode, list[int]] = defaultdict(list)

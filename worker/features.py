@@ -5,7 +5,7 @@ import threading
 from collections.abc import Container, Sequence
 from pathlib import Path
 
-from db.runs import Needs
+from db.runs import RunSpec
 from model.feature_cache import FeatureKey, FeatureStore
 from model.kept_features import KeptFeatures
 from worker.frozen import Floats
@@ -23,7 +23,7 @@ class RunFeatures:
         self._seen: set[tuple[int, FeatureKey]] = set()
         self._lock = threading.Lock()
 
-    def of(self, members: Sequence[tuple[Needs, Backbone]]) -> "KeptRows":
+    def of(self, members: Sequence[tuple[RunSpec, Backbone]]) -> "KeptRows":
         """The stores of these runs and their backbones, which share their decode settings."""
         keys = [backbone.key if needs.keep_features else None for needs, backbone in members]
         stores = {

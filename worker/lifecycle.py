@@ -23,7 +23,7 @@ from db.owed import owed_checkpoints
 from db.precisions import PRECISIONS
 from db.refusals import Wanted, note_hung, why_not_loaded
 from db.results import failed_wholly
-from db.runs import Needs, wanted_first
+from db.runs import RunSpec, wanted_first
 from db.session import Database, open_database
 from model.card import claimed_card
 from model.errors import CheckpointError
@@ -168,7 +168,7 @@ def _start(sender: Any, **_: Any) -> None:  # noqa: ANN401 - celery's own signat
         tell(question, err=True)
 
 
-def _wanted_first(database: Database) -> Needs | None:
+def _wanted_first(database: Database) -> RunSpec | None:
     """`CHECKPOINT`, or else the checkpoint that is likely wanted first."""
     with database.read() as session:
         wanted = wanted_first(session)
@@ -181,10 +181,10 @@ def _wanted_first(database: Database) -> Needs | None:
     refuse_unloadable_file(settings.checkpoint, card)
     if wanted is not None and wanted.digest == card.digest:
         return wanted._replace(path=str(settings.checkpoint))
-    return Needs(0, "", card.digest, str(settings.checkpoint), PRECISIONS[0], keep_features=False)
+    return RunSpec(0, "", card.digest, str(settings.checkpoint), PRECISIONS[0], keep_features=False)
 
 
-def _is_prepared(process: Scoring, first: Needs) -> bool:
+def _is_prepared(process: Scoring, first: RunSpec) -> bool:
     """Load the checkpoint of `first`; without it a worker is of use only if other runs are owed.
 
     Raises:
@@ -203,7 +203,7 @@ def _is_prepared(process: Scoring, first: Needs) -> bool:
     return True
 
 
-def _greeting(process: Scoring, first: Needs | None) -> tuple[str, ...]:
+def _greeting(process: Scoring, first: RunSpec | None) -> tuple[str, ...]:
     if first is None:
         checkpoint = f"none yet, the first run's will be loaded on {process.engine.device}"
     else:

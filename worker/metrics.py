@@ -17,7 +17,7 @@ from prometheus_client import (
 )
 
 from db.outcomes import Outcome, Seconds
-from db.runs import Needs
+from db.runs import RunSpec
 from db.throughput import Finished
 from model.errors import ErrorCode
 from worker.throughput import Throughput
@@ -75,7 +75,10 @@ Gauge(
 
 
 def batches_ended(
-    needs: Sequence[Needs], outcomes: Sequence[Outcome], seconds: Seconds, finished: Finished | None
+    needs: Sequence[RunSpec],
+    outcomes: Sequence[Outcome],
+    seconds: Seconds,
+    finished: Finished | None,
 ) -> float:
     """Count batches that were stored together, one for each of `needs`, and their outcomes.
 
@@ -92,6 +95,6 @@ def batches_ended(
     return _throughput.now() if finished is None else _throughput.add(needs[0].run_id, finished)
 
 
-def checkpoint_loaded(needs: Needs) -> None:
+def checkpoint_loaded(needs: RunSpec) -> None:
     """Name a checkpoint that this worker has loaded."""
     CHECKPOINT.labels(needs.digest, needs.precision).set(1)

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from base.telling import tell
 from db.errors import DatabaseError
 from db.owed import Owed, count_owed
-from db.runs import Needs
+from db.runs import RunSpec
 from db.session import Database
 from worker.broker import BrokerError
 from worker.metrics import REGISTRY, checkpoint_loaded
@@ -45,7 +45,7 @@ class MetricsServer:
         """`port` 0 is any that is free."""
         self._host, self._port = host, port
 
-    def start(self, database: Database, loaded: Needs | None) -> None:
+    def start(self, database: Database, loaded: RunSpec | None) -> None:
         """Serve, and say where; `loaded` is the checkpoint.
 
         An answer means that the worker is ready.

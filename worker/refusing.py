@@ -6,7 +6,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from db.refusals import Wanted, clear_refusal, note_refusal
-from db.runs import Needs
+from db.runs import RunSpec
 from db.session import Database
 from model.errors import CheckpointError
 from worker.patience import Patience
@@ -19,7 +19,7 @@ class Refusals:
         self._database, self._worker, self._patience = database, worker, patience
         self._noted: dict[Wanted, CheckpointError] = {}
 
-    def note(self, needs: Needs, error: CheckpointError) -> None:
+    def note(self, needs: RunSpec, error: CheckpointError) -> None:
         """The run's checkpoint cannot be had here.
 
         The same error once more is no new attempt, and nothing new to say.
@@ -29,7 +29,7 @@ class Refusals:
             self._write(partial(_note, self._worker, wanted, error.message))
             self._noted[wanted] = error
 
-    def clear(self, needs: Needs) -> None:
+    def clear(self, needs: RunSpec) -> None:
         """It can."""
         wanted = wanted_by(needs)
         if wanted in self._noted:
@@ -44,7 +44,7 @@ class Refusals:
         self._patience.until_answered(write)
 
 
-def wanted_by(needs: Needs) -> Wanted:
+def wanted_by(needs: RunSpec) -> Wanted:
     """The checkpoint that a run needs, and the precision."""
     return Wanted(needs.digest, needs.precision)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from db.outcomes import Seconds
-from db.runs import Needs
+from db.runs import RunSpec
 from model.errors import ImageError
 
 # Paths to the SHA-256 digests that they had when they were last scored, of those that were.
@@ -66,14 +66,14 @@ class Scored(NamedTuple):
 class Engine(Protocol):
     """What scores images; see `worker.engine.ModelEngine`."""
 
-    def prepare(self, needs: Needs) -> None:
+    def prepare(self, needs: RunSpec) -> None:
         """Have all that a run asks for at hand.
 
         Raises:
             CheckpointError: it was not found here.
         """
 
-    def score(self, runs: Sequence[Needs], paths: Sequence[str], known: KnownDigests) -> Scored:
+    def score(self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests) -> Scored:
         """Score the images at `paths` for each of `runs`, which were prepared."""
 
     def failure(self, digest: str, precision: str) -> Exception | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from db.refusals import Wanted
-from db.runs import Needs
+from db.runs import RunSpec
 from model.card import claimed_card
 from model.errors import CheckpointError
 from model.held import HeldCheckpoint, hold_checkpoint
@@ -28,7 +28,7 @@ class Scorers:
         self._failed: dict[Wanted, tuple[float, CheckpointError]] = {}
         self._lock = threading.Lock()
 
-    def get(self, needs: Needs) -> Scorer:
+    def get(self, needs: RunSpec) -> Scorer:
         """The scorer of a run's checkpoint in its precision.
 
         Raises:
