@@ -26,7 +26,7 @@ from trainer.backbone import build_backbone
 from worker.batches import BatchScoring
 from worker.engine import ModelEngine
 from worker.features import RunFeatures
-from worker.scorers import Scorers
+from worker.model_registry import ModelRegistry
 
 ROUNDS = 3
 CHECKPOINTS = 10
@@ -100,7 +100,7 @@ def main() -> None:
             make_checkpoint(folder, backbone.network, backbone.card) for _ in range(CHECKPOINTS)
         ]
         features = folder / "features"
-        engine = ModelEngine(root, Scorers(None), RunFeatures(features))
+        engine = ModelEngine(root, ModelRegistry(None), RunFeatures(features))
         bench = Bench(open_database(f"sqlite:///{folder}/ledger.db"), engine, images)
         bench.score(made)  # loads and warms up
         print(f"{CHECKPOINTS} checkpoints of {backbone.card.description}, {len(images)} images")

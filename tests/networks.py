@@ -15,7 +15,7 @@ from model.preprocess import Decoder
 from model.runtime import keras, tf
 from worker.engine import ModelEngine
 from worker.features import RunFeatures
-from worker.scorers import Scorers
+from worker.model_registry import ModelRegistry
 
 SIDE = 32
 FEATURES = 8
@@ -83,9 +83,9 @@ def hub_checkpoint(
     return save(path, sequential(HubModule(FEATURES, module), head(seed)), card, decode)
 
 
-def engine(root: Path, cache: Path, scorers: Scorers | None = None) -> ModelEngine:
+def engine(root: Path, cache: Path, scorers: ModelRegistry | None = None) -> ModelEngine:
     """A worker's engine; `scorers` that are loaded already save seconds."""
-    return ModelEngine(root, scorers or Scorers(None), RunFeatures(cache))
+    return ModelEngine(root, scorers or ModelRegistry(None), RunFeatures(cache))
 
 
 def paths_in(root: Path) -> list[str]:

@@ -14,7 +14,7 @@ from model.checkpoint import load_checkpoint
 from model.held import hold_checkpoint
 from model.hub_module import HubModule, module_digest
 from model.runtime import keras
-from worker.scorer import Backbones, Scorer
+from worker.loaded_model import Backbones, LoadedModel
 
 NAME = "MobileNet"
 MOBILE_FEATURES = 256
@@ -47,15 +47,15 @@ def keras_checkpoint(path: Path, network: Any, seed: int) -> Saved:
     return save(path, sequential(*layers), card_of(network))
 
 
-def scorers(*checkpoints: Saved, precision: str = "float32") -> list[Scorer]:
+def scorers(*checkpoints: Saved, precision: str = "float32") -> list[LoadedModel]:
     """Loaded in one process."""
     backbones = Backbones()
     with ExitStack() as holding:
         held = [holding.enter_context(hold_checkpoint(saved.path)) for saved in checkpoints]
-        return [Scorer(one, precision, backbones) for one in held]
+        return [LoadedModel(one, precision, backbones) for one in held]
 
 
-def scores(scorer: Scorer) -> list[float]:
+def scores(scorer: LoadedModel) -> list[float]:
     images = np.random.default_rng(5).random((3, SIDE, SIDE, 3), np.float32)
     found: list[float] = scorer.score_images(images).tolist()
     return found

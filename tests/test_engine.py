@@ -292,7 +292,7 @@ def test_a_checkpoint_swapped_before_it_is_held_is_refused(
         swap(other.path, path)
         return hold_checkpoint(path)
 
-    monkeypatch.setattr("worker.scorers.hold_checkpoint", swapping)
+    monkeypatch.setattr("worker.model_registry.hold_checkpoint", swapping)
     with pytest.raises(CheckpointError, match=r"pinned\.keras is another checkpoint"):
         engine(root, tmp_path / "cache").prepare(pinned.needs(1))
 
@@ -309,7 +309,7 @@ def test_a_checkpoint_overwritten_while_it_is_loaded_is_loaded_as_it_was(
         swap(other.path, held.path)
         return load_held(held)
 
-    monkeypatch.setattr("worker.scorer.load_held", swapping)
+    monkeypatch.setattr("worker.loaded_model.load_held", swapping)
     assert scores(root, pinned) == expected
 
 

@@ -11,7 +11,7 @@ from model.errors import CheckpointError
 from model.held import hold_checkpoint
 from model.loadable import refuse_unloadable_file
 from model.runtime import keras
-from worker.scorers import Scorers
+from worker.model_registry import ModelRegistry
 
 UNITS = 4096  # 50 MB of weights
 
@@ -38,7 +38,7 @@ def test_a_worker_reads_a_checkpoint_once_and_its_copy_once(large: Saved) -> Non
 
     card = claimed_card(large.path)
     refuse_unloadable_file(large.path, card)
-    scorer = Scorers(large.path).get(large.needs())
+    scorer = ModelRegistry(large.path).get(large.needs())
 
     assert scorer.card.digest == large.digest
     # The file to copy and digest it, the copy for Keras; each digest more would be a third.

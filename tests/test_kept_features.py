@@ -28,8 +28,8 @@ from trainer.backbone import build_backbone
 from trainer.dataset import LabelledImages
 from trainer.features import compute_features
 from worker.engine import ModelEngine
+from worker.model_registry import ModelRegistry
 from worker.scored import RunScores
-from worker.scorers import Scorers
 
 IMAGES = 6
 NAMES = [f"{at}.jpg" for at in range(IMAGES)]
@@ -39,7 +39,7 @@ class Site:
     """Images, a module with heads `one` and `two`, another module, and a feature cache."""
 
     def __init__(
-        self, folder: Path, module: Path, heads: Sequence[Saved], scorers: Scorers
+        self, folder: Path, module: Path, heads: Sequence[Saved], scorers: ModelRegistry
     ) -> None:
         self._scorers = scorers
         self.root, self.cache, self.module = folder / "data", folder / "cache", module
@@ -98,12 +98,12 @@ def heads(module: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Saved]
 
 
 @pytest.fixture(scope="module")
-def scorers() -> Scorers:
-    return Scorers(None)
+def scorers() -> ModelRegistry:
+    return ModelRegistry(None)
 
 
 @pytest.fixture
-def site(tmp_path: Path, module: Path, heads: list[Saved], scorers: Scorers) -> Site:
+def site(tmp_path: Path, module: Path, heads: list[Saved], scorers: ModelRegistry) -> Site:
     return Site(tmp_path, module, heads, scorers)
 
 

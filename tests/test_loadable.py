@@ -21,7 +21,7 @@ from model.keras_archive import MAX_CONFIG
 from model.keras_names import refuse_name
 from model.loadable import refuse_unloadable_file
 from model.runtime import keras
-from worker.scorer import Backbones, Scorer
+from worker.loaded_model import Backbones, LoadedModel
 
 PROJECT = Path(__file__).parents[1]
 # Every model of a folder, judged as `producer enqueue` judges it: the verdicts, the longest time
@@ -99,7 +99,7 @@ def test_the_producer_accepts_what_a_worker_loads_and_nothing_else(
     if kind is None or not kind.refusal:
         assert verdict == ""
         with hold_checkpoint(path) as held:
-            scorer = Scorer(held, "float32", Backbones())
+            scorer = LoadedModel(held, "float32", Backbones())
         images = np.random.default_rng(0).random((4, SIDE, SIDE, 3), np.float32)
         scores = scorer.score_images(images)
         assert np.all((scores >= 0) & (scores <= 1))

@@ -37,7 +37,7 @@ from trainer.cli import main
 from trainer.options import RECIPES
 from worker.engine import ModelEngine
 from worker.features import RunFeatures
-from worker.scorers import Scorers
+from worker.model_registry import ModelRegistry
 
 Floats = npt.NDArray[np.float32]
 
@@ -295,7 +295,7 @@ def test_a_checkpoint_is_scored_with_the_decode_ratio_it_was_trained_with(
     difference = np.abs(images - Decoder(Decode()).decode_files(Path(), names).images).mean()
     assert 0.001 < difference < 0.05
     needs = RunSpec(1, "valid", card["digest"], str(checkpoint), "float32", keep_features=False)
-    engine = ModelEngine(Path(), Scorers(None), RunFeatures(here / "none"))
+    engine = ModelEngine(Path(), ModelRegistry(None), RunFeatures(here / "none"))
     (run,) = engine.score([needs], names, lambda _paths: {}).runs
     expected = load_checkpoint(checkpoint)[0].predict(images, verbose=0)[:, 0]
     assert list(run.scores.values()) == pytest.approx(expected, abs=1e-6)

@@ -19,8 +19,8 @@ from report.contents import optimistic
 from report.metrics import measure
 from report.text import render_figures
 from report.threshold import choose
+from worker.loaded_model import Backbones, LoadedModel
 from worker.scored import is_outside, rounded_in
-from worker.scorer import Backbones, Scorer
 
 _BATCH = 64
 
@@ -38,7 +38,7 @@ def evaluate_checkpoint(
         CheckpointError: it cannot be used, or gives what is no score.
     """
     with hold_checkpoint(checkpoint) as held:
-        scorer = Scorer(held, PRECISIONS[0], Backbones())
+        scorer = LoadedModel(held, PRECISIONS[0], Backbones())
     decoder = Decoder(scorer.card.decode)
     card = scorer.card.as_json()
     choose(given_threshold, card)  # before the work, should there be none

@@ -12,16 +12,20 @@ from model.preprocess import PRINTED, Decoder, NativeOutput
 from model.runtime import device_name
 from model.settings import Root
 from worker.features import RunFeatures
+from worker.model_registry import ModelRegistry
 from worker.passing import Pass
 from worker.scored import KnownDigests, RunScores, Scored
-from worker.scorers import Scorers
 
 
 class ModelEngine:
     """Scores with the checkpoints that this worker has loaded."""
 
     def __init__(
-        self, root: Root, scorers: Scorers, features: RunFeatures, native: NativeOutput = PRINTED
+        self,
+        root: Root,
+        scorers: ModelRegistry,
+        features: RunFeatures,
+        native: NativeOutput = PRINTED,
     ) -> None:
         self._root = root
         self._native = native

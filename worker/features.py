@@ -9,7 +9,7 @@ from db.runs import RunSpec
 from model.feature_cache import FeatureKey, FeatureStore
 from model.kept_features import KeptFeatures
 from worker.frozen import Floats
-from worker.scorer import Backbone
+from worker.loaded_model import Backbone
 
 log = logging.getLogger(__name__)
 

@@ -126,10 +126,10 @@ def make_engine(root: Root) -> Engine:
     # Deferred: TensorFlow takes seconds, and a bad setting should be said before.
     from worker.engine import ModelEngine
     from worker.features import RunFeatures
+    from worker.model_registry import ModelRegistry
     from worker.native_lines import NativeLines
-    from worker.scorers import Scorers
 
-    scorers, features = Scorers(settings.checkpoint), RunFeatures(feature_folder())
+    scorers, features = ModelRegistry(settings.checkpoint), RunFeatures(feature_folder())
     return ModelEngine(root, scorers, features, NativeLines())
 
 

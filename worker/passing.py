@@ -10,8 +10,8 @@ from model.preprocess import DecodedBatch, Decoder
 from model.settings import Root
 from worker.features import KeptRows
 from worker.frozen import Floats
+from worker.loaded_model import Backbone, LoadedModel
 from worker.scored import KnownDigests, RunScores
-from worker.scorer import Backbone, Scorer
 
 _GONE = "the file is gone: scored from the features that were kept of it"
 
@@ -45,7 +45,7 @@ class Pass:
                 self._kept.recall(at, digest)
                 self._gone[at] = digest
 
-    def compute(self, scorers: Sequence[Scorer]) -> list[dict[int, float]]:
+    def compute(self, scorers: Sequence[LoadedModel]) -> list[dict[int, float]]:
         """Scores by position for each scorer; a backbone that several share runs once."""
         began = time.perf_counter()
         features: dict[int, tuple[list[int], Floats]] = {}

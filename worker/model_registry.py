@@ -10,25 +10,25 @@ from db.runs import RunSpec
 from model.card import claimed_card
 from model.errors import CheckpointError
 from model.held import HeldCheckpoint, hold_checkpoint
+from worker.loaded_model import Backbones, LoadedModel
 from worker.refusing import wanted_by
-from worker.scorer import Backbones, Scorer
 
 # How long a checkpoint that could not be had is not tried again. Well under what a sweep waits
 # before it sends a batch again (30 s), or every second time it would be sent in vain.
 RETRY_SECONDS = 10.0
 
 
-class Scorers:
+class ModelRegistry:
     """Loaded checkpoints; `preferred` is the file that `CHECKPOINT` names, if any."""
 
     def __init__(self, preferred: Path | None) -> None:
         self._preferred = preferred
         self._backbones = Backbones()
-        self._loaded: dict[Wanted, Scorer] = {}
+        self._loaded: dict[Wanted, LoadedModel] = {}
         self._failed: dict[Wanted, tuple[float, CheckpointError]] = {}
         self._lock = threading.Lock()
 
-    def get(self, needs: RunSpec) -> Scorer:
+    def get(self, needs: RunSpec) -> LoadedModel:
         """The scorer of a run's checkpoint in its precision.
 
         Raises:
@@ -51,7 +51,7 @@ class Scorers:
             raise error
         try:
             with self._find(wanted.digest, stored) as held:
-                self._loaded[wanted] = Scorer(held, wanted.precision, self._backbones)
+                self._loaded[wanted] = LoadedModel(held, wanted.precision, self._backbones)
             self._failed.pop(wanted, None)
         except CheckpointError as failure:
             self._failed[wanted] = (time.monotonic(), failure)

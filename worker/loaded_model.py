@@ -50,7 +50,7 @@ class Backbones:
         return self._shared[key]
 
 
-class Scorer:
+class LoadedModel:
     """A checkpoint frozen for serving in one precision."""
 
     def __init__(self, held: HeldCheckpoint, precision: str, backbones: Backbones) -> None:
