@@ -23,7 +23,7 @@ from model.checkpoint import save_checkpoint
 from model.runtime import keras
 from model.sources import list_source
 from trainer.backbone import build_backbone
-from worker.batches import BatchScoring
+from worker.batches import BatchProcessor
 from worker.engine import ModelEngine
 from worker.features import RunFeatures
 from worker.model_registry import ModelRegistry
@@ -54,7 +54,7 @@ class Bench:
 
     def __init__(self, database: Database, engine: ModelEngine, images: list[ListedImage]) -> None:
         self._database, self._images = database, images
-        self._scoring = BatchScoring(database, engine, "benchmark")
+        self._scoring = BatchProcessor(database, engine, "benchmark")
 
     def score(self, checkpoints: list[tuple[Path, str]], *, keep: bool = False) -> float:
         """Seconds for new runs of all images with these checkpoints, together."""

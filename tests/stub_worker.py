@@ -149,7 +149,9 @@ def _shorten(lease: float) -> None:
 # From outside: the product has no such doors.
 worker.lifecycle.make_engine = StubEngine
 worker.batches.finish_batch = then_die_at("commit", finish_batch)
-worker.lifecycle.Scoring.score = then_die_at("acknowledge", worker.lifecycle.Scoring.score)  # type: ignore[method-assign]
+worker.lifecycle.WorkerProcess.score = then_die_at(
+    "acknowledge", worker.lifecycle.WorkerProcess.score
+)  # type: ignore[method-assign]
 if "STUB_VISIBILITY_SECONDS" in os.environ:
     # Here a message that comes again is told.
     logging.getLogger("worker.batches").setLevel(logging.DEBUG)

@@ -19,7 +19,7 @@ from db.tables import Batch, Image, Prediction, Refusal, Run, Worker
 from db.workers import note_seen
 from model.errors import CheckpointError, ImageError
 from worker.activity import ActivityTracker
-from worker.batches import MAX_STARTS, BatchScoring
+from worker.batches import MAX_STARTS, BatchProcessor
 from worker.heartbeat import Heartbeat
 from worker.patience import Patience
 from worker.scored import KnownDigests, RunScores, Scored
@@ -86,8 +86,8 @@ def scorer() -> NameEngine:
 
 
 @pytest.fixture
-def scoring(database: Database, scorer: NameEngine) -> BatchScoring:
-    return BatchScoring(database, scorer, "ana")
+def scoring(database: Database, scorer: NameEngine) -> BatchProcessor:
+    return BatchProcessor(database, scorer, "ana")
 
 
 def store_run(database: Database, *names: str, digest: str = "a" * 64) -> BatchKey:
@@ -163,7 +163,7 @@ def test_a_file_of_another_digest_than_the_manifests_is_not_scored(database: Dat
         },
     )
 
-    BatchScoring(database, HexEngine(), "ana").score(key)
+    BatchProcessor(database, HexEngine(), "ana").score(key)
 
     assert stored(database) == {
         "0.1": 0.1,
@@ -187,7 +187,7 @@ def test_a_digest_is_of_one_run_and_not_of_the_file(database: Database) -> None:
     with database.write() as session:
         put_together(session, [first.run_id, second.run_id])
 
-    BatchScoring(database, HexEngine(), "ana").score(first)
+    BatchProcessor(database, HexEngine(), "ana").score(first)
 
     assert stored(database, first.run_id) == {"0.1": "wrong_digest"}
     assert stored(database, second.run_id) == {"0.1": 0.1}
@@ -201,7 +201,7 @@ def die_on(name: str) -> Callable[[list[str]], None]:
     return die
 
 
-def attempt(database: Database, scoring: BatchScoring, key: BatchKey) -> None:
+def attempt(database: Database, scoring: BatchProcessor, key: BatchKey) -> None:
     """One worker's attempt, from which it may not return."""
     free(database)
     with suppress(Killed):
@@ -209,7 +209,7 @@ def attempt(database: Database, scoring: BatchScoring, key: BatchKey) -> None:
 
 
 def test_a_batch_is_scored_as_a_whole(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.125", "7.bad", "0.5", "1", "0")
 
@@ -222,7 +222,7 @@ def test_a_batch_is_scored_as_a_whole(
 
 
 def test_an_error_can_be_stored_whatever_its_words(
-    database: Database, scoring: BatchScoring
+    database: Database, scoring: BatchProcessor
 ) -> None:
     key = store_run(database, "8.bad", "0.5")
 
@@ -236,7 +236,7 @@ def test_an_error_can_be_stored_whatever_its_words(
         ]
 
 
-def test_an_outcome_says_all_that_is_known(database: Database, scoring: BatchScoring) -> None:
+def test_an_outcome_says_all_that_is_known(database: Database, scoring: BatchProcessor) -> None:
     scoring.score(store_run(database, "7.bad", "0.5"))
 
     with database.read() as session:
@@ -245,7 +245,9 @@ def test_an_outcome_says_all_that_is_known(database: Database, scoring: BatchSco
     assert (good.detail, good.image_digest, good.worker) == (None, "digest of 0.5", "ana")
 
 
-def test_a_batch_of_bad_images_alone_is_finished(database: Database, scoring: BatchScoring) -> None:
+def test_a_batch_of_bad_images_alone_is_finished(
+    database: Database, scoring: BatchProcessor
+) -> None:
     key = store_run(database, "1.bad", "2.bad")
 
     scoring.score(key)
@@ -255,7 +257,7 @@ def test_a_batch_of_bad_images_alone_is_finished(database: Database, scoring: Ba
 
 
 def test_a_message_delivered_twice_finds_nothing_to_do(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.5")
     scoring.score(key)
@@ -267,7 +269,7 @@ def test_a_message_delivered_twice_finds_nothing_to_do(
 
 
 def test_a_batch_that_another_worker_holds_is_left_alone(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.5")
     with database.write() as session:
@@ -280,11 +282,11 @@ def test_a_batch_that_another_worker_holds_is_left_alone(
 
 
 def test_the_same_batch_delivered_while_it_is_scored_is_scored_once(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.5")
     other = NameEngine()
-    scorer.before_score = lambda _names: BatchScoring(database, other, "ben").score(key)
+    scorer.before_score = lambda _names: BatchProcessor(database, other, "ben").score(key)
 
     scoring.score(key)
 
@@ -293,7 +295,7 @@ def test_the_same_batch_delivered_while_it_is_scored_is_scored_once(
 
 
 def test_what_is_no_number_becomes_an_error_of_its_image(
-    database: Database, scoring: BatchScoring
+    database: Database, scoring: BatchProcessor
 ) -> None:
     """One odd image can make it, and it says nothing of the scores of others."""
     scoring.score(store_run(database, "nan", "0.5"))
@@ -302,7 +304,7 @@ def test_what_is_no_number_becomes_an_error_of_its_image(
 
 
 def test_what_float32_rounds_past_the_bounds_is_a_score(
-    database: Database, scoring: BatchScoring
+    database: Database, scoring: BatchProcessor
 ) -> None:
     scoring.score(store_run(database, "1.0000002", "-0.0000002", "1", "0"))
 
@@ -312,7 +314,7 @@ def test_what_float32_rounds_past_the_bounds_is_a_score(
 @pytest.mark.parametrize("score", ["1.5", "-0.5", "inf", "-inf", "1.00001", "-7"])
 @pytest.mark.parametrize("attempts_before", [0, 1])
 def test_a_score_that_is_none_stops_the_run_and_loses_no_image(
-    database: Database, scoring: BatchScoring, score: str, attempts_before: int
+    database: Database, scoring: BatchProcessor, score: str, attempts_before: int
 ) -> None:
     """Left out, such images would be the most suspicious ones."""
     key = store_run(database, score, "7.bad", "0.5")
@@ -333,7 +335,7 @@ def test_a_score_that_is_none_stops_the_run_and_loses_no_image(
 
 
 def test_a_stopped_run_is_taken_by_nobody_until_it_is_resumed(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     key = store_run(database, "1.5")
     same_model = store_run(database, "0.5")
@@ -341,7 +343,7 @@ def test_a_stopped_run_is_taken_by_nobody_until_it_is_resumed(
     scoring.score(key)
     assert scorer.decoded == [["1.5"]]
 
-    ben = BatchScoring(database, scorer, "ben")
+    ben = BatchProcessor(database, scorer, "ben")
     for one in (key, same_model, other):
         ben.score(one)
 
@@ -359,7 +361,7 @@ def test_a_stopped_run_is_taken_by_nobody_until_it_is_resumed(
 
 
 def test_a_model_that_is_wrong_stops_its_own_run_alone(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     wrong = store_run(database, "0.25", "1.5")
     right = store_run(database, "0.25", "1.5", digest="b" * 64)
@@ -386,14 +388,14 @@ def refusals(database: Database, key: BatchKey) -> list[Refused]:
 
 
 def test_what_a_worker_refuses_is_written_down_until_it_can(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.5")
     scorer.absent = {"a" * 64}
     for _ in range(2):
         with pytest.raises(CheckpointError):
             scoring.score(key)
-    ben = BatchScoring(database, scorer, "ben")
+    ben = BatchProcessor(database, scorer, "ben")
     with pytest.raises(CheckpointError):
         ben.score(key)
 
@@ -410,7 +412,7 @@ def test_what_a_worker_refuses_is_written_down_until_it_can(
 
 
 def test_only_where_every_worker_that_lives_refuses_nobody_is_left(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.5")
 
@@ -427,7 +429,7 @@ def test_only_where_every_worker_that_lives_refuses_nobody_is_left(
     seen(database, "ana", "ben")
     assert not by_all(), "ben has not tried yet"
     with pytest.raises(CheckpointError):
-        BatchScoring(database, scorer, "ben").score(key)
+        BatchProcessor(database, scorer, "ben").score(key)
     assert by_all()
     age_refusals(database, 60)
     assert by_all(), "both live, and have not taken it back"
@@ -452,7 +454,7 @@ def age_refusals(database: Database, seconds: float) -> None:
 
 
 def test_an_exception_gives_the_batch_back_at_once(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.25", "0.5")
 
@@ -470,7 +472,7 @@ def test_an_exception_gives_the_batch_back_at_once(
 
 
 def test_a_second_attempt_goes_image_by_image(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.25", "7.bad", "0.5")
     with database.write() as session:
@@ -485,7 +487,7 @@ def test_a_second_attempt_goes_image_by_image(
 
 
 def test_on_a_second_attempt_each_image_is_written_down_before_and_stored_after(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.25", "0.5", "0.75")
     with database.write() as session:
@@ -506,7 +508,7 @@ def test_on_a_second_attempt_each_image_is_written_down_before_and_stored_after(
 
 
 def test_images_with_a_prediction_are_not_scored_again(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.25", "0.5", "0.75")
     scorer.before_score = die_on("0.5")
@@ -522,7 +524,7 @@ def test_images_with_a_prediction_are_not_scored_again(
 
 
 def test_an_image_that_kills_every_worker_costs_only_itself(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.25", "0.5", "0.75")
     scorer.before_score = die_on("0.5")
@@ -538,7 +540,7 @@ def test_an_image_that_kills_every_worker_costs_only_itself(
 
 
 def test_two_images_that_kill_every_worker_cost_only_themselves(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.25", "0.5", "0.75", "1")
 
@@ -558,14 +560,14 @@ def test_two_images_that_kill_every_worker_cost_only_themselves(
 
 
 def test_a_worker_that_came_late_changes_nothing(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.25", "0.5")
 
     def be_overtaken(_names: list[str]) -> None:
         scorer.before_score = lambda _names: None
         free(database)
-        BatchScoring(database, NameEngine(), "ben").score(key)
+        BatchProcessor(database, NameEngine(), "ben").score(key)
 
     scorer.before_score = be_overtaken
     scoring.score(key)
@@ -577,7 +579,7 @@ def test_a_worker_that_came_late_changes_nothing(
 
 
 def test_a_worker_that_was_overtaken_between_two_images_stops(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.25", "0.5", "0.75")
     scorer.before_score = die_on("0.25")
@@ -615,7 +617,7 @@ def test_a_lease_that_could_not_be_given_back_is_not_renewed(
     scorer.before_score = fail
     monkeypatch.setattr("worker.batches.release_leases", be_cut_off)
     with pytest.raises(DatabaseError):
-        BatchScoring(database, scorer, "ana", activity).score(key)
+        BatchProcessor(database, scorer, "ana", activity).score(key)
 
     before = batch(database, key).leased_until
     assert before is not None
@@ -624,7 +626,7 @@ def test_a_lease_that_could_not_be_given_back_is_not_renewed(
 
 
 def test_an_image_that_is_retried_is_tried_again_also_in_a_batch_that_did_not_end(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.25", "0.5")
     scorer.before_score = die_on("0.5")
@@ -643,7 +645,7 @@ def test_an_image_that_is_retried_is_tried_again_also_in_a_batch_that_did_not_en
 
 
 def test_a_batch_that_is_not_in_the_ledger_is_left_alone(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     key = store_run(database, "0.5")
 
@@ -658,7 +660,7 @@ def together(database: Database, *keys: BatchKey) -> None:
 
 
 def test_runs_enqueued_together_are_decoded_once(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     one = store_run(database, "0.25", "7.bad", "0.5")
     two = store_run(database, "0.25", "7.bad", "0.5", digest="b" * 64)
@@ -676,7 +678,7 @@ def test_runs_enqueued_together_are_decoded_once(
 
 
 def test_runs_together_that_list_different_images_each_get_their_own(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     one = store_run(database, "0.25", "0.5")
     two = store_run(database, "0.5", "0.75", digest="b" * 64)
@@ -691,7 +693,7 @@ def test_runs_together_that_list_different_images_each_get_their_own(
 
 
 def test_a_run_whose_checkpoint_is_away_does_not_hold_up_the_other(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     one = store_run(database, "0.25")
     two = store_run(database, "0.25", digest="b" * 64)
@@ -712,7 +714,7 @@ def test_a_run_whose_checkpoint_is_away_does_not_hold_up_the_other(
 
 
 def test_an_image_that_kills_workers_costs_only_itself_in_runs_together(
-    database: Database, scoring: BatchScoring, scorer: NameEngine
+    database: Database, scoring: BatchProcessor, scorer: NameEngine
 ) -> None:
     one = store_run(database, "0.25", "0.5", "0.75")
     two = store_run(database, "0.25", "0.5", "0.75", digest="b" * 64)
@@ -728,7 +730,7 @@ def test_an_image_that_kills_workers_costs_only_itself_in_runs_together(
     assert batch(database, two).finished_at
 
 
-def test_a_batch_says_where_its_time_went(database: Database, scoring: BatchScoring) -> None:
+def test_a_batch_says_where_its_time_went(database: Database, scoring: BatchProcessor) -> None:
     key = store_run(database, "0.25", "0.5")
 
     scoring.score(key)

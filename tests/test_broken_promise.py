@@ -20,7 +20,7 @@ from model.errors import CheckpointError
 from model.labels import with_labels
 from model.runtime import keras
 from trainer.evaluate import evaluate_checkpoint
-from worker.batches import BatchScoring
+from worker.batches import BatchProcessor
 
 # Red 0.1 and 0.2, which give 0.3 and 0.6, and 0.8, which gives 2.4: three times red without green.
 REDS = {"nevus/1.png": 26, "nevus/2.png": 51, "melanoma/3.png": 204}
@@ -61,7 +61,7 @@ def test_the_worker_stops_its_run_instead_of_losing_the_most_suspicious_image(
     database = open_database(f"sqlite:///{tmp_path}/ledger.db")
     key = enlist(database, promised)
 
-    BatchScoring(database, engine(root, tmp_path / "cache"), "ana").score(key)
+    BatchProcessor(database, engine(root, tmp_path / "cache"), "ana").score(key)
 
     with database.read() as session:
         assert session.scalars(select(Prediction)).all() == []

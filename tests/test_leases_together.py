@@ -18,7 +18,7 @@ from db.owed import claim_expired
 from db.runs import RunSpec, add_checkpoint, put_together
 from db.session import Database, open_database
 from db.tables import Batch, Image, Prediction, Run
-from worker.batches import BatchScoring
+from worker.batches import BatchProcessor
 from worker.scored import KnownDigests, RunScores, Scored
 
 BATCHES = 30
@@ -100,7 +100,7 @@ def test_finishing_waits_for_the_row_before_it_stores(ledger: Database) -> None:
     run = enlist(ledger, [1], "a")
     with ThreadPoolExecutor(1) as pool:
         with ledger.write() as session:
-            late = BatchScoring(ledger, RunEngine(lambda: hold(session, run)), "late")
+            late = BatchProcessor(ledger, RunEngine(lambda: hold(session, run)), "late")
             done = pool.submit(late.score, BatchKey(run, 1))
             await_a_lock(ledger)
             image = session.scalar(select(Image.id).where(Image.run_id == run))
@@ -144,7 +144,7 @@ def test_many_workers_on_the_same_pairs_neither_deadlock_nor_lose_nor_double(
         workers = [pool.submit(score_in_own_order, ledger, keys, seed) for seed in range(WORKERS)]
         for one in workers:
             one.result(SECONDS)
-    last = BatchScoring(ledger, RunEngine(), "last")
+    last = BatchProcessor(ledger, RunEngine(), "last")
     for key in keys:  # what was skipped while another changed its row
         lapse(ledger, key)
         last.score(key)
@@ -154,7 +154,7 @@ def test_many_workers_on_the_same_pairs_neither_deadlock_nor_lose_nor_double(
 
 def score_in_own_order(database: Database, keys: list[BatchKey], seed: int) -> None:
     """What a worker does, while leases lapse under it all the time."""
-    scoring = BatchScoring(database, RunEngine(), f"worker {seed}")
+    scoring = BatchProcessor(database, RunEngine(), f"worker {seed}")
     for key in random.Random(seed).sample(keys, len(keys)):
         scoring.score(key)
 

@@ -30,7 +30,7 @@ from db.workers import forget_dead, note_ended, note_seen
 from producer.status import RunStatus, Status
 from producer.status_view import as_list, as_tables
 from producer.stuck import Circumstances, reasons
-from worker.batches import BatchScoring
+from worker.batches import BatchProcessor
 from worker.scored import KnownDigests, RunScores, Scored
 
 WORKING = Work(unfinished=3, held=1, finished_lately=0, attempts=1)
@@ -360,7 +360,7 @@ def test_a_worker_at_a_standstill_stores_nothing_for_a_deleted_run(
         later.append(enlist(database, 2))
 
     engine = NumberEngine(stand_still)
-    BatchScoring(database, engine, "ana").score(BatchKey(run, 1))
+    BatchProcessor(database, engine, "ana").score(BatchKey(run, 1))
 
     assert engine.asked == 1
     with database.read() as session:

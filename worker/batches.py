@@ -52,7 +52,7 @@ class LeaseLostError(Exception):
     """This worker came to a standstill: another has taken the batch over, or its run is deleted."""
 
 
-class BatchScoring:
+class BatchProcessor:
     """Scores batches of the ledger under one worker's name."""
 
     def __init__(

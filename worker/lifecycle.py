@@ -33,7 +33,7 @@ from model.nothing_scored import nothing_scored
 from model.settings import Root, data_root
 from worker import metrics, tracing
 from worker.activity import ActivityTracker
-from worker.batches import BatchScoring
+from worker.batches import BatchProcessor
 from worker.celery import app, settings
 from worker.ending import Ending
 from worker.heartbeat import Heartbeat
@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 STANDSTILL_SECONDS = 20.0
 
 
-class Scoring:
+class WorkerProcess:
     """Everything a worker process holds: the ledger, the loaded checkpoints, its name."""
 
     def __init__(self, database: Database, engine: Engine, node: str) -> None:
@@ -70,7 +70,7 @@ class Scoring:
         self.patience = Patience(self.activity, _leave)
         self.ending = Ending()
         self._heartbeat = Heartbeat(database, self.worker, self.activity, self.patience)
-        self.batches = BatchScoring(database, engine, self.worker, self.activity, self.patience)
+        self.batches = BatchProcessor(database, engine, self.worker, self.activity, self.patience)
 
     def score(self, key: BatchKey) -> None:
         """Score one batch; without its checkpoint or the ledger, leave it to others."""
@@ -133,10 +133,10 @@ def make_engine(root: Root) -> Engine:
     return ModelEngine(root, scorers, features, NativeLines())
 
 
-_scoring: list[Scoring] = []
+_scoring: list[WorkerProcess] = []
 
 
-def scoring() -> Scoring:
+def current_process() -> WorkerProcess:
     """This process's, made by `worker_init`."""
     return _scoring[0]
 
@@ -151,7 +151,7 @@ def _start(sender: Any, **_: Any) -> None:  # noqa: ANN401 - celery's own signat
         require_broker()
         database, root = open_database(standstill_seconds=STANDSTILL_SECONDS), data_root()
         first = _wanted_first(database)
-        process = Scoring(database, make_engine(root), sender.hostname)
+        process = WorkerProcess(database, make_engine(root), sender.hostname)
         process.watch()
         if first is not None and not _is_prepared(process, first):
             first = None
@@ -184,7 +184,7 @@ def _wanted_first(database: Database) -> RunSpec | None:
     return RunSpec(0, "", card.digest, str(settings.checkpoint), PRECISIONS[0], keep_features=False)
 
 
-def _is_prepared(process: Scoring, first: RunSpec) -> bool:
+def _is_prepared(process: WorkerProcess, first: RunSpec) -> bool:
     """Load the checkpoint of `first`; without it a worker is of use only if other runs are owed.
 
     Raises:
@@ -203,7 +203,7 @@ def _is_prepared(process: Scoring, first: RunSpec) -> bool:
     return True
 
 
-def _greeting(process: Scoring, first: RunSpec | None) -> tuple[str, ...]:
+def _greeting(process: WorkerProcess, first: RunSpec | None) -> tuple[str, ...]:
     if first is None:
         checkpoint = f"none yet, the first run's will be loaded on {process.engine.device}"
     else:
@@ -244,7 +244,7 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
 
     def start(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - celery's own signature
         """Begin upkeep; Celery calls this once the pool is up."""
-        process = scoring()
+        process = current_process()
         process.profile = self._profile
         process.start()
         process.ending.heed_signals()
@@ -258,7 +258,7 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
 
         The consumer has stopped by now; the pool comes after this.
         """
-        process = scoring()
+        process = current_process()
         if self._upkeep is not None:
             self._upkeep.stop()
         process.patience.end()
@@ -274,7 +274,7 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
 
 @worker_shutdown.connect  # type: ignore[untyped-decorator] # celery has no types
 def _tell_the_end(**_: Any) -> None:  # noqa: ANN401 - celery's own signature
-    ending = scoring().ending
+    ending = current_process().ending
     ending.ignore_signals()
     if ending.told:
         log.info("stopped: nothing is under way here any more; what is left is scored by others")
@@ -290,7 +290,7 @@ def _leave(error: LedgerReplacedError) -> None:
     state.should_stop = Drained.STUCK.value
 
 
-def _end_worker(process: Scoring, drained: Drained) -> None:
+def _end_worker(process: WorkerProcess, drained: Drained) -> None:
     if drained is Drained.FINISHED:
         log.info("drained: no unfinished batch is left")
         _tell_failed(process)
@@ -298,7 +298,7 @@ def _end_worker(process: Scoring, drained: Drained) -> None:
     state.should_stop = drained.value
 
 
-def _tell_failed(process: Scoring) -> None:
+def _tell_failed(process: WorkerProcess) -> None:
     """Say of which runs this worker scored nothing, nor any other."""
     for run_id in sorted(process.batches.runs):
         with suppress(DatabaseError), process.database.read() as session:

@@ -8,6 +8,6 @@ from worker.celery import app
 def score_batch(run_id: int, number: int) -> None:
     """Score the images of a batch that have no prediction yet; twice is as good as once."""
     # Deferred: the producer imports this module to publish, and needs none of the model.
-    from worker.lifecycle import scoring
+    from worker.lifecycle import current_process
 
-    scoring().score(BatchKey(run_id, number))
+    current_process().score(BatchKey(run_id, number))
