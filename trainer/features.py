@@ -53,7 +53,7 @@ def compute_features(
         click.ClickException: not one could be read.
     """
     kept = None if store is None else KeptFeatures(store, _warn)
-    work = _Pass(network, decoder, images, kept, change)
+    work = _ForwardPass(network, decoder, images, kept, change)
     positions = track(
         range(len(images.paths)), f"features of {images.source}", disable=not sys.stdout.isatty()
     )
@@ -76,7 +76,7 @@ def joined(parts: Sequence[FeatureRows]) -> FeatureRows:
     )
 
 
-class _Pass:
+class _ForwardPass:
     """Takes images one by one; the bytes of a group and the pixels of a batch are held at most."""
 
     def __init__(

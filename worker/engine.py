@@ -12,8 +12,8 @@ from model.preprocess import PRINTED, Decoder, NativeOutput
 from model.runtime import device_name
 from model.settings import Root
 from worker.features import RunFeatures
+from worker.forward_pass import ForwardPass
 from worker.model_registry import ModelRegistry
-from worker.passing import Pass
 from worker.scored import KnownDigests, RunScores, Scored
 
 
@@ -53,7 +53,7 @@ class ModelEngine:
         seconds = Seconds()
         for decode, members in passes.items():
             kept = self._features.of([(runs[at], scorers[at].backbone) for at in members])
-            one = Pass(self._root, paths, kept)
+            one = ForwardPass(self._root, paths, kept)
             one.decode(self._decoder(decode), known)
             with self._computing:
                 scores = one.compute([scorers[at] for at in members])

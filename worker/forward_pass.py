@@ -16,7 +16,7 @@ from worker.scored import KnownDigests, RunScores
 _GONE = "the file is gone: scored from the features that were kept of it"
 
 
-class Pass:
+class ForwardPass:
     """For all checkpoints of the same decode settings; `decode` comes before `compute`."""
 
     def __init__(self, root: Root, paths: Sequence[str], kept: KeptRows) -> None:
