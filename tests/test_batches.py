@@ -20,8 +20,8 @@ from db.workers import note_seen
 from model.errors import CheckpointError, ImageError
 from worker.activity import ActivityTracker
 from worker.batches import MAX_STARTS, BatchProcessor
+from worker.database_retry import DatabaseRetry
 from worker.heartbeat import Heartbeat
-from worker.patience import Patience
 from worker.scored import KnownDigests, RunScores, Scored
 
 
@@ -621,7 +621,7 @@ def test_a_lease_that_could_not_be_given_back_is_not_renewed(
 
     before = batch(database, key).leased_until
     assert before is not None
-    Heartbeat(database, "ana", activity, Patience(activity)).beat()
+    Heartbeat(database, "ana", activity, DatabaseRetry(activity)).beat()
     assert batch(database, key).leased_until == before
 
 

@@ -34,7 +34,7 @@ from db.throughput import Finished
 from model.errors import CheckpointError
 from worker import metrics, tracing
 from worker.activity import ActivityTracker
-from worker.patience import Patience
+from worker.database_retry import DatabaseRetry
 from worker.read_write_lock import ReadWriteLock
 from worker.refusing import Refusals, wanted_by
 from worker.scored import Engine, WrongModelError
@@ -61,14 +61,14 @@ class BatchProcessor:
         engine: Engine,
         worker: str,
         activity: ActivityTracker | None = None,
-        patience: Patience | None = None,
+        retry: DatabaseRetry | None = None,
     ) -> None:
         self._database = database
         self._engine = engine
         self._worker = worker
         self._activity = activity or ActivityTracker()
-        self._patience = patience or Patience(self._activity)
-        self.refusals = Refusals(database, worker, self._patience)
+        self._retry = retry or DatabaseRetry(self._activity)
+        self.refusals = Refusals(database, worker, self._retry)
         # Runs of which this worker finished a batch.
         self.runs: set[int] = set()
         self._process_lock = ReadWriteLock()
@@ -86,7 +86,7 @@ class BatchProcessor:
         """
         with self._activity.track(name_of([key])):
             self._prepare(key.run_id)
-            leases, pending = self._patience.until_answered(partial(self._take, key))
+            leases, pending = self._retry.call(partial(self._take, key))
         if not leases:
             log.debug("run %d batch %d: finished, or held by another worker", *key)
             return
@@ -133,7 +133,7 @@ class BatchProcessor:
 
     def _needs_of(self, run_id: int) -> RunSpec:
         if run_id not in self._needs:
-            self._needs[run_id] = self._patience.until_answered(partial(self._read_spec, run_id))
+            self._needs[run_id] = self._retry.call(partial(self._read_spec, run_id))
         return self._needs[run_id]
 
     def _read_spec(self, run_id: int) -> RunSpec:
@@ -156,7 +156,7 @@ class BatchProcessor:
         """
         try:
             if wanted_by(needs) not in self._loaded:
-                self._patience.until_answered(partial(self._refuse_endless, needs))
+                self._retry.call(partial(self._refuse_endless, needs))
             with self._activity.loading(wanted_by(needs)):
                 self._engine.prepare(needs)
         except CheckpointError as error:
@@ -193,7 +193,7 @@ class BatchProcessor:
                 else:
                     self._score_one_by_one(leases, work)
         except WrongModelError as wrong:
-            self._patience.until_answered(partial(self._stop, leases, wrong))
+            self._retry.call(partial(self._stop, leases, wrong))
             # Those that were enqueued together with it have their scores all the same.
             others = [lease for lease in leases if lease.batch.run_id not in wrong.found]
             runs = {lease.batch.run_id for lease in others}
@@ -219,7 +219,7 @@ class BatchProcessor:
         batches = [lease.batch for lease in leases]
         with self._activity.track(name_of(batches), len(work)):
             outcomes, seconds = self._outcomes(work)
-            self._patience.until_answered(partial(self._finish, batches, work, outcomes, seconds))
+            self._retry.call(partial(self._finish, batches, work, outcomes, seconds))
 
     def _score_one_by_one(self, leases: list[Lease], work: list[Work]) -> None:
         """Score and commit image by image, so that one that kills the process costs only itself."""
@@ -234,9 +234,7 @@ class BatchProcessor:
         for one in work:
             with self._activity.track(f"{name_of(batches)}, {shown(one.path)}"):
                 wrote = time.perf_counter()
-                starts = self._patience.until_answered(
-                    partial(self._note, leases, one, outcomes[stored:])
-                )
+                starts = self._retry.call(partial(self._note, leases, one, outcomes[stored:]))
                 seconds = seconds.plus(Seconds(write=time.perf_counter() - wrote))
                 stored = len(outcomes)
                 if starts > MAX_STARTS:
@@ -246,7 +244,7 @@ class BatchProcessor:
             outcomes += own
             seconds = seconds.plus(taken)
         with self._activity.track(name_of(batches)):
-            self._patience.until_answered(partial(self._finish, batches, work, outcomes, seconds))
+            self._retry.call(partial(self._finish, batches, work, outcomes, seconds))
 
     def _note(self, leases: list[Lease], work: Work, before: list[Outcome]) -> int:
         """Commit what came of the image before, and that this one is begun; returns how often.
@@ -306,7 +304,7 @@ class BatchProcessor:
         scored = self._engine.score(
             needs,
             [one.path for one in work],
-            lambda paths: self._patience.until_answered(partial(self._known, needs[0], paths)),
+            lambda paths: self._retry.call(partial(self._known, needs[0], paths)),
         )
         return outcomes_of(work, runs, scored), scored.seconds
 

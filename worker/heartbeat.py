@@ -15,7 +15,7 @@ from db.session import Database
 from db.workers import forget_dead, note_ended, note_seen
 from worker.activity import ActivityTracker
 from worker.batches import LEASE_SECONDS
-from worker.patience import Patience
+from worker.database_retry import DatabaseRetry
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +29,10 @@ class Heartbeat:
     """Beats every few seconds while the process lives: its last batch may be long, too."""
 
     def __init__(
-        self, database: Database, worker: str, activity: ActivityTracker, patience: Patience
+        self, database: Database, worker: str, activity: ActivityTracker, retry: DatabaseRetry
     ) -> None:
         self._database, self._worker = database, worker
-        self._activity, self._patience = activity, patience
+        self._activity, self._retry = activity, retry
         self._is_ending = False
         self._lock = threading.Lock()
 
@@ -41,9 +41,9 @@ class Heartbeat:
         while True:
             try:
                 with self._activity.track("the renewal of leases"):
-                    self._patience.until_answered(self.beat)
+                    self._retry.call(self.beat)
             except LedgerReplacedError as error:
-                self._patience.give_up(error)
+                self._retry.give_up(error)
                 return
             except DatabaseError as error:
                 log.error("leases were not renewed: %s", error.message)  # noqa: TRY400 - a full sentence

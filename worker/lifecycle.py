@@ -35,10 +35,10 @@ from worker import metrics, tracing
 from worker.activity import ActivityTracker
 from worker.batches import BatchProcessor
 from worker.celery import app, settings
+from worker.database_retry import DatabaseRetry
 from worker.ending import Ending
 from worker.heartbeat import Heartbeat
 from worker.metrics_server import MetricsServer
-from worker.patience import Patience
 from worker.profile import Profile
 from worker.publish import broker_name, require_broker
 from worker.refusing import wanted_by
@@ -67,10 +67,10 @@ class WorkerProcess:
         self.worker = f"{node}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.profile: Profile | None = None
         self.activity = ActivityTracker(settings.hang_seconds)
-        self.patience = Patience(self.activity, _leave)
+        self.retry = DatabaseRetry(self.activity, _leave)
         self.ending = Ending()
-        self._heartbeat = Heartbeat(database, self.worker, self.activity, self.patience)
-        self.batches = BatchProcessor(database, engine, self.worker, self.activity, self.patience)
+        self._heartbeat = Heartbeat(database, self.worker, self.activity, self.retry)
+        self.batches = BatchProcessor(database, engine, self.worker, self.activity, self.retry)
 
     def score(self, key: BatchKey) -> None:
         """Score one batch; without its checkpoint or the ledger, leave it to others."""
@@ -78,7 +78,7 @@ class WorkerProcess:
             with metrics.FAILED.count_exceptions(), tracing.batch(key):
                 self.batches.score(key)
         except LedgerReplacedError as error:
-            self.patience.give_up(error)
+            self.retry.give_up(error)
         except click.ClickException as error:
             # The ledger keeps what is owed, and a sweep sends it again.
             log.error("run %d batch %d: %s", *key, error.message)  # noqa: TRY400 - a full sentence
@@ -249,7 +249,7 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
         process.start()
         process.ending.heed_signals()
         self._upkeep = Upkeep(
-            process.database, process.activity, process.patience, process.engine.failure
+            process.database, process.activity, process.retry, process.engine.failure
         )
         self._upkeep.start(partial(_end_worker, process) if self._drain else None)
 
@@ -261,7 +261,7 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
         process = current_process()
         if self._upkeep is not None:
             self._upkeep.stop()
-        process.patience.end()
+        process.retry.end()
         if not process.ending.await_begun(parent.pool.executor):
             # Its threads cannot be ended, and Python would wait for them.
             parent.consumer.shutdown()

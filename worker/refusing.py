@@ -9,14 +9,14 @@ from db.refusals import Wanted, clear_refusal, note_refusal
 from db.runs import RunSpec
 from db.session import Database
 from model.errors import CheckpointError
-from worker.patience import Patience
+from worker.database_retry import DatabaseRetry
 
 
 class Refusals:
     """What this worker has refused so far."""
 
-    def __init__(self, database: Database, worker: str, patience: Patience) -> None:
-        self._database, self._worker, self._patience = database, worker, patience
+    def __init__(self, database: Database, worker: str, retry: DatabaseRetry) -> None:
+        self._database, self._worker, self._retry = database, worker, retry
         self._noted: dict[Wanted, CheckpointError] = {}
 
     def note(self, needs: RunSpec, error: CheckpointError) -> None:
@@ -41,7 +41,7 @@ class Refusals:
             with self._database.write() as session:
                 work(session)
 
-        self._patience.until_answered(write)
+        self._retry.call(write)
 
 
 def wanted_by(needs: RunSpec) -> Wanted:

@@ -14,7 +14,7 @@ from db.session import Database
 from db.unused import holds_nothing
 from worker.activity import ActivityTracker
 from worker.broker import BrokerError
-from worker.patience import Patience
+from worker.database_retry import DatabaseRetry
 from worker.publish import publish, waiting_messages
 
 log = logging.getLogger(__name__)
@@ -55,12 +55,12 @@ class Upkeep:
         self,
         database: Database,
         activity: ActivityTracker,
-        patience: Patience,
+        retry: DatabaseRetry,
         unavailable: Callable[[str, str], Exception | None],
     ) -> None:
         self._database = database
         self._activity = activity
-        self._patience = patience
+        self._retry = retry
         self._unavailable = unavailable
         self._stopping = threading.Event()
 
@@ -80,10 +80,10 @@ class Upkeep:
                 with self._activity.track("upkeep"):
                     if since_round >= ROUND_SECONDS:
                         since_round = 0.0  # after a failure, too: it is told once a round
-                        self._patience.until_answered(self._sweep)
-                    drained = self._patience.until_answered(self._drained) if on_drained else None
+                        self._retry.call(self._sweep)
+                    drained = self._retry.call(self._drained) if on_drained else None
             except LedgerReplacedError as error:
-                self._patience.give_up(error)
+                self._retry.give_up(error)
                 return
             except (DatabaseError, BrokerError) as error:
                 log.error("upkeep: %s", error.message)  # noqa: TRY400 - the sentence says it all

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from db.errors import DatabaseAwayError, DatabaseError
-from worker import patience
+from worker import database_retry
 from worker.activity import ActivityTracker
-from worker.patience import Patience
+from worker.database_retry import DatabaseRetry
 
 SECONDS = 600
 
@@ -19,9 +19,9 @@ def activity() -> ActivityTracker:
 
 
 @pytest.fixture
-def patient(activity: ActivityTracker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patience]:
-    monkeypatch.setattr(patience, "PAUSE_SECONDS", 0.01)
-    waiting = Patience(activity)
+def patient(activity: ActivityTracker, monkeypatch: pytest.MonkeyPatch) -> Iterator[DatabaseRetry]:
+    monkeypatch.setattr(database_retry, "PAUSE_SECONDS", 0.01)
+    waiting = DatabaseRetry(activity)
     yield waiting
     waiting.end()
 
@@ -43,10 +43,10 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_work_is_begun_anew_until_the_database_is_there(
-    patient: Patience, caplog: pytest.LogCaptureFixture
+    patient: DatabaseRetry, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        assert patient.until_answered(away(5)) == "stored"
+        assert patient.call(away(5)) == "stored"
 
     told, back = lines(caplog)
     assert told == "database x: connection refused; waiting for it"
@@ -54,14 +54,14 @@ def test_work_is_begun_anew_until_the_database_is_there(
 
 
 def test_work_that_succeeds_says_nothing(
-    patient: Patience, caplog: pytest.LogCaptureFixture
+    patient: DatabaseRetry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert patient.until_answered(away(0)) == "stored"
+    assert patient.call(away(0)) == "stored"
     assert lines(caplog) == []
 
 
 def test_all_threads_together_tell_an_outage_once(
-    patient: Patience, caplog: pytest.LogCaptureFixture
+    patient: DatabaseRetry, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING), ThreadPoolExecutor(4) as pool:
         list(pool.map(patient.until_answered, [away(20) for _ in range(4)]))
@@ -70,34 +70,34 @@ def test_all_threads_together_tell_an_outage_once(
 
 
 def test_an_outage_that_comes_and_goes_is_one(
-    patient: Patience, caplog: pytest.LogCaptureFixture
+    patient: DatabaseRetry, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
         for _ in range(5):
-            patient.until_answered(away(2))
+            patient.call(away(2))
 
     assert len(lines(caplog)) == 2
 
 
 def test_a_long_outage_is_told_again(
-    patient: Patience, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    patient: DatabaseRetry, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "REMINDER_SECONDS", 0)
+    monkeypatch.setattr(database_retry, "REMINDER_SECONDS", 0)
     with caplog.at_level(logging.ERROR):
-        patient.until_answered(away(3))
+        patient.call(away(3))
 
     assert len(lines(caplog)) == 3
 
 
-def test_an_error_that_does_not_pass_is_not_waited_for(patient: Patience) -> None:
+def test_an_error_that_does_not_pass_is_not_waited_for(patient: DatabaseRetry) -> None:
     def work() -> None:
         raise DatabaseError("there is no run 7")
 
     with pytest.raises(DatabaseError, match="no run 7"):
-        patient.until_answered(work)
+        patient.call(work)
 
 
-def test_a_worker_that_ends_waits_no_longer(patient: Patience) -> None:
+def test_a_worker_that_ends_waits_no_longer(patient: DatabaseRetry) -> None:
     tried = threading.Event()
 
     def work() -> None:
@@ -113,7 +113,7 @@ def test_a_worker_that_ends_waits_no_longer(patient: Patience) -> None:
 
 
 def test_a_worker_that_ends_does_not_say_that_the_database_is_back(
-    patient: Patience, caplog: pytest.LogCaptureFixture
+    patient: DatabaseRetry, caplog: pytest.LogCaptureFixture
 ) -> None:
     tries = iter([True, False])
 
@@ -123,11 +123,13 @@ def test_a_worker_that_ends_does_not_say_that_the_database_is_back(
         patient.end()  # nothing was left to do, and so the database was not asked
 
     with caplog.at_level(logging.WARNING):
-        patient.until_answered(work)
+        patient.call(work)
     assert lines(caplog) == ["away; waiting for it"]
 
 
-def test_waiting_does_not_count_as_hanging(patient: Patience, activity: ActivityTracker) -> None:
+def test_waiting_does_not_count_as_hanging(
+    patient: DatabaseRetry, activity: ActivityTracker
+) -> None:
     overdue = []
 
     def work() -> str:
@@ -139,6 +141,6 @@ def test_waiting_does_not_count_as_hanging(patient: Patience, activity: Activity
         assert activity.overdue() is not None, "it may take no time at all"
         with activity.pause():
             assert activity.overdue() is None
-        assert patient.until_answered(work) == "stored"
+        assert patient.call(work) == "stored"
         assert activity.overdue() is not None, "what goes on may hang again"
     assert all(overdue), "only waiting is free"

@@ -24,7 +24,7 @@ REMINDER_SECONDS = 60.0
 STEADY_SECONDS = 10.0
 
 
-class Patience:
+class DatabaseRetry:
     """Shared by the threads of a worker, so that an outage is told once and not by each."""
 
     def __init__(
@@ -40,7 +40,7 @@ class Patience:
         self._is_known = False
         self._ended = self._told = -math.inf
 
-    def until_answered(self, work: Callable[[], T]) -> T:
+    def call(self, work: Callable[[], T]) -> T:
         """The result of `work`, begun anew until the database is there; it may have been done.
 
         Raises:
