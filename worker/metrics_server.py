@@ -57,13 +57,13 @@ class MetricsServer:
             return
         if loaded is not None:
             checkpoint_loaded(loaded)
-        surroundings = Surroundings(database, waiting_messages)
-        surroundings.look()
+        surroundings = QueueGauges(database, waiting_messages)
+        surroundings.refresh()
         try:
             server, _ = start_http_server(self._port, self._host, registry=REGISTRY)
         except (OSError, UnicodeError) as error:  # no name of a machine can be encoded like that
             raise self._refused(error) from error
-        surroundings.keep_looking()
+        surroundings.keep_fresh()
         REGISTRY.register(GpuMemory())
         tell(f"metrics on port {server.server_port} of {self._host}, at /metrics", err=True)
 
@@ -80,7 +80,7 @@ class MetricsServer:
         )
 
 
-class Surroundings:
+class QueueGauges:
     """What is owed and what waits, as this worker sees it.
 
     A thread looks, and not the scrape: Prometheus would give up waiting for a server that is away,
@@ -95,11 +95,11 @@ class Surroundings:
         self._broker = _gauge("broker_reachable", "1 while this worker reaches the broker.")
         self._ledger = _gauge("database_reachable", "1 while this worker reaches the database.")
 
-    def keep_looking(self) -> None:
+    def keep_fresh(self) -> None:
         """Look every few seconds until the process ends."""
         threading.Thread(target=self._run, daemon=True, name="metrics").start()
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Bring the figures up to date; unavailable values are NaN."""
         queued = _unless_away(self._waiting)
         self._broker.set(queued is not None)
@@ -117,7 +117,7 @@ class Surroundings:
         pause = threading.Event()
         while not pause.wait(LOOK_SECONDS):
             try:
-                self.look()
+                self.refresh()
             except Exception:
                 # A thread that ended here would serve old figures for good.
                 log.exception("metrics: a look at queue and ledger failed; it goes on")
