@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from base.telling import tell
 from db.again import clear_errors
-from db.owed import unfinished_runs
 from db.refusals import forget_refusals
 from db.runs import get_run
 from db.session import Database, open_database
-from producer.enqueue import publish_owed
+from db.unfinished import unfinished_runs
+from producer.enqueue import publish_unfinished
 
 
 def resume(run: str | None) -> None:
@@ -21,7 +21,7 @@ def resume(run: str | None) -> None:
         runs = unfinished_runs(session) if run is None else [get_run(session, run).id]
     with database.write() as session:
         forget_refusals(session, runs, stops=True)
-    sent = {run_id: publish_owed(database, [run_id]) for run_id in runs}
+    sent = {run_id: publish_unfinished(database, [run_id]) for run_id in runs}
     for run_id, batches in sent.items():
         if batches:
             tell(f"run {run_id}: {_batches(batches)} enqueued")
@@ -37,7 +37,7 @@ def retry(run: str | None, codes: Sequence[str]) -> None:
         tell(f"run {run_id}: no image has the error {' or '.join(codes)}")
         return
     images = ", ".join(f"{count} {code}" for code, count in sorted(cleared.items()))
-    batches = publish_owed(database, [run_id])
+    batches = publish_unfinished(database, [run_id])
     tell(f"run {run_id}: {images} cleared, {_batches(batches)} enqueued")
     tell("next: celery -A worker worker --drain")
 

@@ -75,7 +75,7 @@ def list_into_runs(
     return listings
 
 
-def publish_owed(database: Database, run_ids: Sequence[int]) -> int:
+def publish_unfinished(database: Database, run_ids: Sequence[int]) -> int:
     """Send a message for each batch that nobody finished or holds; returns how many.
 
     Runs that were enqueued together share a message: leasing a batch of one leases it of all.

@@ -15,7 +15,7 @@ from model.errors import SourceError
 from model.nothing_scored import NOTHING_SCORED, nothing_scored
 from model.progress_counter import end_count, progress_counter
 from model.sources import Listed
-from producer.enqueue import Listing, list_into_runs, publish_owed
+from producer.enqueue import Listing, list_into_runs, publish_unfinished
 from producer.orders import Order, choose_checkpoints, find_or_make_run
 from producer.watch import RunRefusedError, wait_for_run
 from worker import tracing
@@ -98,7 +98,7 @@ def _enqueue(
         interrupt.keeps("what is listed is kept, workers find it; `producer resume` sends it now")
         if counts.pending:
             pending.append(one.run_id)
-    batches = publish_owed(database, pending) if pending else 0
+    batches = publish_unfinished(database, pending) if pending else 0
     if pending:
         tell(_sent(batches, new=any(listing.new for listing in listings)))
     tracing.note([one.run_id for one in made], batches)

@@ -37,7 +37,7 @@ CLOCK_HOURS = 2
 # What a message's sender does, for as many messages of each batch as asked for.
 PUBLISH = """
 import sys
-from db.owed import unfinished_runs
+from db.unfinished import unfinished_runs
 from db.session import open_database
 from db.tables import Batch
 from sqlalchemy import select

@@ -11,11 +11,11 @@ from db.errors import DatabaseError
 from db.ledger import BatchKey, take_leases
 from db.listing import ListedImage, cut_batches, stage_images
 from db.outcomes import Outcome, Seconds, store_outcomes
-from db.owed import claim_expired
 from db.refusals import Refused, forget_refusals, is_refused_by_all, refusals_of
 from db.runs import RunSpec, add_checkpoint, put_together
 from db.session import Database
 from db.tables import Batch, Image, Prediction, Refusal, Run, Worker
+from db.unfinished import claim_expired
 from db.workers import note_seen
 from model.errors import CheckpointError, ImageError
 from worker.activity import ActivityTracker

@@ -17,10 +17,10 @@ from db.clock import Now
 from db.ledger import BatchKey, Lease, pending_images, release_leases, renew_leases, take_leases
 from db.listing import ListedImage, cut_batches, stage_images
 from db.outcomes import Outcome, finish_batch, note_start, store_outcomes
-from db.owed import Owed, claim_expired, count_owed, owed_checkpoints
 from db.runs import add_checkpoint
 from db.session import Database, open_database
 from db.tables import Batch, Prediction, Run
+from db.unfinished import Unfinished, claim_expired, count_unfinished, unfinished_checkpoints
 
 T = TypeVar("T")
 LONG = 60.0  # seconds: a lease that does not run out in a test
@@ -336,18 +336,18 @@ def test_two_sweeps_at_once_take_different_batches(
 
 
 def test_what_is_owed_is_counted(database: Database, first: BatchKey, second: BatchKey) -> None:
-    def owed() -> Owed:
+    def owed() -> Unfinished:
         with database.read() as session:
-            return count_owed(session)
+            return count_unfinished(session)
 
-    assert owed() == Owed(unfinished=2, leased=0)
+    assert owed() == Unfinished(unfinished=2, leased=0)
     lease(database, first, "ana")
     lease(database, second, "ben", 0.01)
-    assert becomes(lambda: owed() if owed().leased == 1 else None) == Owed(2, 1)
+    assert becomes(lambda: owed() if owed().leased == 1 else None) == Unfinished(2, 1)
     score(database, first)
-    assert owed() == Owed(1, 0)
+    assert owed() == Unfinished(1, 0)
     score(database, second)
-    assert owed() == Owed(0, 0)
+    assert owed() == Unfinished(0, 0)
 
 
 def test_the_checkpoints_of_unfinished_batches_are_owed(database: Database) -> None:
@@ -356,7 +356,7 @@ def test_the_checkpoints_of_unfinished_batches_are_owed(database: Database) -> N
     score(database, BatchKey(runs[1], 1))
 
     with database.read() as session:
-        assert owed_checkpoints(session) == [("b" * 64, "float32")]
+        assert unfinished_checkpoints(session) == [("b" * 64, "float32")]
 
 
 class Step(NamedTuple):
@@ -476,5 +476,5 @@ def test_whatever_workers_do_each_image_ends_with_the_prediction_it_got_first(
         assert predictions(database).items() >= seen.items()
         assert len(predictions(database)) == 8
         with database.read() as session:
-            assert count_owed(session) == Owed(0, 0)
+            assert count_unfinished(session) == Unfinished(0, 0)
             assert session.scalar(select(func.count(Batch.finished_at))) == 3

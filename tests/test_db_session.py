@@ -23,10 +23,10 @@ from db.engine import open_engine
 from db.errors import DatabaseAwayError, DatabaseError
 from db.listing import ListedImage, stage_images
 from db.outcomes import Outcome, store_outcomes
-from db.owed import count_owed
 from db.runs import add_checkpoint, needs_of
 from db.session import Database, open_database
 from db.tables import Base, Run
+from db.unfinished import count_unfinished
 from db.upgrade import MIGRATIONS
 
 OPEN = "from db.session import open_database; print('ready', flush=True); input(); open_database()"
@@ -368,7 +368,7 @@ def test_what_the_first_release_still_says_is_understood(
                 session.execute(text(statement))
         with upgraded.read() as session:
             needs = needs_of(session, 2)
-            assert count_owed(session).unfinished == 1  # run 1's
+            assert count_unfinished(session).unfinished == 1  # run 1's
     assert (needs.source, needs.keep_features) == ("more", False)
 
 

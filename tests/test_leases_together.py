@@ -14,10 +14,10 @@ from db.clock import Now
 from db.ledger import BatchKey, renew_leases
 from db.listing import ListedImage, claim_unleased, cut_batches, stage_images
 from db.outcomes import Seconds
-from db.owed import claim_expired
 from db.runs import RunSpec, add_checkpoint, put_together
 from db.session import Database, open_database
 from db.tables import Batch, Image, Prediction, Run
+from db.unfinished import claim_expired
 from worker.batches import BatchProcessor
 from worker.scored import KnownDigests, RunScores, Scored
 

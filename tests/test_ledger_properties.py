@@ -35,10 +35,10 @@ from db.ledger import (
 )
 from db.listing import ListedImage, claim_unleased, cut_batches, lock_run, stage_images
 from db.outcomes import Outcome, finish_batch, lock_batches, note_start, store_outcomes
-from db.owed import claim_expired, count_owed
 from db.runs import add_checkpoint, put_together
 from db.session import Database
 from db.tables import Run
+from db.unfinished import claim_expired, count_unfinished
 from worker.batches import MAX_STARTS
 
 BATCH_SIZE = 3
@@ -327,7 +327,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.score_last(key)
             self.queue.clear()
             with self.database.read() as session:
-                if not count_owed(session).unfinished:
+                if not count_unfinished(session).unfinished:
                     break
         self.predictions_are_right()
         self.finished_batches_are_whole()

@@ -28,7 +28,6 @@ from db import (
     ledger,
     listing,
     outcomes,
-    owed,
     page,
     refusals,
     results,
@@ -36,6 +35,7 @@ from db import (
     runs,
     status,
     thresholds,
+    unfinished,
     unused,
     workers,
 )
@@ -183,10 +183,14 @@ CASES: dict[Callable[..., Any], Case] = {
     outcomes.store_outcomes: Case(finished, 3 * FEW),
     outcomes.lock_batches: Case(lambda s, on: outcomes.lock_batches(s, [on.batch(OPEN)]), FEW),
     outcomes.finish_batch: Case(finished, 3 * FEW),
-    owed.claim_expired: Case(lambda s, _: owed.claim_expired(s, 30, unstarted=True), 3 * BATCHES),
-    owed.count_owed: Case(lambda s, _: owed.count_owed(s), BATCHES),
-    owed.owed_checkpoints: Case(lambda s, _: owed.owed_checkpoints(s), BATCHES),
-    owed.unfinished_runs: Case(lambda s, _: owed.unfinished_runs(s), BATCHES),
+    unfinished.claim_expired: Case(
+        lambda s, _: unfinished.claim_expired(s, 30, unstarted=True), 3 * BATCHES
+    ),
+    unfinished.count_unfinished: Case(lambda s, _: unfinished.count_unfinished(s), BATCHES),
+    unfinished.unfinished_checkpoints: Case(
+        lambda s, _: unfinished.unfinished_checkpoints(s), BATCHES
+    ),
+    unfinished.unfinished_runs: Case(lambda s, _: unfinished.unfinished_runs(s), BATCHES),
     page.extremes: Case(lambda s, on: page.extremes(s, on.run, 1, 5), RUN),
     page.unreadable: Case(lambda s, on: page.unreadable(s, on.run, 5), RUN),
     page.times: Case(lambda s, on: page.times(s, on.run), RUN),

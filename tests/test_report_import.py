@@ -14,9 +14,9 @@ import pytest
 from processes import SCRIPTS, Ledger, Site
 from stored import DIGEST, Stored, one_line, report, store_run, succeed
 
-from db.owed import count_owed, owed_checkpoints, unfinished_runs
 from db.runs import newest_checkpoint, wanted_first
 from db.session import open_database
+from db.unfinished import count_unfinished, unfinished_checkpoints, unfinished_runs
 
 SCORES = "image_id,melanoma,seborrheic_keratosis\na,0.9,0.1\nb,0.4,0.2\nc,1,0.3\nd,0,0.4\n"
 TRUTH = "image_id,melanoma,age,sex\na,1,30,male\nb,0,,female\nc,1.0,55,\nd,,70,male\n"
@@ -100,9 +100,9 @@ def test_no_one_takes_it_for_a_checkpoint(url: str) -> None:
     with closing(open_database(url)) as database, database.read() as session:
         assert newest_checkpoint(session) is None
         assert wanted_first(session) is None
-        assert owed_checkpoints(session) == []
+        assert unfinished_checkpoints(session) == []
         assert unfinished_runs(session) == []
-        assert count_owed(session) == (0, 0)
+        assert count_unfinished(session) == (0, 0)
     Path("pictures").mkdir()
     Path("pictures/x.jpg").write_bytes(b"x")
     assert "no checkpoint is known yet" in producer("enqueue", "pictures")

@@ -19,12 +19,12 @@ from base.settings import forget_celerys_broker
 from base.telling import tell
 from db.errors import DatabaseError, LedgerReplacedError
 from db.ledger import BatchKey, return_untried
-from db.owed import owed_checkpoints
 from db.precisions import PRECISIONS
 from db.refusals import Wanted, note_hung, why_not_loaded
 from db.results import failed_wholly
 from db.runs import RunSpec, wanted_first
 from db.session import Database, open_database
+from db.unfinished import unfinished_checkpoints
 from model.card import claimed_card
 from model.errors import CheckpointError
 from model.feature_cache import feature_folder
@@ -195,7 +195,7 @@ def _is_prepared(process: WorkerProcess, first: RunSpec) -> bool:
             process.batches.prepare(first)
     except CheckpointError as error:
         with process.database.read() as session:
-            owed = set(owed_checkpoints(session))
+            owed = set(unfinished_checkpoints(session))
         if not first.run_id or owed <= {(first.digest, first.precision)}:
             raise
         log.error("run %d: %s", first.run_id, error.message)  # noqa: TRY400 - a full sentence

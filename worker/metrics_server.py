@@ -16,9 +16,9 @@ from prometheus_client.registry import Collector
 
 from base.telling import tell
 from db.errors import DatabaseError
-from db.owed import Owed, count_owed
 from db.runs import RunSpec
 from db.session import Database
+from db.unfinished import Unfinished, count_unfinished
 from worker.broker import BrokerError
 from worker.metrics import REGISTRY, checkpoint_loaded
 from worker.publish import waiting_messages
@@ -109,9 +109,9 @@ class QueueGauges:
         self._owed.set(math.nan if owed is None else owed.unfinished)
         self._leased.set(math.nan if owed is None else owed.leased)
 
-    def _count(self) -> Owed:
+    def _count(self) -> Unfinished:
         with self._database.read() as session:
-            return count_owed(session)
+            return count_unfinished(session)
 
     def _run(self) -> None:
         pause = threading.Event()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from db.errors import DatabaseError, LedgerReplacedError
 from db.ledger import BatchKey
-from db.owed import claim_expired, count_owed, owed_checkpoints
 from db.refusals import Wanted, stops
 from db.session import Database
+from db.unfinished import claim_expired, count_unfinished, unfinished_checkpoints
 from db.unused import holds_nothing
 from worker.activity import ActivityTracker
 from worker.broker import BrokerError
@@ -106,7 +106,7 @@ class Upkeep:
 
     def _claim_expired(self) -> list[BatchKey]:
         with self._database.read() as session:
-            if not count_owed(session).unfinished:
+            if not count_unfinished(session).unfinished:
                 return []
         unstarted = waiting_messages() == 0
         with self._database.write() as session:
@@ -121,10 +121,10 @@ class Upkeep:
 
     def _drained(self) -> Drained | None:
         with self._database.read() as session:
-            owed = count_owed(session)
+            owed = count_unfinished(session)
             if not owed.unfinished:
                 return self._finished()
-            wanted, stopped = owed_checkpoints(session), stops(session)
+            wanted, stopped = unfinished_checkpoints(session), stops(session)
         failures = [
             stopped.get(Wanted(*one)) or self._unavailable(*one)  # a sentence, or an error
             for one in wanted

@@ -15,7 +15,7 @@ from db.tables import Batch, Checkpoint, Run
 PATIENCE = 10
 
 
-class Owed(NamedTuple):
+class Unfinished(NamedTuple):
     """Unfinished batches: all of them, and those under a running lease."""
 
     unfinished: int
@@ -52,7 +52,7 @@ def claim_expired(
     return sorted(BatchKey(*row) for row in taken)
 
 
-def count_owed(session: Session) -> Owed:
+def count_unfinished(session: Session) -> Unfinished:
     """How much is left to do, over all runs."""
     row = session.execute(
         select(
@@ -60,10 +60,10 @@ def count_owed(session: Session) -> Owed:
             func.count().filter(~is_free()),
         ).where(is_unfinished(named=False))
     ).one()
-    return Owed(*row)
+    return Unfinished(*row)
 
 
-def owed_checkpoints(session: Session) -> list[tuple[str, str]]:
+def unfinished_checkpoints(session: Session) -> list[tuple[str, str]]:
     """(digest, precision) of the checkpoints that unfinished batches need."""
     rows = session.execute(
         select(Checkpoint.digest, Run.precision)
