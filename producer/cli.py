@@ -147,9 +147,9 @@ def resume(run: str | None) -> None:
     Workers find it by themselves within half a minute; this does not wait for them.
     """
     interrupt.keeps("what was not sent yet is still owed, and workers find it")
-    from producer import again
+    from producer import retry as retrying
 
-    again.resume(run)
+    retrying.resume(run)
 
 
 @main.command(short_help="Clear errors of a run and score their images again.")
@@ -166,6 +166,6 @@ def resume(run: str | None) -> None:
 def retry(run: str | None, codes: tuple[str, ...]) -> None:
     """Clear errors of RUN (the newest without one) and score their images again."""
     interrupt.keeps("errors are cleared all or none, and workers find what is owed then")
-    from producer import again
+    from producer import retry as retrying
 
-    again.retry(run, codes)
+    retrying.retry(run, codes)

@@ -5,13 +5,13 @@ from contextlib import suppress
 import pytest
 from sqlalchemy import delete, select, update
 
-from db.again import clear_errors
 from db.clock import Now
 from db.errors import DatabaseError
 from db.ledger import BatchKey, take_leases
 from db.listing import ListedImage, cut_batches, stage_images
 from db.outcomes import Outcome, Seconds, store_outcomes
 from db.refusals import Refused, forget_refusals, is_refused_by_all, refusals_of
+from db.retry import clear_errors
 from db.runs import RunSpec, add_checkpoint, put_together
 from db.session import Database
 from db.tables import Batch, Image, Prediction, Refusal, Run, Worker

@@ -22,7 +22,6 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
-from db.again import clear_errors
 from db.ledger import (
     BatchKey,
     Lease,
@@ -35,6 +34,7 @@ from db.ledger import (
 )
 from db.listing import ListedImage, claim_unleased, cut_batches, lock_run, stage_images
 from db.outcomes import Outcome, finish_batch, lock_batches, note_start, store_outcomes
+from db.retry import clear_errors
 from db.runs import add_checkpoint, put_together
 from db.session import Database
 from db.tables import Run

@@ -19,7 +19,6 @@ from sqlalchemy.orm import Session
 
 import db
 from db import (
-    again,
     bulk,
     columns,
     deleting,
@@ -32,6 +31,7 @@ from db import (
     refusals,
     results,
     resuming,
+    retry,
     runs,
     status,
     thresholds,
@@ -139,7 +139,7 @@ def failed(session: Session, on: Ledger) -> None:
 
 
 CASES: dict[Callable[..., Any], Case] = {
-    again.clear_errors: Case(lambda s, on: again.clear_errors(s, on.run, ["missing"]), 3 * RUN),
+    retry.clear_errors: Case(lambda s, on: retry.clear_errors(s, on.run, ["missing"]), 3 * RUN),
     bulk.insert_images: Case(
         lambda s, on: bulk.insert_images(s, [ImageRow(on.run, 900, "x", 1, None)]), FEW
     ),

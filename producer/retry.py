@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from base.telling import tell
-from db.again import clear_errors
 from db.refusals import forget_refusals
+from db.retry import clear_errors
 from db.runs import get_run
 from db.session import Database, open_database
 from db.unfinished import unfinished_runs
