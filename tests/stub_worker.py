@@ -43,8 +43,8 @@ from db.runs import RunSpec
 from model.card import read_checkpoint_card
 from model.errors import CheckpointError, ImageError
 from model.images import ImageFile, check_header, read_images
+from worker.batch_scores import BatchScores, KnownDigests, RunScores
 from worker.celery import app
-from worker.scored import KnownDigests, RunScores, Scored
 
 __all__ = ["app"]
 
@@ -75,7 +75,9 @@ class StubEngine:
             self._failures.pop(needs.digest, None)
             self._prepared.add(needs.digest)
 
-    def score(self, runs: Sequence[RunSpec], paths: Sequence[str], _known: KnownDigests) -> Scored:
+    def score(
+        self, runs: Sequence[RunSpec], paths: Sequence[str], _known: KnownDigests
+    ) -> BatchScores:
         die_at("lease")
         outcome = RunScores({}, {}, {}, {})
         if self._mode == "colour":
@@ -87,7 +89,7 @@ class StubEngine:
             with self._computing:
                 time.sleep(seconds)
         die_at("predict")
-        return Scored([outcome for _ in runs], Seconds(compute=seconds))
+        return BatchScores([outcome for _ in runs], Seconds(compute=seconds))
 
     def failure(self, digest: str, _precision: str) -> CheckpointError | None:
         return self._failures.get(digest)

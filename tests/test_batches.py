@@ -19,10 +19,10 @@ from db.unfinished import claim_expired
 from db.workers import note_seen
 from model.errors import CheckpointError, ImageError
 from worker.activity import ActivityTracker
+from worker.batch_scores import BatchScores, KnownDigests, RunScores
 from worker.batches import MAX_STARTS, BatchProcessor
 from worker.database_retry import DatabaseRetry
 from worker.heartbeat import Heartbeat
-from worker.scored import KnownDigests, RunScores, Scored
 
 
 class Killed(BaseException):
@@ -49,7 +49,9 @@ class NameEngine:
         if needs.digest in self.absent:
             raise CheckpointError(f"checkpoint {needs.digest[:4]} was not found")
 
-    def score(self, runs: Sequence[RunSpec], paths: Sequence[str], _known: KnownDigests) -> Scored:
+    def score(
+        self, runs: Sequence[RunSpec], paths: Sequence[str], _known: KnownDigests
+    ) -> BatchScores:
         self.decoded.append(list(paths))
         self.runs.append([needs.run_id for needs in runs])
         self.before_score(list(paths))
@@ -60,7 +62,7 @@ class NameEngine:
             if at not in good
         }
         digests = {at: f"digest of {paths[at]}" for at in good}
-        return Scored(
+        return BatchScores(
             [
                 RunScores(
                     {at: float(paths[at]) / (1 + (needs.run_id in self.halved)) for at in good},
@@ -143,7 +145,9 @@ def free(database: Database) -> None:
 class HexEngine(NameEngine):
     """The digest of an image is 64 times the first letter of its name."""
 
-    def score(self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests) -> Scored:
+    def score(
+        self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
+    ) -> BatchScores:
         scored = super().score(runs, paths, known)
         digests = {at: path[0] * 64 for at, path in enumerate(paths) if path != "0.gone.bad"}
         return scored._replace(runs=[run._replace(digests=digests) for run in scored.runs])

@@ -27,9 +27,9 @@ from model.runtime import keras
 from trainer.backbone import build_backbone
 from trainer.dataset import LabelledImages
 from trainer.features import compute_features
+from worker.batch_scores import RunScores
 from worker.engine import ModelEngine
 from worker.model_registry import ModelRegistry
-from worker.scored import RunScores
 
 IMAGES = 6
 NAMES = [f"{at}.jpg" for at in range(IMAGES)]

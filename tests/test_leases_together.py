@@ -18,8 +18,8 @@ from db.runs import RunSpec, add_checkpoint, put_together
 from db.session import Database, open_database
 from db.tables import Batch, Image, Prediction, Run
 from db.unfinished import claim_expired
+from worker.batch_scores import BatchScores, KnownDigests, RunScores
 from worker.batches import BatchProcessor
-from worker.scored import KnownDigests, RunScores, Scored
 
 BATCHES = 30
 IMAGES = 4  # of a batch
@@ -38,9 +38,11 @@ class RunEngine:
     def prepare(self, needs: RunSpec) -> None:
         """All is at hand."""
 
-    def score(self, runs: Sequence[RunSpec], paths: Sequence[str], _known: KnownDigests) -> Scored:
+    def score(
+        self, runs: Sequence[RunSpec], paths: Sequence[str], _known: KnownDigests
+    ) -> BatchScores:
         self._before_score()
-        return Scored(
+        return BatchScores(
             [RunScores(dict(enumerate(wanted(run.run_id, paths))), {}, {}, {}) for run in runs],
             Seconds(),
         )

@@ -30,8 +30,8 @@ from db.workers import forget_dead, note_ended, note_seen
 from producer.status import RunStatus, Status
 from producer.status_view import as_list, as_tables
 from producer.stuck import Circumstances, reasons
+from worker.batch_scores import BatchScores, KnownDigests, RunScores
 from worker.batches import BatchProcessor
-from worker.scored import KnownDigests, RunScores, Scored
 
 WORKING = Work(unfinished=3, held=1, finished_lately=0, attempts=1)
 IDLE = WORKING._replace(held=0)
@@ -380,11 +380,13 @@ class NumberEngine:
     def prepare(self, needs: RunSpec) -> None:
         """All is at hand."""
 
-    def score(self, runs: Sequence[RunSpec], paths: Sequence[str], _known: KnownDigests) -> Scored:
+    def score(
+        self, runs: Sequence[RunSpec], paths: Sequence[str], _known: KnownDigests
+    ) -> BatchScores:
         self.asked += 1
         self._before_score(list(paths))
         scores = dict.fromkeys(range(len(paths)), 0.5)
-        return Scored([RunScores(scores, {}, {}, {}) for _ in runs], Seconds())
+        return BatchScores([RunScores(scores, {}, {}, {}) for _ in runs], Seconds())
 
     def failure(self, digest: str, precision: str) -> None:
         raise NotImplementedError(digest, precision)

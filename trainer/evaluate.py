@@ -19,8 +19,8 @@ from report.contents import optimistic
 from report.metrics import measure
 from report.text import render_figures
 from report.threshold import choose
+from worker.batch_scores import is_outside, rounded_in
 from worker.loaded_model import Backbones, LoadedModel
-from worker.scored import is_outside, rounded_in
 
 _BATCH = 64
 

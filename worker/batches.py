@@ -34,10 +34,10 @@ from db.throughput import Finished
 from model.errors import CheckpointError
 from worker import metrics, tracing
 from worker.activity import ActivityTracker
+from worker.batch_scores import Engine, WrongModelError
 from worker.database_retry import DatabaseRetry
 from worker.read_write_lock import ReadWriteLock
 from worker.refusing import Refusals, wanted_by
-from worker.scored import Engine, WrongModelError
 from worker.work import Work, by_path, died, line_of, name_of, outcomes_of
 
 log = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ from model.errors import CheckpointError
 from model.preprocess import PRINTED, Decoder, NativeOutput
 from model.runtime import device_name
 from model.settings import Root
+from worker.batch_scores import BatchScores, KnownDigests, RunScores
 from worker.features import RunFeatures
 from worker.forward_pass import ForwardPass
 from worker.model_registry import ModelRegistry
-from worker.scored import KnownDigests, RunScores, Scored
 
 
 class ModelEngine:
@@ -43,7 +43,9 @@ class ModelEngine:
         """
         self._scorers.get(needs)
 
-    def score(self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests) -> Scored:
+    def score(
+        self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
+    ) -> BatchScores:
         """Score the images at `paths` for each run, a pass for each setting of decoding."""
         scorers = [self._scorers.get(needs) for needs in runs]
         passes: defaultdict[Decode, list[int]] = defaultdict(list)
@@ -61,7 +63,7 @@ class ModelEngine:
                 (at, one.outcome(member, scores[member])) for member, at in enumerate(members)
             )
             seconds = seconds.plus(one.seconds)
-        return Scored([scored[at] for at in range(len(runs))], seconds)
+        return BatchScores([scored[at] for at in range(len(runs))], seconds)
 
     def failure(self, digest: str, precision: str) -> CheckpointError | None:
         """Why a checkpoint cannot be had in this precision, if it was tried in vain."""

@@ -8,10 +8,10 @@ import numpy as np
 from db.outcomes import Seconds
 from model.preprocess import DecodedBatch, Decoder
 from model.settings import Root
+from worker.batch_scores import KnownDigests, RunScores
 from worker.features import KeptRows
 from worker.frozen import Floats
 from worker.loaded_model import Backbone, LoadedModel
-from worker.scored import KnownDigests, RunScores
 
 _GONE = "the file is gone: scored from the features that were kept of it"
 

@@ -33,6 +33,7 @@ from model.nothing_scored import nothing_scored
 from model.settings import Root, data_root
 from worker import metrics, tracing
 from worker.activity import ActivityTracker
+from worker.batch_scores import Engine
 from worker.batches import BatchProcessor
 from worker.celery import app, settings
 from worker.database_retry import DatabaseRetry
@@ -42,7 +43,6 @@ from worker.metrics_server import MetricsServer
 from worker.profile import Profile
 from worker.publish import broker_name, require_broker
 from worker.refusing import wanted_by
-from worker.scored import Engine
 from worker.upkeep import Drained, Upkeep, doubt
 from worker.watchdog import watch
 

@@ -14,8 +14,8 @@ from model.errors import CheckpointError
 from model.feature_cache import FeatureKey
 from model.held import HeldCheckpoint
 from model.runtime import tf
+from worker.batch_scores import is_outside
 from worker.frozen import Floats, FrozenGraph
-from worker.scored import is_outside
 
 # A product of few columns adds up the rows that fill no vector register in another order, so that a
 # score would depend, in its last bits, on how many images are in the batch.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from db.ledger import BatchKey, PendingImage
 from db.outcomes import Outcome, Seconds
 from model.errors import ImageError
-from worker.scored import RunScores, Scored, WrongModelError, is_outside, rounded_in
+from worker.batch_scores import BatchScores, RunScores, WrongModelError, is_outside, rounded_in
 
 
 class Work(NamedTuple):
@@ -31,7 +31,7 @@ def by_path(images: Sequence[PendingImage]) -> list[Work]:
     return list(work.values())
 
 
-def outcomes_of(work: list[Work], runs: list[int], scored: Scored) -> list[Outcome]:
+def outcomes_of(work: list[Work], runs: list[int], scored: BatchScores) -> list[Outcome]:
     """An outcome for each image of `work`; `scored` holds those of `runs`, in their order.
 
     Raises:

@@ -56,7 +56,7 @@ class RunScores(NamedTuple):
     notes: dict[int, str]
 
 
-class Scored(NamedTuple):
+class BatchScores(NamedTuple):
     """One outcome for each run, in the order asked for, and where the time went."""
 
     runs: list[RunScores]
@@ -73,7 +73,9 @@ class Engine(Protocol):
             CheckpointError: it was not found here.
         """
 
-    def score(self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests) -> Scored:
+    def score(
+        self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
+    ) -> BatchScores:
         """Score the images at `paths` for each of `runs`, which were prepared."""
 
     def failure(self, digest: str, precision: str) -> Exception | None:
