@@ -38,7 +38,7 @@ print(json.dumps(network.predict(images, verbose=0)[:, 0].tolist()))
 """
 
 
-class BatchScores(NamedTuple):
+class ScoredSite(NamedTuple):
     """Trained on real images by way of a module that is gone, then scored and reported."""
 
     site: Site
@@ -49,7 +49,7 @@ class BatchScores(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def scored(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> BatchScores:
+def scored(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> ScoredSite:
     folder = tmp_path_factory.mktemp("real")
     root = shared / "data" / "isic"
     site = Site(folder, {"DATA_ROOT": str(root)})
@@ -63,16 +63,16 @@ def scored(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> BatchScore
     site.succeed("producer", "enqueue", str(root / "test"))
     worker_output = site.drain()
     asked = ("--threshold", str(THRESHOLD), "--format", "json", "--output", "figures")
-    return BatchScores(site, root, checkpoint, worker_output, site.succeed("report", *asked))
+    return ScoredSite(site, root, checkpoint, worker_output, site.succeed("report", *asked))
 
 
 @pytest.fixture(scope="module")
-def report(scored: BatchScores) -> dict[str, Any]:
+def report(scored: ScoredSite) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(scored.reported.stdout)
     return found
 
 
-def test_every_image_has_a_score_without_the_module(scored: BatchScores) -> None:
+def test_every_image_has_a_score_without_the_module(scored: ScoredSite) -> None:
     assert not (scored.site.folder / "module").exists()
     predictions = scored.site.ledger.predictions()
     assert len(predictions) == IMAGES
@@ -85,7 +85,7 @@ def pictures(root: Path) -> list[Path]:
     return list((root / "test").glob("*/*.*"))
 
 
-def test_scores_are_those_of_a_plain_script(scored: BatchScores) -> None:
+def test_scores_are_those_of_a_plain_script(scored: ScoredSite) -> None:
     scores = scored.site.ledger.scores()
     files = [str(scored.root / path) for path in scores]
     plain = scored.site.succeed("python", "-c", PLAIN_SCRIPT, str(scored.checkpoint), *files)
@@ -94,7 +94,7 @@ def test_scores_are_those_of_a_plain_script(scored: BatchScores) -> None:
     assert max(expected) - min(expected) > 0.2, "the model tells images apart"
 
 
-def test_the_report_counts_what_is_stored(scored: BatchScores, report: dict[str, Any]) -> None:
+def test_the_report_counts_what_is_stored(scored: ScoredSite, report: dict[str, Any]) -> None:
     stored = scored.site.ledger.rows(
         "SELECT label, score FROM images JOIN predictions ON image_id = images.id"
     )
@@ -127,7 +127,7 @@ def test_the_report_does_not_call_real_images_synthetic(report: dict[str, Any]) 
 
 
 @pytest.mark.parametrize("name", ["roc.png", "confusion_matrix.png"])
-def test_the_pictures_are_there(scored: BatchScores, name: str) -> None:
+def test_the_pictures_are_there(scored: ScoredSite, name: str) -> None:
     with Image.open(scored.site.folder / "figures" / name) as picture:
         picture.load()
         assert min(picture.size) > 300
@@ -135,7 +135,7 @@ def test_the_pictures_are_there(scored: BatchScores, name: str) -> None:
 
 
 def test_two_workers_on_redis_and_postgresql_give_the_same_scores_to_the_bit(
-    scored: BatchScores, postgres_url: str, tmp_path: Path
+    scored: ScoredSite, postgres_url: str, tmp_path: Path
 ) -> None:
     with redis_server(tmp_path / "redis") as redis, ExitStack() as started:
         servers = {"BROKER_URL": redis.url, "DATABASE_URL": postgres_url}
