@@ -7,7 +7,7 @@ import numpy as np
 
 from report.arrays import Floats, Labels
 from report.confusion import why_undefined
-from report.figure import Brier, Figure
+from report.estimate import Brier, Estimate
 from report.logistic import Fit, fit
 from report.proportions import proportion
 
@@ -29,8 +29,8 @@ class Bin(NamedTuple):
 class Calibration(NamedTuple):
     """Intercept (0 is right) and slope (1 is right) on the scale of the logit."""
 
-    intercept: Figure
-    slope: Figure
+    intercept: Estimate
+    slope: Estimate
 
 
 def brier(labels: Labels, scores: Floats, nothing: str) -> Brier:
@@ -53,13 +53,13 @@ def calibration(
     The intercept is that of a model whose slope is 1. The intervals are Wald's.
     """
     if (absent := why_undefined(labels, nothing)) is not None:
-        return Calibration(Figure(None, absent), Figure(None, absent))
+        return Calibration(Estimate(None, absent), Estimate(None, absent))
     clipped = np.clip(scores, CLIP, 1 - CLIP)
     logit = np.log(clipped / (1 - clipped))
     ones = np.ones_like(logit)
     intercept = _last(fit(labels, ones[None], logit), confidence)
     if (reason := _no_slope(labels, logit)) is not None:
-        return Calibration(intercept, Figure(None, reason))
+        return Calibration(intercept, Estimate(None, reason))
     slope = _last(fit(labels, np.stack([ones, logit])), confidence)
     return Calibration(intercept, slope)
 
@@ -82,7 +82,7 @@ def calibration_bins(labels: Labels, scores: Floats) -> list[Bin]:
     ]
 
 
-def bin_fraction(one: Bin, confidence: float = 0.95) -> Figure:
+def bin_fraction(one: Bin, confidence: float = 0.95) -> Estimate:
     """The fraction of malignant images in a bin, with its Wilson interval."""
     return proportion(one.malignant, one.images, "no images", confidence)
 
@@ -97,10 +97,10 @@ def _no_slope(labels: Labels, logit: Floats) -> str | None:
     return None
 
 
-def _last(fitted: Fit | None, confidence: float) -> Figure:
+def _last(fitted: Fit | None, confidence: float) -> Estimate:
     """The last coefficient with its interval."""
     if fitted is None:
-        return Figure(None, "the fit did not converge")
+        return Estimate(None, "the fit did not converge")
     value = float(fitted.coefficients[-1])
     half = NormalDist().inv_cdf((1 + confidence) / 2) * float(fitted.errors[-1])
-    return Figure(value, low=value - half, high=value + half)
+    return Estimate(value, low=value - half, high=value + half)

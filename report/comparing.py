@@ -9,7 +9,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from report.arrays import Floats, Labels
 from report.confusion import why_undefined
 from report.delong import Interval, PairedTest, auc_interval, delong, paired_test
-from report.figure import Figure, Proportion
+from report.estimate import Estimate, Proportion
 from report.proportions import proportion
 
 Answers = npt.NDArray[np.bool_]
@@ -33,7 +33,7 @@ class Comparison(NamedTuple):
     """Two runs at a threshold each; `changed` are the places `[m]` where their answers differ."""
 
     confidence: float
-    aucs: tuple[Figure, Figure]
+    aucs: tuple[Estimate, Estimate]
     auc_test: PairedTest | None
     malignant: McNemar
     benign: McNemar
@@ -67,10 +67,10 @@ def compare(
 
 def _aucs(
     labels: Labels, scores: Floats, confidence: float
-) -> tuple[tuple[Figure, Figure], PairedTest | None]:
+) -> tuple[tuple[Estimate, Estimate], PairedTest | None]:
     reason = why_undefined(labels, "no labelled images")
     if reason is not None:
-        return (Figure(None, reason), Figure(None, reason)), None
+        return (Estimate(None, reason), Estimate(None, reason)), None
     two = delong(labels, scores)
     first, second = (
         _auc(float(auc), auc_interval(float(auc), float(variance), confidence))
@@ -79,8 +79,8 @@ def _aucs(
     return (first, second), paired_test(two, confidence)
 
 
-def _auc(value: float, interval: Interval) -> Figure:
-    return Figure(value, interval.reason, interval.low, interval.high)
+def _auc(value: float, interval: Interval) -> Estimate:
+    return Estimate(value, interval.reason, interval.low, interval.high)
 
 
 def _mcnemar(

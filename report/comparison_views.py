@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from base.foreign import for_csv, shown
 from report.comparing import Comparison, McNemar
 from report.contents import RunFacts
-from report.figure import Figure
+from report.estimate import Estimate
 from report.formats import checkpoint_dict, threshold_dict
 from report.pairing import LeftOut, Pairs
 from report.read import Stored
@@ -116,7 +116,7 @@ def _difference(comparison: Comparison) -> str:
     test = comparison.auc_test
     if test is None:
         return "n/a"
-    interval = Figure(test.difference, low=test.interval.low, high=test.interval.high)
+    interval = Estimate(test.difference, low=test.interval.low, high=test.interval.high)
     said = f"p = {test.p:.3g}" if test.p is not None else f"no test: {test.reason}"
     return f"{short(interval)}, {said} (DeLong, paired)"
 
@@ -188,11 +188,11 @@ def _auc_dict(comparison: Comparison) -> dict[str, Any]:
     test = comparison.auc_test
     if test is None:
         reason = comparison.aucs[0].reason
-        difference = _figure_dict(Figure(None, reason))
+        difference = _figure_dict(Estimate(None, reason))
         return {"a": a, "b": b, "difference": difference, "z": None, "p": None, "reason": reason}
     interval = test.interval
     difference = _figure_dict(
-        Figure(test.difference, interval.reason, low=interval.low, high=interval.high)
+        Estimate(test.difference, interval.reason, low=interval.low, high=interval.high)
     )
     said = {} if test.reason is None else {"reason": test.reason}
     return {"a": a, "b": b, "difference": difference, "z": test.z, "p": test.p, **said}
@@ -210,6 +210,6 @@ def _mcnemar_dict(of: McNemar, figure: str) -> dict[str, Any]:
     }
 
 
-def _figure_dict(figure: Figure) -> dict[str, Any]:
+def _figure_dict(figure: Estimate) -> dict[str, Any]:
     shown: dict[str, Any] = {"value": figure.value, "low": figure.low, "high": figure.high}
     return shown if figure.reason is None else {**shown, "reason": figure.reason}

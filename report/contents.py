@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from base.foreign import shown
-from report.metrics import Figures
+from report.metrics import Metrics
 from report.subgroups import Subgroup
 from report.threshold import Threshold
 
@@ -121,7 +121,7 @@ class Report:
     checkpoint: CheckpointFacts
     flow: Flow
     threshold: Threshold
-    figures: Figures
+    figures: Metrics
     subgroups: tuple[Subgroup, ...] = ()
     unlabelled: Answers = field(default_factory=Answers)
 

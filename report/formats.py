@@ -10,12 +10,12 @@ from typing import Any
 from base.foreign import for_csv
 from report.calibration import Bin, bin_fraction
 from report.contents import CheckpointFacts, Report
-from report.figure import Figure
+from report.estimate import Estimate
 from report.likelihood import AtPrevalence
 from report.subgroups import Subgroup
 from report.threshold import Threshold
 
-# In the order they are printed; the names are those of `report.metrics.Figures`. What has no
+# In the order they are printed; the names are those of `report.metrics.Metrics`. What has no
 # interval by its nature has no `low` and `high` either.
 FIGURES = {
     "prevalence": True,
@@ -95,7 +95,7 @@ def as_csv(report: Report) -> str:
     return lines.getvalue().rstrip("\n")
 
 
-def _figure(figure: Figure, ends: bool) -> dict[str, Any]:
+def _figure(figure: Estimate, ends: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {"value": figure.value}
     if ends:
         shown |= {"low": figure.low, "high": figure.high}

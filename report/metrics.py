@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from report.arrays import Floats, Labels
 from report.calibration import Bin, brier, calibration, calibration_bins
 from report.confusion import Confusion, confusion
-from report.figure import (
+from report.estimate import (
     Accuracy,
     AveragePrecision,
     Brier,
-    Figure,
+    Estimate,
     NetBenefit,
     Proportion,
     SpecificityAt,
@@ -19,11 +19,11 @@ from report.net_benefit import net_benefit
 from report.proportions import accuracy, balanced_accuracy, f1, geometric_mean, proportion
 from report.ranking import average_precision, roc_auc, roc_points, specificity_at
 
-__all__ = ["Confusion", "Figure", "Figures", "Floats", "Labels", "measure", "roc_points"]
+__all__ = ["Confusion", "Estimate", "Floats", "Labels", "Metrics", "measure", "roc_points"]
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Metrics:
     """What a run is worth at one threshold; every figure's definition is in docs/report.md."""
 
     confidence: float  # of every interval
@@ -31,21 +31,21 @@ class Figures:
     prevalence: Proportion
     sensitivity: Proportion
     specificity: Proportion
-    geometric_mean: Figure
-    balanced_accuracy: Figure
+    geometric_mean: Estimate
+    balanced_accuracy: Estimate
     accuracy: Accuracy
-    f1: Figure
+    f1: Estimate
     ppv: Proportion
     npv: Proportion
     at_prevalence: AtPrevalence | None  # None unless a prevalence was given
-    lr_positive: Figure
-    lr_negative: Figure
-    roc_auc: Figure
+    lr_positive: Estimate
+    lr_negative: Estimate
+    roc_auc: Estimate
     average_precision: AveragePrecision
     specificity_at_sensitivity: tuple[SpecificityAt, ...]
     brier: Brier
-    calibration_intercept: Figure
-    calibration_slope: Figure
+    calibration_intercept: Estimate
+    calibration_slope: Estimate
     calibration_curve: tuple[Bin, ...]
     net_benefit: NetBenefit
 
@@ -58,7 +58,7 @@ def measure(
     nothing: str = "no labelled images",
     confidence: float = 0.95,
     prevalence: float | None = None,
-) -> Figures:
+) -> Metrics:
     """All figures of the analysed images.
 
     Args:
@@ -77,7 +77,7 @@ def measure(
     sensitivity = proportion(table.tp, table.malignant, absent or "no malignant images", confidence)
     specificity = proportion(table.tn, table.benign, absent or "no benign images", confidence)
     calibrated = calibration(labels, scores, nothing, confidence)
-    return Figures(
+    return Metrics(
         confidence=confidence,
         confusion=table,
         prevalence=proportion(table.malignant, table.total, nothing, confidence),

@@ -6,7 +6,7 @@ import numpy as np
 
 from report.arrays import Floats, Labels
 from report.confusion import Confusion
-from report.figure import NetBenefit
+from report.estimate import NetBenefit
 
 
 class DecisionCurve(NamedTuple):

@@ -5,7 +5,7 @@ import math
 from statsmodels.stats.proportion import proportion_confint
 
 from report.confusion import Confusion
-from report.figure import Accuracy, Figure, Proportion
+from report.estimate import Accuracy, Estimate, Proportion
 
 
 def proportion(count: int, total: int, reason: str, confidence: float = 0.95) -> Proportion:
@@ -40,23 +40,23 @@ def accuracy(table: Confusion, nothing: str, confidence: float = 0.95) -> Accura
     )
 
 
-def balanced_accuracy(sensitivity: Figure, specificity: Figure) -> Figure:
+def balanced_accuracy(sensitivity: Estimate, specificity: Estimate) -> Estimate:
     """The arithmetic mean of the two."""
     # A mean of two proportions is none itself, so a Wilson interval would be wrong here.
     if sensitivity.value is None or specificity.value is None:
-        return Figure(None, sensitivity.reason or specificity.reason)
-    return Figure((sensitivity.value + specificity.value) / 2)
+        return Estimate(None, sensitivity.reason or specificity.reason)
+    return Estimate((sensitivity.value + specificity.value) / 2)
 
 
-def geometric_mean(sensitivity: Figure, specificity: Figure) -> Figure:
+def geometric_mean(sensitivity: Estimate, specificity: Estimate) -> Estimate:
     """The square root of sensitivity times specificity (Kubat & Matwin 1997)."""
     if sensitivity.value is None or specificity.value is None:
-        return Figure(None, sensitivity.reason or specificity.reason)
-    return Figure(math.sqrt(sensitivity.value * specificity.value))
+        return Estimate(None, sensitivity.reason or specificity.reason)
+    return Estimate(math.sqrt(sensitivity.value * specificity.value))
 
 
-def f1(table: Confusion, nothing: str) -> Figure:
+def f1(table: Confusion, nothing: str) -> Estimate:
     """2 TP / (2 TP + FP + FN), the harmonic mean of sensitivity and PPV."""
     if table.malignant == 0:
-        return Figure(None, nothing if table.total == 0 else "no malignant images")
-    return Figure(2 * table.tp / (2 * table.tp + table.fp + table.fn))
+        return Estimate(None, nothing if table.total == 0 else "no malignant images")
+    return Estimate(2 * table.tp / (2 * table.tp + table.fp + table.fn))

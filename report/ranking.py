@@ -7,7 +7,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 from report.arrays import Floats, Labels
 from report.confusion import confusion, why_undefined
 from report.delong import auc_interval, delong
-from report.figure import AveragePrecision, Figure, SpecificityAt
+from report.estimate import AveragePrecision, Estimate, SpecificityAt
 from report.written import shortest
 
 SENSITIVITIES = (0.80, 0.90, 0.95)
@@ -45,15 +45,15 @@ def precision_recall(labels: Labels, scores: Floats) -> PrecisionRecall:
     return PrecisionRecall(precision, recall)
 
 
-def roc_auc(labels: Labels, scores: Floats, nothing: str, confidence: float = 0.95) -> Figure:
+def roc_auc(labels: Labels, scores: Floats, nothing: str, confidence: float = 0.95) -> Estimate:
     """The area under the ROC curve with DeLong's interval."""
     # On scores. On answers at one threshold it would be the balanced accuracy under another name.
     if (absent := why_undefined(labels, nothing)) is not None:
-        return Figure(None, absent)
+        return Estimate(None, absent)
     aucs, covariance = delong(labels, scores[None])
     auc = float(aucs[0])
     low, high, reason = auc_interval(auc, float(covariance[0, 0]), confidence)
-    return Figure(auc, None if reason is None else f"no interval: {reason}", low, high)
+    return Estimate(auc, None if reason is None else f"no interval: {reason}", low, high)
 
 
 def average_precision(labels: Labels, scores: Floats, nothing: str) -> AveragePrecision:

@@ -16,8 +16,8 @@ from report.contents import (
     optimistic,
     trained_on,
 )
-from report.figure import Accuracy, Brier, Figure, NetBenefit, Proportion, SpecificityAt
-from report.metrics import Figures
+from report.estimate import Accuracy, Brier, Estimate, NetBenefit, Proportion, SpecificityAt
+from report.metrics import Metrics
 from report.subgroups import Subgroup
 from report.threshold import Threshold
 from report.written import written
@@ -37,7 +37,7 @@ class Section:
         return self.headings[0]
 
 
-def figure_sections(figures: Figures) -> list[Section]:
+def figure_sections(figures: Metrics) -> list[Section]:
     """The tables of the figures: 2x2 table, operating point, ranking, calibration, usefulness."""
     interval = f"({percent(figures.confidence)} interval)"
     return [
@@ -138,7 +138,7 @@ def subgroup_sections(subgroups: Sequence[Subgroup], confidence: float) -> list[
     ]
 
 
-def short(figure: Figure, digits: int = 3) -> str:
+def short(figure: Estimate, digits: int = 3) -> str:
     """A figure and its interval in few digits, or `n/a` and the reason."""
     if figure.value is None:
         return f"n/a ({figure.reason})"
@@ -173,7 +173,7 @@ def _shares(first: int, second: int) -> tuple[str, str, str]:
     return f"{first / total:.3f}", f"{second / total:.3f}", "1.000"
 
 
-def _operating_point(figures: Figures) -> Iterator[tuple[str, str, str]]:
+def _operating_point(figures: Metrics) -> Iterator[tuple[str, str, str]]:
     yield "sensitivity", short(figures.sensitivity), _exact(figures.sensitivity)
     yield "specificity", short(figures.specificity), _exact(figures.specificity)
     yield (
@@ -198,7 +198,7 @@ def _operating_point(figures: Figures) -> Iterator[tuple[str, str, str]]:
     yield "LR−", short(figures.lr_negative, 2), _ratio(figures.lr_negative, "negative", "lowers")
 
 
-def _ranking(figures: Figures) -> Iterator[tuple[str, str, str]]:
+def _ranking(figures: Metrics) -> Iterator[tuple[str, str, str]]:
     auc, precision = figures.roc_auc, figures.average_precision
     yield "ROC AUC", short(auc), _and("on scores, over all thresholds", _why_no_interval(auc))
     baseline = precision.baseline
@@ -209,7 +209,7 @@ def _ranking(figures: Figures) -> Iterator[tuple[str, str, str]]:
         yield name, short(one), _at_threshold(one)
 
 
-def _calibration(figures: Figures) -> Iterator[tuple[str, str, str]]:
+def _calibration(figures: Metrics) -> Iterator[tuple[str, str, str]]:
     yield "Brier score", short(figures.brier), _reference(figures.brier)
     intercept, slope = figures.calibration_intercept, figures.calibration_slope
     yield (
@@ -262,7 +262,7 @@ def _in_sample(figure: Proportion) -> str:
     )
 
 
-def _ratio(figure: Figure, answer: str, moves: str) -> str:
+def _ratio(figure: Estimate, answer: str, moves: str) -> str:
     if figure.value is None:
         return ""
     said = f"a {answer} answer {moves} the odds by this factor"
@@ -280,11 +280,11 @@ def _at_threshold(one: SpecificityAt) -> str:
     return f"at threshold {one.written}" if one.written else ""
 
 
-def _if_any(figure: Figure, words: str) -> str:
+def _if_any(figure: Estimate, words: str) -> str:
     return "" if figure.value is None else words
 
 
-def _why_no_interval(figure: Figure) -> str:
+def _why_no_interval(figure: Estimate) -> str:
     return "" if figure.value is None or figure.reason is None else figure.reason
 
 

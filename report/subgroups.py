@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from report.arrays import Floats, Labels
 from report.confusion import Confusion, confusion
-from report.figure import Figure, Proportion
+from report.estimate import Estimate, Proportion
 from report.proportions import proportion
 from report.ranking import roc_auc
 
@@ -39,7 +39,7 @@ class Subgroup:
     confusion: Confusion
     sensitivity: Proportion
     specificity: Proportion
-    roc_auc: Figure
+    roc_auc: Estimate
 
     @property
     def suppressed(self) -> str | None:
@@ -73,7 +73,7 @@ def _subgroup(groups: Groups, code: int, threshold: float, confidence: float) ->
     column, value = groups.column, groups.values[code]
     if (few := too_few(table)) is not None:
         kept_back = Proportion(None, few)
-        return Subgroup(column, value, table, kept_back, kept_back, Figure(None, few))
+        return Subgroup(column, value, table, kept_back, kept_back, Estimate(None, few))
     return Subgroup(
         column,
         value,

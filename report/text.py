@@ -10,7 +10,7 @@ from rich.text import Text
 
 from base.foreign import for_terminal
 from report.contents import Report
-from report.metrics import Figures
+from report.metrics import Metrics
 from report.sections import (
     Section,
     figure_sections,
@@ -32,7 +32,7 @@ def render(report: Report, *, terminal: bool) -> str:
     return _print(_parts(report, _rules(terminal)), terminal=terminal)
 
 
-def render_figures(threshold: Threshold, figures: Figures, *, terminal: bool) -> str:
+def render_figures(threshold: Threshold, figures: Metrics, *, terminal: bool) -> str:
     """The 2x2 table and the figures alone, for scores that are in no ledger."""
     lead = _line(threshold_line(threshold))
     return _print([lead, *_figures(figures, _rules(terminal))], terminal=terminal)
@@ -86,7 +86,7 @@ def _spaced(sections: Iterable[Section], rules: box.Box | None) -> Iterator[Rend
         yield _table(section, rules)
 
 
-def _figures(figures: Figures, rules: box.Box | None) -> Iterator[RenderableType]:
+def _figures(figures: Metrics, rules: box.Box | None) -> Iterator[RenderableType]:
     cells, *groups = figure_sections(figures)
     yield Text()
     yield _table(cells, rules)

@@ -25,9 +25,9 @@ from statsmodels.genmod.generalized_linear_model import GLM
 from report.arrays import Floats, Labels
 from report.calibration import CLIP
 from report.confusion import Confusion
-from report.figure import Figure
+from report.estimate import Estimate
 from report.likelihood import at_prevalence, lr_negative, lr_positive
-from report.metrics import Figures, measure
+from report.metrics import Metrics, measure
 from report.net_benefit import decision_curve, net_benefit
 from report.sections import subgroup_sections
 from report.subgroups import Groups, by_subgroup
@@ -44,14 +44,14 @@ def arrays(images: list[tuple[int, float]]) -> tuple[Labels, Floats]:
     return np.array(labels, np.int8), np.array(scores, np.float64)
 
 
-def tutorial() -> Figures:
+def tutorial() -> Metrics:
     cells = ((1, 0.5, 79), (1, 0.1, 38), (0, 0.1, 308), (0, 0.5, 175))
     labels = np.concatenate([np.full(n, label, np.int8) for label, _, n in cells])
     scores = np.concatenate([np.full(n, score) for _, score, n in cells])
     return measure(labels, scores, 0.23, prevalence=0.02)
 
 
-def rounded(figure: Figure, digits: int = 3) -> tuple[float, float, float]:
+def rounded(figure: Estimate, digits: int = 3) -> tuple[float, float, float]:
     assert figure.value is not None
     assert figure.low is not None
     assert figure.high is not None
@@ -165,7 +165,7 @@ def test_undefined_has_a_reason_and_the_rest_agrees_with_the_libraries(
         assert figures.lr_negative.value == pytest.approx(ratios[1])
 
 
-def check(figure: Figure, defined: bool, theirs: object) -> None:
+def check(figure: Estimate, defined: bool, theirs: object) -> None:
     if defined:
         assert figure.value == pytest.approx(theirs())  # type: ignore[operator]
     else:
@@ -208,7 +208,7 @@ def test_calibration_agrees_with_statsmodels(seed: int, n: int) -> None:
     agrees(figures.calibration_slope, GLM(labels, design, families.Binomial()))
 
 
-def agrees(figure: Figure, model: GLM) -> None:
+def agrees(figure: Estimate, model: GLM) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = model.fit(tol=1e-12)

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_m
 from statsmodels.stats.proportion import proportion_confint
 
 from report.arrays import Floats, Labels
-from report.metrics import Confusion, Figure, Figures, measure, roc_points
+from report.metrics import Confusion, Estimate, Metrics, measure, roc_points
 
 SHARED = Path(__file__).parents[1] / ".." / "shared" / "data" / "isic2017_scores"
 
@@ -22,7 +22,7 @@ tables = st.lists(
 thresholds = st.sampled_from([0.0, 0.1, 0.23, 0.3, 0.5, 1.0])
 
 
-def of(labels: list[int], scores: list[float], threshold: float = 0.5) -> Figures:
+def of(labels: list[int], scores: list[float], threshold: float = 0.5) -> Metrics:
     return measure(*arrays(list(zip(labels, scores, strict=True))), threshold)
 
 
@@ -69,8 +69,8 @@ def test_nothing_malignant() -> None:
     assert figures.sensitivity == type(figures.sensitivity)(None, "no malignant images")
     assert figures.sensitivity.low is None
     assert figures.specificity.value == 2 / 3
-    assert figures.balanced_accuracy == Figure(None, "no malignant images")
-    assert figures.roc_auc == Figure(None, "only benign images")
+    assert figures.balanced_accuracy == Estimate(None, "no malignant images")
+    assert figures.roc_auc == Estimate(None, "only benign images")
     assert figures.accuracy.baseline == 1.0
 
 
@@ -78,8 +78,8 @@ def test_nothing_benign() -> None:
     figures = of([1, 1], [0.1, 0.9])
     assert figures.sensitivity.value == 1 / 2
     assert (figures.specificity.value, figures.specificity.reason) == (None, "no benign images")
-    assert figures.balanced_accuracy == Figure(None, "no benign images")
-    assert figures.roc_auc == Figure(None, "only malignant images")
+    assert figures.balanced_accuracy == Estimate(None, "no benign images")
+    assert figures.roc_auc == Estimate(None, "only malignant images")
 
 
 def test_nothing_at_all() -> None:

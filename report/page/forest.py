@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from base.foreign import shown
 from report.contents import Report
-from report.figure import Figure
+from report.estimate import Estimate
 from report.sections import short
 from report.subgroups import Subgroup
 
@@ -64,7 +64,7 @@ def _bars(one: Subgroup) -> Iterator[Bar]:
     yield _bar("model", "ROC AUC", one.roc_auc)
 
 
-def _bar(kind: Literal["malignant", "benign", "model"], name: str, figure: Figure) -> Bar:
+def _bar(kind: Literal["malignant", "benign", "model"], name: str, figure: Estimate) -> Bar:
     at, low, high = map(_at, (figure.value, figure.low, figure.high))
     return Bar(kind, name, short(figure), at, low, high)
 

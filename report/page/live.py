@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from scipy.stats import norm  # type: ignore[import-untyped] # it ships no types
 
 from report.contents import Report
-from report.figure import Proportion
+from report.estimate import Proportion
 from report.page import curves
 from report.page.steps import Steps
 

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 from report.arrays import Floats
 from report.calibration import bin_fraction
 from report.contents import Report
-from report.figure import Figure as Estimate
+from report.estimate import Estimate
 from report.pictures.canvas import (
     BLUE,
     DASHED,

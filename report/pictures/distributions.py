@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from report.arrays import NO_SCORES, Floats, Labels
 from report.contents import Report
-from report.figure import Proportion
+from report.estimate import Proportion
 from report.pictures.canvas import (
     BLUE,
     CLASSES,

@@ -5,11 +5,11 @@ from itertools import groupby
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Picture
+from matplotlib.figure import Figure
 
 from base.foreign import for_picture, shown
 from report.contents import Report
-from report.figure import Figure
+from report.estimate import Estimate
 from report.pictures.canvas import BLUE, DASHED, GREY, PALE, blank, title
 from report.sections import percent
 from report.subgroups import Subgroup
@@ -23,12 +23,12 @@ class _Line(NamedTuple):
     """A row: its words, its figures by panel, and whether it is a heading, all, or kept back."""
 
     words: str
-    figures: tuple[Figure, ...] = ()
+    figures: tuple[Estimate, ...] = ()
     bold: bool = False
     kept_back: bool = False
 
 
-def draw_forest(report: Report) -> Picture:
+def draw_forest(report: Report) -> Figure:
     """Sensitivity, specificity and ROC AUC of all images and of each subgroup, with intervals."""
     lines = list(_lines(report))
     picture = blank(report, (_WIDTH, _REST + _ROW * len(lines)))
@@ -84,7 +84,7 @@ def _draw_panel(axes: Axes, lines: Sequence[_Line], at: int) -> None:
             _draw_figure(axes, row, line.figures[at], whole=line.bold)
 
 
-def _draw_figure(axes: Axes, row: int, figure: Figure, *, whole: bool) -> None:
+def _draw_figure(axes: Axes, row: int, figure: Estimate, *, whole: bool) -> None:
     if figure.value is None:
         _say(axes, row, f"n/a ({figure.reason})")
         return

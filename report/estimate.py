@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Estimate:
     """One figure with the ends of its interval.
 
     Where it is undefined `value` is None and `reason` says why. Where only its interval is, `low`
@@ -18,7 +18,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Proportion(Figure):
+class Proportion(Estimate):
     """`count` out of `total`, with the ends of its Wilson interval."""
 
     count: int = 0
@@ -34,14 +34,14 @@ class Accuracy(Proportion):
 
 
 @dataclass(frozen=True, slots=True)
-class AveragePrecision(Figure):
+class AveragePrecision(Estimate):
     """Average precision beside the prevalence, which scores drawn at random would reach."""
 
     baseline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class SpecificityAt(Figure):
+class SpecificityAt(Estimate):
     """The best specificity with at least this `sensitivity`, and the `threshold` that gives it.
 
     `written` is the shortest decimal that gives it on these images too.
@@ -53,7 +53,7 @@ class SpecificityAt(Figure):
 
 
 @dataclass(frozen=True, slots=True)
-class Brier(Figure):
+class Brier(Estimate):
     """The Brier score, that of forecasting the prevalence for everybody, and 1 - their ratio."""
 
     reference: float | None = None
@@ -61,7 +61,7 @@ class Brier(Figure):
 
 
 @dataclass(frozen=True, slots=True)
-class NetBenefit(Figure):
+class NetBenefit(Estimate):
     """Net benefit beside that of treating everybody; of treating nobody it is 0."""
 
     treat_all: float | None = None
