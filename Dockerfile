@@ -22,7 +22,7 @@ RUN case "$GPU" in \
     && /opt/dermscore/bin/pip install --require-hashes --requirement "$lock"
 
 FROM packages AS wheel
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY base base
 COPY db db
 COPY model model
