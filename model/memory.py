@@ -1,13 +1,19 @@
-"""What the C library does with memory that was freed."""
+"""How much memory a process takes: what is kept of what was freed, and what is held at once."""
 
 import ctypes
 import gc
+
+from base.read_write_lock import ReadWriteLock
 
 # glibc's names and numbers, which do not change: mallopt(3).
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 # The files of a group twice, in Python and in TensorFlow.
 _KEPT_BYTES = 64_000_000
 _LARGEST_BLOCK = 16 << 20  # that glibc takes from what it kept
+
+# Shared by what computes, held alone by the decoding of a huge image: its pixels, and what a
+# network holds of a batch, are the largest things in a worker.
+huge_or_computing = ReadWriteLock()
 
 
 def keep_freed_memory() -> None:
@@ -25,6 +31,11 @@ def keep_freed_memory() -> None:
 def give_back_memory() -> None:
     """Return what was freed to the system: after freezing InceptionV3 a gigabyte in pieces."""
     gc.collect()
+    trim_memory()
+
+
+def trim_memory() -> None:
+    """Return what the C library kept of freed memory: some milliseconds, more where it was much."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -14,17 +14,20 @@ from model.decode_clock import decoding
 from model.decode_limits import append_noise
 from model.errors import ImageError
 from model.images import ImageFile, check_header, read_images
-from model.memory import keep_freed_memory
+from model.memory import huge_or_computing, keep_freed_memory, trim_memory
 from model.runtime import tf
 from model.settings import Root
 
 # Bytes held at once, whatever the images of a batch and however many cores decode them: of files,
 # and of pixels before they are resized. One image alone has less (40 million pixels: 360 MB).
 GROUP_BYTES = 128_000_000
-DECODED_BYTES = 384_000_000
+DECODED_BYTES = 256_000_000
 # A worker decodes two batches at once; of groups larger than this only one, which takes all cores.
 HEAVY_BYTES = 64_000_000
 _heavy = threading.Lock()
+# An image that takes more alone, a progressive JPEG of 28 million pixels, waits until nothing is
+# computed, and memory that was kept goes back to the system first.
+HUGE_BYTES = DECODED_BYTES
 _WHITE = 255.0  # becomes 1.0
 _MIDDLE = 128  # what libjpeg leaves where a scan ends too early
 # Of what native code says of an image: things, and letters of each.
@@ -80,9 +83,16 @@ class Group(NamedTuple):
     files: dict[int, bytes]
     needed: int
 
-    def room(self) -> AbstractContextManager[object]:
-        """What is held while the group is decoded."""
-        return _heavy if self.needed > HEAVY_BYTES else nullcontext()
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        """Hold others off while the group is decoded, if it is a heavy one."""
+        if self.needed <= HEAVY_BYTES:
+            yield
+            return
+        with _heavy, huge_or_computing.exclusive() if self.needed > HUGE_BYTES else nullcontext():
+            if self.needed > HUGE_BYTES:
+                trim_memory()
+            yield
 
 
 class Decoder:

@@ -8,9 +8,9 @@ import pytest
 from faults import colour_site, stub_worker
 from processes import PATIENCE, error_lines
 
+from base.read_write_lock import ReadWriteLock
 from db.ledger import BatchKey
 from worker.activity import ActivityTracker
-from worker.read_write_lock import ReadWriteLock
 
 FIRST, SECOND = BatchKey(1, 1), BatchKey(1, 2)
 

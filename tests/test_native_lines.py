@@ -99,7 +99,7 @@ def decode(number):
             say(f"Corrupt JPEG data: alone {number} {at}\\n")
         assert of_one == [f"Corrupt JPEG data: alone {number} {at}"], of_one
         both.wait()
-    print("done", file=sys.stderr)
+    sys.stderr.write("done\\n")  # print would write it in two pieces
 threads = [threading.Thread(target=decode, args=(number,)) for number in (1, 2)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()

@@ -8,6 +8,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from base.foreign import shown
+from base.read_write_lock import ReadWriteLock
 from db.ledger import (
     BatchKey,
     Lease,
@@ -36,7 +37,6 @@ from worker import metrics, tracing
 from worker.activity import ActivityTracker
 from worker.batch_scores import Engine, WrongModelError
 from worker.database_retry import DatabaseRetry
-from worker.read_write_lock import ReadWriteLock
 from worker.refusing import Refusals, wanted_by
 from worker.work import Work, by_path, died, line_of, name_of, outcomes_of
 
@@ -71,6 +71,8 @@ class BatchProcessor:
         self.refusals = Refusals(database, worker, self._retry)
         # Runs of which this worker finished a batch.
         self.runs: set[int] = set()
+        # Batches share it, a single image holds it alone: others that were begun beside one that
+        # may kill the process would be taken for the cause as well.
         self._process_lock = ReadWriteLock()
         self._needs: dict[int, RunSpec] = {}
         self._stopped: set[int] = set()

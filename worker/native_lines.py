@@ -18,7 +18,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from worker.read_write_lock import ReadWriteLock
+from base.read_write_lock import ReadWriteLock
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Who may score in this process at once: whole batches together, single images alone."""
+"""A lock that many share, or one holds alone."""
 
 import threading
 from collections.abc import Iterator
@@ -6,11 +6,7 @@ from contextlib import contextmanager
 
 
 class ReadWriteLock:
-    """A read-write lock that prefers writers: batches share it, a single image holds it alone.
-
-    An image that may kill the process must be the only one: others that were begun beside it would
-    be taken for the cause as well.
-    """
+    """A read-write lock that prefers writers."""
 
     def __init__(self) -> None:
         self._sharing = 0
@@ -33,7 +29,7 @@ class ReadWriteLock:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Beside nobody."""
+        """Held alone."""
         with self._changed:
             self._waiting_exclusive += 1
             self._changed.wait_for(lambda: not self._is_exclusive and not self._sharing)
