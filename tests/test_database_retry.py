@@ -64,7 +64,7 @@ def test_all_threads_together_tell_an_outage_once(
     patient: DatabaseRetry, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING), ThreadPoolExecutor(4) as pool:
-        list(pool.map(patient.until_answered, [away(20) for _ in range(4)]))
+        list(pool.map(patient.call, [away(20) for _ in range(4)]))
 
     assert [line.split(":")[0] for line in lines(caplog)].count("database x") == 1
 
@@ -105,7 +105,7 @@ def test_a_worker_that_ends_waits_no_longer(patient: DatabaseRetry) -> None:
         raise DatabaseAwayError("gone for good")
 
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(patient.until_answered, work)
+        waiting = pool.submit(patient.call, work)
         assert tried.wait(SECONDS)
         patient.end()
         with pytest.raises(DatabaseAwayError):
