@@ -1,4 +1,4 @@
-"""The model card: what a checkpoint is and how its images are decoded. RunSpec no TensorFlow."""
+"""The model card: what a checkpoint is and how its images are decoded. Needs no TensorFlow."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Features of images by a frozen backbone, computed once and kept on disk. RunSpec no TensorFlow.
+"""Features of images by a frozen backbone, computed once and kept on disk. Needs no TensorFlow.
 
 A *store* is the folder of one key. Writers only ever add whole *segments* to it, and nothing is
 changed in place, so that any number of processes read and write at once without a lock.

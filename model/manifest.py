@@ -1,4 +1,4 @@
-"""CSV manifests: a path, perhaps a label, and attributes in a row. RunSpec no TensorFlow."""
+"""CSV manifests: a path, perhaps a label, and attributes in a row. Needs no TensorFlow."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Folders, globs and manifests as a stream of images with their labels. RunSpec no TensorFlow.
+"""Folders, globs and manifests as a stream of images with their labels. Needs no TensorFlow.
 
 Producer and trainer list through here, so that a class folder means the same to both.
 """

@@ -18,19 +18,14 @@ from bad_images import GOOD, SCORED, Kind, heavy, kinds
 from processes import Done, Ledger, Site, Trained
 from servers import new_database
 
-from model.filenames import storable
+from model.names import storable
 
-# One by one each of these is held to MOST_BYTES by tests/test_bad_images.py. In a worker, where one
-# batch may be computed while another is read and decoded, they add up: docs/images.md says to what.
-NOT_MIXED = {"grey64.jpg", "chunks.png", "12gb.png", "12gb-interlaced.png", "12gb-chunks.png"}
-KINDS = [kind for kind in kinds() if kind.name not in NOT_MIXED]
+KINDS = kinds()
 MOST_BYTES = 1_500_000_000
 # A folder's walk goes into the one and never sees the other.
 NOT_LISTED = {"folder.jpg", "absent.jpg"}
 # Nor does the manifest name all: no CSV file holds other bytes than UTF-8, and once is enough.
-NOT_NAMED = {
-    kind.name for kind in KINDS if storable(kind.name) != kind.name or kind.name in heavy()
-}
+NOT_NAMED = {kind.name for kind in KINDS if storable(kind.name) != kind.name} | heavy()
 
 
 class Ran(NamedTuple):
