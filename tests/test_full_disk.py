@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from page_runs import Shot, store
-from read_only import as_other_user
+from read_only import as_other_user, let_others_enter
 from servers import fill_disk, small_disk
 
 from db.errors import DatabaseAwayError
@@ -91,8 +91,7 @@ def test_a_folder_that_is_not_ours_is_one_line(tmp_path: Path, command: tuple[ob
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
     (tmp_path / "ledger.db").chmod(0o644)  # for others to read, which a new ledger is not
-    for above in (tmp_path, *list(tmp_path.parents)[:3]):  # under xdist one more
-        above.chmod(above.stat().st_mode | 0o011)
+    let_others_enter(closed)
     CliRunner().invoke(program, [*words, str(tmp_path / name)])  # type: ignore[arg-type, list-item]
     with as_other_user():
         done = CliRunner().invoke(program, [*words, str(closed / name)])  # type: ignore[arg-type, list-item]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from page_runs import Shot, store
 from processes import Done, Site
-from read_only import as_other_user, mounted_read_only
+from read_only import as_other_user, let_others_enter, mounted_read_only
 from sqlalchemy import text
 
 from db.errors import DatabaseError, LedgerReplacedError
@@ -139,13 +139,6 @@ def test_a_folder_may_hold_what_addresses_quote(tmp_path: Path) -> None:
 
 
 # --- permissions, as another user than the ledger's
-
-
-def let_others_enter(folder: Path) -> None:
-    """Pytest's own folders are closed to others; where tests are split there is one more."""
-    for above in folder.parents:
-        if above.stat().st_uid == os.geteuid() and not above.stat().st_mode & 0o001:
-            above.chmod(above.stat().st_mode | 0o011)
 
 
 @contextmanager
