@@ -8,7 +8,7 @@ unpack to 12 GB behind its pixels.
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -140,21 +140,26 @@ def unpacks_beyond_its_pixels(png: bytes) -> bool:
         return False
     left = _bytes_of_pixels(png) * 9 // 8 + _SPARE
     unpacking = zlib.decompressobj()
+    for piece in _pieces(png, data):
+        waiting: bytes | memoryview = piece
+        while waiting and not unpacking.eof:
+            try:
+                left -= len(unpacking.decompress(waiting, _PIECE))
+            except zlib.error:  # libpng stops there, too
+                return False
+            if left < 0:
+                return True
+            waiting = unpacking.unconsumed_tail
+    return False
+
+
+def _pieces(png: bytes, data: Iterable[tuple[int, int]]) -> Iterator[memoryview]:
+    """The data in pieces that zlib takes in at once: what it leaves waiting it copies each time."""
     view = memoryview(png)
     for at, length in data:
         end = at + length
-        # Piece by piece, for what zlib has not taken in yet it copies each time.
         for start in range(at, end, _PIECE):
-            waiting: bytes | memoryview = view[start : min(start + _PIECE, end)]
-            while waiting and not unpacking.eof:
-                try:
-                    left -= len(unpacking.decompress(waiting, _PIECE))
-                except zlib.error:  # libpng stops there, too
-                    return False
-                if left < 0:
-                    return True
-                waiting = unpacking.unconsumed_tail
-    return False
+            yield view[start : min(start + _PIECE, end)]
 
 
 def _bytes_of_pixels(png: bytes) -> int:

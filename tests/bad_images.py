@@ -237,17 +237,20 @@ def _overfull() -> Iterator[Kind]:
     little = partial(overfull_png, 60)
     yield _file("a PNG of 64×64 whose data unpack to 480 MB", SCORED, "480mb.png", little)
     plain = encoded("PNG", 60, 45)
-    packed = zlib.compress(bytes(900_000_000), 9)
-    profile = png_chunk(b"iCCP", b"a\0\0" + packed)
-    filled = plain[:33] + profile + plain[33:]
+    filled = partial(_with_packed, plain, b"iCCP", b"a\0\0")
     yield _file("a PNG with a profile that unpacks to 900 MB", "corrupt", "profile.png", filled)
-    text = png_chunk(b"iTXt", b"a\0\1\0\0\0" + packed)
-    international = plain[:33] + text + plain[33:]
+    international = partial(_with_packed, plain, b"iTXt", b"a\0\1\0\0\0")
     yield _file("a PNG with one text that unpacks to 900 MB", "corrupt", "itxt.png", international)
     many = lambda: plain[:33] + png_chunk(b"abCd", b"") * 4_000_000 + plain[33:]  # noqa: E731
     yield _file("a PNG of four million empty chunks", "corrupt", "chunks.png", many)
     grey = lambda: with_scans(_single_colour("JPEG", True, "#808080"), 54)  # noqa: E731
     yield _file("a JPEG of 40 million grey pixels and 64 scans", SCORED, "grey64.jpg", grey)
+
+
+def _with_packed(png: bytes, kind: bytes, before: bytes) -> bytes:
+    """The PNG with a chunk more, whose data unpack to 900 MB."""
+    chunk = png_chunk(kind, before + zlib.compress(bytes(900_000_000), 9))
+    return png[:33] + chunk + png[33:]
 
 
 def _not_files() -> Iterator[Kind]:
