@@ -17,15 +17,20 @@ class ReadWriteLock:
     @contextmanager
     def shared(self) -> Iterator[None]:
         """Shared with others."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._is_exclusive and not self._waiting_exclusive)
-            self._sharing += 1
+        self._share()
         try:
             yield
         finally:
-            with self._changed:
-                self._sharing -= 1
-                self._changed.notify_all()
+            self._share_no_more()
+
+    @contextmanager
+    def given_up(self) -> Iterator[None]:
+        """Within `shared`: not shared for a while, and then again."""
+        self._share_no_more()
+        try:
+            yield
+        finally:
+            self._share()
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -41,3 +46,13 @@ class ReadWriteLock:
             with self._changed:
                 self._is_exclusive = False
                 self._changed.notify_all()
+
+    def _share(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_exclusive and not self._waiting_exclusive)
+            self._sharing += 1
+
+    def _share_no_more(self) -> None:
+        with self._changed:
+            self._sharing -= 1
+            self._changed.notify_all()

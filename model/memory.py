@@ -2,6 +2,9 @@
 
 import ctypes
 import gc
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 from base.read_write_lock import ReadWriteLock
 
@@ -11,9 +14,30 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEPT_BYTES = 64_000_000
 _LARGEST_BLOCK = 16 << 20  # that glibc takes from what it kept
 
-# Shared by what computes, held alone by the decoding of a huge image: its pixels, and what a
-# network holds of a batch, are the largest things in a worker.
-huge_or_computing = ReadWriteLock()
+# The pixels of a huge image and what is held of a batch are the largest things in a worker: beside
+# such pixels it holds one batch alone.
+_batches = ReadWriteLock()
+_of_thread = threading.local()
+
+
+@contextmanager
+def holding_batch() -> Iterator[None]:
+    """A batch is decoded and computed: together with others, but for their huge images."""
+    with _batches.shared():
+        _of_thread.holds_batch = True
+        try:
+            yield
+        finally:
+            _of_thread.holds_batch = False
+
+
+@contextmanager
+def room_for_huge() -> Iterator[None]:
+    """No other batch is held meanwhile, and what was kept of freed memory went back."""
+    own = getattr(_of_thread, "holds_batch", False)
+    with _batches.given_up() if own else nullcontext(), _batches.exclusive():
+        trim_memory()
+        yield
 
 
 def keep_freed_memory() -> None:

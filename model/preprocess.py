@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -14,20 +14,20 @@ from model.decode_clock import decoding
 from model.decode_limits import append_noise
 from model.errors import ImageError
 from model.images import ImageFile, check_header, read_images
-from model.memory import huge_or_computing, keep_freed_memory, trim_memory
+from model.memory import keep_freed_memory, room_for_huge
 from model.runtime import tf
 from model.settings import Root
 
 # Bytes held at once, whatever the images of a batch and however many cores decode them: of files,
 # and of pixels before they are resized. One image alone has less (40 million pixels: 360 MB).
 GROUP_BYTES = 128_000_000
-DECODED_BYTES = 256_000_000
+DECODED_BYTES = 384_000_000
 # A worker decodes two batches at once; of groups larger than this only one, which takes all cores.
 HEAVY_BYTES = 64_000_000
 _heavy = threading.Lock()
-# An image that takes more alone, a progressive JPEG of 28 million pixels, waits until nothing is
-# computed, and memory that was kept goes back to the system first.
-HUGE_BYTES = DECODED_BYTES
+# A single image that takes more, as a progressive JPEG of 28 million pixels does, waits until the
+# process holds no other batch.
+HUGE_BYTES = 256_000_000
 _WHITE = 255.0  # becomes 1.0
 _MIDDLE = 128  # what libjpeg leaves where a scan ends too early
 # Of what native code says of an image: things, and letters of each.
@@ -78,21 +78,17 @@ class DecodedBatch(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Files that are decoded together, by position, and the bytes that takes."""
+    """Files that are decoded together, by position; the bytes that all take, and the largest."""
 
     files: dict[int, bytes]
     needed: int
+    largest: int
 
-    @contextmanager
-    def room(self) -> Iterator[None]:
-        """Hold others off while the group is decoded, if it is a heavy one."""
-        if self.needed <= HEAVY_BYTES:
-            yield
-            return
-        with _heavy, huge_or_computing.exclusive() if self.needed > HUGE_BYTES else nullcontext():
-            if self.needed > HUGE_BYTES:
-                trim_memory()
-            yield
+    def room(self) -> AbstractContextManager[object]:
+        """What is held while the group is decoded."""
+        if self.largest > HUGE_BYTES:
+            return room_for_huge()
+        return _heavy if self.needed > HEAVY_BYTES else nullcontext()
 
 
 class Decoder:
@@ -286,7 +282,7 @@ def _groups(
 ) -> Iterator[Group]:
     """Files in groups that may be held at once; digests and errors go into `batch`."""
     group: dict[int, bytes] = {}
-    encoded = decoded = 0
+    encoded = decoded = largest = 0
     for position, file in files:
         try:
             data, needed = _admit(position, file, batch)
@@ -294,12 +290,12 @@ def _groups(
             batch.errors[position] = _bare(error)
             continue
         if group and (encoded + len(data) > GROUP_BYTES or decoded + needed > DECODED_BYTES):
-            yield Group(group, decoded)
-            group, encoded, decoded = {}, 0, 0
+            yield Group(group, decoded, largest)
+            group, encoded, decoded, largest = {}, 0, 0, 0
         group[position] = data
-        encoded, decoded = encoded + len(data), decoded + needed
+        encoded, decoded, largest = encoded + len(data), decoded + needed, max(largest, needed)
     if group:
-        yield Group(group, decoded)
+        yield Group(group, decoded, largest)
 
 
 def _unknown(

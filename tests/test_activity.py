@@ -1,6 +1,7 @@
 """What a worker's threads are at: deadlines, leases to renew, and single images alone."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -92,6 +93,24 @@ def test_nobody_is_beside_one_who_is_alone(first: str, second: str) -> None:
         assert not came.wait(0.2)
     assert came.wait(PATIENCE)
     thread.join()
+
+
+def test_who_shares_may_give_up_to_be_alone_and_share_again() -> None:
+    lock = ReadWriteLock()
+    alone = threading.Lock()
+    both = threading.Barrier(2, timeout=PATIENCE)
+
+    def upgrade() -> None:
+        with lock.shared():
+            both.wait()  # each waits for the other to give up
+            with lock.given_up(), lock.exclusive():
+                assert alone.acquire(blocking=False)
+                alone.release()
+            both.wait()
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(upgrade) for _ in range(2)]:
+            done.result(PATIENCE)
 
 
 def test_a_worker_with_another_setting_ends_with_a_line(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from bad_images import GOOD, SCORED, Kind, heavy, kinds
 from processes import Done, Ledger, Site, Trained
 from servers import new_database
 
-from model.names import storable
+from model.filenames import storable
 
 KINDS = kinds()
 MOST_BYTES = 1_500_000_000

@@ -8,6 +8,7 @@ from db.outcomes import Seconds
 from db.runs import RunSpec
 from model.card import Decode
 from model.errors import CheckpointError
+from model.memory import holding_batch
 from model.preprocess import PRINTED, Decoder, NativeOutput
 from model.runtime import device_name
 from model.settings import Root
@@ -56,9 +57,10 @@ class ModelEngine:
         for decode, members in passes.items():
             kept = self._features.of([(runs[at], scorers[at].backbone) for at in members])
             one = ForwardPass(self._root, paths, kept)
-            one.decode(self._decoder(decode), known)
-            with self._computing:
-                scores = one.compute([scorers[at] for at in members])
+            with holding_batch():
+                one.decode(self._decoder(decode), known)
+                with self._computing:
+                    scores = one.compute([scorers[at] for at in members])
             scored.update(
                 (at, one.outcome(member, scores[member])) for member, at in enumerate(members)
             )

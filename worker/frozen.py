@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from model.cores import threads
 from model.errors import CheckpointError
-from model.memory import give_back_memory, huge_or_computing
+from model.memory import give_back_memory
 from model.runtime import convert_variables_to_constants_v2_as_graph, gpus, tf
 
 Floats = npt.NDArray[np.float32]
@@ -56,8 +56,7 @@ class FrozenGraph:
         # Alone, a row takes another path through oneDNN and its output differs by 1e-7; in any
         # company it is the same to the bit.
         batch = np.repeat(rows, 2, axis=0) if len(rows) == 1 else rows
-        with huge_or_computing.shared():
-            computed: Floats = self._compute(batch)
+        computed: Floats = self._compute(batch)
         return computed[: len(rows)]
 
     def _computes_in(self, kind: Any, names: tuple[str, str], sample: Floats) -> bool:  # noqa: ANN401 - tf.DType
