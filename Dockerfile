@@ -25,6 +25,7 @@ FROM packages AS wheel
 COPY pyproject.toml README.md LICENSE ./
 COPY base base
 COPY db db
+COPY imaging imaging
 COPY model model
 COPY producer producer
 COPY report report

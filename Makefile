@@ -44,9 +44,9 @@ test: lint
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 chaos: $(VENV)/.dev
-	$(BIN)/python tests/chaos.py --kills 200 --images 100000
-	PROPERTY_EXAMPLES=500 $(BIN)/pytest tests/test_ledger_properties.py tests/test_manifest_properties.py
-	$(BIN)/python tests/fuzz_decode.py --count 10000
+	$(BIN)/python tests/faults/chaos.py --kills 200 --images 100000
+	PROPERTY_EXAMPLES=500 $(BIN)/pytest tests/integration/test_ledger_properties.py tests/unit/test_manifest_properties.py
+	$(BIN)/python tests/faults/fuzz_decode.py --count 10000
 
 # Each benchmark measures both sides in one run and prints their ratio; docs/performance.md and
 # docs/training.md keep them.

@@ -2,7 +2,8 @@
 
 import importlib
 
-from base import interrupt, permissions
+from base import permissions
+from base.console import interrupt
 
 
 def run(module: str) -> None:

@@ -13,20 +13,20 @@ from statistics import median
 
 from common import backbone_option, describe_machine, images_folder, line
 
-from db.ledger import BatchKey
-from db.listing import ListedImage, cut_batches, lock_run, stage_images
-from db.runs import add_checkpoint, put_together
+from base.runtime import keras
+from db.queries.ledger import BatchKey
+from db.queries.listing import ListedImage, cut_batches, lock_run, stage_images
+from db.queries.runs import add_checkpoint, put_together
 from db.session import Database, open_database
 from db.tables import Run
+from imaging.listing.sources import list_source
 from model.card import Decode
 from model.checkpoint import save_checkpoint
-from model.runtime import keras
-from model.sources import list_source
-from trainer.backbone import build_backbone
-from worker.batches import BatchProcessor
-from worker.engine import ModelEngine
-from worker.features import RunFeatures
-from worker.model_registry import ModelRegistry
+from trainer.training.backbone import build_backbone
+from worker.scoring.batches import BatchProcessor
+from worker.scoring.engine import ModelEngine
+from worker.scoring.features import RunFeatures
+from worker.scoring.model_registry import ModelRegistry
 
 ROUNDS = 3
 CHECKPOINTS = 10

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 from common import PROJECT, describe_machine, images_folder, line
 from draw_large import draw_large
 
+from base.runtime import tf
+from imaging.decoding.preprocess import Decoder
 from model.card import Decode
-from model.preprocess import Decoder
-from model.runtime import tf
 
 ROUNDS = 5
 BATCH = 64

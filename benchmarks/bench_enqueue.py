@@ -27,7 +27,7 @@ from common import describe_machine, line
 from processes import stub_checkpoint
 from servers import RedisServer, new_database, postgres_server, redis_server
 
-from db.runs import add_checkpoint
+from db.queries.runs import add_checkpoint
 from db.session import open_database
 from db.tables import Run
 

@@ -19,8 +19,8 @@ from common import describe_machine, line
 from sites import both_databases
 from sqlalchemy import make_url, text
 
-from db.bulk import ImageRow, insert_images
-from db.runs import add_checkpoint
+from db.connection.bulk import ImageRow, insert_images
+from db.queries.runs import add_checkpoint
 from db.session import open_database
 from db.tables import Run
 

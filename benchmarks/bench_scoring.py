@@ -19,8 +19,8 @@ from processes import GREETED, Process, Site
 from sites import newest_run
 from sklearn.metrics import roc_auc_score
 
-from model.labels import LABELS
-from worker.batches import LEASE_SECONDS
+from imaging.listing.labels import LABELS
+from worker.scoring.batches import LEASE_SECONDS
 
 ROUNDS = 3
 COPIES = 8  # each image under so many names: what begins and ends a run should not count

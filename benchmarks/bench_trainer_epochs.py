@@ -11,15 +11,15 @@ from statistics import median
 import numpy as np
 from common import backbone_option, describe_machine, images_folder, line
 
+from base.runtime import tf
+from imaging.decoding.preprocess import Decoder
+from imaging.listing.labels import LABELS
 from model.card import Decode
-from model.labels import LABELS
-from model.preprocess import Decoder
-from model.runtime import tf
-from trainer.backbone import FrozenBackbone, build_backbone
-from trainer.dataset import LabelledImages, list_labelled
-from trainer.features import compute_features
-from trainer.recipe import Recipe
-from trainer.train import HeadTraining
+from trainer.training.backbone import FrozenBackbone, build_backbone
+from trainer.training.dataset import LabelledImages, list_labelled
+from trainer.training.features import compute_features
+from trainer.training.recipe import Recipe
+from trainer.training.train import HeadTraining
 
 ROUNDS = 3
 

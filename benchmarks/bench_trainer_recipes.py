@@ -15,15 +15,15 @@ import numpy.typing as npt
 from common import backbone_option, describe_machine, images_folder
 from sklearn.metrics import roc_auc_score
 
+from imaging.decoding.preprocess import Decoder
+from imaging.listing.labels import LABELS
 from model.card import Decode
-from model.labels import LABELS
-from model.preprocess import Decoder
-from trainer.backbone import FrozenBackbone, build_backbone
-from trainer.dataset import list_labelled
-from trainer.features import FeatureRows, compute_features
 from trainer.options import RECIPES
-from trainer.recipe import Recipe
-from trainer.train import HeadTraining
+from trainer.training.backbone import FrozenBackbone, build_backbone
+from trainer.training.dataset import list_labelled
+from trainer.training.features import FeatureRows, compute_features
+from trainer.training.recipe import Recipe
+from trainer.training.train import HeadTraining
 
 SEEDS = range(5)
 DRAWS = 2000

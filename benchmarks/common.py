@@ -11,7 +11,7 @@ from statistics import median
 PROJECT = Path(__file__).parents[1]
 SHARED = PROJECT.parent / "shared"
 # Benchmarks start the same real servers as the tests: `from servers import ...` after this module.
-sys.path.append(str(PROJECT / "tests"))
+sys.path.append(str(PROJECT / "tests" / "helpers"))
 
 
 def images_folder() -> Path:

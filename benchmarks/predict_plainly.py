@@ -14,8 +14,8 @@ from typing import Any
 
 import common  # noqa: F401 - puts the project on the path
 
+from base.runtime import tf
 from model.checkpoint import load_checkpoint
-from model.runtime import tf
 
 BATCH = 64
 

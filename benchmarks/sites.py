@@ -44,7 +44,9 @@ def stub_site(backend: str, **settings: str) -> Iterator[Site]:
     """A folder with a checkpoint for the stub; on PostgreSQL with fsync, as in earnest."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        path = os.pathsep.join([str(PROJECT), str(PROJECT / "tests"), str(PROJECT / "benchmarks")])
+        path = os.pathsep.join(
+            [str(PROJECT), str(PROJECT / "tests" / "helpers"), str(PROJECT / "benchmarks")]
+        )
         checkpoint = stub_checkpoint(folder)
         settings = {"CHECKPOINT": str(checkpoint), "PYTHONPATH": path, **settings}
         if backend == BACKENDS[0]:

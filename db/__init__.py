@@ -1,0 +1,1 @@
+"""The ledger: its tables and migrations, and how it is opened."""

@@ -8,13 +8,13 @@ from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
+from base.console.telling import tell
 from base.settings import read_settings
-from base.telling import tell
-from db.engine import open_engine, sqlite_path, without_password
+from db.connection.engine import open_engine, sqlite_path, without_password
+from db.connection.ledger_file import Access, LedgerFile, network_warning, to_read, to_write
+from db.connection.planning import drop_statistics, has_statistics
+from db.connection.sqlite_errors import sentence
 from db.errors import DatabaseAwayError, DatabaseError
-from db.ledger_file import Access, LedgerFile, network_warning, to_read, to_write
-from db.planning import drop_statistics, has_statistics
-from db.sqlite_errors import sentence
 from db.upgrade import HEAD, is_current, upgrade, version
 
 

@@ -5,7 +5,8 @@
 
 from pathlib import Path
 
-from base import interrupt, permissions
+from base import permissions
+from base.console import interrupt
 
 if __name__ == "__main__":  # before what takes time to import
     interrupt.begin("the schema is as it was, or upgraded whole: start it again")
@@ -13,7 +14,7 @@ if __name__ == "__main__":  # before what takes time to import
 import click
 from sqlalchemy import Connection, inspect, text
 
-from base.telling import tell
+from base.console.telling import tell
 from db.errors import DatabaseError
 
 MIGRATIONS = Path(__file__).parent / "migrations"

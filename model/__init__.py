@@ -1,0 +1,1 @@
+"""A checkpoint: its file, its card, and what may be inside it."""

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from base.runtime import keras
 from model.card import Backbone
 from model.errors import CheckpointError
-from model.hub_module import HubModule
-from model.runtime import keras
+from model.hub.hub_module import HubModule
 
 
 class Parts(NamedTuple):

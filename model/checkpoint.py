@@ -6,15 +6,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import model.hub_module  # noqa: F401 - registers the layer that checkpoints may name
+import model.hub.hub_module  # noqa: F401 - registers the layer that checkpoints may name
+from base.disk import reason_of
 from base.permissions import make_folder, take_over
+from base.runtime import load_keras_file
 from model.card import ModelCard, file_digest
-from model.disk import reason_of
 from model.errors import CheckpointError
 from model.held import HeldCheckpoint, hold_checkpoint
 from model.loadable import refuse_unloadable, wrong_shapes
 from model.reproducible import make_reproducible
-from model.runtime import load_keras_file
 
 _OF_A_LAYER = re.compile(
     r"A total of \d+ objects could not be loaded\. Example error message for object <[^>]*>: "

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-# dermscore's own, registered with Keras by `model.hub_module`.
+# dermscore's own, registered with Keras by `model.hub.hub_module`.
 HUB_MODULE = "dermscore>HubModule"
 
 # What Keras would run that is no arithmetic of its own: it refuses these in safe mode, or needs

@@ -5,12 +5,12 @@ from typing import get_args
 
 import click
 
-from base import interrupt
+from base.console import interrupt
+from base.console.terminal import Program
 from db.precisions import PRECISIONS
 from db.run_option import names_run
-from model.errors import ErrorCode
-from model.labels import label_option, with_labels
-from model.terminal import Program
+from imaging.errors import ErrorCode
+from imaging.listing.labels import label_option, with_labels
 
 # What Ctrl-C leaves.
 _ENQUEUE_AGAIN = "the same command goes on with what is listed"
@@ -76,8 +76,8 @@ def enqueue(
     if name is not None and len(checkpoints) > 1:
         raise click.UsageError("--name is for one run: name one --checkpoint, or leave out --name")
     interrupt.keeps(_ENQUEUE_AGAIN)
-    from model.settings import data_root
-    from model.sources import list_source, source_key
+    from imaging.data_root import data_root
+    from imaging.listing.sources import list_source, source_key
     from producer.orders import Order, checkpoint_setting
     from producer.run_order import run_order
 

@@ -2,12 +2,12 @@
 
 import click
 
-from base import interrupt
-from base.foreign import shown
-from base.telling import tell
-from db.deleting import close_run, delete_images, delete_run, thresholds_of
-from db.results import progress
-from db.runs import get_run
+from base.console import interrupt
+from base.console.foreign import shown
+from base.console.telling import tell
+from db.queries.deleting import close_run, delete_images, delete_run, thresholds_of
+from db.queries.results import progress
+from db.queries.runs import get_run
 from db.session import Database, open_database
 
 

@@ -7,9 +7,9 @@ from itertools import islice
 
 from sqlalchemy.orm import Session
 
-from base.foreign import shown
-from db.ledger import BatchKey
-from db.listing import (
+from base.console.foreign import shown
+from db.queries.ledger import BatchKey
+from db.queries.listing import (
     ListedImage,
     batch_of,
     claim_unleased,
@@ -20,10 +20,10 @@ from db.listing import (
     stored_labels,
     unstage_images,
 )
-from db.refusals import forget_refusals
+from db.queries.refusals import forget_refusals
 from db.session import Database
-from model.errors import SourceError
-from model.sources import Listed
+from imaging.errors import SourceError
+from imaging.listing.sources import Listed
 
 # Images of one transaction; short enough that no worker waits long for SQLite's write lock.
 CHUNK = 10_000
@@ -84,7 +84,7 @@ def publish_unfinished(database: Database, run_ids: Sequence[int]) -> int:
         BrokerError: the broker does not answer; the batches stay owed.
     """
     # Deferred: Celery, which a bad order should not wait for.
-    from worker.broker import BrokerError
+    from worker.broker.address import BrokerError
     from worker.publish import publish
 
     owed: dict[int, BatchKey] = {}

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from base.settings import read_settings
 from db.precisions import PRECISIONS
-from db.runs import add_checkpoint, find_run, named_run, newest_checkpoint
+from db.queries.runs import add_checkpoint, find_run, named_run, newest_checkpoint
 from db.tables import Checkpoint, Run
 from model.card import read_checkpoint_card
 from model.loadable import refuse_unloadable_file

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from base.telling import tell
-from db.refusals import forget_refusals
-from db.retry import clear_errors
-from db.runs import get_run
+from base.console.telling import tell
+from db.queries.refusals import forget_refusals
+from db.queries.retry import clear_errors
+from db.queries.runs import get_run
+from db.queries.unfinished import unfinished_runs
 from db.session import Database, open_database
-from db.unfinished import unfinished_runs
 from producer.enqueue import publish_unfinished
 
 

@@ -3,23 +3,28 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from base import interrupt
+from base.console import interrupt
+from base.console.progress_counter import end_count, progress_counter
+from base.console.telling import tell
 from base.settings import read_settings
-from base.telling import tell
-from db.results import Progress, failed_wholly, progress
-from db.runs import drop_checkpoint_if_unused, keep_features, newest_checkpoint, put_together
+from db.queries.report.thresholds import chosen_last
+from db.queries.results import Progress, failed_wholly, progress
+from db.queries.runs import (
+    drop_checkpoint_if_unused,
+    keep_features,
+    newest_checkpoint,
+    put_together,
+)
 from db.session import Database, open_database
-from db.thresholds import chosen_last
 from db.unused import removed_if_unused
-from model.errors import SourceError
-from model.nothing_scored import NOTHING_SCORED, nothing_scored
-from model.progress_counter import end_count, progress_counter
-from model.sources import Listed
+from imaging.errors import SourceError
+from imaging.listing.sources import Listed
+from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
 from producer.enqueue import Listing, list_into_runs, publish_unfinished
 from producer.orders import Order, choose_checkpoints, find_or_make_run
 from producer.watch import RunRefusedError, wait_for_run
-from worker import tracing
-from worker.broker import broker_of
+from worker.broker.address import broker_of
+from worker.observability import tracing
 
 
 class Made(NamedTuple):

@@ -5,8 +5,8 @@ import time
 import click
 from rich.live import Live
 
-from base.telling import tell
-from db.runs import get_run
+from base.console.telling import tell
+from db.queries.runs import get_run
 from db.session import Database, open_database
 from producer.status import Status, read_status
 from producer.status_view import as_json, as_json_list, as_list, as_tables, make_console
@@ -71,7 +71,7 @@ def _read(database: Database, run: str | None) -> Status:
 
 
 def _broker_fault() -> str | None:
-    from worker.broker import BrokerError
+    from worker.broker.address import BrokerError
     from worker.publish import require_broker
 
     try:

@@ -5,17 +5,17 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from db.refusals import Refused, is_refused_by_all, refusals_of
-from db.results import Progress, errors, failed_wholly, progress, staged, throughput
-from db.resuming import enqueue_again
-from db.runs import all_runs, checkpoint_of, get_run
-from db.status import WorkerState, work_on, workers
+from base.console.shell import typed
+from db.queries.refusals import Refused, is_refused_by_all, refusals_of
+from db.queries.results import Progress, errors, failed_wholly, progress, staged, throughput
+from db.queries.resuming import enqueue_again
+from db.queries.runs import all_runs, checkpoint_of, get_run
+from db.queries.status import WorkerState, work_on, workers
 from db.tables import Checkpoint, Run
 from db.throughput import seconds_left
+from imaging.nothing_scored import nothing_scored
 from model.card import read_checkpoint_card
 from model.errors import CheckpointError
-from model.nothing_scored import nothing_scored
-from model.shell import typed
 from producer.stuck import Circumstances, reasons
 
 

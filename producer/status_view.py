@@ -9,8 +9,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from base.foreign import for_terminal, shown
-from db.status import WorkerState
+from base.console.foreign import for_terminal, shown
+from db.queries.status import WorkerState
 from producer.status import RunStatus, Status
 
 # Wide enough that no file name is folded in a log.

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from db.refusals import Refused
-from db.results import Progress
-from db.status import Work
+from db.queries.refusals import Refused
+from db.queries.results import Progress
+from db.queries.status import Work
 
 START_ONE = "start one with `celery -A worker worker`"
 

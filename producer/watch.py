@@ -9,15 +9,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 from sqlalchemy.orm import Session
 
-from base.foreign import for_terminal
-from base.telling import tell
-from db.refusals import is_refused_by_all, refusals_of
-from db.results import Progress, progress, throughput
-from db.runs import run_by_number
+from base.console.foreign import for_terminal
+from base.console.telling import tell
+from db.queries.refusals import is_refused_by_all, refusals_of
+from db.queries.results import Progress, progress, throughput
+from db.queries.runs import run_by_number
+from db.queries.status import work_on
+from db.queries.workers import alive
 from db.session import Database
-from db.status import work_on
 from db.throughput import seconds_left
-from db.workers import alive
 from producer.status_view import duration
 from producer.stuck import START_ONE, refusal
 

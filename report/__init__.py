@@ -1,0 +1,1 @@
+"""The program `report`: what a run is worth, from stored scores only."""

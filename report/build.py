@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from base.telling import tell
-from report.threshold import choose
+from base.console.telling import tell
+from report.thresholds.threshold import choose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from report.contents import Report
-    from report.read import Stored
+    from report.loading.read import Stored
 
 # sqlalchemy, numpy and statsmodels are imported where they are used: `report --help` imports this.
 
@@ -26,7 +26,7 @@ def read_finished(run: str | None, by: Sequence[str]) -> Stored:
         click.ClickException: there is no ledger, no such run or no such column.
     """
     from db.session import open_database
-    from report.load_run import finished_run
+    from report.loading.load_run import finished_run
 
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         return finished_run(session, run, by)
@@ -42,8 +42,8 @@ def build(
     """
     chosen = choose(threshold, stored.card, stored.chosen, stored.seen)
     from report.contents import Answers, Report
-    from report.metrics import measure
-    from report.subgroups import by_subgroup
+    from report.metrics.metrics import measure
+    from report.metrics.subgroups import by_subgroup
 
     figures = measure(
         stored.labels,
@@ -69,7 +69,7 @@ def refuse_nothing_scored(stored: Stored) -> None:
     """
     if not stored.flow.unreadable or stored.flow.scored:
         return
-    from model.nothing_scored import NOTHING_SCORED, nothing_scored
+    from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
 
     said = nothing_scored(stored.run.number, stored.flow.errors, stored.failed)
     tell(f"Error: run {stored.run.number}: {said}", err=True)

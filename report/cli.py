@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from base import interrupt
-from base.telling import tell
+from base.console import interrupt
+from base.console.telling import tell
+from base.disk import reason_of
 from db.errors import DatabaseError
-from model.disk import reason_of
 from report.build import build, read_finished, refuse_nothing_scored
 from report.commands import RUN_WORD, Subcommands
 from report.options import measuring
 
 if TYPE_CHECKING:
     from report.contents import Report
-    from report.read import Stored
+    from report.loading.read import Stored
 
 # sqlalchemy, numpy, scikit-learn, statsmodels, matplotlib and rich are imported where they are
 # used: together they take three seconds, and `report --help` must answer in under half of one.
@@ -97,7 +97,7 @@ def _read(context: click.Context, run: str | None, by: tuple[str, ...]) -> Store
 
 
 def _show(report: Report, layout: str) -> str:
-    from report import formats, markdown, text
+    from report.render import formats, markdown, text
 
     match layout:
         case "json":
@@ -110,7 +110,7 @@ def _show(report: Report, layout: str) -> str:
 
 
 def _draw(output: Path, report: Report, stored: Stored) -> None:
-    from report.plots import save_pictures
+    from report.plots.save import save_pictures
 
     try:
         pictures = save_pictures(output, report, stored)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from base.foreign import shown
-from report.metrics import Metrics
-from report.subgroups import Subgroup
-from report.threshold import Threshold
+from base.console.foreign import shown
+from report.metrics.metrics import Metrics
+from report.metrics.subgroups import Subgroup
+from report.thresholds.threshold import Threshold
 
 SYNTHETIC = "synthetic images: these figures say nothing about patients"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from report.threshold import FractionType, ThresholdType
+from report.thresholds.threshold import FractionType, ThresholdType
 
 _OPTIONS = (
     click.option(

@@ -1,0 +1,1 @@
+"""The program `trainer`: makes checkpoints, fetches and shows the tutorial's images."""

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from base.foreign import for_terminal
-from base.telling import tell
+from base.console.foreign import for_terminal
+from base.console.telling import tell
 
 if TYPE_CHECKING:
-    from model.feature_cache import FeatureKey
+    from model.features.feature_cache import FeatureKey
 
 _STORE = re.compile(r"[0-9a-f]{32}")
 _CLEARING = ".clearing-"
@@ -39,7 +39,7 @@ def cache() -> None:
 @cache.command("list")
 def list_cache() -> None:
     """List the kept features by backbone, decode settings and variant."""
-    from model.feature_cache import feature_folder
+    from model.features.feature_cache import feature_folder
 
     folder = feature_folder()
     stores = list(kept_stores(folder))
@@ -55,7 +55,7 @@ def list_cache() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clear(backbone: str | None, yes: bool) -> None:
     """Delete kept features; the next training computes them again."""
-    from model.feature_cache import feature_folder
+    from model.features.feature_cache import feature_folder
 
     folder = feature_folder()
     stores = [store for store in kept_stores(folder) if _is_of(store, backbone)]
@@ -94,7 +94,7 @@ def kept_stores(folder: Path) -> Iterator[KeptStore]:
 def _kept_store(path: Path) -> KeptStore:
     from pydantic import ValidationError
 
-    from model.feature_cache import KEY_FILE, FeatureKey, FeatureStore
+    from model.features.feature_cache import KEY_FILE, FeatureKey, FeatureStore
 
     try:
         key = FeatureKey.model_validate_json((path / KEY_FILE).read_bytes())

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from base import interrupt
-from model.labels import label_option, with_labels
-from model.terminal import Program
-from report.threshold import ThresholdType
+from base.console import interrupt
+from base.console.terminal import Program
+from imaging.listing.labels import label_option, with_labels
+from report.thresholds.threshold import ThresholdType
 from trainer.cache import cache
 from trainer.download import download
 from trainer.manifest import manifest
@@ -39,7 +39,7 @@ def evaluate(
 ) -> None:
     """Say what CHECKPOINT is worth on SOURCE, in this process, without queue or ledger."""
     # Deferred: TensorFlow takes seconds to import, and --help should not.
-    from model.settings import data_folder
+    from imaging.data_root import data_folder
     from trainer.evaluate import evaluate_checkpoint
 
     click.echo(
@@ -99,10 +99,10 @@ def train(
     Both are folders of class folders or manifests with labels.
     """
     # Deferred: TensorFlow takes seconds to import, and --help should not.
-    from model.settings import data_folder
+    from imaging.data_root import data_folder
     from trainer.command import train_checkpoints
-    from trainer.recipe import Recipe
-    from trainer.saving import Order, describe
+    from trainer.training.recipe import Recipe
+    from trainer.training.saving import Order, describe
 
     recipe = Recipe(**recipe_values(context, recipe_name, values))
     order = Order(train_source, valid_source, recipe, output, logs, target_sensitivity, resume)

@@ -7,23 +7,23 @@ from pathlib import Path
 
 import click
 
-from base import interrupt
-from base.telling import tell
+from base.console import interrupt
+from base.console.telling import tell
+from base.runtime import tf
 from db.session import Database, open_database
 from db.unused import removed_if_unused
+from imaging.decoding.preprocess import Decoder
 from model.card import Data, Decode
-from model.feature_cache import FeatureKey, FeatureStore, feature_folder
-from model.preprocess import Decoder
-from model.runtime import tf
-from trainer.augment import augment
-from trainer.backbone import FrozenBackbone, build_backbone
-from trainer.dataset import LabelledImages, counts_of, list_labelled, require_both_classes
-from trainer.features import FeatureRows, compute_features, joined
-from trainer.finetune import Images
-from trainer.progress import EpochLines
-from trainer.saving import Materials, Order, Saved, save_best, save_fine_tuned
-from trainer.state import recover
-from trainer.train import HeadTraining
+from model.features.feature_cache import FeatureKey, FeatureStore, feature_folder
+from trainer.training.augment import augment
+from trainer.training.backbone import FrozenBackbone, build_backbone
+from trainer.training.dataset import LabelledImages, counts_of, list_labelled, require_both_classes
+from trainer.training.features import FeatureRows, compute_features, joined
+from trainer.training.finetune import Images
+from trainer.training.progress import EpochLines
+from trainer.training.saving import Materials, Order, Saved, save_best, save_fine_tuned
+from trainer.training.state import recover
+from trainer.training.train import HeadTraining
 
 
 class Interrupted(click.ClickException):

@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from base import interrupt
-from base.telling import tell
-from model.shell import typed
-from trainer.archive import Part, accept_archive, finish_part, require_room, unpack_archive
-from trainer.fetch import DownloadError, archive_size, fetch_archive
-from trainer.transfer_progress import in_units, transfer_progress
+from base.console import interrupt
+from base.console.shell import typed
+from base.console.telling import tell
+from trainer.downloading.archive import (
+    Part,
+    accept_archive,
+    finish_part,
+    require_room,
+    unpack_archive,
+)
+from trainer.downloading.fetch import DownloadError, archive_size, fetch_archive
+from trainer.downloading.transfer_progress import in_units, transfer_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,6 +143,6 @@ def room_needed(sizes: list[int], *, keep: bool) -> int:
 
 
 def _count_images(folder: Path) -> int:
-    from model.sources import walk_images  # deferred: --help has no use for it
+    from imaging.listing.sources import walk_images  # deferred: --help has no use for it
 
     return sum(1 for _ in walk_images(folder))

@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import log_loss
 
-from base.foreign import shown
-from base.telling import tell
+from base.console.foreign import shown
+from base.console.telling import tell
 from db.precisions import PRECISIONS
+from imaging.decoding.preprocess import Decoder
+from imaging.listing.sources import list_source
 from model.errors import CheckpointError
 from model.held import hold_checkpoint
-from model.preprocess import Decoder
-from model.sources import list_source
 from report.contents import optimistic
-from report.metrics import measure
-from report.text import render_figures
-from report.threshold import choose
-from worker.batch_scores import is_outside, rounded_in
-from worker.loaded_model import Backbones, LoadedModel
+from report.metrics.metrics import measure
+from report.render.text import render_figures
+from report.thresholds.threshold import choose
+from worker.scoring.batch_scores import is_outside, rounded_in
+from worker.scoring.loaded_model import Backbones, LoadedModel
 
 _BATCH = 64
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from base.foreign import shown
-from report.written import score_text
+from base.console.foreign import shown
+from report.thresholds.written import score_text
 
 CLASSES = ("benign", "malignant")
 # Blue and red of the same darkness on paper; the colour-blind tell them apart. A wrong prediction

@@ -10,12 +10,12 @@ from typing import TextIO
 
 import click
 
-from base import interrupt
+from base.console import interrupt
+from base.console.telling import tell
+from base.disk import reason_of
 from base.permissions import take_over
-from base.telling import tell
-from model.disk import reason_of
-from model.labels import label_option, with_labels
-from model.sources import Listed, list_source
+from imaging.listing.labels import label_option, with_labels
+from imaging.listing.sources import Listed, list_source
 
 NAMES = {0: "benign", 1: "malignant", None: "without label"}
 
@@ -42,7 +42,7 @@ def manifest(
     `producer enqueue` and `trainer train` read it. Its paths are relative to DATA_ROOT (default:
     the working directory). An image outside the class folders gets an empty label.
     """
-    from model.settings import data_folder  # deferred: pydantic-settings, a tenth of a second
+    from imaging.data_root import data_folder  # deferred: pydantic-settings, a tenth of a second
 
     if not folder.is_dir():
         raise ManifestError(f"{folder} is not a folder")

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from base.telling import tell
-from model.disk import reason_of
-from model.labels import label_option, with_labels
-from report.threshold import ThresholdType, choose
-from report.written import written
+from base.console.telling import tell
+from base.disk import reason_of
+from imaging.listing.labels import label_option, with_labels
+from report.thresholds.threshold import ThresholdType, choose
+from report.thresholds.written import written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from db.results import ScoredImage
+    from db.queries.results import ScoredImage
     from model.card import Decode
-    from report.threshold import Threshold
+    from report.thresholds.threshold import Threshold
     from trainer.grid import Title
 
 # TensorFlow, matplotlib and sqlalchemy are imported where they are used: together they take
@@ -88,9 +88,9 @@ def show(
 
 
 def _show_source(source: str, labels: Mapping[str, int], seed: int, output: Path) -> None:
+    from imaging.data_root import data_folder
+    from imaging.listing.sources import list_source
     from model.card import Decode  # deferred, as above
-    from model.settings import data_folder
-    from model.sources import list_source
     from trainer.grid import class_title
 
     listed = list(list_source(source, data_folder(), labels))
@@ -102,11 +102,11 @@ def _show_source(source: str, labels: Mapping[str, int], seed: int, output: Path
 def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
     from contextlib import closing  # deferred, as above
 
-    from db import results, runs
+    from db.queries import results, runs
     from db.session import open_database
     from model.card import Decode
     from report.contents import is_synthetic
-    from report.read import chosen_threshold
+    from report.loading.read import chosen_threshold
 
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         run = runs.get_run(session, name)
@@ -144,8 +144,8 @@ def _with_titles(drawn: list[ScoredImage], threshold: Threshold) -> list[Wanted]
 
 
 def _draw(wanted: list[Wanted], decode: Decode, output: Path, words: Words) -> None:
-    from model.preprocess import Decoder  # deferred, as above
-    from model.settings import data_folder
+    from imaging.data_root import data_folder
+    from imaging.decoding.preprocess import Decoder  # deferred, as above
     from trainer.grid import Cell, save_grid, shortened
 
     batch = Decoder(decode).decode_files(data_folder(), [image.path for image in wanted])

@@ -2,7 +2,8 @@
 
 import sys
 
-from base import interrupt, permissions
+from base import permissions
+from base.console import interrupt
 
 if "celery.bin.celery" in sys.modules:
     permissions.close_to_others()

@@ -3,16 +3,16 @@
 import click
 from celery import Celery
 
-from base.foreign import for_terminal
+from base.console.foreign import for_terminal
+from base.console.terminal import show_plain_forms
 from base.settings import SettingsError, forget_celerys_broker, read_settings
-from model.terminal import show_plain_forms
-from worker.broker import (
+from worker.broker.address import (
     BrokerError,
     broker_of,
     broker_tls,
     sentinel_options,
 )
-from worker.signing import SigningError, set_up_signing
+from worker.broker.signing import SigningError, set_up_signing
 
 show_plain_forms()
 try:
@@ -23,7 +23,7 @@ except (BrokerError, SettingsError) as error:
     # Celery would print any other exception of this module as a traceback.
     raise SystemExit(for_terminal(f"Error: {error.message}")) from error
 
-app = Celery("dermscore", include=["worker.tasks", "worker.lifecycle", "worker.log"])
+app = Celery("dermscore", include=["worker.tasks", "worker.lifecycle", "worker.observability.log"])
 # Celery reads this before it imports the modules above.
 app.user_options["worker"].update(
     [

@@ -14,37 +14,37 @@ from celery import bootsteps
 from celery.signals import worker_init, worker_shutdown
 from celery.worker import state
 
-from base.foreign import for_terminal
+from base.console.foreign import for_terminal
+from base.console.telling import tell
 from base.settings import forget_celerys_broker
-from base.telling import tell
 from db.errors import DatabaseError, LedgerReplacedError
-from db.ledger import BatchKey, return_untried
 from db.precisions import PRECISIONS
-from db.refusals import Wanted, note_hung, why_not_loaded
-from db.results import failed_wholly
-from db.runs import RunSpec, wanted_first
+from db.queries.ledger import BatchKey, return_untried
+from db.queries.refusals import Wanted, note_hung, why_not_loaded
+from db.queries.results import failed_wholly
+from db.queries.runs import RunSpec, wanted_first
+from db.queries.unfinished import unfinished_checkpoints
 from db.session import Database, open_database
-from db.unfinished import unfinished_checkpoints
+from imaging.data_root import Root, data_root
+from imaging.nothing_scored import nothing_scored
 from model.card import claimed_card
 from model.errors import CheckpointError
-from model.feature_cache import feature_folder
+from model.features.feature_cache import feature_folder
 from model.loadable import refuse_unloadable_file
-from model.nothing_scored import nothing_scored
-from model.settings import Root, data_root
-from worker import metrics, tracing
-from worker.activity import ActivityTracker
-from worker.batch_scores import Engine
-from worker.batches import BatchProcessor
 from worker.celery import app, settings
-from worker.database_retry import DatabaseRetry
-from worker.ending import Ending
-from worker.heartbeat import Heartbeat
-from worker.metrics_server import MetricsServer
-from worker.profile import Profile
+from worker.health.activity import ActivityTracker
+from worker.health.database_retry import DatabaseRetry
+from worker.health.ending import Ending
+from worker.health.heartbeat import Heartbeat
+from worker.health.metrics_server import MetricsServer
+from worker.health.upkeep import Drained, Upkeep, doubt
+from worker.health.watchdog import watch
+from worker.observability import metrics, tracing
+from worker.observability.profile import Profile
 from worker.publish import broker_name, require_broker
-from worker.refusing import wanted_by
-from worker.upkeep import Drained, Upkeep, doubt
-from worker.watchdog import watch
+from worker.scoring.batch_scores import Engine
+from worker.scoring.batches import BatchProcessor
+from worker.scoring.refusing import wanted_by
 
 log = logging.getLogger(__name__)
 
@@ -124,10 +124,10 @@ class WorkerProcess:
 def make_engine(root: Root) -> Engine:
     """What this worker scores with."""
     # Deferred: TensorFlow takes seconds, and a bad setting should be said before.
-    from worker.engine import ModelEngine
-    from worker.features import RunFeatures
-    from worker.model_registry import ModelRegistry
-    from worker.native_lines import NativeLines
+    from worker.observability.native_lines import NativeLines
+    from worker.scoring.engine import ModelEngine
+    from worker.scoring.features import RunFeatures
+    from worker.scoring.model_registry import ModelRegistry
 
     scorers, features = ModelRegistry(settings.checkpoint), RunFeatures(feature_folder())
     return ModelEngine(root, scorers, features, NativeLines())

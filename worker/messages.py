@@ -13,8 +13,8 @@ from typing import Any
 from celery import bootsteps
 from celery.worker import consumer
 
-from db.ledger import BatchKey
-from worker import ending
+from db.queries.ledger import BatchKey
+from worker.health import ending
 from worker.tasks import score_batch
 
 # The ledger keeps both in a 32-bit INTEGER on PostgreSQL.

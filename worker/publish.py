@@ -5,10 +5,10 @@ from contextlib import contextmanager
 
 from kombu.exceptions import BatchPublishError, KombuError
 
-from db.ledger import BatchKey
-from worker import tracing
-from worker.broker import BrokerError, without_password
+from db.queries.ledger import BatchKey
+from worker.broker.address import BrokerError, without_password
 from worker.celery import app, settings
+from worker.observability import tracing
 from worker.tasks import score_batch
 
 

@@ -1,6 +1,6 @@
 """The one task: score a batch."""
 
-from db.ledger import BatchKey
+from db.queries.ledger import BatchKey
 from worker.celery import app
 
 

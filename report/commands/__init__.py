@@ -11,7 +11,7 @@ import pkgutil
 
 import click
 
-from model.terminal import Program
+from base.console.terminal import Program
 
 RUN_WORD = "dermscore.report.run"
 

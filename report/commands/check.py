@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from base.telling import tell
+from base.console.telling import tell
 
 if TYPE_CHECKING:
-    from report.consistency import Claim, Verdict
+    from report.metrics.consistency import Claim, Verdict
 
 INCONSISTENT = 1  # exit code: an answer, and one that a script wants to hear
 
@@ -27,7 +27,7 @@ def command(figures: tuple[str, ...]) -> None:
     (sens=67.5%). The exit code is 0 where one table gives all figures, 1 where none can, 2 where
     the question cannot be read.
     """  # noqa: D301 - click takes the character itself
-    from report.consistency import check, culprits, parse  # deferred, with its libraries
+    from report.metrics.consistency import check, culprits, parse  # deferred, with its libraries
 
     claim = parse(" ".join(figures))
     verdict = check(claim)

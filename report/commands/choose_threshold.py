@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from base.foreign import shown
-from base.telling import tell
+from base.console.foreign import shown
+from base.console.telling import tell
 from db.run_option import names_run
-from report.threshold import ThresholdType
-from report.written import written
+from report.thresholds.threshold import ThresholdType
+from report.thresholds.written import written
 
 if TYPE_CHECKING:
-    from report.read import Stored
-    from report.select_threshold import Criterion
+    from report.loading.read import Stored
+    from report.thresholds.select_threshold import Criterion
 
 _LARGEST_COST = 10**6
 
@@ -82,7 +82,7 @@ def command(
     For other runs of the same checkpoint it is prespecified, and `report` uses it where no
     --threshold is given. The exit code is 3 while images of the run are pending.
     """  # noqa: D301 - click takes the character itself
-    from report.select_threshold import Criterion  # deferred, with numpy
+    from report.thresholds.select_threshold import Criterion  # deferred, with numpy
 
     asked = [
         *([] if target_sensitivity is None else [Criterion("sensitivity", target_sensitivity)]),
@@ -107,13 +107,13 @@ def _choose(run: str, criterion: Criterion) -> _Choice:
     """Read, choose and keep."""
     from contextlib import closing  # deferred, with SQLAlchemy
 
-    from db.runs import run_by_number
+    from db.queries.report.thresholds import add_threshold, chosen_last
+    from db.queries.runs import run_by_number
     from db.session import open_database
-    from db.thresholds import add_threshold, chosen_last
-    from report.confusion import confusion
-    from report.kept_thresholds import replaced
-    from report.load_run import finished_run
-    from report.select_threshold import choose_by
+    from report.loading.kept_thresholds import replaced
+    from report.loading.load_run import finished_run
+    from report.metrics.confusion import confusion
+    from report.thresholds.select_threshold import choose_by
 
     with closing(open_database(must_exist=True)) as database:
         with database.read() as session:

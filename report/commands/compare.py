@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from base.console.telling import tell
+from base.disk import reason_of
 from base.permissions import make_folder
-from base.telling import tell
 from db.run_option import names_two_runs
-from model.disk import reason_of
-from report.threshold import FractionType, Threshold, ThresholdType, choose
+from report.thresholds.threshold import FractionType, Threshold, ThresholdType, choose
 
 if TYPE_CHECKING:
-    from report.comparison_views import Compared
-    from report.pairing import Pairs
-    from report.read import Stored
+    from report.loading.pairing import Pairs
+    from report.loading.read import Stored
+    from report.render.comparison_views import Compared
 
 
 @click.command(short_help="Compare two runs on the images that both scored.")
@@ -52,8 +52,8 @@ def command(
     benign images. Images are matched by path; where one run is imported, by the file's name. The
     exit code is 3 while images of a run are pending.
     """  # noqa: D301 - click takes the character itself
-    from report.comparing import compare  # deferred, with statsmodels
-    from report.comparison_views import Compared
+    from report.metrics.comparing import compare  # deferred, with statsmodels
+    from report.render.comparison_views import Compared
 
     both, pairs = _read(*runs)
     thresholds = (
@@ -71,10 +71,10 @@ def command(
 def _read(run_a: str, run_b: str) -> tuple[tuple[Stored, Stored], Pairs]:
     from contextlib import closing  # deferred, with SQLAlchemy
 
-    from db.export import stream_scored
+    from db.queries.report.export import stream_scored
     from db.session import open_database
-    from report.load_run import finished_run
-    from report.pairing import pair
+    from report.loading.load_run import finished_run
+    from report.loading.pairing import pair
 
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         runs = finished_run(session, run_a), finished_run(session, run_b)
@@ -99,7 +99,7 @@ def _threshold(stored: Stored, given: float | None, option: str) -> Threshold:
 
 
 def _show(compared: Compared, layout: str) -> str:
-    from report import comparison_views as views
+    from report.render import comparison_views as views
 
     match layout:
         case "json":
@@ -110,9 +110,9 @@ def _show(compared: Compared, layout: str) -> str:
 
 
 def _draw(output: Path, compared: Compared) -> None:
-    from report.comparison_views import describe
-    from report.pictures.compare import draw_comparison
-    from report.plots import save
+    from report.plots.compare import draw_comparison
+    from report.plots.save import save
+    from report.render.comparison_views import describe
 
     picture = draw_comparison(
         [describe(stored.run) for stored in compared.runs],

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from base.telling import tell
+from base.console.telling import tell
+from base.disk import reason_of
+from base.whole_file import whole_file
 from db.run_option import names_run
-from model.disk import reason_of
-from report.whole_file import whole_file
 
 if TYPE_CHECKING:
-    from report.exporting import Chunks, Origin, Written
+    from report.exchange.exporting import Chunks, Origin, Written
 
 
 @click.command(short_help="Write the predictions of a run.")
@@ -41,10 +41,10 @@ def command(run: str, layout: str, output: Path | None) -> None:
         raise click.UsageError("Parquet is no text: name a file with -o FILE")
     from contextlib import closing  # deferred, with SQLAlchemy
 
-    from db.export import stream_images
+    from db.queries.report.export import stream_images
     from db.session import open_database
-    from report.exporting import Origin
-    from report.unfinished import finished_origin
+    from report.exchange.exporting import Origin
+    from report.loading.unfinished import finished_origin
 
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         origin = Origin(*finished_origin(session, run))
@@ -54,7 +54,7 @@ def command(run: str, layout: str, output: Path | None) -> None:
 
 
 def _write(layout: str, output: Path | None, chunks: Chunks, origin: Origin) -> Written:
-    from report.exporting import write_file  # deferred, as above
+    from report.exchange.exporting import write_file  # deferred, as above
 
     if output is None:
         return write_file(layout, "-", chunks, origin)

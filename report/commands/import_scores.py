@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from base import interrupt
-from base.telling import tell
-from model.progress_counter import end_count, progress_counter
+from base.console import interrupt
+from base.console.progress_counter import end_count, progress_counter
+from base.console.telling import tell
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -39,10 +39,10 @@ def command(
     interrupt.keeps("nothing was stored: start it again")
     from contextlib import closing  # deferred, with SQLAlchemy
 
-    from db.imports import store_imported
+    from db.queries.report.imports import store_imported
     from db.session import open_database
     from db.unused import removed_if_unused
-    from report.importing import Columns, read_import
+    from report.exchange.importing import Columns, read_import
 
     columns = Columns(id_column, score_column, label_column)
     try:

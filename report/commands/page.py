@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
+from base.console.telling import tell
+from base.disk import reason_of
 from base.permissions import make_folder
-from base.telling import tell
+from base.whole_file import whole_file
 from db.run_option import names_run
-from model.disk import reason_of
 from report.build import build, read_finished, refuse_nothing_scored
 from report.options import measuring
-from report.whole_file import whole_file
 
 
 @click.command(short_help="Write a report as one HTML file with a slider.")
@@ -54,9 +54,9 @@ def command(  # noqa: PLR0913, PLR0917 - a command has as many arguments as opti
     """  # noqa: D301 - click takes the character itself
     stored = read_finished(run, by)
     report = build(stored, threshold, confidence, prevalence)
-    from report.page.contents import prepare
-    from report.page.gather import gather
-    from report.page.render import render
+    from report.html.contents import prepare
+    from report.html.gather import gather
+    from report.html.render import render
 
     gathered = gather(stored.run.number, images)
     page = prepare(stored, report, gathered.cases, gathered.times, datetime.now(UTC))

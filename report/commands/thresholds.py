@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from base.telling import tell
+from base.console.telling import tell
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from report.kept_thresholds import Kept
-    from report.sections import Section
+    from report.loading.kept_thresholds import Kept
+    from report.section import Section
 
 _LARGEST = 2**31 - 1  # number of a row
 _UNLESS = "unless --threshold is given"
@@ -40,7 +40,7 @@ def command(forget: int | None) -> None:
         for line in _forget(forget):
             tell(line)
         return
-    from report.text import render_parts
+    from report.render.text import render_parts
 
     click.echo(render_parts(_listed(), terminal=sys.stdout.isatty()))
 
@@ -49,9 +49,9 @@ def _listed() -> list[str | Section]:
     from contextlib import closing  # deferred, with SQLAlchemy
 
     from db.errors import NoSuchRunError
-    from db.runs import get_run
+    from db.queries.runs import get_run
     from db.session import open_database
-    from report.kept_thresholds import in_use, section
+    from report.loading.kept_thresholds import in_use, section
 
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         found = _kept(session)
@@ -74,9 +74,9 @@ def _listed() -> list[str | Section]:
 def _forget(number: int) -> tuple[str, str]:
     from contextlib import closing  # deferred, as above
 
+    from db.queries.report.thresholds import forget_threshold
     from db.session import open_database
-    from db.thresholds import forget_threshold
-    from report.kept_thresholds import described, in_use
+    from report.loading.kept_thresholds import described, in_use
 
     with closing(open_database(must_exist=True)) as database, database.write() as session:
         forgotten = forget_threshold(session, number)
@@ -92,7 +92,7 @@ def _forget(number: int) -> tuple[str, str]:
 
 
 def _kept(session: Session) -> list[Kept]:
-    from db.thresholds import all_chosen, choosers  # deferred, as above
-    from report.kept_thresholds import kept
+    from db.queries.report.thresholds import all_chosen, choosers  # deferred, as above
+    from report.loading.kept_thresholds import kept
 
     return kept(choosers(session), all_chosen(session))

@@ -1,0 +1,122 @@
+"""What a command prints, where the terminal or the disk behind it cannot take it."""
+
+import codecs
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
+
+import click
+
+from base.console.foreign import for_terminal
+from base.console.telling import tell
+from base.disk import reason_of
+
+_PLAIN_FORMS = "dermscore.plain"
+# click takes a terminal of ASCII for a mistake and sends UTF-8 to it; of another name it is not.
+_ASCII = "dermscore_ascii"
+_PLAIN = {
+    "−": "-", "–": "-", "—": "-", "‐": "-", "─": "-", "━": "-", "│": "|", "×": "x", "·": ".",
+    "•": "*", "…": "...", "≥": ">=", "≤": "<=", "≈": "~", "±": "+/-", "→": "->", "‘": "'",
+    "’": "'", "“": '"', "”": '"', "\xa0": " ",
+}  # fmt: skip
+
+
+class Program(click.Group):
+    """A group of commands that is called by its own name."""
+
+    def main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - click's own signature
+        """Run the command that was typed; what it prints cannot end it with a traceback."""
+        show_plain_forms()
+        try:
+            return super().main(*args, **options)
+        except OSError as error:
+            _tell(error)
+            sys.exit(1)
+        finally:
+            _flush_or_tell()
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:  # noqa: ANN401 - click's
+        """Read the arguments."""
+        with _errors_on_one_line():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        """Run what was asked for."""
+        with _errors_on_one_line():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _errors_on_one_line() -> Iterator[None]:
+    """What an error says is mostly others' words: paths, rows, what a server answered."""
+    try:
+        yield
+    except click.ClickException as error:
+        # Through its dictionary: click's types have the message final.
+        vars(error)["message"] = for_terminal(error.message)
+        raise
+
+
+def show_plain_forms() -> None:
+    """Replace what an encoding cannot show: the minus sign by a hyphen, other letters spelled out.
+
+    Where `PYTHONIOENCODING` names a handler of errors, that one stays.
+    """
+    codecs.register_error(_PLAIN_FORMS, _plain_forms)
+    codecs.register(_find_ascii)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is None or stream.errors not in {"strict", "backslashreplace"}:
+            continue
+        ascii_only = codecs.lookup(stream.encoding).name == "ascii"
+        reconfigure(encoding=_ASCII if ascii_only else None, errors=_PLAIN_FORMS)
+
+
+def _find_ascii(name: str) -> codecs.CodecInfo | None:
+    if name != _ASCII:
+        return None
+    found = codecs.lookup("ascii")
+    return codecs.CodecInfo(
+        found.encode,
+        found.decode,
+        incrementalencoder=found.incrementalencoder,
+        incrementaldecoder=found.incrementaldecoder,
+        name=_ASCII,
+    )
+
+
+def _plain_forms(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letters = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(letter) or _spelled(letter) for letter in letters), error.end
+
+
+def _spelled(letter: str) -> str:
+    return letter.encode("ascii", "backslashreplace").decode()
+
+
+def _flush_or_tell() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has enough, as `head` does
+        _write_no_more(sys.stdout)
+    except OSError as error:
+        _write_no_more(sys.stdout)
+        _tell(error)
+        sys.exit(1)
+
+
+def _tell(error: OSError) -> None:
+    what = error.filename or "standard output"  # of others, commands name the file themselves
+    tell(f"Error: {what} cannot be written: {reason_of(error)}", err=True)
+
+
+def _write_no_more(stream: TextIO) -> None:
+    """Python would try once more at its end, and tell of it in its own words."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -1,0 +1,1 @@
+"""How a ledger is opened: SQLite's file, PostgreSQL's address, bulk statements, plans."""

@@ -1,0 +1,154 @@
+"""The engine for a ledger's address: what each kind of database needs to be told."""
+
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from db.connection.ledger_file import Access, LedgerFile, to_write
+from db.errors import DatabaseError
+
+# How long one writer waits for another on SQLite.
+BUSY_SECONDS = 60
+_PAUSE_SECONDS = 0.01
+# libpq's own defaults wait for a quarter of an hour, or for ever, where a machine vanished or a
+# network swallows packets. `DATABASE_URL` goes before these.
+POSTGRES = {
+    "connect_timeout": 10,  # seconds
+    "keepalives_idle": 10,  # seconds; with the next two, silence is noticed after 25 s
+    "keepalives_interval": 5,  # seconds
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,  # milliseconds: the same for what was sent and not acknowledged
+}
+# By default PostgreSQL takes a page that an index names for four times the cost of the next page of
+# the table. Here it mostly is the next one, for predictions are stored as images are listed; and a
+# table of many runs should not be read from end to end for one of them.
+PLANNER = {"random_page_cost": "1.1"}
+
+
+def open_engine(
+    address: URL, standstill_seconds: float | None, file: LedgerFile | None = None
+) -> Engine:
+    """The engine; nothing is connected yet. `file` is SQLite's, by default one to write to.
+
+    Raises:
+        DatabaseError: no ledger can be at this address.
+    """
+    path = sqlite_path(address)
+    if path is not None:
+        return _sqlite(address, file or to_write(path))
+    match address.get_backend_name():
+        case "postgresql":
+            return _postgresql(address, standstill_seconds)
+    raise _not_supported(address)
+
+
+def without_password(address: URL) -> str:
+    """The address as it may be shown: libpq takes passwords as parameters too."""
+    hidden = {name: "***" for name in address.query if "password" in name.lower()}
+    shown = address.update_query_dict(hidden).render_as_string(hide_password=True)
+    # Which driver speaks to PostgreSQL is our own choice, and not what was typed.
+    return shown.replace("%2A%2A%2A", "***").replace("postgresql+psycopg://", "postgresql://", 1)
+
+
+def sqlite_path(address: URL) -> Path | None:
+    """The absolute path of the file that the address names, None where it is no file's.
+
+    Raises:
+        DatabaseError: it is an address of SQLite without a file.
+    """
+    if address.get_backend_name() != "sqlite":
+        return None
+    if not address.database or address.database == ":memory:":
+        raise DatabaseError(
+            "DATABASE_URL: a ledger in memory is lost with its process; "
+            "name a file, such as sqlite:///dermscore.db"
+        )
+    return Path(address.database).absolute()
+
+
+def _sqlite(address: URL, file: LedgerFile) -> Engine:
+    engine = _created(address, connect_args={"timeout": BUSY_SECONDS})
+
+    def connect(dialect: Dialect, _record: object, words: list[Any], named: dict[str, Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's own
+        if file.access is not Access.WRITE:
+            words[0] = f"file:{quote(str(file.path))}?{file.access.value}"
+            named["uri"] = True
+        return file.connect(lambda: dialect.connect(*words, **named))
+
+    def begin(connection: Connection) -> None:
+        file.require_same()
+        _sqlite_begin(connection)
+
+    event.listen(engine, "do_connect", connect)
+    event.listen(engine, "connect", _sqlite_connected if file.access is Access.WRITE else _readable)
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def _postgresql(address: URL, standstill_seconds: float | None) -> Engine:
+    told = {name: value for name, value in POSTGRES.items() if name not in address.query}
+    engine = _created(address, pool_pre_ping=True, connect_args=told)
+    asked = dict(PLANNER)
+    if standstill_seconds is not None:
+        asked["idle_in_transaction_session_timeout"] = str(round(standstill_seconds * 1000))
+
+    def connected(connection: Any, _record: object) -> None:  # noqa: ANN401 - psycopg's own
+        connection.execute("; ".join(f"SET {name} = {value}" for name, value in asked.items()))
+        connection.commit()
+
+    event.listen(engine, "connect", connected)
+    return engine
+
+
+def _created(address: URL, **options: Any) -> Engine:  # noqa: ANN401 - SQLAlchemy's own
+    try:
+        return create_engine(address, **options)
+    except (NoSuchModuleError, ModuleNotFoundError):
+        raise _not_supported(address) from None
+    except (ArgumentError, ValueError) as error:  # sqlite://folder/file: two slashes for three
+        reason = str(error).split("\n")[0].replace(str(address), without_password(address))
+        raise DatabaseError(f"DATABASE_URL: {reason}") from None
+
+
+def _not_supported(address: URL) -> DatabaseError:
+    return DatabaseError(
+        f"DATABASE_URL: {address.drivername} is not supported, use sqlite or postgresql"
+    )
+
+
+def _sqlite_connected(connection: sqlite3.Connection, _record: object) -> None:
+    # Python's sqlite3 would begin by itself, deferred; `_sqlite_begin` does it instead.
+    connection.isolation_level = None
+    _write_ahead(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _readable(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Set the journal; of two that do it to a new file at once, SQLite lets one not even wait."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # A deferred transaction that reads and then writes fails at once with BUSY_SNAPSHOT when
+    # another wrote in between, whatever the timeout; IMMEDIATE waits its turn.
+    writes = connection.get_execution_options().get("dermscore_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,163 @@
+"""The file of a ledger on SQLite: how it can be opened, and whether it is still the open one."""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from base.permissions import make_file
+from db.connection.mounts import network_mount
+from db.errors import DatabaseAwayError, DatabaseError, LedgerReplacedError
+
+# What SQLite keeps beside a file: what is committed and not yet in it, and what its users share.
+_LOG, _SHARED, _JOURNAL = "-wal", "-shm", "-journal"
+
+
+class Access(Enum):
+    """How a file is opened: the parameter of SQLite's address."""
+
+    WRITE = ""
+    READ = "mode=ro"
+    # Nothing is locked and nothing beside the file is read: right only while nobody writes it.
+    FROZEN = "immutable=1"
+
+
+class LedgerFile:
+    """A file at a path; from the first connection on, all must be to the same file.
+
+    Else what was read in one ledger would be stored in another, where the numbers of runs and
+    images mean others.
+    """
+
+    def __init__(self, path: Path, access: Access) -> None:
+        self.path = path
+        self.access = access
+        self._opened: tuple[int, ...] | None = None
+
+    def connect(self, open_it: Callable[[], Any]) -> Any:  # noqa: ANN401 - a DBAPI connection
+        """A connection made by `open_it`, if it is to the file that the others are to.
+
+        Raises:
+            LedgerReplacedError: another file is there, or none.
+            DatabaseAwayError: nobody can say.
+        """
+        self.require_same()  # or SQLite would make a new file
+        if self._opened is None and self.access is Access.WRITE:
+            # What SQLite keeps beside it gets its permissions. Where it cannot be made, or is
+            # there, SQLite says the rest.
+            with suppress(OSError):
+                make_file(self.path)
+        connection = open_it()
+        try:
+            if self._opened is None:
+                self._opened = self._identity()
+            self.require_same()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def require_same(self) -> None:
+        """Check that the file at the path is the one that is open.
+
+        Raises:
+            LedgerReplacedError: another file is there, or none; or it was written while frozen.
+            DatabaseAwayError: nobody can say.
+        """
+        if self._opened is None:
+            return
+        found = self._identity()
+        if found == self._opened:
+            return
+        if found is not None and found[:2] == self._opened[:2]:
+            raise LedgerReplacedError(
+                f"the database {self.path} was written to while it was read: start again"
+            )
+        happened = "deleted or moved" if found is None else "replaced by another file"
+        raise LedgerReplacedError(f"the database {self.path} was {happened} while it was in use")
+
+    def _identity(self) -> tuple[int, ...] | None:
+        """Device and inode; of a frozen file also what changes when it is written. None: no file.
+
+        Its number cannot be given to another file while a connection holds it open.
+        """
+        try:
+            status = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise DatabaseAwayError(f"database {self.path}: {error.strerror}") from error
+        if self.access is not Access.FROZEN:
+            return status.st_dev, status.st_ino
+        log = _size(_beside(self.path, _LOG))
+        return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size, log
+
+
+def to_write(path: Path) -> LedgerFile:
+    """A ledger that is there, or is made by the first connection.
+
+    Raises:
+        DatabaseError: it is gone, and what was beside it is not.
+    """
+    left = [one for one in (_beside(path, _LOG), _beside(path, _SHARED)) if one.exists()]
+    if left and not path.exists():
+        # A process that still has the deleted file open would share these with a new one.
+        names = " and ".join(one.name for one in left)
+        raise DatabaseError(
+            f"there is no database {path}, but {names} of one that was deleted or moved: put it "
+            f"back, or stop the workers that still use it and then delete {names}"
+        )
+    return LedgerFile(path, Access.WRITE)
+
+
+def to_read(path: Path) -> LedgerFile:
+    """A ledger for reading, which may lie where nothing can be written.
+
+    Raises:
+        DatabaseError: SQLite cannot read it there.
+    """
+    if _is_writable(path):
+        return LedgerFile(path, Access.WRITE)
+    log, shared = _beside(path, _LOG), _beside(path, _SHARED)
+    if log.exists() and shared.exists():
+        return LedgerFile(path, Access.READ)
+    if _size(log) or _size(_beside(path, _JOURNAL)):
+        raise DatabaseError(
+            f"database {path}: it was copied while it was in use, and cannot be read where nothing "
+            f'can be written: copy it by `sqlite3 FILE ".backup COPY"`, or copy it with {log.name} '
+            "to a folder that can be written, and name that in DATABASE_URL"
+        )
+    return LedgerFile(path, Access.FROZEN)
+
+
+def network_warning(path: Path) -> str | None:
+    """What to say where the file lies on a network file system."""
+    mount = network_mount(path)
+    if mount is None:
+        return None
+    return (
+        f"warning: the database {path} is on a network file system ({mount.kind}, {mount.source}): "
+        "SQLite is not safe there for several machines, use PostgreSQL for them (DATABASE_URL)"
+    )
+
+
+def _is_writable(path: Path) -> bool:
+    """Whether this process can write the file and what SQLite keeps beside it."""
+    if not os.access(path, os.W_OK):
+        return False
+    beside = [_beside(path, kind) for kind in (_LOG, _SHARED)]
+    return all(os.access(one if one.exists() else path.parent, os.W_OK) for one in beside)
+
+
+def _beside(path: Path, kind: str) -> Path:
+    # SQLite follows links before it looks beside a file.
+    return Path(f"{path.resolve()}{kind}")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

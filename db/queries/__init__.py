@@ -1,0 +1,1 @@
+"""Every statement of producer and worker, one subject in a file."""

@@ -1,0 +1,133 @@
+"""Writes of the producer: images are staged in chunks, then cut into batches all at once.
+
+An image whose batch has no row in `batches` is staged: listed, but not yet owed to anybody. So a
+producer that is killed half-way leaves nothing that a worker would take for a complete run, and
+the next `enqueue` goes on from there.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, exists, func, insert, select, text, update
+from sqlalchemy.orm import Session
+
+from db.clock import Now
+from db.connection.bulk import ImageRow, insert_images
+from db.errors import NoSuchRunError
+from db.queries.ledger import is_free, is_unfinished
+from db.tables import Batch, Image, Run
+
+# The paths travel as one value: a statement with 10,000 parameters takes longer to read than to
+# run. In both, every path is looked up in the unique index. Left to join freely, PostgreSQL would
+# read the whole table for each chunk while the table is new and it knows nothing of its size.
+_STORED_LABELS = {
+    "sqlite": text(
+        "SELECT given.value AS path, images.label FROM json_each(:paths) AS given"
+        " CROSS JOIN images ON images.run_id = :run_id AND images.path = given.value"
+    ),
+    "postgresql": text(
+        "SELECT given.path, found.label"
+        " FROM json_array_elements_text(CAST(:paths AS json)) AS given (path)"
+        " CROSS JOIN LATERAL (SELECT images.label FROM images"
+        " WHERE images.run_id = :run_id AND images.path = given.path LIMIT 1) AS found"
+    ),
+}
+
+
+class ListedImage(NamedTuple):
+    """One image as a source names it."""
+
+    path: str
+    label: int | None
+    attributes: dict[str, str] | None
+
+
+def lock_run(session: Session, run_id: int) -> Run:
+    """The run, held against other producers until the transaction ends.
+
+    Raises:
+        NoSuchRunError: another producer dropped it, for its source turned out bad.
+    """
+    run = session.get(Run, run_id, with_for_update=True, populate_existing=True)
+    if run is None:
+        raise NoSuchRunError(f"run {run_id} is gone: another producer of it failed; start again")
+    return run
+
+
+def stored_labels(session: Session, run_id: int, paths: Sequence[str]) -> dict[str, int | None]:
+    """Path to label of those of `paths` that the run already holds."""
+    statement = _STORED_LABELS[session.get_bind().dialect.name]
+    values = {"run_id": run_id, "paths": json.dumps(paths, ensure_ascii=False)}
+    return {row.path: row.label for row in session.execute(statement, values)}
+
+
+def batch_of(session: Session, run_id: int, path: str) -> int:
+    """The number of the batch in which the run lists this path, which it does."""
+    return session.scalars(
+        select(Image.batch).where(Image.run_id == run_id, Image.path == path)
+    ).one()
+
+
+def stage_images(
+    session: Session, run: Run, images: Sequence[ListedImage]
+) -> tuple[int, int] | None:
+    """Insert new images, numbered into batches of the run's size; returns first and last.
+
+    The caller holds the run's lock.
+    """
+    if not images:
+        return None
+    highest = session.scalar(select(func.max(Image.batch)).where(Image.run_id == run.id)) or 0
+    first = highest + 1
+    rows = (
+        ImageRow(
+            run.id,
+            first + at // run.batch_size,
+            image.path,
+            image.label,
+            None if image.attributes is None else json.dumps(image.attributes),
+        )
+        for at, image in enumerate(images)
+    )
+    insert_images(session, rows)
+    return first, first + (len(images) - 1) // run.batch_size
+
+
+def unstage_images(session: Session, run_id: int, first: int, last: int) -> None:
+    """Take back staged images of these batch numbers; those already cut into batches stay."""
+    session.execute(
+        delete(Image).where(
+            Image.run_id == run_id, Image.batch.between(first, last), ~_is_cut(run_id)
+        )
+    )
+
+
+def drop_run_if_empty(session: Session, run_id: int) -> None:
+    """Delete a run that lists nothing."""
+    lists_something = exists().where(Image.run_id == run_id)
+    session.execute(delete(Run).where(Run.id == run_id, ~lists_something))
+
+
+def cut_batches(session: Session, run_id: int) -> None:
+    """Make every staged image owed: enter the rows of its batch."""
+    staged = select(Image.run_id, Image.batch).where(Image.run_id == run_id, ~_is_cut(run_id))
+    session.execute(insert(Batch).from_select(["run_id", "number"], staged.distinct()))
+
+
+def claim_unleased(session: Session, run_id: int) -> list[int]:
+    """Numbers of the unfinished batches that nobody holds, noted as published from now on.
+
+    Noted before the messages are sent: should that fail, a sweep sends them a little later.
+    """
+    owed = session.scalars(
+        update(Batch)
+        .where(Batch.run_id == run_id, is_unfinished(named=True), is_free())
+        .values(published_at=Now())
+        .returning(Batch.number)
+    )
+    return sorted(owed)
+
+
+def _is_cut(run_id: int) -> Any:  # noqa: ANN401 - an SQL expression
+    return exists().where(Batch.run_id == run_id, Batch.number == Image.batch)

@@ -1,0 +1,146 @@
+"""Writes of the worker: predictions, and the end of a batch.
+
+The hot path of a worker: Core statements, built once, where the ORM's would cost several times what
+they do.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, exists, func, select, text, update
+from sqlalchemy.orm import Session
+
+from db.clock import Now
+from db.queries.ledger import BatchKey, is_this, lists
+from db.tables import Batch, Image, Prediction, Run
+
+_INSERT = (
+    "INSERT INTO predictions (image_id, score, error, detail, image_digest, worker)"
+    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+# One statement with a list for each column: a statement for each row would travel one by one.
+_INSERT_LISTS = text(
+    "INSERT INTO predictions (image_id, score, error, detail, image_digest, worker)"
+    " SELECT *, :worker FROM unnest(CAST(:image_id AS bigint[]), CAST(:score AS float8[]),"
+    " CAST(:error AS text[]), CAST(:detail AS text[]), CAST(:image_digest AS text[]))"
+    " ON CONFLICT DO NOTHING"
+)
+_batches: Any = Batch.__table__
+_images: Any = Image.__table__
+_predictions: Any = Prediction.__table__
+_NOTE_START = (
+    update(_batches)
+    .where(is_this(_batches))
+    .values(suspect_id=bindparam("image_id"), suspect_starts=bindparam("starts"))
+)
+_LOCK = (
+    select(_batches.c.run_id)
+    .where(
+        _batches.c.run_id.in_(bindparam("runs", expanding=True)),
+        _batches.c.number == bindparam("this_number"),
+    )
+    .order_by(_batches.c.run_id)
+    .with_for_update()
+)
+_FINISH = (
+    update(_batches)
+    .where(
+        is_this(_batches),
+        ~exists().where(lists(_images), ~exists().where(_predictions.c.image_id == _images.c.id)),
+    )
+    .values(
+        finished_at=func.coalesce(_batches.c.finished_at, Now()),
+        leased_until=None,
+        read_seconds=bindparam("read"),
+        decode_seconds=bindparam("decode"),
+        compute_seconds=bindparam("compute"),
+        write_seconds=bindparam("write"),
+    )
+    .returning(_batches.c.finished_at)
+)
+
+
+class Outcome(NamedTuple):
+    """The outcome of one image: exactly one of score and error."""
+
+    image_id: int
+    score: float | None
+    error: str | None
+    detail: str | None
+    image_digest: str | None
+
+
+class Seconds(NamedTuple):
+    """Where the time of a batch went."""
+
+    read: float = 0.0
+    decode: float = 0.0
+    compute: float = 0.0
+    write: float = 0.0
+
+    def plus(self, other: "Seconds") -> "Seconds":
+        """Both together, part by part."""
+        return Seconds(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+_UNTIMED = Seconds()
+
+
+def known_digests(session: Session, source: str, paths: Sequence[str]) -> dict[str, str]:
+    """Path to the SHA-256 of what was scored there last, in any run of this source."""
+    rows = session.execute(
+        select(Image.path, Prediction.image_digest)
+        .join(Prediction, Prediction.image_id == Image.id)
+        .join(Run, Run.id == Image.run_id)
+        .where(
+            Run.source == source,
+            Image.path.in_(paths),
+            Prediction.score.is_not(None),
+            Prediction.image_digest.is_not(None),
+        )
+        .order_by(Prediction.scored_at)
+    )
+    return {path: digest for path, digest in rows if digest is not None}
+
+
+def note_start(session: Session, batch: BatchKey, image_id: int, starts: int) -> None:
+    """Write down which image is begun next and for which time, before it can do any harm."""
+    session.connection().execute(
+        _NOTE_START, {**batch.bound(), "image_id": image_id, "starts": starts}
+    )
+
+
+def store_outcomes(session: Session, worker: str, outcomes: Sequence[Outcome]) -> None:
+    """Insert predictions; an image that already has one keeps it."""
+    if not outcomes:
+        return
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        columns = map(list, zip(*outcomes, strict=True))
+        values = dict(zip(Outcome._fields, columns, strict=True))
+        connection.execute(_INSERT_LISTS, {**values, "worker": worker})
+    else:
+        connection.exec_driver_sql(_INSERT, [(*outcome, worker) for outcome in outcomes])
+
+
+def lock_batches(session: Session, batches: Sequence[BatchKey]) -> bool:
+    """Hold the rows of batches of one number against others, in an order that cannot deadlock.
+
+    Of one batch too: a worker that came late would else hold its predictions and want its row,
+    while another, which scores it together with a second, holds the row and wants the predictions.
+
+    Returns whether all are there. Those of a run that was deleted meanwhile are not, and on SQLite
+    the numbers of its images may belong to others by now: nothing may be stored for them.
+    """
+    values = {"runs": [batch.run_id for batch in batches], "this_number": batches[0].number}
+    return len(session.connection().execute(_LOCK, values).all()) == len(batches)
+
+
+def finish_batch(session: Session, batch: BatchKey, seconds: Seconds = _UNTIMED) -> float | None:
+    """Mark the batch finished, if and only if each of its images has its prediction.
+
+    Returns when it was, by the ledger's clock; None where an image has none.
+    """
+    values = {**batch.bound(), **seconds._asdict()}
+    at: float | None = session.connection().execute(_FINISH, values).scalar()
+    return at

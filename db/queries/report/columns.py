@@ -1,0 +1,89 @@
+"""A run's images by column, straight from the driver into numpy: a million take a second."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, select
+from sqlalchemy.orm import Session
+
+from db.connection.bulk import driver_errors
+from db.tables import Image, Prediction
+
+PENDING, SCORED, UNREADABLE = 0, 1, 2
+_FROM = "FROM images LEFT JOIN predictions ON image_id = images.id WHERE run_id = "
+_LABEL = "coalesce(label, -1)"
+_OUTCOME = "CASE WHEN image_id IS NULL THEN 0 WHEN score IS NULL THEN 2 ELSE 1 END"
+_SCORE = "coalesce(score, -1.0)"
+_SQLITE = f"SELECT {_LABEL}, {_OUTCOME}, {_SCORE} {_FROM} ?"
+# PostgreSQL puts all rows into one value, 12 bytes each, so that none becomes an object here.
+_POSTGRESQL = (
+    f"SELECT string_agg(int2send(CAST({_LABEL} AS int2)) || int2send(CAST({_OUTCOME} AS int2)) "
+    f"|| float8send({_SCORE}), '') {_FROM} %s"
+)
+_ROW = np.dtype([("label", ">i2"), ("outcome", ">i2"), ("score", ">f8")])
+_ROWS_AT_ONCE = 10_000
+
+
+class Columns(NamedTuple):
+    """All images of a run in no certain order, each `[listed]`.
+
+    `labels` 1, 0 or -1 for unknown; `outcomes` PENDING, SCORED or UNREADABLE; `scores` in [0, 1]
+    where the outcome is SCORED, else -1.
+    """
+
+    labels: npt.NDArray[np.int8]
+    outcomes: npt.NDArray[np.int8]
+    scores: npt.NDArray[np.float64]
+
+
+class Described(NamedTuple):
+    """A scored and labelled image with what its manifest says of it."""
+
+    label: int
+    score: float
+    attributes: dict[str, str]
+
+
+def columns(session: Session, run_id: int) -> Columns:
+    """Labels, outcomes and scores of the run's images."""
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        return _aggregated(connection, run_id)
+    return _fetched(connection, run_id)
+
+
+def described(session: Session, run_id: int) -> Iterator[Described]:
+    """The run's scored and labelled images with their attributes, one by one."""
+    rows = session.execute(
+        select(Image.label, Prediction.score, Image.attributes)
+        .join(Prediction, Prediction.image_id == Image.id)
+        .where(Image.run_id == run_id, Image.label.is_not(None), Prediction.score.is_not(None)),
+        execution_options={"yield_per": _ROWS_AT_ONCE},
+    )
+    for label, score, attributes in rows:
+        yield Described(label or 0, score or 0.0, attributes or {})  # neither is None: see WHERE
+
+
+def _fetched(connection: Connection, run_id: int) -> Columns:
+    """Row by row, but each row is gone before the next one comes."""
+    kind = np.dtype([("label", np.int8), ("outcome", np.int8), ("score", np.float64)])
+    driver: Any = connection.connection.driver_connection
+    with driver_errors(connection, _SQLITE):
+        return _apart(np.fromiter(driver.execute(_SQLITE, (run_id,)), dtype=kind))
+
+
+def _aggregated(connection: Connection, run_id: int) -> Columns:
+    driver: Any = connection.connection.driver_connection
+    with driver_errors(connection, _POSTGRESQL), driver.cursor(binary=True) as cursor:
+        (rows,) = cursor.execute(_POSTGRESQL, (run_id,)).fetchone()
+    return _apart(np.frombuffer(rows or b"", _ROW))
+
+
+def _apart(rows: npt.NDArray[np.void]) -> Columns:
+    return Columns(
+        rows["label"].astype(np.int8),
+        rows["outcome"].astype(np.int8),
+        rows["score"].astype(np.float64),
+    )

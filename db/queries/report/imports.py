@@ -1,0 +1,109 @@
+"""Writes of `report import-scores`: a finished run of scores that no worker computed."""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.errors import DatabaseError
+from db.queries.ledger import BatchKey, lists
+from db.queries.listing import ListedImage, cut_batches, stage_images
+from db.queries.outcomes import Outcome, finish_batch, store_outcomes
+from db.queries.runs import add_checkpoint, named_run
+from db.tables import Image, Run
+
+# In the place of a precision, and of the worker that scored an image.
+IMPORTED = "imported"
+# No message is ever sent for these batches, so they are as large as memory likes.
+BATCH_SIZE = 4096
+_images: Any = Image.__table__
+_INSERTED = select(_images.c.id, _images.c.path).where(lists(_images))
+
+
+class ImportedScores(NamedTuple):
+    """Where scores came from: a CSV file in the place of a checkpoint, known by `digest`."""
+
+    digest: str
+    path: str
+    card: dict[str, Any]
+
+
+class ImportedImage(NamedTuple):
+    """An image and its outcome: a score, or the error and its sentence."""
+
+    listed: ListedImage
+    score: float | None
+    error: str | None = None
+    detail: str | None = None
+
+
+def store_imported(
+    session: Session,
+    name: str,
+    source: str,
+    scores: ImportedScores,
+    images: Iterable[ImportedImage],
+    told: Callable[[int], None],
+) -> int:
+    """A finished run of `images`, in the caller's transaction; returns its number.
+
+    `told` is called with the number of images so far.
+
+    Raises:
+        DatabaseError: the name is a number, or belongs to another run.
+    """
+    _check_name(session, name)
+    run = _new_run(session, name, source, scores)
+    rows, stored = iter(images), 0
+    batches: list[BatchKey] = []
+    while chunk := list(islice(rows, BATCH_SIZE)):
+        batches.append(BatchKey(run.id, len(batches) + 1))
+        _store_batch(session, run, batches[-1], chunk)
+        stored += len(chunk)
+        told(stored)
+    cut_batches(session, run.id)
+    for batch in batches:
+        if finish_batch(session, batch) is None:
+            raise DatabaseError(f"batch {batch.number} of the imported scores is incomplete")
+    return run.id
+
+
+def _new_run(session: Session, name: str, source: str, scores: ImportedScores) -> Run:
+    checkpoint = add_checkpoint(session, scores.digest, scores.path, scores.card)
+    checkpoint.imported = True
+    run = Run(
+        name=name,
+        source=source,
+        checkpoint_id=checkpoint.id,
+        precision=IMPORTED,
+        batch_size=BATCH_SIZE,
+    )
+    session.add(run)
+    session.flush()
+    return run
+
+
+def _store_batch(
+    session: Session, run: Run, batch: BatchKey, images: Sequence[ImportedImage]
+) -> None:
+    """The run's next batch, staged, with its outcomes; it has no row in `batches` yet."""
+    stage_images(session, run, [image.listed for image in images])
+    # By path, not by the order of their numbers: a score must never be another image's.
+    inserted = session.connection().execute(_INSERTED, batch.bound())
+    numbers = {path: number for number, path in inserted}
+    outcomes = [
+        Outcome(numbers[image.listed.path], image.score, image.error, image.detail, None)
+        for image in images
+    ]
+    store_outcomes(session, IMPORTED, outcomes)
+
+
+def _check_name(session: Session, name: str) -> None:
+    if name.isdecimal() or not name.strip():
+        raise DatabaseError(
+            f"--name {name!r}: a number or nothing cannot be told from a run number"
+        )
+    if named_run(session, name) is not None:
+        raise DatabaseError(f"--name {name}: there is a run of this name already")

@@ -1,0 +1,27 @@
+"""The words by which a run's listing goes on, for messages that suggest them."""
+
+from sqlalchemy.orm import Session
+
+from db.precisions import PRECISIONS
+from db.queries.runs import checkpoint_of, newest_checkpoint
+from db.tables import Run
+
+
+def enqueue_again(session: Session, run: Run) -> list[str] | None:
+    """What `producer enqueue` resumes this run by, options included, before they are quoted.
+
+    None where nothing does: standard input has no name to know it by. The source is relative to
+    DATA_ROOT, as it is stored.
+    """
+    # What begins with a hyphen would pass for an option.
+    words = [f"./{run.source}" if run.source.startswith("-") and run.source != "-" else run.source]
+    if run.source == "-" and run.name is None:
+        return None
+    if run.name is not None:
+        words += ["--name", run.name]
+    checkpoint, newest = checkpoint_of(session, run), newest_checkpoint(session)
+    if newest is None or newest.id != checkpoint.id:
+        words += ["--checkpoint", checkpoint.path]
+    if run.precision != PRECISIONS[0]:
+        words += ["--precision", run.precision]
+    return words

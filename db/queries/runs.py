@@ -1,0 +1,167 @@
+"""Reads and writes of checkpoints and runs."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy.orm import Session
+
+from db.connection.planning import unindexed
+from db.errors import DatabaseError, NoSuchRunError
+from db.precisions import PRECISIONS
+from db.queries.refusals import stopped_runs
+from db.tables import Batch, Checkpoint, Run
+
+# Of the largest run number; SQLite takes no whole number of more than 18 whatever they are.
+_DIGITS = 10
+_FIRST_RUN = "start one with `producer enqueue SOURCE`"
+
+
+class RunSpec(NamedTuple):
+    """What a run asks of a worker; the same for all of its batches."""
+
+    run_id: int
+    source: str
+    digest: str
+    path: str
+    precision: str
+    keep_features: bool
+
+
+def add_checkpoint(session: Session, digest: str, path: str, card: dict[str, Any]) -> Checkpoint:
+    """The checkpoint of this digest, entered if new, its path and card brought up to date."""
+    checkpoint = session.scalar(select(Checkpoint).where(Checkpoint.digest == digest))
+    if checkpoint is None:
+        checkpoint = Checkpoint(digest=digest)
+        session.add(checkpoint)
+    checkpoint.path, checkpoint.card = path, card
+    session.flush()
+    return checkpoint
+
+
+def drop_checkpoint_if_unused(session: Session, checkpoint_id: int) -> None:
+    """Take back a checkpoint that no run is pinned to."""
+    pinned = exists().where(Run.checkpoint_id == checkpoint_id)
+    session.execute(delete(Checkpoint).where(Checkpoint.id == checkpoint_id, ~pinned))
+
+
+def newest_checkpoint(session: Session) -> Checkpoint | None:
+    """The checkpoint entered last that has a model file."""
+    with_file = select(Checkpoint).where(Checkpoint.imported.is_(False))
+    return session.scalar(with_file.order_by(Checkpoint.id.desc()).limit(1))
+
+
+def wanted_first(session: Session) -> RunSpec | None:
+    """What the newest unfinished run needs; without one the checkpoint entered last, in float32."""
+    unfinished = session.scalar(
+        select(func.max(unindexed(Batch.run_id))).where(
+            Batch.finished_at.is_(None), Batch.run_id.not_in(stopped_runs())
+        )
+    )
+    if unfinished is not None:
+        return needs_of(session, unfinished)
+    newest = newest_checkpoint(session)
+    if newest is None:
+        return None
+    return RunSpec(0, "", newest.digest, newest.path, PRECISIONS[0], keep_features=False)
+
+
+def find_run(session: Session, source: str, checkpoint_id: int, precision: str) -> Run | None:
+    """The newest run of this source with this checkpoint at this precision."""
+    return session.scalar(
+        select(Run)
+        .where(Run.source == source, Run.checkpoint_id == checkpoint_id, Run.precision == precision)
+        .order_by(Run.id.desc())
+        .limit(1)
+    )
+
+
+def put_together(session: Session, run_ids: Sequence[int]) -> None:
+    """Let these runs, and those that the first is with already, be scored as one."""
+    if len(run_ids) > 1:
+        first = session.get_one(Run, run_ids[0])
+        number = first.together_id or first.id
+        session.execute(update(Run).where(Run.id.in_(run_ids)).values(together_id=number))
+
+
+def keep_features(session: Session, run_ids: Sequence[int]) -> None:
+    """Let these runs keep features from now on."""
+    session.execute(update(Run).where(Run.id.in_(run_ids)).values(keep_features=True))
+
+
+def named_run(session: Session, name: str) -> Run | None:
+    """The run of this name."""
+    return session.scalar(select(Run).where(Run.name == name))
+
+
+def get_run(session: Session, run: str | None = None) -> Run:
+    """The run of this number or name; the newest without one.
+
+    Raises:
+        NoSuchRunError: there is none.
+    """
+    if run is None:
+        newest = session.scalar(select(Run).order_by(Run.id.desc()).limit(1))
+        if newest is None:
+            raise NoSuchRunError(f"there is no run yet: {_FIRST_RUN}")
+        return newest
+    if run.isdecimal() and len(run) <= _DIGITS:  # no name is a number
+        return run_by_number(session, int(run))
+    found = named_run(session, run)
+    if found is None:
+        raise _no_run(session, run)
+    return found
+
+
+def run_by_number(session: Session, number: int) -> Run:
+    """The run of this number.
+
+    Raises:
+        NoSuchRunError: there is none.
+    """
+    run = session.get(Run, number)
+    if run is None:
+        raise _no_run(session, number)
+    return run
+
+
+def all_runs(session: Session) -> list[Run]:
+    """Every run, oldest first."""
+    return list(session.scalars(select(Run).order_by(Run.id)))
+
+
+def checkpoint_of(session: Session, run: Run) -> Checkpoint:
+    """The checkpoint that the run is pinned to."""
+    checkpoint = session.get(Checkpoint, run.checkpoint_id)
+    if checkpoint is None:  # the foreign key forbids it
+        raise DatabaseError(f"run {run.id} names a checkpoint that is not in the database")
+    return checkpoint
+
+
+def needs_of(session: Session, run_id: int) -> RunSpec:
+    """What the run of this number asks of a worker.
+
+    Raises:
+        NoSuchRunError: there is none.
+    """
+    row = session.execute(
+        select(
+            Run.id,
+            Run.source,
+            Checkpoint.digest,
+            Checkpoint.path,
+            Run.precision,
+            Run.keep_features,
+        )
+        .join(Checkpoint, Checkpoint.id == Run.checkpoint_id)
+        .where(Run.id == run_id)
+    ).one_or_none()
+    if row is None:
+        raise _no_run(session, run_id)
+    return RunSpec(*row)
+
+
+def _no_run(session: Session, run: int | str) -> NoSuchRunError:
+    if session.scalar(select(exists(select(Run.id)))):
+        return NoSuchRunError(f"there is no run {run}: `producer status` lists them")
+    return NoSuchRunError(f"there is no run {run}, nor any other: {_FIRST_RUN}")

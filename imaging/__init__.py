@@ -1,0 +1,1 @@
+"""Images: which ones there are, where their bytes lie, and how bytes become a tensor."""

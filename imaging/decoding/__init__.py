@@ -1,0 +1,1 @@
+"""Image files to tensors, within bounds of time and memory."""

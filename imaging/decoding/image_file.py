@@ -1,0 +1,224 @@
+"""The bytes of an image file: read from under the root, digested, their header checked.
+
+Read here and not by TensorFlow, whose `read_file` hangs on a FIFO, follows gs:// and reads a sparse
+file whole.
+"""
+
+import errno
+import hashlib
+import io
+import os
+import stat
+import warnings
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image, UnidentifiedImageError
+
+from imaging.data_root import Root
+from imaging.decoding.decode_limits import (
+    count_scans,
+    is_one_scan,
+    packed_text,
+    unpacks_beyond_its_pixels,
+)
+from imaging.errors import ImageError
+from imaging.filenames import spelled_back
+from imaging.limits import MAX_BYTES
+from imaging.stores.object_store import Store
+from imaging.stores.read_ahead import AheadFile, BeforeReading, ReadAhead, at_once
+
+# Pillow opens headers only, and its own limit is not ours: the size is judged below.
+Image.MAX_IMAGE_PIXELS = None
+# Metadata may be damaged: nothing here looks at them.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+MAX_PIXELS = 40_000_000
+MIN_SIDE = 16
+MAX_SIDE = 16_384
+# Of an ordinary progressive JPEG ten; 64 of 40 million pixels take some three seconds.
+MAX_SCANS = 64
+# Bytes of text in a PNG: packed as tightly as can be, they take some four seconds to unpack.
+MAX_TEXT = 1_000_000
+# Where a header must have ended; Pillow takes seconds to look further.
+HEADER_BYTES = 10_000_000
+# Files read at once: on network storage each waits for an answer, and those waits overlap.
+READERS = 8
+# Of all batches together, and small beside a group that is decoded: photographs of 4 MB are still
+# read eight at once.
+READ_AHEAD_BYTES = 32_000_000
+# For good, and for all batches: threads made anew for each cost more than the reading.
+_readers = ThreadPoolExecutor(READERS, "read")
+_ahead = ReadAhead(READ_AHEAD_BYTES)
+
+_NOT_A_FILE = "it is a folder or a device, not an image file"
+_MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"BM": "BMP"}
+
+
+class ImageFile(NamedTuple):
+    """An image file as it lay on disk, and the SHA-256 of its bytes in hex."""
+
+    data: bytes
+    digest: str
+
+
+def read_image(root: Root, path: str, before: BeforeReading = at_once) -> ImageFile:
+    """Read the regular file `path`, relative to `root` or absolute, that lies under `root`.
+
+    `before` is called with its size, and may wait, before its bytes are read.
+
+    Raises:
+        ImageError: it is missing, lies outside, is no file, is empty or is over MAX_BYTES.
+    """
+    if isinstance(root, Store):
+        return ImageFile(*root.read(path, before))
+    try:
+        data = _read_bytes(_resolve(root, path), before)
+    except FileNotFoundError:
+        raise _not_found(root, path) from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _not_read(error) from error
+    if not data:
+        raise ImageError("empty", "the file has no bytes")
+    return ImageFile(data, hashlib.sha256(data).hexdigest())
+
+
+def read_images(root: Root, paths: Sequence[str]) -> Generator[ImageFile | ImageError, None, None]:
+    """`read_image` of every path in order, READERS at once; what it raises takes the file's place.
+
+    No more than READERS files are held beside those that were taken, nor more than READ_AHEAD_BYTES
+    of them beside the one that is taken next.
+    """
+    waiting = iter(paths)
+    ahead = deque(_read_soon(root, path) for path in islice(waiting, READERS))
+    try:
+        while ahead:
+            place, reading = ahead[0]
+            place.ask_for()
+            file = reading.result()
+            ahead.popleft()
+            ahead.extend(_read_soon(root, path) for path in islice(waiting, 1))
+            del reading  # it would hold the file while the caller has the next one
+            yield file
+            del file
+    finally:
+        for place, reading in ahead:  # of a batch that was given up
+            reading.cancel()
+            place.ask_for()
+
+
+def check_header(data: bytes) -> int:
+    """Refuse what the decoder should never see, at the cost of reading a header (0.03 ms).
+
+    Returns how many bytes decoding it holds at once.
+
+    Raises:
+        ImageError: not a JPEG, PNG or BMP that is decoded right, or of a size out of bounds.
+    """
+    kind = next((name for magic, name in _MAGIC.items() if data.startswith(magic)), None)
+    if kind is None:
+        raise ImageError("not_an_image", "the bytes are not those of a JPEG, PNG or BMP image")
+    width, height, mode, progressive = _header(data, kind)
+    if kind == "BMP":
+        _check_bmp(data, mode)
+    _check_size(width, height)
+    if kind == "PNG":
+        _check_png(data)
+    once = kind != "JPEG" or is_one_scan(data)
+    scans = 1 if once else count_scans(data, MAX_SCANS + 1)
+    if scans > MAX_SCANS:
+        raise ImageError("unsupported", f"a JPEG of more than {MAX_SCANS} scans")
+    # RGB; where there are several scans every coefficient besides, in 16 bits.
+    return width * height * (9 if progressive or scans > 1 else 3)
+
+
+def _check_bmp(data: bytes, mode: str) -> None:
+    # TensorFlow takes a palette's indices for grey levels, 32 bits for BGRA always, and OS/2's
+    # short header for a long one.
+    if mode != "RGB" or data[28:30] != b"\x18\0" or int.from_bytes(data[14:18], "little") < 40:
+        raise ImageError("unsupported", "a BMP that is not 24-bit colour, which is not decoded")
+
+
+def _check_png(data: bytes) -> None:
+    if packed_text(data) > MAX_TEXT:
+        raise ImageError("unsupported", f"a PNG with more than {MAX_TEXT:,} bytes of text")
+    if unpacks_beyond_its_pixels(data):
+        raise ImageError("unsupported", "a PNG whose data unpack to far more than its pixels")
+
+
+def _check_size(width: int, height: int) -> None:
+    if min(width, height) < MIN_SIDE or max(width, height) > MAX_SIDE:
+        raise ImageError(
+            "bad_size", f"{width}x{height} pixels: sides must be {MIN_SIDE} to {MAX_SIDE}"
+        )
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            "bad_size", f"{width}x{height} pixels are more than {MAX_PIXELS // 1_000_000} million"
+        )
+
+
+def _read_soon(root: Root, path: str) -> tuple[AheadFile, Future[ImageFile | ImageError]]:
+    place = AheadFile(_ahead)
+    return place, _readers.submit(_read_or_error, root, path, place)
+
+
+def _read_or_error(root: Root, path: str, before: BeforeReading) -> ImageFile | ImageError:
+    try:
+        return read_image(root, path, before)
+    except ImageError as error:
+        return error
+
+
+def _resolve(root: Path, path: str) -> Path:
+    resolved = (root / path).resolve(strict=True)
+    if not resolved.is_relative_to(root.resolve()):
+        raise ImageError("outside_root", "the file lies outside DATA_ROOT")
+    return resolved
+
+
+def _not_found(root: Path, path: str) -> ImageError:
+    name = spelled_back(path)
+    if name is not None and os.path.lexists(root / name):
+        return ImageError("bad_name", "its name is not UTF-8: rename the file and enqueue it again")
+    return ImageError("missing", "there is no such file under DATA_ROOT")
+
+
+def _not_read(error: OSError | ValueError | RuntimeError) -> ImageError:
+    if isinstance(error, OSError) and error.errno == errno.ENXIO:  # a socket, or no driver
+        return ImageError("not_a_file", _NOT_A_FILE)
+    if isinstance(error, RuntimeError):  # Python's word for it names the whole path
+        reason: str | None = os.strerror(errno.ELOOP)
+    else:
+        reason = error.strerror if isinstance(error, OSError) else None
+    return ImageError("unreadable", f"the file cannot be read: {reason or error}")
+
+
+def _read_bytes(path: Path, before: BeforeReading) -> bytes:
+    # Non-blocking, or opening a FIFO would wait for its writer; checked on the open descriptor, so
+    # that nothing can be swapped in between.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise ImageError("not_a_file", _NOT_A_FILE)
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        if status.st_size > MAX_BYTES:
+            raise ImageError(
+                "too_large",
+                f"{status.st_size:,} bytes are more than {MAX_BYTES // 1_000_000} million",
+            )
+        before(status.st_size)
+        return file.readall()
+
+
+def _header(data: bytes, kind: str) -> tuple[int, int, str, bool]:
+    """Width, height, Pillow's mode, and whether it is a progressive JPEG."""
+    try:
+        with Image.open(io.BytesIO(data[:HEADER_BYTES]), formats=[kind]) as image:
+            return *image.size, image.mode, "progressive" in image.info
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise ImageError("corrupt", f"the {kind} header is damaged") from error

@@ -1,0 +1,319 @@
+"""Bytes to float32 `[height, width, 3]` in [0, 1]: the tf.data decode path."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from base.runtime import tf
+from imaging.data_root import Root
+from imaging.decoding.decode_clock import decoding
+from imaging.decoding.decode_limits import append_noise
+from imaging.decoding.image_file import ImageFile, check_header, read_images
+from imaging.decoding.memory import keep_freed_memory, room_for_huge
+from imaging.errors import ImageError
+from model.card import Decode
+
+# Bytes held at once, whatever the images of a batch and however many cores decode them: of files,
+# and of pixels before they are resized. One image alone has less (40 million pixels: 360 MB).
+GROUP_BYTES = 128_000_000
+DECODED_BYTES = 384_000_000
+# A worker decodes two batches at once; of groups larger than this only one, which takes all cores.
+HEAVY_BYTES = 64_000_000
+_heavy = threading.Lock()
+# A single image that takes more, as a progressive JPEG of 28 million pixels does, waits until the
+# process holds no other batch.
+HUGE_BYTES = 256_000_000
+_WHITE = 255.0  # becomes 1.0
+_MIDDLE = 128  # what libjpeg leaves where a scan ends too early
+# Of what native code says of an image: things, and letters of each.
+_MOST_SAID, _MOST_LETTERS = 3, 200
+
+# Whether the image at a position, of this SHA-256, need not be decoded.
+Known = Callable[[int, str], bool]
+
+
+class NativeOutput(Protocol):
+    """What becomes of the lines that native code prints while it decodes."""
+
+    def batch(self) -> AbstractContextManager[object]:
+        """Many images are decoded: nobody can say which of them a line is about."""
+
+    def alone(self) -> AbstractContextManager[list[str]]:
+        """One image is decoded, and no other: the list holds its lines afterwards."""
+
+
+class _Printed:
+    """They are printed as they come."""
+
+    def batch(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def alone(self) -> AbstractContextManager[list[str]]:
+        return nullcontext([])
+
+
+PRINTED = _Printed()
+
+
+class DecodedBatch(NamedTuple):
+    """The images of a batch that could be decoded, and why the others could not.
+
+    `images` is float32 `[k, height, width, 3]` in [0, 1]; `positions` `[k]` says where each stood
+    among the paths; `errors` holds the rest; `digests` those files that could be read.
+    `read_seconds` were waited for files to be read, digested and checked, `decode_seconds` for
+    their decoding; what was read meanwhile is in neither.
+    """
+
+    images: npt.NDArray[np.float32]
+    positions: list[int]
+    errors: dict[int, ImageError]
+    digests: dict[int, str]
+    read_seconds: float = 0.0
+    decode_seconds: float = 0.0
+
+
+class Group(NamedTuple):
+    """Files that are decoded together, by position; the bytes that all take, and the largest."""
+
+    files: dict[int, bytes]
+    needed: int
+    largest: int
+
+    def room(self) -> AbstractContextManager[object]:
+        """What is held while the group is decoded."""
+        if self.largest > HUGE_BYTES:
+            return room_for_huge()
+        return _heavy if self.needed > HEAVY_BYTES else nullcontext()
+
+
+class Decoder:
+    """The decode path of one model card, traced once."""
+
+    def __init__(
+        self, settings: Decode, parallel: int | None = None, native: NativeOutput = PRINTED
+    ) -> None:
+        keep_freed_memory()
+        self._settings = settings
+        self._native = native
+        self._parallel = parallel or tf.data.AUTOTUNE
+        self._many = tf.function(
+            self._decode_all,
+            input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([], tf.float32)],
+        )
+        # Outside of a function, TensorFlow loses some 100 KB for each JPEG that it fails on.
+        one = [tf.TensorSpec([], tf.string)]
+        self._one = tf.function(self._decode, input_signature=one)
+        self._eighth = tf.function(
+            lambda data: tf.io.decode_jpeg(data, channels=3, ratio=8), input_signature=one
+        )
+
+    def decode_files(
+        self, root: Root, paths: Sequence[str], is_known: Known | None = None
+    ) -> DecodedBatch:
+        """Read and decode files under `root`; each path ends as an image or as an error.
+
+        But for those that `is_known` takes, asked with position and digest: of them there is a
+        digest alone.
+        """
+        alone = len(paths) == 1
+        return self._decode_stream(enumerate(read_images(root, paths)), is_known, alone=alone)
+
+    def decode_read(self, files: Mapping[int, ImageFile]) -> DecodedBatch:
+        """Decode files that were read before, by position; the caller bounds their bytes."""
+        return self._decode_stream(files.items())
+
+    def decode(self, data: bytes) -> npt.NDArray[np.float32]:
+        """Decode one image alone.
+
+        Raises:
+            ImageError: its bytes are damaged.
+        """
+        try:
+            pixels, ends_grey = self._one(tf.constant(data))
+        except tf.errors.InvalidArgumentError as error:
+            reason = _reason(str(error.message))
+            raise ImageError("corrupt", f"the image data is damaged: {reason}") from error
+        if ends_grey and data.startswith(b"\xff\xd8"):
+            self._check_end(data)
+        image: npt.NDArray[np.float32] = (pixels / _WHITE).numpy()
+        return image
+
+    def _check_end(self, jpeg: bytes) -> None:
+        """Refuse a JPEG whose scan ends before its picture does: libjpeg fills it up with grey.
+
+        At an eighth of its size, where every block is a pixel.
+        """
+        try:
+            once, more = (self._eighth(tf.constant(data)) for data in (jpeg, append_noise(jpeg)))
+            complete = bool(tf.reduce_all(once == more))
+        except tf.errors.InvalidArgumentError:  # of the noise, which was looked at
+            complete = False
+        if not complete:
+            raise ImageError("corrupt", "the image data end before the picture does")
+
+    def _decode_stream(
+        self,
+        files: Iterable[tuple[int, ImageFile | ImageError]],
+        is_known: Known | None = None,
+        *,
+        alone: bool = False,
+    ) -> DecodedBatch:
+        """Decode as many files at a time as may be held, and read the next ones afterwards."""
+        settings = self._settings
+        parts = [np.empty((0, settings.height, settings.width, 3), np.float32)]
+        batch = DecodedBatch(parts[0], [], {}, {})
+        seconds = 0.0
+        began = time.perf_counter()
+        for group in _groups(_unknown(files, batch, is_known), batch):
+            ready = time.perf_counter()
+            with group.room(), decoding(len(group.files), alone=alone):
+                parts.append(self._decode_group(group.files, batch))
+            group.files.clear()  # not held while the next one is read
+            seconds += time.perf_counter() - ready
+        reading = time.perf_counter() - began - seconds
+        # One group is the rule, and is handed on as it is: a copy costs a tenth of its decoding.
+        images = parts[1] if len(parts) == 2 else np.concatenate(parts)
+        return batch._replace(images=images, read_seconds=reading, decode_seconds=seconds)
+
+    def _decode_group(
+        self, group: dict[int, bytes], batch: DecodedBatch
+    ) -> npt.NDArray[np.float32]:
+        """The images of a group, in order of position; positions and errors go into `batch`."""
+        with self._native.batch():
+            indices, images, grey = self._decode_good(list(group.values()))
+        if len(indices) == len(group) and not grey:
+            batch.positions.extend(group)
+            return images
+        decoded = {at: row for at, row in zip(indices, images, strict=True) if at not in grey}
+        kept = [images[:0]]
+        for at, (position, data) in enumerate(group.items()):
+            try:
+                # Dropped from the batch is not yet corrupt: errors of memory are dropped too. And
+                # grey at the end is not yet cut short.
+                image = decoded[at] if at in decoded else self._decode_alone(data)
+            except ImageError as error:
+                batch.errors[position] = _bare(error)
+                continue
+            kept.append(image[None])
+            batch.positions.append(position)
+        return np.concatenate(kept)
+
+    def _decode_alone(self, data: bytes) -> npt.NDArray[np.float32]:
+        with self._native.alone() as said:
+            try:
+                return self.decode(data)
+            except ImageError as error:
+                failure = _bare(error)  # or this frame and the error would hold each other
+        raise ImageError(failure.code, failure.detail + _in_brackets(said))
+
+    def _decode_good(
+        self, blobs: list[bytes]
+    ) -> tuple[list[int], npt.NDArray[np.float32], set[int]]:
+        """Those of `blobs` that could be decoded: their indices `[k]` and images `[k, ...]`.
+
+        With the indices of those that end in grey.
+        """
+        try:
+            indices, images, ends_grey = self._many(tf.constant(blobs), tf.constant(_WHITE))
+        except tf.errors.InvalidArgumentError:  # not one of them was good
+            settings = self._settings
+            return [], np.empty((0, settings.height, settings.width, 3), np.float32), set()
+        found = indices.numpy()
+        grey = set(found[ends_grey.numpy()].tolist())
+        return found.tolist(), np.asarray(images), grey  # .numpy() would copy
+
+    def _decode(self, data: Any) -> Any:  # noqa: ANN401 - tensors have no static type
+        """The image, its values still in [0, 255], and whether its last pixel is middle grey."""
+        settings = self._settings
+        image = tf.cond(
+            tf.strings.substr(data, 0, 2) == b"BM",
+            lambda: tf.io.decode_bmp(data, channels=3),
+            lambda: tf.io.decode_jpeg(
+                data, channels=3, dct_method=settings.dct_method, ratio=settings.ratio
+            ),
+        )
+        # The division follows. Equal to the tutorial's convert-then-resize to 1.2e-7, at half its
+        # memory.
+        resized = tf.image.resize(image, [settings.height, settings.width])
+        ends_grey = tf.reduce_all(image[-1, -1] == _MIDDLE)
+        return tf.ensure_shape(resized, [settings.height, settings.width, 3]), ends_grey
+
+    def _decode_all(self, blobs: Any, white: Any) -> Any:  # noqa: ANN401 - tensors, as above
+        indices, images, ends_grey = (
+            tf.data.Dataset.from_tensor_slices(blobs)
+            .enumerate()
+            .map(
+                lambda index, data: (index, *self._decode(data)),
+                num_parallel_calls=self._parallel,
+                deterministic=True,
+            )
+            .ignore_errors()
+            .batch(tf.size(blobs, out_type=tf.int64))
+            .get_single_element()
+        )
+        # At once and in place: image by image all would cost 4 % more. By an argument, or Grappler
+        # would multiply by a rounded 1/255, and an image alone have other last bits.
+        return indices, images / white, ends_grey
+
+
+def _bare(error: ImageError) -> ImageError:
+    """Without its traceback, whose frames hold the batch, which holds the error."""
+    return ImageError(error.code, error.detail)
+
+
+def _in_brackets(said: Sequence[str]) -> str:
+    """What was said of an image, each thing once, to stand behind a sentence."""
+    things = [line[:_MOST_LETTERS] for line in dict.fromkeys(said)][:_MOST_SAID]
+    return f" ({'; '.join(things)})" if things else ""
+
+
+def _reason(message: str) -> str:
+    """TensorFlow's sentence: what stands before it is a trace, what stands behind a node."""
+    return message.split("[[{{", maxsplit=1)[0].strip().splitlines()[-1]
+
+
+def _groups(
+    files: Iterable[tuple[int, ImageFile | ImageError]], batch: DecodedBatch
+) -> Iterator[Group]:
+    """Files in groups that may be held at once; digests and errors go into `batch`."""
+    group: dict[int, bytes] = {}
+    encoded = decoded = largest = 0
+    for position, file in files:
+        try:
+            data, needed = _admit(position, file, batch)
+        except ImageError as error:
+            batch.errors[position] = _bare(error)
+            continue
+        if group and (encoded + len(data) > GROUP_BYTES or decoded + needed > DECODED_BYTES):
+            yield Group(group, decoded, largest)
+            group, encoded, decoded, largest = {}, 0, 0, 0
+        group[position] = data
+        encoded, decoded, largest = encoded + len(data), decoded + needed, max(largest, needed)
+    if group:
+        yield Group(group, decoded, largest)
+
+
+def _unknown(
+    files: Iterable[tuple[int, ImageFile | ImageError]],
+    batch: DecodedBatch,
+    is_known: Known | None,
+) -> Iterator[tuple[int, ImageFile | ImageError]]:
+    """The files without those that are known; digests of the latter go into `batch`."""
+    for position, file in files:
+        if is_known is not None and isinstance(file, ImageFile) and is_known(position, file.digest):
+            batch.digests[position] = file.digest
+        else:
+            yield position, file
+
+
+def _admit(position: int, file: ImageFile | ImageError, batch: DecodedBatch) -> tuple[bytes, int]:
+    """The bytes of a file, and how many decoding it takes."""
+    if isinstance(file, ImageError):
+        raise file
+    batch.digests[position] = file.digest
+    return file.data, check_header(file.data)

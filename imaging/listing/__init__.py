@@ -1,0 +1,1 @@
+"""Folders, globs and manifests as a stream of images with their labels."""

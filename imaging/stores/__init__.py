@@ -1,0 +1,1 @@
+"""Images that lie in an object store or on a web server."""

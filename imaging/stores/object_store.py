@@ -1,0 +1,230 @@
+"""Images in an object store: under an address such as s3://bucket/folder instead of a folder.
+
+fsspec opens them, with the credentials and settings that each store's own tools read from the
+environment; a web server is read by `web_store`. Nothing outside the address that `DATA_ROOT` names
+is ever asked for, and no answer is held in memory beyond the bound of an image's file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import random
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from imaging.errors import ImageError, SourceError
+from imaging.limits import MAX_BYTES
+from imaging.stores.read_ahead import BeforeReading, at_once
+from imaging.stores.web_store import fetch_bounded, is_inside, too_large, web_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from urllib3 import PoolManager
+
+# The extra that installs what fsspec opens a scheme with.
+EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure", "abfs": "azure"}
+WEB = "https"
+# Seconds before a request is tried again; each time up to half as much more, so that many workers
+# do not come back at once.
+BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 4.0)
+_CHUNK_BYTES = 1 << 18
+_FINAL = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+
+T = TypeVar("T")
+
+
+def is_address(name: str) -> bool:
+    """Whether a name is an address and not a path."""
+    return "://" in name
+
+
+@dataclass(frozen=True)
+class Store:
+    """The data root, where it is an address: without a slash at its end."""
+
+    address: str
+
+    def __str__(self) -> str:
+        """The address; it holds no secret, those come from the environment."""
+        return self.address
+
+    def key(self, name: str, where: str) -> str:
+        """`name`, an address or a path relative to the root, as the latter.
+
+        Raises:
+            SourceError: it does not lie under the root.
+        """
+        inside = name
+        if is_address(name):
+            if name.rstrip("/") == self.address:
+                return "."
+            if not name.startswith(f"{self.address}/"):
+                raise SourceError(f"{where}: {name} lies outside DATA_ROOT ({self.address})")
+            inside = name[len(self.address) + 1 :]
+        inside = posixpath.normpath(inside)
+        if inside == ".":
+            return inside
+        if not is_inside(inside):
+            raise SourceError(f"{where}: {name} lies outside DATA_ROOT ({self.address})")
+        return inside
+
+    def read(self, path: str, before: BeforeReading = at_once) -> tuple[bytes, str]:
+        """The bytes of an object, and their SHA-256 in hex.
+
+        `before` may wait, called with the size before the bytes are read.
+
+        Raises:
+            ImageError: it is missing, too large or empty, or unreadable after several attempts.
+        """
+        if is_address(path) or not is_inside(path):
+            raise ImageError("outside_root", "the address lies outside DATA_ROOT")
+        url = f"{self.address}/{path}"
+        try:
+            data = _with_patience(lambda: self._fetch(url, before))
+        except ImageError:
+            raise
+        except (FileNotFoundError, NotADirectoryError):
+            raise ImageError("missing", "there is no such object under DATA_ROOT") from None
+        except IsADirectoryError:
+            raise ImageError("not_a_file", "it is a folder, not an image file") from None
+        except PermissionError as error:
+            raise ImageError("unreadable", f"the store refuses it: {_reason(error)}") from error
+        except Exception as error:  # each store fails in its own ways
+            raise ImageError("unreadable", f"the store failed: {_reason(error)}") from error
+        if not data:
+            raise ImageError("empty", "the object has no bytes")
+        return data, hashlib.sha256(data).hexdigest()
+
+    def list(self, key: str) -> list[str]:
+        """Keys of all objects under the folder `key`, in order; empty where there is none.
+
+        Raises:
+            SourceError: the store cannot be listed.
+        """
+        url = self.address if key == "." else f"{self.address}/{key}"
+        if urlsplit(url).scheme == WEB:
+            raise SourceError(f"{url}: a web server has no folders; list the images in a manifest")
+        try:
+            found = _with_patience(lambda: self._files.find(url))
+        except FileNotFoundError:
+            return []
+        except Exception as error:
+            raise SourceError(f"{url} cannot be listed: {_reason(error)}") from error
+        top = self._files._strip_protocol(self.address)  # noqa: SLF001 - public in all but its name
+        return sorted(name.removeprefix(top).lstrip("/") for name in found)
+
+    @cached_property
+    def _files(self) -> Any:  # noqa: ANN401 - fsspec has no types
+        scheme = urlsplit(self.address).scheme
+        try:
+            import fsspec  # deferred: an extra, and half a second
+
+            return fsspec.filesystem(scheme, use_listings_cache=False)
+        except (ImportError, ValueError) as error:
+            raise SourceError(
+                f"DATA_ROOT={self.address} needs what reads {scheme}://: "
+                f"pip install 'dermscore[{EXTRAS[scheme]}]'"
+            ) from error
+
+    @cached_property
+    def _web(self) -> PoolManager:
+        return web_client()
+
+    def _fetch(self, url: str, before: BeforeReading) -> bytes:
+        scheme = urlsplit(url).scheme
+        if scheme == WEB:
+            return fetch_bounded(self._web, url, self.address, before)
+        if scheme == "s3":
+            return self._fetch_s3(url, before)
+        data = self._fetch_range(url)
+        before(len(data))  # no sooner: the answer to a range does not say what follows
+        return data
+
+    def _fetch_s3(self, url: str, before: BeforeReading) -> bytes:
+        """An object of S3, streamed: a server may ignore a range, and name any length."""
+        from fsspec.asyn import sync
+
+        files = self._files
+        bucket, key, _ = files.split_path(url)
+        answer = files.call_s3("get_object", Bucket=bucket, Key=key)
+        body = answer["Body"]
+        try:
+            if answer["ContentLength"] > MAX_BYTES:
+                raise too_large()
+            before(answer["ContentLength"])
+            return bytes(sync(files.loop, _read_bounded, body))
+        finally:
+            body.close()
+
+    def _fetch_range(self, url: str) -> bytes:
+        """One byte more than is allowed at most, so that a huge object is not fetched whole."""
+        try:
+            data: bytes = self._files.cat_file(url, start=0, end=MAX_BYTES + 1)
+        except _FINAL:
+            raise
+        except Exception:
+            if self._is_empty(url):  # there is no range of nothing
+                return b""
+            raise
+        if len(data) > MAX_BYTES:
+            raise too_large()
+        return data
+
+    def _is_empty(self, url: str) -> bool:
+        try:
+            return bool(self._files.size(url) == 0)
+        except Exception:  # noqa: BLE001 - what went wrong first is what counts
+            return False
+
+
+def open_store(address: str) -> Store:
+    """The store at an address.
+
+    Raises:
+        SourceError: of a scheme that is not known, without what opens it, or without a host.
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in (*EXTRAS, WEB) or not parts.netloc:
+        known = ", ".join(f"{scheme}://" for scheme in (*EXTRAS, WEB))
+        raise SourceError(f"DATA_ROOT={address} is neither a folder nor an address of {known}")
+    if parts.password or parts.query or parts.fragment:
+        raise SourceError(
+            f"DATA_ROOT={parts.scheme}://{parts.hostname}…: credentials and parameters belong into "
+            "the store's own environment variables, not into the address"
+        )
+    store = Store(address.rstrip("/"))
+    if parts.scheme != WEB:
+        _ = store._files  # noqa: SLF001 - what is not installed should be said at once
+    return store
+
+
+async def _read_bounded(body: Any) -> bytearray:  # noqa: ANN401 - aiobotocore has no types
+    """The body of an answer, never more than a chunk over MAX_BYTES in memory."""
+    data = bytearray()
+    while chunk := await body.read(_CHUNK_BYTES):
+        data += chunk
+        if len(data) > MAX_BYTES:
+            raise too_large()
+    return data
+
+
+def _with_patience(ask: Callable[[], T]) -> T:
+    """What `ask` returns; what may pass is tried again after a while."""
+    for seconds in BACK_OFF_SECONDS:
+        try:
+            return ask()
+        except (ImageError, *_FINAL):
+            raise
+        except Exception:  # noqa: BLE001 - each store fails in its own ways, most of which pass
+            time.sleep(seconds * random.uniform(1, 1.5))  # noqa: S311 - no secret
+    return ask()
+
+
+def _reason(error: Exception) -> str:
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words[:300]

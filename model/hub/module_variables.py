@@ -1,0 +1,99 @@
+"""The values of a TensorFlow Hub module's variables, read without running any of the module."""
+
+from collections.abc import Iterable, Iterator
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from base.runtime import tf, trackable_object_graph_pb2
+from model.errors import CheckpointError
+from model.hub.graph_safety import Module, unsafe
+
+# Where TensorFlow notes which object's value lies under which key.
+_OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_VALUE = "VARIABLE_VALUE"
+
+Array = npt.NDArray[Any]
+
+
+def read_variables(folder: Path, module: Module, wanted: Iterable[int]) -> dict[int, Array]:
+    """The values of those objects of `module` that are variables, by number.
+
+    Raises:
+        CheckpointError: one is missing, damaged, or another than the module says.
+    """
+    numbers = sorted(set(wanted))
+    if not numbers:
+        return {}
+    prefix = folder / "variables" / "variables"
+    # TensorFlow would follow a folder's own notes to other places, or look for another format.
+    data = list(prefix.parent.glob("variables.data-*"))
+    if not prefix.with_suffix(".index").is_file() or not data or prefix.exists():
+        raise unsafe("has no variables")
+    try:
+        return _read(str(prefix), module, numbers, sum(file.stat().st_size for file in data))
+    except CheckpointError:
+        raise
+    except Exception as error:  # TensorFlow's reader raises many kinds
+        reason = " ".join(str(error).split())[:200]
+        raise unsafe(f"has variables that cannot be read ({reason})") from error
+
+
+def _read(prefix: str, module: Module, numbers: list[int], most: int) -> dict[int, Array]:
+    reader = tf.compat.v1.train.NewCheckpointReader(prefix)
+    shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+    keys = _keys(_saved_objects(reader), module)
+    read = 0
+    values = {}
+    for number in numbers:
+        key = keys.get(number)
+        variable = module.objects[number].variable
+        kind = tf.dtypes.as_dtype(variable.dtype)
+        shape = tf.TensorShape(variable.shape)
+        if key not in shapes or not shape.is_compatible_with(shapes[key]) or types[key] != kind:
+            raise unsafe("has variables that are not those which it was saved with")
+        if not (kind.is_floating or kind.is_integer or kind.is_bool):
+            raise unsafe(f"holds a variable of {kind.name}, of which a network has none")
+        read += prod(shapes[key]) * kind.size
+        if read > most:
+            raise unsafe("has variables of more bytes than their files")
+        values[number] = np.asarray(reader.get_tensor(key))
+    return values
+
+
+def _saved_objects(reader: Any) -> Any:  # noqa: ANN401 - TensorFlow's reader; protobuf
+    graph = trackable_object_graph_pb2.TrackableObjectGraph()
+    graph.ParseFromString(reader.get_tensor(_OBJECT_GRAPH))
+    return graph.nodes
+
+
+def _keys(saved: Any, module: Module) -> dict[int, str]:  # noqa: ANN401 - protobuf
+    """The key under which the value of each variable lies, by the names that lead to it.
+
+    The two graphs are numbered apart; TensorFlow, too, goes by names.
+    """
+    keys: dict[int, str] = {}
+    waiting, seen = [(0, 0)], set[tuple[int, int]]()
+    while waiting:
+        pair = waiting.pop()
+        if pair in seen:
+            continue
+        seen.add(pair)
+        ours, theirs = module.objects[pair[0]], saved[pair[1]]
+        for key in _value_keys(theirs) if ours.HasField("variable") else ():
+            if keys.setdefault(pair[0], key) != key:
+                raise unsafe("names one variable in two ways")
+        there = {child.local_name: child.node_id for child in theirs.children}
+        waiting += [
+            (child.node_id, there[child.local_name])
+            for child in ours.children
+            if child.local_name in there
+        ]
+    return keys
+
+
+def _value_keys(saved: Any) -> Iterator[str]:  # noqa: ANN401 - protobuf
+    return (one.checkpoint_key for one in saved.attributes if one.name == _VALUE)

@@ -1,0 +1,165 @@
+"""What computes the features of a TensorFlow Hub module, built from its parts.
+
+TensorFlow's loader would run a module's own code while it loads it, and look up its functions by
+rules of its own. Here the functions that compute the features are taken out of the file one by one,
+renamed, and put into a graph in which there is nothing else.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from base.runtime import context, tf
+from model.hub.graph_safety import Module, read_safe_module, unsafe
+from model.hub.module_call import Call, calls_of
+from model.hub.module_variables import read_variables
+
+# Of the attributes that say nothing about what is computed, the one that TensorFlow needs in order
+# to run a loop: the others name gradients, other implementations, devices' compilers.
+_KEPT = {"_lower_using_switch_merge"}
+# What keeps a value between two calls, or shares it by name: the features of an image would depend
+# on the images before.
+_STATEFUL = {"AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp", "VarHandleOp"}
+
+
+class ServedModule(tf.Module):  # type: ignore[misc] # tensorflow has no types
+    """A frozen feature-vector module: `[n, height, width, 3]` in [0, 1] to `[n, features]`."""
+
+    def __init__(self, folder: Path, digest: str) -> None:
+        """Read the module in `folder`; `digest` tells its functions from those of others.
+
+        Raises:
+            CheckpointError: it holds what a network does not need to compute.
+        """
+        super().__init__()
+        module = read_safe_module(folder)
+        calls = calls_of(module)
+        captured = _captured(folder, module, {number for call in calls for number in call.captured})
+        self.functions = [
+            _function(module, call, [captured[one] for one in call.captured], digest)
+            for call in calls
+        ]
+        # Or nothing would hold them.
+        self.captured = list(captured.values())
+
+    def __call__(self, images: Any) -> Any:  # noqa: ANN401 - tensors have no static type
+        """Features of the images, batch normalisation in inference mode.
+
+        Raises:
+            ValueError: it takes no images of this size.
+        """
+        for function in self.functions:
+            if function.input_signature[0].shape.is_compatible_with(images.shape):
+                return function(images)
+        raise ValueError(f"its TensorFlow Hub module takes no images of {images.shape[1:]}")
+
+    def save(self, folder: str) -> None:
+        """Write a module that computes the same."""
+        exported = tf.Module()
+        exported.captured = self.captured
+        exported.__call__ = self.functions[0]
+        tf.saved_model.save(exported, folder)
+
+
+def _captured(folder: Path, module: Module, numbers: set[int]) -> dict[int, Any]:
+    """The variables and constants of the module that its functions take, by number."""
+    if any(not 0 <= number < len(module.objects) for number in numbers):
+        raise unsafe("has a function that takes a value which is not there")
+    kinds = {number: module.objects[number].WhichOneof("kind") for number in numbers}
+    if not {*kinds.values()} <= {"variable", "constant"}:
+        raise unsafe("has a function that takes what is no number")
+    variables = read_variables(folder, module, [at for at in kinds if kinds[at] == "variable"])
+    return {
+        number: tf.Variable(variables[number], trainable=False)
+        if number in variables
+        else _constant(module, module.objects[number].constant.operation)
+        for number in sorted(numbers)
+    }
+
+
+def _constant(module: Module, name: str) -> Any:  # noqa: ANN401 - tensors have no static type
+    nodes = [node for node in module.graph.graph_def.node if node.name == name]
+    if [node.op for node in nodes] != ["Const"]:
+        raise unsafe(f"names a constant that is none, {name[:80]!r}")
+    return tf.constant(tf.make_ndarray(nodes[0].attr["value"].tensor))
+
+
+def _function(module: Module, call: Call, captured: list[Any], digest: str) -> Any:  # noqa: ANN401 - tf.function
+    """The call as a function of images alone."""
+    inputs = module.functions[call.function].signature.input_arg
+    if len(inputs) != len(call.arguments) + len(captured):
+        raise unsafe("has a function __call__ that takes other values than it says")
+    if not isinstance(call.features, tf.TensorSpec) or call.features.dtype != tf.float32:
+        raise unsafe("gives no features: not one tensor of float32")
+    definition = _definition(module, call.function, digest)
+    for one in definition.library.function:
+        # A graph brings its functions along only where it is called by another graph.
+        context.context().add_function_def(one)
+
+    def compute(images: Any) -> Any:  # noqa: ANN401 - tensors have no static type
+        given = [images if one is None else tf.constant(one.value) for one in call.arguments]
+        graph = tf.compat.v1.get_default_graph()
+        values = [*given, *(_in_graph(graph, one) for one in captured)]
+        (features,) = tf.graph_util.import_graph_def(
+            definition,
+            input_map={f"input{at}:0": value for at, value in enumerate(values)},
+            return_elements=["call:0"],
+            name="",
+        )
+        features.set_shape(call.features.shape)
+        return features
+
+    return tf.function(compute, input_signature=[call.images])
+
+
+def _in_graph(graph: Any, captured: Any) -> Any:  # noqa: ANN401 - tf.function's graph; a tensor
+    """A constant or the handle of a variable as a value of the graph that is being traced."""
+    if not isinstance(captured, tf.Variable):
+        return graph.capture(captured)
+    graph.watch_variable(captured)  # or it is not found when the graph is frozen
+    return graph.capture(captured.handle)
+
+
+def _definition(module: Module, name: str, digest: str) -> Any:  # noqa: ANN401 - protobuf
+    """A graph with one call of the function, and the functions that it needs."""
+    module.refuse_endless(name)
+    needed = module.called_by([name])
+    # Functions of all modules of a process share one space of names.
+    names = {one: f"hub_{digest[:16]}_{at}" for at, one in enumerate(sorted(needed))}
+    definition = tf.compat.v1.GraphDef()
+    definition.versions.CopyFrom(module.graph.graph_def.versions)
+    for one in needed:
+        added = definition.library.function.add()
+        added.CopyFrom(module.functions[one])
+        _clean(added, names)
+    signature = module.functions[name].signature
+    node = definition.node.add(name="call", op="StatefulPartitionedCall")
+    node.input[:] = [f"input{at}:0" for at in range(len(signature.input_arg))]
+    node.attr["f"].func.name = names[name]
+    node.attr["Tin"].list.type[:] = [one.type for one in signature.input_arg]
+    node.attr["Tout"].list.type[:] = [one.type for one in signature.output_arg]
+    return definition
+
+
+def _clean(function: Any, names: dict[str, str]) -> None:  # noqa: ANN401 - protobuf
+    """Rename what is called, and take away what does not bear on what is computed."""
+    function.signature.name = names[function.signature.name]
+    function.attr.clear()
+    function.arg_attr.clear()
+    for node in function.node_def:
+        if node.op in _STATEFUL:
+            raise unsafe(f"changes its variables while it computes ({node.op})")
+        node.op = names.get(node.op, node.op)
+        node.device = ""
+        for key in [*node.attr]:
+            if key.startswith("_") and key not in _KEPT:
+                del node.attr[key]
+        _rename(node.attr.values(), names)
+
+
+def _rename(values: Iterable[Any], names: dict[str, str]) -> None:
+    for value in values:
+        called = [value.func] if value.HasField("func") else [*value.list.func]
+        for one in called:
+            one.name = names.get(one.name, one.name)
+            _rename(one.attr.values(), names)

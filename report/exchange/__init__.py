@@ -1,0 +1,1 @@
+"""Scores that come from elsewhere, and predictions that go elsewhere, as files."""

@@ -1,0 +1,199 @@
+"""What each chart of the page shows; a chart that cannot be drawn says why."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from report.arrays import NO_SCORES, Floats, Labels
+from report.contents import Report
+from report.html import curves
+from report.html.curves import Axis
+from report.html.steps import Steps
+from report.html.words import images
+from report.metrics.calibration import Bin, bin_fraction
+from report.metrics.net_benefit import decision_curve
+from report.render.sections import percent
+
+Style = Literal["model", "chance", "malignant", "benign", "unlabelled", "treat-all"]
+
+# Net benefit is drawn from minus this share of the axis upwards; below, nobody would act.
+_BELOW_ZERO = 2 / 5
+_THRESHOLDS = np.arange(200) / 200  # of the decision curve; at 1 it is without bound
+
+
+class Line(NamedTuple):
+    """A line, its look, and its words in the legend."""
+
+    points: curves.Path
+    style: Style
+    words: str
+
+
+class Point(NamedTuple):
+    """Where a marker is, in SVG units; `low` and `high` are the ends of its interval upright."""
+
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One chart. The slider moves its `point`, or an upright line at the threshold if `upright`."""
+
+    key: str
+    title: str
+    x_name: str
+    y_name: str
+    y: Axis
+    lines: tuple[Line, ...]
+    summary: str
+    upright: bool = False
+    point: Point | None = None
+    marks: tuple[Point, ...] = ()
+    marks_words: str = ""
+    absent: str | None = None
+
+
+def roc_chart(report: Report, counts: Steps) -> Chart:
+    """The ROC curve with the operating point on it; both classes must be there."""
+    sensitivity, specificity = report.figures.sensitivity.value, report.figures.specificity.value
+    return Chart(
+        key="roc",
+        title="ROC curve",
+        x_name="1 − specificity",
+        y_name="sensitivity",
+        y=curves.y_axis(),
+        lines=(Line(curves.roc(counts), "model", _area(report)), _diagonal("chance")),
+        summary="Sensitivity against 1 − specificity at every threshold.",
+        point=_point(None if specificity is None else 1 - specificity, sensitivity),
+    )
+
+
+def precision_recall_chart(report: Report, counts: Steps) -> Chart:
+    """PPV against sensitivity, over the line of what chance reaches."""
+    figures = report.figures
+    area, prevalence = figures.average_precision.value, figures.prevalence.value
+    lines: tuple[Line, ...] = ()
+    if area is not None and prevalence is not None:
+        level = curves.path(np.array([0.0, 1.0]), np.full(2, prevalence), curves.y_axis())
+        lines = (
+            Line(curves.precision_recall(counts), "model", f"average precision {area:.3f}"),
+            Line(level, "chance", f"chance: prevalence {prevalence:.3f}"),
+        )
+    return Chart(
+        key="precision-recall",
+        title="Precision and recall",
+        x_name="sensitivity (recall)",
+        y_name="PPV (precision)",
+        y=curves.y_axis(),
+        lines=lines,
+        summary="PPV against sensitivity at every threshold.",
+        point=_point(figures.sensitivity.value, figures.ppv.value),
+        absent=figures.average_precision.reason,
+    )
+
+
+def distribution_chart(
+    report: Report, labels: Labels, scores: Floats, unlabelled: Floats = NO_SCORES
+) -> Chart:
+    """How the scores of each class, and of images without a label, lie about the threshold."""
+    drawn = curves.histogram(labels, scores, unlabelled)
+    cells = report.figures.confusion
+    lines = []
+    if drawn.benign is not None:
+        lines.append(Line(drawn.benign, "benign", f"benign, {images(cells.benign)}"))
+    if drawn.malignant is not None:
+        lines.append(Line(drawn.malignant, "malignant", f"malignant, {images(cells.malignant)}"))
+    if drawn.unlabelled is not None:
+        without = f"without a label, {images(len(unlabelled))}"
+        lines.append(Line(drawn.unlabelled, "unlabelled", without))
+    return Chart(
+        key="distribution",
+        title="Scores by class" if len(labels) else "Scores",
+        x_name="score",
+        y_name="share of the class" if len(labels) else "share of the images",
+        y=drawn.y,
+        lines=tuple(lines),
+        summary=f"Share of each class in {curves.BINS} bins of score.",
+        upright=True,
+        absent=None if lines else report.figures.accuracy.reason,
+    )
+
+
+def calibration_chart(report: Report) -> Chart:
+    """The share of malignant images in each tenth of the scores, against the mean score."""
+    level = percent(report.figures.confidence)
+    return Chart(
+        key="calibration",
+        title="Calibration",
+        x_name="mean score of the tenth",
+        y_name="share of malignant images",
+        y=curves.y_axis(),
+        lines=(_diagonal("perfect calibration"),),
+        summary="Share of malignant images against mean score, by tenths of the score.",
+        upright=True,
+        marks=tuple(_marks(report)),
+        marks_words=f"tenths of the score, {level} intervals",
+        absent=report.figures.accuracy.reason,
+    )
+
+
+def decision_chart(report: Report, labels: Labels, scores: Floats) -> Chart:
+    """Net benefit by threshold, beside that of treating everybody or nobody."""
+    absent = report.figures.average_precision.reason  # without both classes there is none to weigh
+    high = curves.round_up(max(report.figures.prevalence.value or 0, 0.05))
+    y = curves.y_axis(high, -high * _BELOW_ZERO)
+    lines: tuple[Line, ...] = ()
+    if absent is None:
+        drawn = decision_curve(labels, scores, _THRESHOLDS)
+        none = np.zeros_like(_THRESHOLDS)
+        lines = (
+            Line(curves.path(drawn.thresholds, drawn.treat_all, y), "treat-all", "treat all"),
+            Line(curves.path(drawn.thresholds, none, y), "chance", "treat none"),
+            Line(curves.path(drawn.thresholds, drawn.model, y), "model", "the model"),
+        )
+    return Chart(
+        key="decision",
+        title="Decision curve",
+        x_name="threshold",
+        y_name="net benefit",
+        y=y,
+        lines=lines,
+        summary="Net benefit against threshold, of the model, of treating all and of none.",
+        upright=True,
+        absent=absent,
+    )
+
+
+def _area(report: Report) -> str:
+    area = report.figures.roc_auc
+    words = f"ROC curve, area {area.value:.3f}"
+    if area.low is None or area.high is None:
+        return words
+    return f"{words} ({area.low:.3f} to {area.high:.3f})"
+
+
+def _marks(report: Report) -> Iterator[Point]:
+    return (_mark(one, report.figures.confidence) for one in report.figures.calibration_curve)
+
+
+def _mark(one: Bin, confidence: float) -> Point:
+    y = curves.y_axis()
+    found = bin_fraction(one, confidence)
+    value, low, high = (curves.y_at(end or 0, y) for end in (found.value, found.low, found.high))
+    return Point(curves.x_at(one.mean_score), value, low, high)
+
+
+def _diagonal(words: str) -> Line:
+    ends = np.array([0.0, 1.0])
+    return Line(curves.path(ends, ends, curves.y_axis()), "chance", words)
+
+
+def _point(x: float | None, y: float | None) -> Point | None:
+    if x is None or y is None:
+        return None
+    return Point(curves.x_at(x), curves.y_at(y, curves.y_axis()))

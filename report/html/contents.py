@@ -1,0 +1,168 @@
+"""Everything that the page shows, ready for its template. Pure: nothing is read or written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from base.console.foreign import shown
+from db.queries.report.page import Times
+from report.contents import Answers, Report
+from report.html import curves, live, provenance
+from report.html.cases import Gallery, Unreadable
+from report.html.charts import (
+    Chart,
+    calibration_chart,
+    decision_chart,
+    distribution_chart,
+    precision_recall_chart,
+    roc_chart,
+)
+from report.html.forest import SubgroupTable, subgroup_tables
+from report.html.provenance import Fact
+from report.html.steps import Steps, steps
+from report.html.words import images
+from report.loading.read import Stored
+from report.metrics.confusion import Confusion
+from report.render.sections import figure_sections, flow_section, origin, percent, warnings
+from report.render.unlabelled import answers_sections, why_no_figures
+from report.section import Section
+from report.thresholds.written import written
+
+
+class Plot(NamedTuple):
+    """Where charts draw within their 400 x 400 units, and where an upright line starts."""
+
+    left: float
+    top: float
+    side: float
+    x: curves.Axis
+    start: float
+
+
+class Cases(NamedTuple):
+    """The images that the page shows; `galleries` is empty when it is to show none."""
+
+    galleries: Sequence[Gallery]
+    unreadable: Sequence[Unreadable]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the template fills in."""
+
+    title: str
+    subtitle: str
+    warnings: Sequence[str]
+    start: str
+    kind: str
+    level: str
+    exactness: str
+    answers: Answers
+    why_no_figures: str | None
+    live: Sequence[live.Live]
+    cells: Confusion
+    plot: Plot
+    roc: Chart | None
+    charts: Sequence[Chart]
+    undrawn: str
+    sections: Sequence[Section]
+    subgroups: Sequence[SubgroupTable]
+    galleries: Sequence[Gallery]
+    unreadable: Sequence[Unreadable]
+    unreadable_total: int
+    unreadable_words: str
+    facts: Sequence[Fact]
+    software: Sequence[Fact]
+    card: Sequence[Fact]
+    embedded: dict[str, Any]
+
+
+def prepare(stored: Stored, report: Report, cases: Cases, times: Times, made: datetime) -> Page:
+    """The page of a run at the threshold of `report`."""
+    printed = _printed(report)
+    counts = steps(stored.labels, stored.scores, *printed)
+    charts = _charts(report, counts, stored)
+    return Page(
+        title=_title(stored),
+        subtitle=_subtitle(stored),
+        warnings=warnings(report),
+        start=written(report.threshold.value),
+        kind=origin(report.threshold),
+        level=percent(report.figures.confidence),
+        exactness=live.exactness(counts),
+        answers=report.answers,
+        why_no_figures=why_no_figures(report),
+        live=live.live_figures(report),
+        cells=report.figures.confusion,
+        plot=Plot(curves.LEFT, curves.TOP, curves.SIDE, curves.x_axis(), report.threshold.value),
+        roc=roc_chart(report, counts) if report.figures.roc_auc.value is not None else None,
+        charts=[chart for chart in charts if chart.absent is None],
+        undrawn=_undrawn(report, charts),
+        sections=_sections(report),
+        subgroups=subgroup_tables(report),
+        galleries=[gallery for gallery in cases.galleries if gallery.cards],
+        unreadable=cases.unreadable,
+        unreadable_total=report.flow.unreadable,
+        unreadable_words=_unreadable(report, len(cases.unreadable)),
+        facts=provenance.run_facts(stored, times, made),
+        software=provenance.software(),
+        card=provenance.card_facts(stored.card),
+        embedded=live.embedded(report, _of_all_scored(stored, printed)),
+    )
+
+
+def _printed(report: Report) -> list[float]:
+    """Every threshold on the page: each gives the figures beside it when it is typed in."""
+    found = report.figures.specificity_at_sensitivity
+    return [report.threshold.value, *(float(one.written) for one in found if one.written)]
+
+
+def _title(stored: Stored) -> str:
+    return f"Run {stored.run.number}" + (f": {shown(stored.run.name)}" if stored.run.name else "")
+
+
+def _subtitle(stored: Stored) -> str:
+    flow = stored.flow
+    return (
+        f"{images(flow.analysed)} analysed of {flow.listed:,} listed in "
+        f"{shown(stored.run.source)}, scored by {shown(stored.checkpoint.file)} "
+        f"({stored.checkpoint.digest[:12]})"
+    )
+
+
+def _of_all_scored(stored: Stored, printed: Sequence[float]) -> Steps:
+    labels = np.append(stored.labels, np.full(len(stored.unlabelled), -1, np.int8))
+    return steps(labels, np.append(stored.scores, stored.unlabelled), *printed)
+
+
+def _charts(report: Report, counts: Steps, stored: Stored) -> list[Chart]:
+    labels, scores = stored.labels, stored.scores
+    return [
+        precision_recall_chart(report, counts),
+        distribution_chart(report, labels, scores, stored.unlabelled),
+        calibration_chart(report),
+        decision_chart(report, labels, scores),
+    ]
+
+
+def _undrawn(report: Report, charts: Sequence[Chart]) -> str:
+    """Which charts are left out, and why; empty where all are drawn."""
+    reason = report.figures.roc_auc.reason
+    absent = [chart.title.lower() for chart in charts if chart.absent is not None]
+    return f"Not drawn ({reason}): {', '.join(['ROC curve', *absent])}." if absent else ""
+
+
+def _sections(report: Report) -> list[Section]:
+    figures = figure_sections(report.figures) if report.flow.analysed else []
+    return [flow_section(report.flow), *answers_sections(report), *figures]
+
+
+def _unreadable(report: Report, listed: int) -> str:
+    codes = ", ".join(f"{number} {code}" for code, number in report.flow.errors.items())
+    total = report.flow.unreadable
+    have = "has" if total == 1 else "have"
+    left_out = f" The first {listed} are listed." if 0 < listed < total else ""
+    return f"{images(total)} {have} an error instead of a score: {codes}.{left_out}"

@@ -1,0 +1,73 @@
+"""The page's forest plots: figures of subgroups as intervals on a common line from 0 to 1."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal, NamedTuple
+
+from base.console.foreign import shown
+from report.contents import Report
+from report.metrics.estimate import Estimate
+from report.metrics.subgroups import Subgroup
+from report.render.sections import short
+
+WIDTH, MARGIN = 200.0, 6.0  # SVG units of one row's drawing
+
+
+class Bar(NamedTuple):
+    """A value with its interval in SVG units, and in words; without a value only words."""
+
+    kind: Literal["malignant", "benign", "model"]
+    name: str
+    words: str
+    at: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+class SubgroupRow(NamedTuple):
+    """A subgroup with its images, and its bars or the reason why there are none."""
+
+    value: str
+    images: int
+    malignant: int
+    bars: tuple[Bar, ...]
+    suppressed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubgroupTable:
+    """The subgroups by one attribute."""
+
+    column: str
+    rows: tuple[SubgroupRow, ...]
+
+
+def subgroup_tables(report: Report) -> list[SubgroupTable]:
+    """A table for each attribute asked for."""
+    return [
+        SubgroupTable(shown(column), tuple(map(_row, rows)))
+        for column, rows in groupby(report.subgroups, key=lambda one: one.column)
+    ]
+
+
+def _row(one: Subgroup) -> SubgroupRow:
+    value = "unknown" if one.value is None else shown(one.value)
+    bars = () if one.suppressed else tuple(_bars(one))
+    table = one.confusion
+    return SubgroupRow(value, table.total, table.malignant, bars, one.suppressed)
+
+
+def _bars(one: Subgroup) -> Iterator[Bar]:
+    yield _bar("malignant", "sensitivity", one.sensitivity)
+    yield _bar("benign", "specificity", one.specificity)
+    yield _bar("model", "ROC AUC", one.roc_auc)
+
+
+def _bar(kind: Literal["malignant", "benign", "model"], name: str, figure: Estimate) -> Bar:
+    at, low, high = map(_at, (figure.value, figure.low, figure.high))
+    return Bar(kind, name, short(figure), at, low, high)
+
+
+def _at(value: float | None) -> float | None:
+    return None if value is None else MARGIN + (WIDTH - 2 * MARGIN) * value

@@ -1,0 +1,72 @@
+"""The figures that follow the slider, and what the page's script computes them from."""
+
+from typing import Any, NamedTuple
+
+from scipy.stats import norm  # type: ignore[import-untyped] # it ships no types
+
+from report.contents import Report
+from report.html import curves
+from report.html.steps import Steps
+from report.metrics.estimate import Proportion
+
+# As report/metrics/metrics.py says it; a test compares both.
+NO_POSITIVE, NO_NEGATIVE = "no image is positive", "no image is negative"
+
+
+class Live(NamedTuple):
+    """A figure that follows the slider, at the threshold where it starts."""
+
+    key: str
+    name: str
+    meaning: str
+    figure: Proportion
+
+
+def live_figures(report: Report) -> list[Live]:
+    """Sensitivity, specificity, PPV, NPV and accuracy."""
+    figures = report.figures
+    return [
+        Live("sensitivity", "sensitivity", "malignant images predicted so", figures.sensitivity),
+        Live("specificity", "specificity", "benign images predicted so", figures.specificity),
+        Live("ppv", "PPV", "truly malignant of those predicted so, in this sample", figures.ppv),
+        Live("npv", "NPV", "truly benign of those predicted so, in this sample", figures.npv),
+        Live("accuracy", "accuracy", _baseline(report), figures.accuracy),
+    ]
+
+
+def embedded(report: Report, counts: Steps) -> dict[str, Any]:
+    """The data of the script, as JSON types."""
+    figures = report.figures
+    absent = figures.accuracy.reason
+    return {
+        **counts.as_dict(),
+        "start": report.threshold.value,
+        # The same number that statsmodels takes, or intervals would differ in the last digits.
+        "z": float(norm.isf((1 - figures.confidence) / 2)),
+        "reasons": {
+            "sensitivity": figures.sensitivity.reason,
+            "specificity": figures.specificity.reason,
+            "ppv": absent or NO_POSITIVE,
+            "npv": absent or NO_NEGATIVE,
+            "accuracy": absent,
+        },
+        "plot": {"left": curves.LEFT, "top": curves.TOP, "side": curves.SIDE},
+    }
+
+
+def exactness(counts: Steps) -> str:
+    """What a reader must know of the thresholds that the slider can take."""
+    if counts.complete:
+        return "Counts are exact at every threshold."
+    return (
+        f"There are too many different scores to embed them all: counts are exact at "
+        f"{len(counts.thresholds)} thresholds, every position of the slider among them, and the "
+        "slider takes only these."
+    )
+
+
+def _baseline(report: Report) -> str:
+    accuracy = report.figures.accuracy
+    if accuracy.baseline is None:
+        return "right predictions of all"
+    return f"right predictions; always {accuracy.majority}: {accuracy.baseline:.3f}"

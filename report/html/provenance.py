@@ -1,0 +1,78 @@
+"""Where the page's figures come from: run, checkpoint, dates, software, the whole model card."""
+
+import platform
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+from base.console.foreign import shown
+from db.queries.report.page import Times
+from report.loading.read import Stored
+
+# What computed the figures.
+SOFTWARE = ("dermscore", "numpy", "scikit-learn", "statsmodels", "scipy", "pillow")
+# A list longer than this is counted instead: a card holds the digest of every training image.
+LONGEST_LIST = 8
+
+
+class Fact(NamedTuple):
+    """A name and its words."""
+
+    name: str
+    value: str
+
+
+def run_facts(stored: Stored, times: Times, made: datetime) -> list[Fact]:
+    """What was scored, with what, and when."""
+    run, checkpoint = stored.run, stored.checkpoint
+    facts = [
+        Fact("run", f"{run.number}" + (f" ({shown(run.name)})" if run.name else "")),
+        Fact("dataset", shown(run.source)),
+        Fact("checkpoint", shown(checkpoint.file)),
+        Fact("checkpoint digest (SHA-256)", checkpoint.digest),
+        Fact("checkpoint entered", when(times.checkpoint_entered)),
+        Fact("precision", run.precision),
+        Fact("listed", when(times.listed)),
+    ]
+    if times.first_scored is not None and times.last_scored is not None:
+        workers = "1 worker" if times.workers == 1 else f"{times.workers} workers"
+        span = f"{when(times.first_scored)} to {when(times.last_scored)}, by {workers}"
+        facts.append(Fact("scored", span))
+    return [*facts, Fact("page made", when(made.timestamp()))]
+
+
+def software() -> list[Fact]:
+    """Versions of what computed the figures."""
+    return [
+        Fact("Python", platform.python_version()),
+        *(Fact(name, version(name)) for name in SOFTWARE),
+    ]
+
+
+def card_facts(card: Mapping[str, Any]) -> list[Fact]:
+    """The model card, one line for each entry, `training.recipe.epochs` spelled in full."""
+    return list(_flat(card, ""))
+
+
+def when(seconds: float) -> str:
+    """A date and time in UTC, to the second."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _flat(entry: object, name: str) -> Iterator[Fact]:
+    if isinstance(entry, Mapping) and entry:
+        for key, value in entry.items():
+            yield from _flat(value, f"{name}.{key}" if name else str(key))
+    else:
+        yield Fact(shown(name), _words(entry))
+
+
+def _words(entry: object) -> str:
+    if isinstance(entry, list):
+        if len(entry) > LONGEST_LIST:
+            return f"{len(entry)} entries"
+        return ", ".join(_words(each) for each in entry) or "none"
+    if entry is None or entry == {}:
+        return "none"
+    return shown(str(entry))

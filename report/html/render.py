@@ -1,0 +1,69 @@
+"""The page's template filled in: one HTML text that asks nothing of any network."""
+
+import base64
+import hashlib
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from base.console.foreign import for_html
+from report.html.contents import Page
+from report.html.words import images
+
+
+def render(page: Page) -> str:
+    """The HTML. Whatever the page's values hold is escaped, in its text, attributes and JSON."""
+    styles, script = _inline("page.css"), _inline("page.js")
+    return _templates().get_template("page.html.j2").render(
+        page=page, styles=styles, script=script, policy=_policy(styles, script)
+    )  # fmt: skip
+
+
+def _templates() -> Environment:
+    templates = Environment(
+        loader=PackageLoader("report.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_without_controls,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters["three"] = "{:.3f}".format
+    templates.filters["images"] = images
+    templates.filters["share"] = _share
+    templates.filters["sentence"] = _sentence
+    templates.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    return templates
+
+
+def _without_controls(value: object) -> object:
+    """Each value on its way into the page; what a macro or filter made is of the page already."""
+    return value if isinstance(value, Markup) or not isinstance(value, str) else for_html(value)
+
+
+def _share(count: int, total: int) -> str:
+    return f"{count / total:.3f}" if total else "n/a"
+
+
+def _sentence(words: str) -> Markup:
+    """A sentence; what stands in backticks is to be typed."""
+    parts = f"{words[:1].upper()}{words[1:]}.".split("`")
+    code = Markup("<code>{}</code>")  # it escapes what is put in
+    return Markup("").join(code.format(one) if at % 2 else one for at, one in enumerate(parts))
+
+
+def _inline(name: str) -> str:
+    return files("report.html").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _policy(styles: str, script: str) -> str:
+    """Nothing is loaded from anywhere, and no other style or script than these two counts."""
+    return (
+        f"default-src 'none'; img-src data:; style-src '{_digest(styles)}'; "
+        f"script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

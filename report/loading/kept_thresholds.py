@@ -1,0 +1,88 @@
+"""The thresholds that a ledger keeps: which there are, and which the next report takes. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePath
+from typing import Any
+
+from base.console.foreign import shown
+from db.queries.report.thresholds import Chooser, Chosen
+from report.section import Section
+from report.thresholds.threshold import in_range
+from report.thresholds.written import written
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A checkpoint with the thresholds that were chosen for it, the last first, and its card's."""
+
+    checkpoint: Chooser
+    chosen: Sequence[Chosen]
+
+    @property
+    def card(self) -> float | None:
+        """The card's threshold, if there is one that a report would take."""
+        return _card_value(self.checkpoint.card_threshold)
+
+    def __str__(self) -> str:
+        """The checkpoint, by its file and the beginning of its digest."""
+        return f"{shown(PurePath(self.checkpoint.path).name)} ({self.checkpoint.digest[:12]})"
+
+
+def kept(checkpoints: Sequence[Chooser], chosen: Sequence[Chosen]) -> list[Kept]:
+    """Each checkpoint with its thresholds, in the order in which they are given."""
+    return [
+        Kept(one, [each for each in chosen if each.checkpoint_id == one.checkpoint_id])
+        for one in checkpoints
+    ]
+
+
+def section(one: Kept) -> Section | None:
+    """The table of a checkpoint, the threshold that is in use first; None where it has none."""
+    rows = [(f"number {each.number}", *_chosen_cells(each)) for each in one.chosen]
+    if one.card is not None:
+        rows.append(("model card", written(one.card), "in training", "", _how_of_card(one)))
+    if not rows:
+        return None
+    states = ["in use", *["replaced"] * (len(rows) - 1)]
+    cells = ((name, state, *rest) for (name, *rest), state in zip(rows, states, strict=True))
+    return Section((str(one), "", "threshold", "chosen on", "date", "how"), tuple(cells))
+
+
+def in_use(one: Kept) -> str | None:
+    """The threshold that reports of the checkpoint's runs take, in words; None if there is none."""
+    return _last(one.chosen[0] if one.chosen else None, one.card)
+
+
+def replaced(last: Chosen | None, card: Mapping[str, Any]) -> str | None:
+    """The threshold that a new one replaces: the `last` chosen, else that of the model card."""
+    return _last(last, _card_value(card.get("threshold")))
+
+
+def described(one: Chosen) -> str:
+    """A chosen threshold: its value, and on which run and day it was chosen."""
+    return f"{written(one.value)}, chosen on run {one.run_id} of {shown(one.source)} on {day(one)}"
+
+
+def day(one: Chosen) -> str:
+    """The date it was chosen, in UTC, as 2026-11-24."""
+    return datetime.fromtimestamp(one.created_at, UTC).strftime("%Y-%m-%d")
+
+
+def _last(chosen: Chosen | None, card: float | None) -> str | None:
+    if chosen is not None:
+        return described(chosen)
+    return None if card is None else f"{written(card)}, the model card's"
+
+
+def _card_value(stored: object) -> float | None:
+    return in_range(stored.get("value")) if isinstance(stored, Mapping) else None
+
+
+def _chosen_cells(one: Chosen) -> tuple[str, ...]:
+    return written(one.value), f"run {one.run_id} of {shown(one.source)}", day(one), shown(one.how)
+
+
+def _how_of_card(one: Kept) -> str:
+    return shown(str(one.checkpoint.card_threshold.get("how") or ""))

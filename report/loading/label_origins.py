@@ -1,0 +1,39 @@
+"""Which class folder, or the manifest, gave a run's images their labels. Pure."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+
+import numpy as np
+
+from imaging.listing.sources import class_folder
+from report.arrays import Labels
+from report.contents import Labelled
+
+# What `producer enqueue` takes labels from in a manifest.
+_MANIFEST_COLUMN = "label"
+
+
+def label_origins(
+    source: str, labels: Labels, labelled: Iterator[tuple[str, int]]
+) -> tuple[Labelled, ...]:
+    """Of a run that was enqueued; malignant first, then by folder.
+
+    Args:
+        source: of the run, as it is stored.
+        labels: of all images `[listed]`, -1 for none.
+        labelled: path and label of each image that has one; all are read only if folders gave them.
+    """
+    first = next(labelled, None)
+    if first is None:
+        return ()
+    if class_folder(source, first[0]) is None:
+        counted = ((label, int(np.count_nonzero(labels == label))) for label in (1, 0))
+        return tuple(
+            Labelled(label, images, column=_MANIFEST_COLUMN) for label, images in counted if images
+        )
+    folders = Counter(
+        (class_folder(source, path) or "", label) for path, label in chain([first], labelled)
+    )
+    ordered = sorted(folders.items(), key=lambda one: (-one[0][1], one[0][0]))
+    return tuple(Labelled(label, images, folder or None) for (folder, label), images in ordered)

@@ -1,0 +1,144 @@
+"""What a report needs from the ledger: stored scores only, no image and no model."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import PurePath
+from typing import Any, NamedTuple
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from db.queries import results, runs
+from db.queries.report import columns, thresholds
+from db.queries.report.columns import PENDING, SCORED, UNREADABLE, Columns
+from db.tables import Checkpoint, Run
+from report.arrays import NO_SCORES, Floats, Labels
+from report.contents import (
+    CheckpointFacts,
+    Flow,
+    Labelled,
+    RunFacts,
+    imported_from,
+    is_synthetic,
+)
+from report.loading.kept_thresholds import day
+from report.loading.label_origins import label_origins
+from report.loading.read_groups import read_groups
+from report.loading.unfinished import require_finished
+from report.metrics.subgroups import Groups
+from report.thresholds.threshold import ChosenOn
+
+
+class Stored(NamedTuple):
+    """A finished run; `labels` and `scores` are `[analysed]`; `groups` by attribute asked for.
+
+    `unlabelled` are the scores of the other scored images `[scored - analysed]`.
+
+    `chosen` is the threshold chosen last for its checkpoint; `seen` are the scored images that it,
+    or without it the model card's, was chosen on. `failed` are paths of some images of a run of
+    which none was scored.
+    """
+
+    run: RunFacts
+    checkpoint: CheckpointFacts
+    card: Mapping[str, Any]
+    flow: Flow
+    labels: Labels
+    scores: Floats
+    groups: tuple[Groups, ...] = ()
+    chosen: ChosenOn | None = None
+    seen: int = 0
+    failed: tuple[str, ...] = ()
+    unlabelled: Floats = NO_SCORES
+
+
+def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> Stored:
+    """The run of this number or name, the newest without one.
+
+    Args:
+        session: of the ledger.
+        wanted: number or name.
+        by: attributes of the images by whose values they are to be grouped.
+
+    Raises:
+        NoSuchRunError: there is none.
+        UnfinishedRunError: some of its images have no prediction yet.
+        NoSuchColumnError: no image has such an attribute.
+    """
+    run = runs.get_run(session, wanted)
+    checkpoint = runs.checkpoint_of(session, run)
+    listed = columns.columns(session, run.id)
+    pending = int(np.count_nonzero(listed.outcomes == PENDING))
+    require_finished(session, run, len(listed.outcomes), pending)
+    flow = _flow(session, run, listed, checkpoint)
+    chosen = chosen_threshold(session, run)
+    analysed = (listed.outcomes == SCORED) & (listed.labels >= 0)
+    failed = None if flow.scored else results.failed_wholly(session, run.id)
+    return Stored(
+        RunFacts(run.id, run.name, run.source, run.precision),
+        _facts(checkpoint),
+        checkpoint.card,
+        flow,
+        listed.labels[analysed],
+        listed.scores[analysed],
+        read_groups(session, run.id, by),
+        chosen,
+        _seen(session, run, checkpoint, chosen, flow.scored),
+        () if failed is None else tuple(failed.examples),
+        listed.scores[(listed.outcomes == SCORED) & ~analysed],
+    )
+
+
+def _flow(session: Session, run: Run, listed: Columns, checkpoint: Checkpoint) -> Flow:
+    scored, labelled = listed.outcomes == SCORED, listed.labels >= 0
+    unreadable = int(np.count_nonzero(listed.outcomes == UNREADABLE))
+    return Flow(
+        listed=len(listed.labels),
+        unreadable=unreadable,
+        scored=int(np.count_nonzero(scored)),
+        labelled=int(np.count_nonzero(labelled)),
+        analysed=int(np.count_nonzero(scored & labelled)),
+        errors=results.errors(session, run.id) if unreadable else {},
+        trained_on=results.count_digests(session, run.id, _digests(checkpoint, "images")),
+        labels=_labels(session, run, listed, checkpoint),
+    )
+
+
+def _labels(
+    session: Session, run: Run, listed: Columns, checkpoint: Checkpoint
+) -> tuple[Labelled, ...]:
+    if checkpoint.imported:  # its ids are no paths, and its labels all of one column of its source
+        return ()
+    with closing(results.stream_labelled(session, run.id)) as labelled:
+        return label_origins(run.source, listed.labels, labelled)
+
+
+def chosen_threshold(session: Session, run: Run) -> ChosenOn | None:
+    """The threshold that was chosen last for the run's checkpoint, if any was."""
+    last = thresholds.chosen_last(session, run.checkpoint_id)
+    if last is None:
+        return None
+    return ChosenOn(last.value, last.how, last.run_id, last.source, day(last))
+
+
+def _seen(
+    session: Session, run: Run, checkpoint: Checkpoint, chosen: ChosenOn | None, scored: int
+) -> int:
+    if chosen is None:
+        return results.count_digests(session, run.id, _digests(checkpoint, "valid_images"))
+    # Another run of the same source has the same images; what comes down a pipe has no name.
+    if chosen.run == run.id or (chosen.source == run.source != "-"):
+        return scored
+    return results.count_shared(session, run.id, chosen.run)
+
+
+def _facts(checkpoint: Checkpoint) -> CheckpointFacts:
+    name = PurePath(checkpoint.path).name
+    card = checkpoint.card
+    return CheckpointFacts(name, checkpoint.digest, is_synthetic(card), imported_from(card))
+
+
+def _digests(checkpoint: Checkpoint, which: str) -> list[str]:
+    data = checkpoint.card.get("data")
+    digests = data.get(which) if isinstance(data, Mapping) else None
+    return [str(digest) for digest in digests] if isinstance(digests, list) else []

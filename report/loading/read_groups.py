@@ -1,0 +1,64 @@
+"""The analysed images of a run by the values of attributes that their manifest gave."""
+
+from array import array
+from collections.abc import Mapping, Sequence
+
+import click
+import numpy as np
+from sqlalchemy.orm import Session
+
+from db.queries.report.columns import described
+from report.metrics.subgroups import Groups
+
+# More than this many different values are no subgroups: it is a column of numbers or names.
+MOST_VALUES = 50
+
+
+class NoSuchColumnError(click.ClickException):
+    """The images cannot be grouped by this column."""
+
+
+def read_groups(session: Session, run_id: int, by: Sequence[str]) -> tuple[Groups, ...]:
+    """One for each of `by`, which may be empty: then nothing is read.
+
+    Raises:
+        NoSuchColumnError: no analysed image has such an attribute, or it has too many values.
+    """
+    if not by:
+        return ()
+    labels, scores = array("b"), array("d")
+    codes = [array("l") for _ in by]
+    known: list[dict[str | None, int]] = [{} for _ in by]
+    seen: set[str] = set()
+    for image in described(session, run_id):
+        labels.append(image.label)
+        scores.append(image.score)
+        seen.update(image.attributes)
+        for column, its_codes, values in zip(by, codes, known, strict=True):
+            value = image.attributes.get(column) or None  # an empty cell says nothing
+            its_codes.append(values.setdefault(value, len(values)))
+    _require_columns(run_id, by, seen)
+    _require_few_values(by, known)
+    return tuple(
+        Groups(column, tuple(values), np.array(its_codes), np.array(labels), np.array(scores))
+        for column, its_codes, values in zip(by, codes, known, strict=True)
+    )
+
+
+def _require_columns(run_id: int, by: Sequence[str], seen: set[str]) -> None:
+    for column in by:
+        if column not in seen:
+            there = f"there are {', '.join(sorted(seen))}" if seen else "it has none at all"
+            raise NoSuchColumnError(
+                f"--by {column}: no analysed image of run {run_id} has this column of a manifest; "
+                f"{there}"
+            )
+
+
+def _require_few_values(by: Sequence[str], known: Sequence[Mapping[str | None, int]]) -> None:
+    for column, values in zip(by, known, strict=True):
+        if len(values) > MOST_VALUES:
+            raise NoSuchColumnError(
+                f"--by {column}: {len(values)} different values are no subgroups (at most "
+                f"{MOST_VALUES}); give the manifest a column of fewer, such as decades of age"
+            )

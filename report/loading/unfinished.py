@@ -1,0 +1,73 @@
+"""Whether a run is finished; without the libraries that figures need."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from sqlalchemy.orm import Session
+
+from base.console.shell import typed
+from base.console.telling import tell
+from db.queries.refusals import why_stopped
+from db.queries.results import progress, staged
+from db.queries.resuming import enqueue_again
+from db.queries.runs import checkpoint_of, get_run
+from db.tables import Run
+
+UNFINISHED = 3  # exit code
+
+
+class UnfinishedRunError(Exception):
+    """Figures of half a run would be figures of whichever images came first."""
+
+
+@contextmanager
+def exits_unfinished() -> Iterator[None]:
+    """Turn UnfinishedRunError into one line, and the command's exit code into `UNFINISHED`."""
+    try:
+        yield
+    except UnfinishedRunError as error:
+        tell(error, err=True)
+        raise click.exceptions.Exit(UNFINISHED) from None
+
+
+def finished_origin(session: Session, wanted: str) -> tuple[int, str]:
+    """The number of the run of this number or name, and the digest of its checkpoint.
+
+    Raises:
+        NoSuchRunError: there is none.
+        click.exceptions.Exit: with `UNFINISHED`, after one line that says how many are pending.
+    """
+    run = get_run(session, wanted)
+    counts = progress(session, run.id)
+    with exits_unfinished():
+        require_finished(session, run, counts.listed, counts.pending)
+    return run.id, checkpoint_of(session, run).digest
+
+
+def require_finished(session: Session, run: Run, images: int, waiting: int) -> None:
+    """Refuse a run of which nothing is listed, or some images are `waiting` for their prediction.
+
+    Raises:
+        UnfinishedRunError: the message says what to do.
+    """
+    if images and not waiting:
+        return
+    pending = f"run {run.id}: {waiting} of {images} images are pending"
+    if not images or staged(session, run.id):
+        words = enqueue_again(session, run)
+        again = (
+            f"run `producer enqueue {typed(*words)}` again"
+            if words
+            else "enqueue them as a new run"
+        )
+        raise UnfinishedRunError(
+            f"{pending} because their listing was interrupted: {again}, "
+            "and report when they are scored"
+        )
+    stopped = why_stopped(session, [run.id])
+    if stopped:
+        raise UnfinishedRunError(f"{pending}: the run was stopped: {stopped[run.id]}")
+    raise UnfinishedRunError(
+        f"{pending}: start a worker with `celery -A worker worker`, and report when they are scored"
+    )

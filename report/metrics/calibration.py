@@ -1,0 +1,106 @@
+"""Whether a score can be taken for a probability."""
+
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+
+from report.arrays import Floats, Labels
+from report.metrics.confusion import why_undefined
+from report.metrics.estimate import Brier, Estimate
+from report.metrics.logistic import Fit, fit
+from report.metrics.proportions import proportion
+
+BINS = 10
+# Scores of exactly 0 and 1 have no logit.
+CLIP = 1e-6
+
+
+class Bin(NamedTuple):
+    """The images of one tenth of the scores, `low` <= score < `high` (the last with its end)."""
+
+    low: float
+    high: float
+    images: int
+    malignant: int
+    mean_score: float
+
+
+class Calibration(NamedTuple):
+    """Intercept (0 is right) and slope (1 is right) on the scale of the logit."""
+
+    intercept: Estimate
+    slope: Estimate
+
+
+def brier(labels: Labels, scores: Floats, nothing: str) -> Brier:
+    """The mean of (score - label)² (Brier 1950)."""
+    if len(labels) == 0:
+        return Brier(None, nothing)
+    value = float(np.mean((scores - labels) ** 2))
+    prevalence = float(np.mean(labels))
+    reference = prevalence * (1 - prevalence)
+    if not reference:
+        return Brier(value, "not to be scaled: all images are of one class", reference=reference)
+    return Brier(value, reference=reference, scaled=1 - value / reference)
+
+
+def calibration(
+    labels: Labels, scores: Floats, nothing: str, confidence: float = 0.95
+) -> Calibration:
+    """Calibration in the large and slope (Cox 1958), by logistic regression on the scores' logit.
+
+    The intercept is that of a model whose slope is 1. The intervals are Wald's.
+    """
+    if (absent := why_undefined(labels, nothing)) is not None:
+        return Calibration(Estimate(None, absent), Estimate(None, absent))
+    clipped = np.clip(scores, CLIP, 1 - CLIP)
+    logit = np.log(clipped / (1 - clipped))
+    ones = np.ones_like(logit)
+    intercept = _last(fit(labels, ones[None], logit), confidence)
+    if (reason := _no_slope(labels, logit)) is not None:
+        return Calibration(intercept, Estimate(None, reason))
+    slope = _last(fit(labels, np.stack([ones, logit])), confidence)
+    return Calibration(intercept, slope)
+
+
+def calibration_bins(labels: Labels, scores: Floats) -> list[Bin]:
+    """Tenths of the range of scores that hold an image."""
+    at = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+    images = np.bincount(at, minlength=BINS)
+    malignant = np.bincount(at, weights=labels, minlength=BINS)
+    total = np.bincount(at, weights=scores, minlength=BINS)
+    return [
+        Bin(
+            index / BINS,
+            (index + 1) / BINS,
+            int(images[index]),
+            int(malignant[index]),
+            float(total[index] / images[index]),
+        )
+        for index in np.flatnonzero(images).tolist()
+    ]
+
+
+def bin_fraction(one: Bin, confidence: float = 0.95) -> Estimate:
+    """The fraction of malignant images in a bin, with its Wilson interval."""
+    return proportion(one.malignant, one.images, "no images", confidence)
+
+
+def _no_slope(labels: Labels, logit: Floats) -> str | None:
+    """Where one class lies wholly on one side, the likelihood grows with the slope for ever."""
+    malignant, benign = logit[labels == 1], logit[labels == 0]
+    if logit.min() == logit.max():
+        return "all scores are equal"
+    if malignant.min() >= benign.max() or malignant.max() <= benign.min():
+        return "perfect separation: the slope is without bound"
+    return None
+
+
+def _last(fitted: Fit | None, confidence: float) -> Estimate:
+    """The last coefficient with its interval."""
+    if fitted is None:
+        return Estimate(None, "the fit did not converge")
+    value = float(fitted.coefficients[-1])
+    half = NormalDist().inv_cdf((1 + confidence) / 2) * float(fitted.errors[-1])
+    return Estimate(value, low=value - half, high=value + half)

@@ -1,0 +1,101 @@
+"""Two models on the same images: AUCs paired, and answers apart by the truth. Pure."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from statsmodels.stats.contingency_tables import mcnemar
+
+from report.arrays import Floats, Labels
+from report.metrics.confusion import why_undefined
+from report.metrics.delong import Interval, PairedTest, auc_interval, delong, paired_test
+from report.metrics.estimate import Estimate, Proportion
+from report.metrics.proportions import proportion
+
+Answers = npt.NDArray[np.bool_]
+
+
+class McNemar(NamedTuple):
+    """The answers on the images of one true class, and the exact two-sided test of the two runs.
+
+    `right` are the sensitivities (or specificities) of A and B. `p` is None, with the reason, where
+    there is no image.
+    """
+
+    right: tuple[Proportion, Proportion]
+    only_a_positive: int
+    only_b_positive: int
+    p: float | None
+    reason: str | None = None
+
+
+class Comparison(NamedTuple):
+    """Two runs at a threshold each; `changed` are the places `[m]` where their answers differ."""
+
+    confidence: float
+    aucs: tuple[Estimate, Estimate]
+    auc_test: PairedTest | None
+    malignant: McNemar
+    benign: McNemar
+    positive: tuple[Answers, Answers]
+    changed: npt.NDArray[np.intp]
+
+
+def compare(
+    labels: Labels, scores: Floats, thresholds: tuple[float, float], confidence: float = 0.95
+) -> Comparison:
+    """Compare two runs on the images that both scored.
+
+    Args:
+        labels: `[n]`, 1 malignant, 0 benign.
+        scores: `[2, n]`, in [0, 1].
+        thresholds: of A and B; an image is positive when its score >= threshold.
+        confidence: of every interval, in (0, 1).
+    """
+    positive = scores[0] >= thresholds[0], scores[1] >= thresholds[1]
+    aucs, test = _aucs(labels, scores, confidence)
+    return Comparison(
+        confidence=confidence,
+        aucs=aucs,
+        auc_test=test,
+        malignant=_mcnemar(labels == 1, positive, "malignant", confidence),
+        benign=_mcnemar(labels == 0, positive, "benign", confidence),
+        positive=positive,
+        changed=np.flatnonzero(positive[0] != positive[1]),
+    )
+
+
+def _aucs(
+    labels: Labels, scores: Floats, confidence: float
+) -> tuple[tuple[Estimate, Estimate], PairedTest | None]:
+    reason = why_undefined(labels, "no labelled images")
+    if reason is not None:
+        return (Estimate(None, reason), Estimate(None, reason)), None
+    two = delong(labels, scores)
+    first, second = (
+        _auc(float(auc), auc_interval(float(auc), float(variance), confidence))
+        for auc, variance in zip(two.aucs, np.diag(two.covariance), strict=True)
+    )
+    return (first, second), paired_test(two, confidence)
+
+
+def _auc(value: float, interval: Interval) -> Estimate:
+    return Estimate(value, interval.reason, interval.low, interval.high)
+
+
+def _mcnemar(
+    truth: Answers, positive: tuple[Answers, Answers], name: str, confidence: float
+) -> McNemar:
+    """The exact test (McNemar 1947, by the binomial distribution) among the images of one class."""
+    total = int(np.count_nonzero(truth))
+    nothing = f"no {name} images"
+    a, b = (answers[truth] for answers in positive)
+    right = [np.count_nonzero(one if name == "malignant" else ~one) for one in (a, b)]
+    first, second = (proportion(int(one), total, nothing, confidence) for one in right)
+    only_a, only_b = int(np.count_nonzero(a & ~b)), int(np.count_nonzero(b & ~a))
+    if not total:
+        return McNemar((first, second), 0, 0, None, nothing)
+    both = int(np.count_nonzero(a & b))
+    cells = [[both, only_a], [only_b, total - both - only_a - only_b]]
+    p = float(mcnemar(cells, exact=True).pvalue) if only_a or only_b else 1.0
+    return McNemar((first, second), only_a, only_b, p)

@@ -1,0 +1,223 @@
+"""Whether published figures can come from one 2x2 table at all.
+
+The verdict is mlscorecheck's (Fazekas & Kovács 2024): it looks for numbers of true positives and
+true negatives that give every figure within its rounding. Tables are listed by exact arithmetic.
+"""
+
+import itertools
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import click
+
+from report.metrics.confusion import Confusion
+
+# As they are printed, and by what names they are known.
+NAMES = {
+    "sens": ("sens", "sensitivity", "recall", "tpr"),
+    "spec": ("spec", "specificity", "tnr"),
+    "acc": ("acc", "accuracy"),
+    "bacc": ("bacc", "balanced_accuracy"),
+    "ppv": ("ppv", "precision"),
+    "npv": ("npv",),
+    "f1": ("f1", "f1_score"),
+}
+COUNTS = {"n_pos": ("n_pos", "malignant"), "n_neg": ("n_neg", "benign")}
+# So many tables are worth a reader's time; so many pairs are worth the computer's.
+SHOWN, SEARCHED = 10, 1_000_000
+MOST_IMAGES = 1_000_000
+_KNOWN = {name: figure for figure, names in {**NAMES, **COUNTS}.items() for name in names}
+_OF_ALL_SCORES = ("auc", "roc_auc", "auroc", "ap", "average_precision", "brier")
+
+
+class CheckError(click.ClickException):
+    """The figures are not given in a way that can be checked."""
+
+    exit_code = 2  # 1 is the answer "inconsistent"
+
+
+class Published(NamedTuple):
+    """A figure as it was printed, and half a unit of its last digit."""
+
+    value: Fraction
+    half: Fraction
+
+    @property
+    def low(self) -> Fraction:
+        """The smallest value that is rounded to it."""
+        return self.value - self.half
+
+    @property
+    def high(self) -> Fraction:
+        """The largest value that is rounded to it."""
+        return self.value + self.half
+
+
+class Claim(NamedTuple):
+    """What was published: images of each class, and figures by their short names."""
+
+    positives: int
+    negatives: int
+    figures: dict[str, Published]
+
+
+class Verdict(NamedTuple):
+    """Whether one table gives all figures; `tables` are all of them, or none if too many."""
+
+    consistent: bool
+    number: int
+    tables: tuple[Confusion, ...]
+
+
+def parse(text: str) -> Claim:
+    """Read `n_pos=117 n_neg=483 sens=.675 spec=63.8%`; commas may stand between.
+
+    Raises:
+        CheckError: what is wrong with it.
+    """
+    given: dict[str, str] = {}
+    for part in re.split(r"[\s,;]+", text.strip(" \t\n,;")):
+        name, equals, value = part.partition("=")
+        figure = _known(name.lower()) if equals and value else None
+        if figure is None:
+            raise CheckError(f"{part!r} is not of the form sens=.675")
+        if figure in given:
+            raise CheckError(f"{figure} is given twice")
+        given[figure] = value
+    positives, negatives = _count(given, "n_pos"), _count(given, "n_neg")
+    figures = {name: _figure(name, value) for name, value in given.items()}
+    if not figures:
+        raise CheckError(f"no figure is given: name one of {', '.join(NAMES)}, such as sens=.675")
+    return Claim(positives, negatives, figures)
+
+
+def check(claim: Claim) -> Verdict:
+    """Look for 2x2 tables that give every figure of the claim."""
+    found = _mlscorecheck(claim)
+    number = int(found.get("n_valid_tptn_pairs", 0))
+    if found["inconsistency"] or not number:
+        return Verdict(consistent=False, number=0, tables=())
+    if number > SHOWN:
+        return Verdict(consistent=True, number=number, tables=())
+    pairs = found["prefiltering_details"]
+    tp, tn = _spans(pairs["tp"]), _spans(pairs["tn"])
+    if sum(map(len, tp)) * sum(map(len, tn)) > SEARCHED:
+        return Verdict(consistent=True, number=number, tables=())
+    # mlscorecheck lets a figure that is 0/0 be anything; here it cannot have been published.
+    tables = tuple(_tables(claim, tp, tn))
+    return Verdict(bool(tables), len(tables), tables)
+
+
+def culprits(claim: Claim) -> list[str]:
+    """The figures without which the others can be of one table, where three or more were given."""
+    if len(claim.figures) < 3:
+        return []
+    return [
+        name
+        for name in claim.figures
+        if check(claim._replace(figures=_without(claim.figures, name))).consistent
+    ]
+
+
+def figure_of(name: str, table: Confusion) -> Fraction | None:
+    """A figure of a table, exactly; None where it is undefined."""
+    if name == "bacc":
+        both = figure_of("sens", table), figure_of("spec", table)
+        return None if both[0] is None or both[1] is None else (both[0] + both[1]) / 2
+    tp, tn = table.tp, table.tn
+    part, whole = {
+        "sens": (tp, table.malignant),
+        "spec": (tn, table.benign),
+        "acc": (tp + tn, table.total),
+        "ppv": (tp, table.positive),
+        "npv": (tn, table.negative),
+        "f1": (2 * tp, table.malignant + table.positive),
+    }[name]
+    return Fraction(part, whole) if whole else None
+
+
+def _known(name: str) -> str | None:
+    if name in _OF_ALL_SCORES:
+        raise CheckError(
+            f"{name} cannot be checked: it comes from all scores and not from one 2x2 table; "
+            "leave it out"
+        )
+    if name not in _KNOWN:
+        raise CheckError(f"{name!r} is not known: use {', '.join((*COUNTS, *NAMES))}")
+    return _KNOWN[name]
+
+
+def _count(given: dict[str, str], name: str) -> int:
+    value = given.pop(name, "")
+    if not value.isascii() or not value.isdecimal() or not 1 <= int(value) <= MOST_IMAGES:
+        raise CheckError(f"{name} must be the number of images, 1 to {MOST_IMAGES:,}: {name}=117")
+    return int(value)
+
+
+def _figure(name: str, text: str) -> Published:
+    percent = text.endswith("%")
+    try:
+        value = Decimal(text.removesuffix("%"))
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or not 0 <= value <= (100 if percent else 1):
+        raise CheckError(f"{name}={text} is not a number between 0 and 1 (or 0% and 100%)")
+    exponent = int(value.as_tuple().exponent)
+    if exponent >= 0 and not percent:
+        raise CheckError(
+            f"{name}={text} has no decimals to take its rounding from: write {name}={text}.00 "
+            "with the zeros that were published"
+        )
+    scale = 100 if percent else 1
+    return Published(Fraction(value) / scale, Fraction(10) ** exponent / 2 / scale)
+
+
+def _mlscorecheck(claim: Claim) -> Mapping[str, Any]:
+    logging.getLogger("mlscorecheck").setLevel(logging.ERROR)
+    # Deferred: it takes half a second.
+    from mlscorecheck.check.binary import (
+        check_1_testset_no_kfold,
+    )
+
+    # It sets its own level while it is imported, and then tells every step.
+    logging.getLogger("mlscorecheck").setLevel(logging.ERROR)
+    names = {"f1": "f1p"}
+    result: Mapping[str, Any] = check_1_testset_no_kfold(
+        testset={"p": claim.positives, "n": claim.negatives},
+        scores={names.get(k, k): float(figure.value) for k, figure in claim.figures.items()},
+        eps={names.get(k, k): float(figure.half) for k, figure in claim.figures.items()},
+        numerical_tolerance=1e-9,
+    )
+    return result
+
+
+def _without(figures: dict[str, Published], name: str) -> dict[str, Published]:
+    return {other: figure for other, figure in figures.items() if other != name}
+
+
+def _spans(intervals: Any) -> list[range]:  # noqa: ANN401 - mlscorecheck has no types
+    # One interval is not in a list where there was a single figure.
+    intervals = [intervals] if isinstance(intervals, tuple) else intervals
+    return [range(int(low), int(high) + 1) for low, high in intervals]
+
+
+def _tables(claim: Claim, tp: list[range], tn: list[range]) -> Iterator[Confusion]:
+    """Every table of these cells that gives the figures."""
+    for positives, negatives in itertools.product(itertools.chain(*tp), itertools.chain(*tn)):
+        table = Confusion(
+            tp=positives,
+            fp=claim.negatives - negatives,
+            tn=negatives,
+            fn=claim.positives - positives,
+        )
+        if all(_gives(table, name, figure) for name, figure in claim.figures.items()):
+            yield table
+
+
+def _gives(table: Confusion, name: str, published: Published) -> bool:
+    exact = figure_of(name, table)
+    return exact is not None and published.low <= exact <= published.high

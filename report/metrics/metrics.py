@@ -1,0 +1,105 @@
+"""Labels, scores and a threshold become figures. Pure: nothing is read and nothing is written."""
+
+from dataclasses import dataclass
+
+from report.arrays import Floats, Labels
+from report.metrics.calibration import Bin, brier, calibration, calibration_bins
+from report.metrics.confusion import Confusion, confusion
+from report.metrics.estimate import (
+    Accuracy,
+    AveragePrecision,
+    Brier,
+    Estimate,
+    NetBenefit,
+    Proportion,
+    SpecificityAt,
+)
+from report.metrics.likelihood import AtPrevalence, at_prevalence, lr_negative, lr_positive
+from report.metrics.net_benefit import net_benefit
+from report.metrics.proportions import accuracy, balanced_accuracy, f1, geometric_mean, proportion
+from report.metrics.ranking import average_precision, roc_auc, roc_points, specificity_at
+
+__all__ = ["Confusion", "Estimate", "Floats", "Labels", "Metrics", "measure", "roc_points"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """What a run is worth at one threshold; every figure's definition is in docs/report.md."""
+
+    confidence: float  # of every interval
+    confusion: Confusion
+    prevalence: Proportion
+    sensitivity: Proportion
+    specificity: Proportion
+    geometric_mean: Estimate
+    balanced_accuracy: Estimate
+    accuracy: Accuracy
+    f1: Estimate
+    ppv: Proportion
+    npv: Proportion
+    at_prevalence: AtPrevalence | None  # None unless a prevalence was given
+    lr_positive: Estimate
+    lr_negative: Estimate
+    roc_auc: Estimate
+    average_precision: AveragePrecision
+    specificity_at_sensitivity: tuple[SpecificityAt, ...]
+    brier: Brier
+    calibration_intercept: Estimate
+    calibration_slope: Estimate
+    calibration_curve: tuple[Bin, ...]
+    net_benefit: NetBenefit
+
+
+def measure(
+    labels: Labels,
+    scores: Floats,
+    threshold: float,
+    *,
+    nothing: str = "no labelled images",
+    confidence: float = 0.95,
+    prevalence: float | None = None,
+) -> Metrics:
+    """All figures of the analysed images.
+
+    Args:
+        labels: `[n]`, 1 malignant, 0 benign; images without a label are left out beforehand.
+        scores: `[n]`, in [0, 1]; an image is positive when its score >= `threshold`.
+        threshold: in [0, 1].
+        nothing: why every figure is undefined, should `n` be 0.
+        confidence: of the intervals, in (0, 1).
+        prevalence: in (0, 1); predictive values are also given for this share of malignant images.
+
+    Raises:
+        ValueError: the threshold or a label is none.
+    """
+    table = confusion(labels, scores, threshold)
+    absent = nothing if table.total == 0 else None
+    sensitivity = proportion(table.tp, table.malignant, absent or "no malignant images", confidence)
+    specificity = proportion(table.tn, table.benign, absent or "no benign images", confidence)
+    calibrated = calibration(labels, scores, nothing, confidence)
+    return Metrics(
+        confidence=confidence,
+        confusion=table,
+        prevalence=proportion(table.malignant, table.total, nothing, confidence),
+        sensitivity=sensitivity,
+        specificity=specificity,
+        geometric_mean=geometric_mean(sensitivity, specificity),
+        balanced_accuracy=balanced_accuracy(sensitivity, specificity),
+        accuracy=accuracy(table, nothing, confidence),
+        f1=f1(table, nothing),
+        ppv=proportion(table.tp, table.positive, absent or "no image is positive", confidence),
+        npv=proportion(table.tn, table.negative, absent or "no image is negative", confidence),
+        at_prevalence=None
+        if prevalence is None
+        else at_prevalence(table, prevalence, nothing, confidence),
+        lr_positive=lr_positive(table, nothing, confidence),
+        lr_negative=lr_negative(table, nothing, confidence),
+        roc_auc=roc_auc(labels, scores, nothing, confidence),
+        average_precision=average_precision(labels, scores, nothing),
+        specificity_at_sensitivity=specificity_at(labels, scores, nothing),
+        brier=brier(labels, scores, nothing),
+        calibration_intercept=calibrated.intercept,
+        calibration_slope=calibrated.slope,
+        calibration_curve=tuple(calibration_bins(labels, scores)),
+        net_benefit=net_benefit(table, threshold, nothing),
+    )

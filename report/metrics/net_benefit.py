@@ -1,0 +1,44 @@
+"""Net benefit: what acting on the scores is worth (Vickers & Elkin 2006)."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from report.arrays import Floats, Labels
+from report.metrics.confusion import Confusion
+from report.metrics.estimate import NetBenefit
+
+
+class DecisionCurve(NamedTuple):
+    """Net benefit by threshold, all `[m]`; that of treating nobody is 0."""
+
+    thresholds: Floats
+    model: Floats
+    treat_all: Floats
+
+
+def net_benefit(table: Confusion, threshold: float, nothing: str) -> NetBenefit:
+    """TP/n - FP/n x t/(1-t): true positives, less what the false ones cost at these odds.
+
+    It takes the score for the probability of being malignant.
+    """
+    if table.total == 0:
+        return NetBenefit(None, nothing)
+    if threshold == 1:
+        return NetBenefit(None, "at threshold 1 a false positive costs without bound")
+    odds, n = threshold / (1 - threshold), table.total
+    return NetBenefit(
+        table.tp / n - table.fp / n * odds,
+        treat_all=table.malignant / n - table.benign / n * odds,
+    )
+
+
+def decision_curve(labels: Labels, scores: Floats, thresholds: Floats) -> DecisionCurve:
+    """Net benefit at each of `thresholds` `[m]` in [0, 1); at least one image must be there."""
+    n, odds = len(labels), thresholds / (1 - thresholds)
+    malignant, benign = np.sort(scores[labels == 1]), np.sort(scores[labels == 0])
+    tp = len(malignant) - np.searchsorted(malignant, thresholds, "left")
+    fp = len(benign) - np.searchsorted(benign, thresholds, "left")
+    return DecisionCurve(
+        thresholds, tp / n - fp / n * odds, len(malignant) / n - len(benign) / n * odds
+    )

@@ -1,0 +1,91 @@
+"""Figures over all thresholds: how well the scores rank malignant above benign."""
+
+from typing import NamedTuple
+
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
+
+from report.arrays import Floats, Labels
+from report.metrics.confusion import confusion, why_undefined
+from report.metrics.delong import auc_interval, delong
+from report.metrics.estimate import AveragePrecision, Estimate, SpecificityAt
+from report.thresholds.written import shortest
+
+SENSITIVITIES = (0.80, 0.90, 0.95)
+
+
+class RocPoints(NamedTuple):
+    """The ROC curve, all `[m]`, from (0, 0) to (1, 1); `thresholds` begins with inf."""
+
+    false_positives: Floats  # 1 - specificity
+    sensitivity: Floats
+    thresholds: Floats
+
+
+class PrecisionRecall(NamedTuple):
+    """The precision-recall curve, both `[m]`, from recall 1 to recall 0."""
+
+    precision: Floats  # PPV
+    recall: Floats  # sensitivity
+
+
+def roc_points(labels: Labels, scores: Floats, *, every: bool = False) -> RocPoints:
+    """The ROC curve; both classes must be there.
+
+    Args:
+        labels: `[n]`, 1 malignant, 0 benign.
+        scores: `[n]`, in [0, 1].
+        every: a point for each different score, and not for each corner only.
+    """
+    return RocPoints(*roc_curve(labels, scores, drop_intermediate=not every))
+
+
+def precision_recall(labels: Labels, scores: Floats) -> PrecisionRecall:
+    """The precision-recall curve; both classes must be there."""
+    precision, recall, _ = precision_recall_curve(labels, scores, drop_intermediate=True)
+    return PrecisionRecall(precision, recall)
+
+
+def roc_auc(labels: Labels, scores: Floats, nothing: str, confidence: float = 0.95) -> Estimate:
+    """The area under the ROC curve with DeLong's interval."""
+    # On scores. On answers at one threshold it would be the balanced accuracy under another name.
+    if (absent := why_undefined(labels, nothing)) is not None:
+        return Estimate(None, absent)
+    aucs, covariance = delong(labels, scores[None])
+    auc = float(aucs[0])
+    low, high, reason = auc_interval(auc, float(covariance[0, 0]), confidence)
+    return Estimate(auc, None if reason is None else f"no interval: {reason}", low, high)
+
+
+def average_precision(labels: Labels, scores: Floats, nothing: str) -> AveragePrecision:
+    """The mean precision over the steps of recall, without interpolation."""
+    if (absent := why_undefined(labels, nothing)) is not None:
+        return AveragePrecision(None, absent)
+    value = float(average_precision_score(labels, scores))
+    return AveragePrecision(value, baseline=float((labels == 1).mean()))
+
+
+def specificity_at(labels: Labels, scores: Floats, nothing: str) -> tuple[SpecificityAt, ...]:
+    """The best specificity where sensitivity is at least 0.80, 0.90 and 0.95.
+
+    Without interval: the threshold is chosen on these images, which Wilson's would not know.
+    """
+    if (absent := why_undefined(labels, nothing)) is not None:
+        return tuple(SpecificityAt(None, absent, sensitivity=one) for one in SENSITIVITIES)
+    points = roc_points(labels, scores, every=True)
+    return tuple(_specificity_at(one, points, labels, scores) for one in SENSITIVITIES)
+
+
+def _specificity_at(
+    target: float, points: RocPoints, labels: Labels, scores: Floats
+) -> SpecificityAt:
+    # Sensitivity only grows along the curve and specificity only falls: the first is the best.
+    at = int((points.sensitivity >= target).argmax())
+    threshold, *below = points.thresholds[at : at + 2].tolist()
+    # Counted, as a report at this threshold counts: 1 - (1 - x) may round to another last digit.
+    table = confusion(labels, scores, threshold)
+    return SpecificityAt(
+        table.tn / table.benign,
+        sensitivity=target,
+        threshold=threshold,
+        written=shortest(threshold, below[0] if below else None),
+    )

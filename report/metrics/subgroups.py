@@ -1,0 +1,102 @@
+"""Figures by subgroup. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from report.arrays import Floats, Labels
+from report.metrics.confusion import Confusion, confusion
+from report.metrics.estimate import Estimate, Proportion
+from report.metrics.proportions import proportion
+from report.metrics.ranking import roc_auc
+
+# Under this many malignant or benign images a subgroup's figures are chance, and are kept back.
+SMALLEST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Images by the values of one attribute; the arrays are `[analysed]`.
+
+    `codes` point into `values`; None is the value of images without this attribute.
+    """
+
+    column: str
+    values: tuple[str | None, ...]
+    codes: npt.NDArray[np.integer]
+    labels: Labels
+    scores: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Subgroup:
+    """The images whose attribute `column` has this value, None for those without it."""
+
+    column: str
+    value: str | None
+    confusion: Confusion
+    sensitivity: Proportion
+    specificity: Proportion
+    roc_auc: Estimate
+
+    @property
+    def suppressed(self) -> str | None:
+        """Why the figures are kept back, None where they are shown."""
+        return too_few(self.confusion)
+
+
+def by_subgroup(
+    groups: Sequence[Groups], threshold: float, confidence: float = 0.95
+) -> tuple[Subgroup, ...]:
+    """Sensitivity, specificity and ROC AUC of each value of each attribute, in order of value."""
+    return tuple(
+        _subgroup(one, code, threshold, confidence) for one in groups for code in _in_order(one)
+    )
+
+
+def too_few(table: Confusion) -> str | None:
+    """Why a subgroup's figures are kept back, None where there are images enough."""
+    few = [
+        f"{number} {name}"
+        for number, name in ((table.malignant, "malignant"), (table.benign, "benign"))
+        if number < SMALLEST
+    ]
+    return f"under {SMALLEST}: {' and '.join(few)}" if few else None
+
+
+def _subgroup(groups: Groups, code: int, threshold: float, confidence: float) -> Subgroup:
+    of = groups.codes == code
+    labels, scores = groups.labels[of], groups.scores[of]
+    table = confusion(labels, scores, threshold)
+    column, value = groups.column, groups.values[code]
+    if (few := too_few(table)) is not None:
+        kept_back = Proportion(None, few)
+        return Subgroup(column, value, table, kept_back, kept_back, Estimate(None, few))
+    return Subgroup(
+        column,
+        value,
+        table,
+        proportion(table.tp, table.malignant, "", confidence),
+        proportion(table.tn, table.benign, "", confidence),
+        roc_auc(labels, scores, "", confidence),
+    )
+
+
+def _in_order(groups: Groups) -> list[int]:
+    """Numbers by size, words by the alphabet, unknown last."""
+    known = [code for code, value in enumerate(groups.values) if value is not None]
+    numbers = [_number(groups.values[code]) for code in known]
+    if None in numbers:
+        known.sort(key=lambda code: groups.values[code] or "")
+    else:
+        known.sort(key=lambda code: _number(groups.values[code]) or 0.0)
+    return known + [code for code, value in enumerate(groups.values) if value is None]
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        return float(value or "")
+    except ValueError:
+        return None

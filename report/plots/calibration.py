@@ -1,0 +1,80 @@
+"""The calibration curve over the histogram of the scores."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from report.arrays import Floats
+from report.contents import Report
+from report.metrics.calibration import bin_fraction
+from report.metrics.estimate import Estimate
+from report.plots.canvas import (
+    BLUE,
+    DASHED,
+    GREY,
+    PALE,
+    SKY,
+    bare,
+    blank,
+    legend_beneath,
+    title,
+)
+from report.render.sections import short
+
+_HISTOGRAM_BINS = 50
+
+
+def draw_calibration(report: Report, scores: Floats) -> Figure | None:
+    """The fraction of malignant images by tenths of the score, with Wilson intervals.
+
+    None where no image is analysed.
+    """
+    if not report.figures.calibration_curve:
+        return None
+    picture = blank(report, (5.2, 7.4))
+    above, below = picture.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    above.set_title(title("Calibration", report), loc="left", pad=10)
+    for axes in (above, below):
+        bare(axes)
+        axes.grid(color=PALE, linewidth=0.6)
+        axes.set_axisbelow(True)
+    above.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DASHED, label="as it should be")
+    _draw_bins(above, report)
+    above.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    above.set_ylabel("fraction malignant", fontsize=12)
+    below.hist(scores, bins=_HISTOGRAM_BINS, range=(0, 1), color=SKY, edgecolor=BLUE, linewidth=0.4)
+    below.set_ylim(bottom=0)
+    below.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    below.set_ylabel("images", fontsize=12)
+    below.set_xlabel("score", fontsize=12)
+    legend_beneath(below, above)
+    return picture
+
+
+def _draw_bins(axes: Axes, report: Report) -> None:
+    figures = report.figures
+    bins = figures.calibration_curve
+    fractions = [bin_fraction(one, figures.confidence) for one in bins]
+    values = [one.value or 0.0 for one in fractions]
+    lows = [value - (one.low or 0.0) for value, one in zip(values, fractions, strict=True)]
+    highs = [(one.high or 0.0) - value for value, one in zip(values, fractions, strict=True)]
+    axes.errorbar(
+        [one.mean_score for one in bins],
+        values,
+        yerr=(lows, highs),
+        color=BLUE,
+        linewidth=1.5,
+        elinewidth=1,
+        capsize=3,
+        marker="o",
+        markersize=6,
+        clip_on=False,
+        label=f"intercept {_brief(figures.calibration_intercept)}\n"
+        f"slope {_brief(figures.calibration_slope)}\n"
+        f"Brier score {short(figures.brier)}",
+    )
+
+
+def _brief(figure: Estimate) -> str:
+    """Without the reason, which the report gives and a legend has no room for."""
+    return "n/a" if figure.value is None else short(figure, 2)

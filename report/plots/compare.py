@@ -1,0 +1,102 @@
+"""Two ROC curves on the same images."""
+
+from collections.abc import Sequence
+from textwrap import shorten
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from base.console.foreign import for_picture
+from report.arrays import Floats, Labels
+from report.contents import SYNTHETIC
+from report.metrics.comparing import Comparison
+from report.metrics.ranking import roc_points
+from report.plots.canvas import (
+    BLUE,
+    DOTTED,
+    GREY,
+    VERMILION,
+    bare,
+    legend_beneath,
+    named,
+    say_undefined,
+    thinned,
+    unit_square,
+)
+from report.thresholds.threshold import Threshold
+
+# Told apart by line and marker where a print has no colour.
+_STYLES: tuple[dict[str, Any], ...] = (
+    {"color": BLUE, "linestyle": "solid", "linewidth": 2.2},
+    {"color": VERMILION, "linestyle": (0, (5, 2)), "linewidth": 1.6},
+)
+_MARKERS = ("o", "s")
+_SIZE = (5.2, 7.0)  # inches: a square and the legend beneath, where no curve can run behind it
+_NAME = 45  # characters of a run's name that fit there
+
+
+def draw_comparison(
+    names: Sequence[str],
+    labels: Labels,
+    scores: Floats,
+    thresholds: Sequence[Threshold],
+    comparison: Comparison,
+    *,
+    synthetic: bool,
+) -> Figure:
+    """Both curves with their areas, both operating points, and the diagonal of chance.
+
+    Args:
+        names: of the runs A and B.
+        labels: `[n]`, 1 malignant, 0 benign.
+        scores: `[2, n]`.
+        thresholds: of A and B.
+        comparison: of these labels and scores.
+        synthetic: whether a reader must be told that the images were drawn.
+    """
+    picture = Figure(figsize=_SIZE, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
+    axes = picture.add_subplot()
+    axes.set_title(f"ROC curves, the same {len(labels):,} images", loc="left", pad=10)
+    bare(axes)
+    unit_square(axes, "1 − specificity", "sensitivity")
+    if comparison.auc_test is None:
+        say_undefined(axes, comparison.aucs[0].reason)
+    else:
+        for at, name in enumerate(names):
+            words = f"{for_picture(shorten(name, _NAME))} (area = {comparison.aucs[at].value:.3f})"
+            _curve(axes, words, labels, scores[at], at)
+        for at, threshold in enumerate(thresholds):
+            _point(axes, comparison, threshold, at)
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DOTTED, label="chance")
+    legend_beneath(axes)
+    if synthetic:
+        picture.supxlabel(SYNTHETIC, fontsize=9, color=VERMILION)  # it travels without its report
+    return picture
+
+
+def _curve(axes: Axes, words: str, labels: Labels, scores: Floats, at: int) -> None:
+    points = roc_points(labels, scores)
+    across, up = thinned(points.false_positives, points.sensitivity)
+    axes.plot(across, up, clip_on=False, label=words, **_STYLES[at])
+
+
+def _point(axes: Axes, comparison: Comparison, threshold: Threshold, at: int) -> None:
+    sensitivity = comparison.malignant.right[at].value
+    specificity = comparison.benign.right[at].value
+    if sensitivity is None or specificity is None:
+        return
+    axes.plot(
+        1 - specificity,
+        sensitivity,
+        marker=_MARKERS[at],
+        markersize=9,
+        color=_STYLES[at]["color"],
+        markeredgecolor="white",
+        markeredgewidth=1.5,
+        linestyle="none",
+        clip_on=False,
+        zorder=3,
+        label=f"at {named(threshold)}",
+    )

@@ -1,0 +1,61 @@
+"""The decision curve."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from report.arrays import Floats, Labels
+from report.contents import Report
+from report.metrics.net_benefit import decision_curve
+from report.plots.canvas import (
+    BLUE,
+    DASHED,
+    DOTTED,
+    GREY,
+    PALE,
+    TALL,
+    VERMILION,
+    canvas,
+    legend_beneath,
+    mark_operating_point,
+    named,
+)
+
+_THRESHOLDS = np.arange(0, 1, 0.005)
+
+
+def draw_decision(report: Report, labels: Labels, scores: Floats) -> Figure | None:
+    """Net benefit of the model, of treating all and of treating none, by threshold.
+
+    None where a class is missing: there is nothing to weigh.
+    """
+    if report.figures.roc_auc.value is None:
+        return None
+    picture, axes = canvas("Decision curve", report, TALL)
+    axes.grid(color=PALE, linewidth=0.6)
+    axes.set_xlabel("threshold probability", fontsize=12)
+    axes.set_ylabel("net benefit", fontsize=12)
+    axes.set(xlim=(0, 1))
+    curve = decision_curve(labels, scores, _THRESHOLDS)
+    axes.plot(curve.thresholds, curve.model, color=BLUE, linewidth=2, label="by score")
+    axes.plot(
+        curve.thresholds,
+        curve.treat_all,
+        color=VERMILION,
+        linewidth=1.5,
+        linestyle=DASHED,
+        label="treat all",
+    )
+    axes.axhline(0, color=GREY, linewidth=1.5, linestyle=DOTTED, label="treat none")
+    top = float(np.mean(labels))
+    # Far below zero the curves only say: worse than doing nothing.
+    lowest = -0.3 * top
+    axes.set(ylim=(lowest, 1.1 * top))
+    benefit = report.figures.net_benefit.value
+    if benefit is not None:
+        beneath = benefit < lowest
+        words = f"threshold {named(report.threshold)}:\nnet benefit {benefit:.3f}"
+        words += ", below the picture" if beneath else ""
+        at = (report.threshold.value, max(benefit, lowest))
+        mark_operating_point(axes, *at, words, "v" if beneath else "o")
+    legend_beneath(axes)
+    return picture

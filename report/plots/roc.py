@@ -1,0 +1,49 @@
+"""The ROC curve."""
+
+from matplotlib.figure import Figure
+
+from report.arrays import Floats, Labels
+from report.contents import Report
+from report.metrics.ranking import roc_points
+from report.plots.canvas import (
+    BLUE,
+    DASHED,
+    GREY,
+    TALL,
+    canvas,
+    legend_beneath,
+    mark_operating_point,
+    named,
+    thinned,
+    unit_square,
+)
+
+
+def draw_roc(report: Report, labels: Labels, scores: Floats) -> Figure | None:
+    """The ROC curve with its area, the operating point, and the diagonal of chance.
+
+    None where there is no curve: a class is missing.
+    """
+    figures = report.figures
+    if figures.roc_auc.value is None:
+        return None
+    picture, axes = canvas("ROC curve", report, TALL)
+    unit_square(axes, "1 − specificity", "sensitivity")
+    points = roc_points(labels, scores)
+    axes.plot(
+        *thinned(points.false_positives, points.sensitivity),
+        color=BLUE,
+        linewidth=2,
+        clip_on=False,
+        label=f"ROC curve (area = {figures.roc_auc.value:.2f})",
+    )
+    sensitivity, specificity = figures.sensitivity.value, figures.specificity.value
+    if sensitivity is not None and specificity is not None:
+        words = (
+            f"threshold {named(report.threshold)}:\n"
+            f"sensitivity {sensitivity:.2f}, specificity {specificity:.2f}"
+        )
+        mark_operating_point(axes, 1 - specificity, sensitivity, words)
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DASHED, label="chance")
+    legend_beneath(axes)
+    return picture

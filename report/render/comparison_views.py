@@ -1,0 +1,216 @@
+"""A comparison of two runs as text, JSON, and a CSV of the images that changed sides."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+from base.console.foreign import for_csv, shown
+from report.contents import RunFacts
+from report.loading.pairing import LeftOut, Pairs
+from report.loading.read import Stored
+from report.metrics.comparing import Comparison, McNemar
+from report.metrics.estimate import Estimate
+from report.render.formats import checkpoint_dict, threshold_dict
+from report.render.sections import percent, short, threshold_line, warnings_of
+from report.render.text import render_parts
+from report.section import Section
+from report.thresholds.threshold import Threshold
+from report.thresholds.written import score_text
+
+# Images that changed sides and are named in the text; JSON and CSV name all.
+LISTED = 20
+_CHANGED = ("path", "label", "score_a", "score_b", "positive_a", "positive_b")
+
+
+class Compared(NamedTuple):
+    """All that a comparison is shown from; `runs` and `thresholds` are of A and B."""
+
+    runs: tuple[Stored, Stored]
+    thresholds: tuple[Threshold, Threshold]
+    pairs: Pairs
+    comparison: Comparison
+
+
+def as_text(compared: Compared, *, terminal: bool) -> str:
+    """Tables for a person."""
+    sides = list(zip("AB", compared.runs, compared.thresholds, strict=True))
+    lead = [f"{side}: {describe(stored.run)}, {threshold_line(at)}" for side, stored, at in sides]
+    lead += [
+        f"{side}: {warning}"
+        for side, stored, at in sides
+        for warning in warnings_of(stored.checkpoint, stored.flow, at)
+    ]
+    tables = (_flow(compared), _figures(compared.comparison), _answers(compared.comparison))
+    return render_parts([*lead, *tables, *_changed_lines(compared)], terminal=terminal)
+
+
+def as_json(compared: Compared) -> str:
+    """One object; what is undefined is null with the reason beside it."""
+    return json.dumps(_as_dict(compared), indent=2, allow_nan=False)
+
+
+def as_csv(compared: Compared) -> str:
+    """A row for each image that changed sides."""
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(_CHANGED)
+    writer.writerows(
+        (for_csv(path), label, a, b, int(first), int(second))
+        for path, label, a, b, first, second in _changed(compared)
+    )
+    return lines.getvalue().rstrip("\n")
+
+
+def describe(run: RunFacts) -> str:
+    """A run by its number and, where it has one, its name."""
+    return f"run {run.number}{f' ({shown(run.name)})' if run.name else ''}"
+
+
+def _changed(compared: Compared) -> Iterator[tuple[str, int, float, float, bool, bool]]:
+    pairs, (first, second) = compared.pairs, compared.comparison.positive
+    for at in compared.comparison.changed:
+        a, b = pairs.scores[:, at]
+        yield (
+            pairs.paths[at],
+            int(pairs.labels[at]),
+            float(a),
+            float(b),
+            bool(first[at]),
+            bool(second[at]),
+        )
+
+
+def _flow(compared: Compared) -> Section:
+    left_out, labels = compared.pairs.left_out, compared.pairs.labels
+    malignant = int(labels.sum())
+    return Section(
+        ("images", "", ""),
+        (
+            ("compared", str(len(labels)), f"{malignant} malignant, scored in both and labelled"),
+            ("only A scored", str(left_out.only_a), "left out"),
+            ("only B scored", str(left_out.only_b), "left out"),
+            ("without a label", str(left_out.unlabelled), "left out"),
+            ("of other bytes", str(left_out.other_bytes), "left out: not the same file in both"),
+        ),
+        frozenset({1}),
+    )
+
+
+def _figures(comparison: Comparison) -> Section:
+    test = comparison.auc_test
+    (a, b), (sensitivity_a, sensitivity_b) = comparison.aucs, comparison.malignant.right
+    specificity_a, specificity_b = comparison.benign.right
+    return Section(
+        (f"figure ({percent(comparison.confidence)} interval)", "A", "B", "A − B"),
+        (
+            ("ROC AUC", short(a), short(b), "n/a" if test is None else _difference(comparison)),
+            ("sensitivity", short(sensitivity_a), short(sensitivity_b), ""),
+            ("specificity", short(specificity_a), short(specificity_b), ""),
+        ),
+    )
+
+
+def _difference(comparison: Comparison) -> str:
+    test = comparison.auc_test
+    if test is None:
+        return "n/a"
+    interval = Estimate(test.difference, low=test.interval.low, high=test.interval.high)
+    said = f"p = {test.p:.3g}" if test.p is not None else f"no test: {test.reason}"
+    return f"{short(interval)}, {said} (DeLong, paired)"
+
+
+def _answers(comparison: Comparison) -> Section:
+    return Section(
+        ("answers that differ", "positive with A only", "positive with B only", "McNemar, exact"),
+        (
+            ("malignant", *_sides(comparison.malignant)),
+            ("benign", *_sides(comparison.benign)),
+        ),
+        frozenset({1, 2}),
+    )
+
+
+def _sides(of: McNemar) -> tuple[str, str, str]:
+    said = f"p = {of.p:.3g}" if of.p is not None else f"n/a ({of.reason})"
+    return str(of.only_a_positive), str(of.only_b_positive), said
+
+
+def _changed_lines(compared: Compared) -> list[str | Section]:
+    number = len(compared.comparison.changed)
+    if not number:
+        return ["no image changed sides"]
+    # The malignant first: there a side that changed is a melanoma found or missed.
+    some = sorted(_changed(compared), key=lambda row: -row[1])[:LISTED]
+    rest = f", the first {LISTED} of them (--format csv lists all)" if number > LISTED else ""
+    at_a, at_b = (threshold.value for threshold in compared.thresholds)
+    rows = tuple(
+        (shown(path), "malignant" if label else "benign", _scored(a, at_a), _scored(b, at_b))
+        for path, label, a, b, *_ in some
+    )
+    table = Section(("image", "truth", "A", "B"), rows)
+    return [f"{number} image{'' if number == 1 else 's'} changed sides{rest}", table]
+
+
+def _scored(score: float, threshold: float) -> str:
+    answer = "positive" if score >= threshold else "negative"
+    return f"{score_text(score, threshold, 4)} {answer}"
+
+
+def _as_dict(compared: Compared) -> dict[str, Any]:
+    comparison = compared.comparison
+    sides = {
+        name: {
+            "run": asdict(stored.run),
+            "checkpoint": checkpoint_dict(stored.checkpoint),
+            "threshold": threshold_dict(threshold),
+        }
+        for name, stored, threshold in zip("ab", compared.runs, compared.thresholds, strict=True)
+    }
+    return {
+        **sides,
+        "images": _counts(len(compared.pairs.paths), compared.pairs.left_out),
+        "confidence": comparison.confidence,
+        "roc_auc": _auc_dict(comparison),
+        "malignant": _mcnemar_dict(comparison.malignant, "sensitivity"),
+        "benign": _mcnemar_dict(comparison.benign, "specificity"),
+        "changed": [dict(zip(_CHANGED, row, strict=True)) for row in _changed(compared)],
+    }
+
+
+def _counts(compared: int, left_out: LeftOut) -> dict[str, int]:
+    return {"compared": compared, **left_out._asdict()}
+
+
+def _auc_dict(comparison: Comparison) -> dict[str, Any]:
+    a, b = map(_figure_dict, comparison.aucs)
+    test = comparison.auc_test
+    if test is None:
+        reason = comparison.aucs[0].reason
+        difference = _figure_dict(Estimate(None, reason))
+        return {"a": a, "b": b, "difference": difference, "z": None, "p": None, "reason": reason}
+    interval = test.interval
+    difference = _figure_dict(
+        Estimate(test.difference, interval.reason, low=interval.low, high=interval.high)
+    )
+    said = {} if test.reason is None else {"reason": test.reason}
+    return {"a": a, "b": b, "difference": difference, "z": test.z, "p": test.p, **said}
+
+
+def _mcnemar_dict(of: McNemar, figure: str) -> dict[str, Any]:
+    a, b = map(_figure_dict, of.right)
+    said = {} if of.reason is None else {"reason": of.reason}
+    return {
+        figure: {"a": a, "b": b},
+        "only_a_positive": of.only_a_positive,
+        "only_b_positive": of.only_b_positive,
+        "p": of.p,
+        **said,
+    }
+
+
+def _figure_dict(figure: Estimate) -> dict[str, Any]:
+    shown: dict[str, Any] = {"value": figure.value, "low": figure.low, "high": figure.high}
+    return shown if figure.reason is None else {**shown, "reason": figure.reason}

@@ -1,0 +1,185 @@
+"""The report for machines, in full precision: JSON (its schema is in docs/report.md) and CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from base.console.foreign import for_csv
+from report.contents import CheckpointFacts, Report
+from report.metrics.calibration import Bin, bin_fraction
+from report.metrics.estimate import Estimate
+from report.metrics.likelihood import AtPrevalence
+from report.metrics.subgroups import Subgroup
+from report.thresholds.threshold import Threshold
+
+# In the order they are printed; the names are those of `report.metrics.metrics.Metrics`. What has
+# no interval by its nature has no `low` and `high` either.
+FIGURES = {
+    "prevalence": True,
+    "sensitivity": True,
+    "specificity": True,
+    "accuracy": True,
+    "balanced_accuracy": False,
+    "geometric_mean": False,
+    "f1": False,
+    "ppv": True,
+    "npv": True,
+    "lr_positive": True,
+    "lr_negative": True,
+    "roc_auc": True,
+    "average_precision": False,
+    "brier": False,
+    "calibration_intercept": True,
+    "calibration_slope": True,
+    "net_benefit": False,
+}
+# What a figure holds beside its value, where it holds it.
+_BESIDE = ("baseline", "reference", "scaled", "treat_all")
+
+Row = tuple[str, Any, Any, Any, str | None]
+
+
+def as_json(report: Report) -> str:
+    """One object. A figure that is undefined has the value null and a reason."""
+    return json.dumps(as_dict(report), indent=2, allow_nan=False)
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+    """The JSON object before it is text. Keys are only ever added, never renamed."""
+    figures = report.figures
+    return {
+        "run": asdict(report.run),
+        "checkpoint": checkpoint_dict(report.checkpoint),
+        "flow": asdict(report.flow),
+        "threshold": threshold_dict(report.threshold),
+        "answers": {**report.answers._asdict(), "negative": report.answers.negative},
+        "confidence": figures.confidence,
+        "confusion": asdict(figures.confusion),
+        **{name: _figure(getattr(figures, name), ends) for name, ends in FIGURES.items()},
+        "specificity_at_sensitivity": [
+            {"sensitivity": one.sensitivity, **_figure(one, ends=False), "threshold": one.threshold}
+            for one in figures.specificity_at_sensitivity
+        ],
+        "at_prevalence": _at_prevalence(figures.at_prevalence),
+        "calibration_curve": [_bin(one, figures.confidence) for one in figures.calibration_curve],
+        "subgroups": [_subgroup(one) for one in report.subgroups],
+    }
+
+
+def checkpoint_dict(checkpoint: CheckpointFacts) -> dict[str, Any]:
+    """A checkpoint; `imported` is only there where scores were."""
+    return {name: value for name, value in asdict(checkpoint).items() if value is not None}
+
+
+def threshold_dict(threshold: Threshold) -> dict[str, Any]:
+    """A threshold with its kind and, where that is known, how it was chosen and on which run."""
+    shown: dict[str, Any] = {"value": threshold.value, "kind": threshold.kind}
+    if threshold.how is not None:
+        shown["how"] = threshold.how
+    if (chosen := threshold.chosen_on) is not None:
+        shown["chosen_on"] = {"run": chosen.run, "source": chosen.source, "date": chosen.date}
+    if threshold.chosen_on is not None or threshold.seen:
+        shown["same_images"] = threshold.seen > 0
+    return shown
+
+
+def as_csv(report: Report) -> str:
+    """Rows `figure,value,low,high,reason`; an empty cell is an undefined or absent value."""
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(("figure", "value", "low", "high", "reason"))
+    writer.writerows(map(for_csv, row) for row in _rows(report))
+    return lines.getvalue().rstrip("\n")
+
+
+def _figure(figure: Estimate, ends: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {"value": figure.value}
+    if ends:
+        shown |= {"low": figure.low, "high": figure.high}
+    shown |= {name: getattr(figure, name) for name in _BESIDE if hasattr(figure, name)}
+    if figure.reason is not None:
+        shown["reason"] = figure.reason
+    return shown
+
+
+def _at_prevalence(other: AtPrevalence | None) -> dict[str, Any] | None:
+    if other is None:
+        return None
+    return {
+        "prevalence": other.prevalence,
+        "ppv": _figure(other.ppv, ends=True),
+        "npv": _figure(other.npv, ends=True),
+    }
+
+
+def _bin(one: Bin, confidence: float) -> dict[str, Any]:
+    fraction = _figure(bin_fraction(one, confidence), ends=True)
+    return {**one._asdict(), "fraction": fraction}
+
+
+def _subgroup(one: Subgroup) -> dict[str, Any]:
+    figures = {
+        name: _figure(getattr(one, name), ends=True)
+        for name in ("sensitivity", "specificity", "roc_auc")
+    }
+    table = one.confusion
+    counts = {"images": table.total, "malignant": table.malignant, "benign": table.benign}
+    return {"column": one.column, "value": one.value, **counts, **figures}
+
+
+def _rows(report: Report) -> Iterator[Row]:
+    whole = as_dict(report)
+    yield _plain("run", report.run.number)
+    yield _plain("checkpoint", report.checkpoint.digest)
+    yield _plain("precision", report.run.precision)
+    yield _plain("synthetic", str(report.checkpoint.synthetic).lower())
+    errors, labels = whole["flow"].pop("errors"), whole["flow"].pop("labels")
+    yield from (_plain(name, number) for name, number in whole["flow"].items())
+    yield from (_plain(f"error_{code}", number) for code, number in errors.items())
+    yield from (_plain(_labelled(one), one["images"]) for one in labels)
+    yield _plain("threshold", report.threshold.value)
+    yield _plain("threshold_kind", report.threshold.kind)
+    yield from (_plain(f"answers_{name}", number) for name, number in whole["answers"].items())
+    yield _plain("confidence", report.figures.confidence)
+    yield from (_plain(cell, number) for cell, number in whole["confusion"].items())
+    for name in FIGURES:
+        yield from _with_beside(name, whole[name])
+    for one in whole["specificity_at_sensitivity"]:
+        yield _row(f"specificity_at_sensitivity_{one['sensitivity']:.2f}", one)
+    yield from _other_prevalence(whole["at_prevalence"])
+    for one in whole["subgroups"]:
+        where = f"[{one['column']}={'unknown' if one['value'] is None else one['value']}]"
+        yield from (_plain(f"{name}{where}", one[name]) for name in ("images", "malignant"))
+        for name in ("sensitivity", "specificity", "roc_auc"):
+            yield _row(f"{name}{where}", one[name])
+
+
+def _labelled(one: Mapping[str, Any]) -> str:
+    origin = next((f"{what}={one[what]}," for what in ("folder", "column") if one[what]), "")
+    return f"labelled[{origin}label={one['label']}]"
+
+
+def _with_beside(name: str, figure: Mapping[str, Any]) -> Iterator[Row]:
+    yield _row(name, figure)
+    for beside in _BESIDE:
+        if beside in figure:
+            reason = figure.get("reason") if figure["value"] is None else None
+            yield f"{name}_{beside}", figure[beside], None, None, reason
+
+
+def _other_prevalence(other: Mapping[str, Any] | None) -> Iterator[Row]:
+    if other is not None:
+        yield _plain("other_prevalence", other["prevalence"])
+        yield _row("ppv_at_other_prevalence", other["ppv"])
+        yield _row("npv_at_other_prevalence", other["npv"])
+
+
+def _row(name: str, figure: Mapping[str, Any]) -> Row:
+    return name, figure["value"], figure.get("low"), figure.get("high"), figure.get("reason")
+
+
+def _plain(name: str, value: object) -> Row:
+    return name, value, None, None, None

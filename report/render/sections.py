@@ -1,0 +1,278 @@
+"""The report as tables of words, from which text, Markdown and the page are made alike."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from base.console.foreign import shown
+from report.contents import (
+    SYNTHETIC,
+    CheckpointFacts,
+    Flow,
+    Labelled,
+    Report,
+    imported,
+    optimistic,
+    trained_on,
+)
+from report.metrics.confusion import Confusion
+from report.metrics.estimate import Accuracy, Brier, Estimate, NetBenefit, Proportion, SpecificityAt
+from report.metrics.metrics import Metrics
+from report.metrics.subgroups import Subgroup
+from report.section import Section
+from report.thresholds.threshold import Threshold
+from report.thresholds.written import written
+
+
+def figure_sections(figures: Metrics) -> list[Section]:
+    """The tables of the figures: 2x2 table, operating point, ranking, calibration, usefulness."""
+    interval = f"({percent(figures.confidence)} interval)"
+    return [
+        _confusion(figures.confusion),
+        Section(("operating point", interval, ""), tuple(_operating_point(figures))),
+        Section(("ranking", interval, ""), tuple(_ranking(figures))),
+        Section(("calibration", interval, ""), tuple(_calibration(figures))),
+        Section(("usefulness", "", ""), tuple(_usefulness(figures.net_benefit))),
+    ]
+
+
+def warnings(report: Report) -> list[str]:
+    """What a reader must know before the figures."""
+    return warnings_of(report.checkpoint, report.flow, report.threshold)
+
+
+def warnings_of(checkpoint: CheckpointFacts, flow: Flow, threshold: Threshold) -> list[str]:
+    """The same, for a run of which nothing was measured yet."""
+    facts = checkpoint.imported
+    said = [] if facts is None else [imported(facts)]
+    said += [SYNTHETIC] if checkpoint.synthetic else []
+    said += [trained_on(flow)] if flow.trained_on else []
+    return said + ([optimistic(threshold, flow.scored)] if threshold.seen else [])
+
+
+def threshold_line(threshold: Threshold) -> str:
+    """The threshold, its kind, and how it came about."""
+    value = written(threshold.value)
+    return f"threshold {value}, {origin(threshold)}; positive when score >= threshold"
+
+
+def origin(threshold: Threshold) -> str:
+    """The threshold's kind, and how it came about."""
+    chosen = threshold.chosen_on
+    if chosen is not None:
+        why = (
+            f"chosen on run {chosen.run} of {shown(chosen.source)} on {chosen.date}, "
+            f"{shown(chosen.how)}"
+        )
+    elif threshold.kind == "exploratory" and not threshold.seen:
+        why = "given on the command line, so it may have been chosen on these images"
+    else:
+        why = f"from the model card{f', {shown(threshold.how)}' if threshold.how else ''}"
+    return f"{threshold.kind}: {why}"
+
+
+def provenance_line(report: Report) -> str:
+    """Which run and which checkpoint the figures are of."""
+    run, checkpoint = report.run, report.checkpoint
+    name = f" ({shown(run.name)})" if run.name else ""
+    errors = "1 error" if report.flow.unreadable == 1 else f"{report.flow.unreadable} errors"
+    return (
+        f"run {run.number}{name} of {shown(run.source)}, checkpoint {shown(checkpoint.file)} "
+        f"({checkpoint.digest[:12]}), {run.precision}, {errors}"
+    )
+
+
+def flow_section(flow: Flow) -> Section:
+    """From the listing to the analysis."""
+    unlabelled = flow.scored - flow.analysed
+    some = f"{unlabelled} of them" if flow.analysed else "all of them"
+    left_out = f"{some} without a label: left out" if unlabelled else ""
+    return Section(
+        ("images", "", ""),
+        (
+            ("listed", str(flow.listed), ""),
+            ("unreadable", str(flow.unreadable), ""),
+            *((f"  {code}", str(number), "") for code, number in flow.errors.items()),
+            ("scored", str(flow.scored), left_out),
+            ("labelled", str(flow.labelled), ""),
+            *(_labelled(one) for one in flow.labels),
+            ("analysed", str(flow.analysed), "scored and labelled"),
+        ),
+        frozenset({1}),
+    )
+
+
+def _labelled(one: Labelled) -> tuple[str, str, str]:
+    """A wrong name of a folder would turn labels round: so what it was taken for stands beside."""
+    origin = "  of unknown origin"
+    if one.folder is not None:
+        origin = f"  folder {shown(one.folder)}"
+    elif one.column is not None:
+        origin = f"  column {shown(one.column)}"
+    return origin, str(one.images), "malignant" if one.label else "benign"
+
+
+def subgroup_sections(subgroups: Sequence[Subgroup], confidence: float) -> list[Section]:
+    """A table for each attribute."""
+    headings = ("images", "malignant", "sensitivity", "specificity", "ROC AUC")
+    return [
+        Section(
+            (f"by {shown(column)} ({percent(confidence)} interval)", *headings),
+            tuple(_subgroup(one) for one in rows),
+            frozenset({1, 2}),
+        )
+        for column, rows in groupby(subgroups, key=lambda one: one.column)
+    ]
+
+
+def short(figure: Estimate, digits: int = 3) -> str:
+    """A figure and its interval in few digits, or `n/a` and the reason."""
+    if figure.value is None:
+        return f"n/a ({figure.reason})"
+    value = f"{figure.value:.{digits}f}"
+    if figure.low is None or figure.high is None:
+        return value
+    return f"{value} ({figure.low:.{digits}f} to {figure.high:.{digits}f})"
+
+
+def percent(confidence: float) -> str:
+    """0.95 as `95 %`."""
+    return f"{100 * confidence:.10g} %"
+
+
+def _confusion(cells: Confusion) -> Section:
+    return Section(
+        ("", "predicted benign", "predicted malignant", "all"),
+        (
+            ("truly benign", str(cells.tn), str(cells.fp), str(cells.benign)),
+            ("  of these", *_shares(cells.tn, cells.fp)),
+            ("truly malignant", str(cells.fn), str(cells.tp), str(cells.malignant)),
+            ("  of these", *_shares(cells.fn, cells.tp)),
+        ),
+        frozenset({1, 2, 3}),
+    )
+
+
+def _shares(first: int, second: int) -> tuple[str, str, str]:
+    total = first + second
+    if total == 0:
+        return "n/a", "n/a", "n/a"
+    return f"{first / total:.3f}", f"{second / total:.3f}", "1.000"
+
+
+def _operating_point(figures: Metrics) -> Iterator[tuple[str, str, str]]:
+    yield "sensitivity", short(figures.sensitivity), _exact(figures.sensitivity)
+    yield "specificity", short(figures.specificity), _exact(figures.specificity)
+    yield (
+        "balanced accuracy",
+        short(figures.balanced_accuracy),
+        "mean of sensitivity and specificity",
+    )
+    yield (
+        "geometric mean",
+        short(figures.geometric_mean),
+        "square root of sensitivity × specificity",
+    )
+    yield "accuracy", short(figures.accuracy), _baseline(figures.accuracy)
+    yield "F1", short(figures.f1), _why_no_interval(figures.f1)
+    yield "PPV", short(figures.ppv), _in_sample(figures.ppv)
+    yield "NPV", short(figures.npv), _in_sample(figures.npv)
+    if (other := figures.at_prevalence) is not None:
+        where = f"where {percent(other.prevalence)} are malignant"
+        for name, figure in (("PPV", other.ppv), ("NPV", other.npv)):
+            yield f"  {name}", short(figure), _and(where, _why_no_interval(figure))
+    yield "LR+", short(figures.lr_positive, 2), _ratio(figures.lr_positive, "positive", "raises")
+    yield "LR−", short(figures.lr_negative, 2), _ratio(figures.lr_negative, "negative", "lowers")
+
+
+def _ranking(figures: Metrics) -> Iterator[tuple[str, str, str]]:
+    auc, precision = figures.roc_auc, figures.average_precision
+    yield "ROC AUC", short(auc), _and("on scores, over all thresholds", _why_no_interval(auc))
+    baseline = precision.baseline
+    beside = "" if baseline is None else f"prevalence, which chance would reach: {baseline:.3f}"
+    yield "average precision", short(precision), beside
+    for one in figures.specificity_at_sensitivity:
+        name = f"specificity at sensitivity {one.sensitivity:.2f}"
+        yield name, short(one), _at_threshold(one)
+
+
+def _calibration(figures: Metrics) -> Iterator[tuple[str, str, str]]:
+    yield "Brier score", short(figures.brier), _reference(figures.brier)
+    intercept, slope = figures.calibration_intercept, figures.calibration_slope
+    yield (
+        "intercept",
+        short(intercept, 2),
+        _if_any(intercept, "0: right on average"),
+    )
+    yield (
+        "slope",
+        short(slope, 2),
+        _if_any(slope, "1 is right; lower: scores too extreme"),
+    )
+
+
+def _usefulness(benefit: NetBenefit) -> Iterator[tuple[str, str, str]]:
+    beside = ""
+    if benefit.treat_all is not None:
+        beside = f"treat all: {benefit.treat_all:.3f}, treat none: 0"
+    yield "net benefit", short(benefit), beside
+
+
+def _subgroup(one: Subgroup) -> tuple[str, ...]:
+    table = one.confusion
+    counts = (
+        "unknown" if one.value is None else shown(one.value),
+        str(table.total),
+        str(table.malignant),
+    )
+    if one.suppressed is not None:
+        return (*counts, f"kept back ({one.suppressed})", "", "")
+    auc = _and(short(one.roc_auc), _why_no_interval(one.roc_auc))
+    return (*counts, short(one.sensitivity), short(one.specificity), auc)
+
+
+def _exact(figure: Proportion) -> str:
+    return "" if figure.value is None else f"{figure.count}/{figure.total}"
+
+
+def _baseline(accuracy: Accuracy) -> str:
+    if accuracy.value is None:
+        return ""
+    return f"{accuracy.count}/{accuracy.total}; always {accuracy.majority}: {accuracy.baseline:.3f}"
+
+
+def _in_sample(figure: Proportion) -> str:
+    return (
+        ""
+        if figure.value is None
+        else f"{figure.count}/{figure.total}, at these images' prevalence"
+    )
+
+
+def _ratio(figure: Estimate, answer: str, moves: str) -> str:
+    if figure.value is None:
+        return ""
+    said = f"a {answer} answer {moves} the odds by this factor"
+    return _and(said, _why_no_interval(figure))
+
+
+def _reference(brier: Brier) -> str:
+    if brier.value is None:
+        return ""
+    scaled = brier.reason if brier.scaled is None else f"scaled {brier.scaled:.3f}"
+    return f"forecasting the prevalence: {brier.reference:.3f}; {scaled}"
+
+
+def _at_threshold(one: SpecificityAt) -> str:
+    return f"at threshold {one.written}" if one.written else ""
+
+
+def _if_any(figure: Estimate, words: str) -> str:
+    return "" if figure.value is None else words
+
+
+def _why_no_interval(figure: Estimate) -> str:
+    return "" if figure.value is None or figure.reason is None else figure.reason
+
+
+def _and(*said: str) -> str:
+    return "; ".join(filter(None, said))

@@ -1,0 +1,117 @@
+"""The report for a person at a terminal, or for a file that one will read."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from base.console.foreign import for_terminal
+from report.contents import Report
+from report.metrics.metrics import Metrics
+from report.render.sections import (
+    figure_sections,
+    flow_section,
+    provenance_line,
+    subgroup_sections,
+    threshold_line,
+    warnings,
+)
+from report.render.unlabelled import answers_sections, why_no_figures
+from report.section import Section
+from report.thresholds.threshold import Threshold
+
+# A file has no width; this one folds nothing that a report prints.
+_FILE_WIDTH = 400
+
+
+def render(report: Report, *, terminal: bool) -> str:
+    """The whole text: ruled tables as wide as the terminal, or plain aligned lines."""
+    return _print(_parts(report, _rules(terminal)), terminal=terminal)
+
+
+def render_figures(threshold: Threshold, figures: Metrics, *, terminal: bool) -> str:
+    """The 2x2 table and the figures alone, for scores that are in no ledger."""
+    lead = _line(threshold_line(threshold))
+    return _print([lead, *_figures(figures, _rules(terminal))], terminal=terminal)
+
+
+def render_parts(parts: Sequence[str | Section], *, terminal: bool) -> str:
+    """Lines and tables one under the other, an empty line before and after each table."""
+    rules = _rules(terminal)
+    shown: list[RenderableType] = []
+    for at, part in enumerate(parts):
+        if at and isinstance(part, Section) | isinstance(parts[at - 1], Section):
+            shown.append(Text())
+        shown.append(_table(part, rules) if isinstance(part, Section) else _line(part))
+    return _print(shown, terminal=terminal)
+
+
+def _rules(terminal: bool) -> box.Box | None:
+    return box.SIMPLE if terminal else None
+
+
+def _print(parts: Iterable[RenderableType], *, terminal: bool) -> str:
+    console = Console(
+        force_terminal=terminal, width=None if terminal else _FILE_WIDTH, highlight=False
+    )
+    with console.capture() as capture:
+        for part in parts:
+            console.print(part, soft_wrap=not terminal and isinstance(part, Text))
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def _parts(report: Report, rules: box.Box | None) -> Iterator[RenderableType]:
+    yield _table(flow_section(report.flow), rules)
+    yield Text()
+    for warning in warnings(report):
+        yield _line(warning, style="bold")
+    yield _line(threshold_line(report.threshold))
+    yield from _spaced(answers_sections(report), rules)
+    if (absent := why_no_figures(report)) is not None:
+        yield Text()
+        yield Text(absent)
+    else:
+        yield from _figures(report.figures, rules)
+        yield from _spaced(subgroup_sections(report.subgroups, report.figures.confidence), rules)
+    yield Text()
+    yield _line(provenance_line(report))
+
+
+def _spaced(sections: Iterable[Section], rules: box.Box | None) -> Iterator[RenderableType]:
+    for section in sections:
+        yield Text()
+        yield _table(section, rules)
+
+
+def _figures(figures: Metrics, rules: box.Box | None) -> Iterator[RenderableType]:
+    cells, *groups = figure_sections(figures)
+    yield Text()
+    yield _table(cells, rules)
+    # The names in all groups take the same width, so that the figures stand in one column.
+    width = max(cell_len(row[0]) for group in groups for row in group.rows)
+    for group in groups:
+        yield Text()
+        yield _table(group, rules, width)
+
+
+def _line(words: str, style: str = "") -> Text:
+    return Text(for_terminal(words), style=style)
+
+
+def _table(section: Section, rules: box.Box | None, width: int | None = None) -> Table:
+    table = Table(box=rules, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
+    for at, heading in enumerate(section.headings):
+        table.add_column(
+            _line(heading),
+            justify="right" if at in section.numeric else "left",
+            min_width=width if at == 0 else None,
+            # In a narrow terminal the others wrap: rich would cut what the least width pushes out.
+            no_wrap=at == 0 and width is not None,
+            overflow="fold",
+        )
+    for row in section.rows:
+        table.add_row(*map(_line, row))
+    return table

@@ -1,0 +1,1 @@
+"""The threshold of a report: chosen, prespecified, written out. Pure."""

@@ -1,0 +1,146 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from report.arrays import Floats, Labels
+from report.contents import SYNTHETIC, CheckpointFacts, Flow, Report, RunFacts
+from report.metrics.metrics import measure
+from report.plots.calibration import draw_calibration
+from report.plots.confusion_matrix import draw_confusion
+from report.plots.decision import draw_decision
+from report.plots.precision_recall import draw_precision_recall
+from report.plots.roc import draw_roc
+from report.render.text import render
+from report.thresholds.threshold import Threshold
+
+LABELS: Labels = np.array([1, 1, 1, 1, 0, 0, 0], dtype=np.int8)
+SCORES: Floats = np.array([0.9, 0.8, 0.7, 0.2, 0.6, 0.3, 0.1])
+
+
+def a_report(
+    labels: Labels = LABELS, scores: Floats = SCORES, *, synthetic: bool = False
+) -> Report:
+    n = len(labels)
+    return Report(
+        run=RunFacts(number=3, name=None, source="data/test", precision="float32"),
+        checkpoint=CheckpointFacts("some.keras", "0" * 64, synthetic),
+        flow=Flow(n, 0, n, n, n, {}),
+        threshold=Threshold(0.5, "prespecified"),
+        figures=measure(labels, scores, 0.5),
+    )
+
+
+def words(picture: Figure) -> list[str]:
+    axes = picture.axes[0]
+    legend = axes.get_legend()
+    named = [] if legend is None else [entry.get_text() for entry in legend.get_texts()]
+    return [*(label.get_text() for label in axes.texts), *named, axes.get_title(loc="left")]
+
+
+def test_roc_names_area_operating_point_and_chance() -> None:
+    picture = draw_roc(a_report(), LABELS, SCORES)
+    assert words(picture) == [
+        "ROC curve (area = 0.83)",
+        "threshold 0.5 (prespecified):\nsensitivity 0.75, specificity 0.67",
+        "chance",
+        "ROC curve, run 3, 7 images",
+    ]
+
+
+def test_roc_curve_and_operating_point_are_where_they_belong() -> None:
+    curve, point, chance = draw_roc(a_report(), LABELS, SCORES).axes[0].lines
+    assert np.column_stack(curve.get_data())[[0, -1]].tolist() == [[0, 0], [1, 1]]
+    assert np.column_stack(point.get_data()).tolist() == [[1 - 2 / 3, 3 / 4]]
+    assert np.column_stack(chance.get_data()).tolist() == [[0, 0], [1, 1]]
+
+
+def test_of_one_class_there_are_no_curves() -> None:
+    labels = np.zeros_like(LABELS)
+    report = a_report(labels)
+    for draw in (draw_roc, draw_precision_recall, draw_decision):
+        assert draw(report, labels, SCORES) is None
+
+
+def test_precision_is_never_drawn_where_no_threshold_gives_it() -> None:
+    """By convention the curve ends at 1, and here the highest scores are benign."""
+    curve = draw_precision_recall(a_report(1 - LABELS), 1 - LABELS, SCORES).axes[0].lines[0]
+    assert max(curve.get_ydata()) <= 3 / 7
+
+
+def test_a_net_benefit_below_the_picture_is_marked_at_its_edge() -> None:
+    picture = draw_decision(a_report(1 - LABELS), 1 - LABELS, SCORES)  # 1 of 4 is malignant
+    assert "threshold 0.5 (prespecified):\nnet benefit -0.286, below the picture" in words(picture)
+
+
+def test_confusion_matrix_shows_fractions_over_counts() -> None:
+    picture = draw_confusion(a_report())
+    # Fraction and count of each cell: true benign first, predicted benign first.
+    assert words(picture)[:8] == [
+        *("0.67", "2 of 3", "0.33", "1 of 3"),
+        *("0.25", "1 of 4", "0.75", "3 of 4"),
+    ]
+    axes = picture.axes[0]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["benign", "malignant"]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["benign", "malignant"]
+    assert axes.get_ylim() == (2, 0)
+
+
+def test_confusion_matrix_of_one_class_has_no_fractions_of_the_other() -> None:
+    picture = draw_confusion(a_report(np.zeros_like(LABELS)))
+    assert words(picture)[4:8] == ["n/a", "no malignant images"] * 2
+
+
+def test_synthetic_images_are_called_so_in_the_pictures() -> None:
+    report = a_report(synthetic=True)
+    assert draw_roc(report, LABELS, SCORES).get_supxlabel() == SYNTHETIC
+    assert draw_confusion(report).get_supxlabel() == SYNTHETIC
+    assert draw_confusion(a_report()).get_supxlabel() == ""
+
+
+@pytest.mark.parametrize("columns", ["80", "100", "200"])
+def test_a_terminal_shows_the_same_words_as_a_file(
+    monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("NO_COLOR", "1")
+    report = replace(a_report(), threshold=Threshold(0.5, "exploratory"))
+    shown, filed = render(report, terminal=True), render(report, terminal=False)
+    assert "─" in shown
+    assert "─" not in filed
+    assert set(filed.split()) <= set(shown.replace("\x1b[1m", "").replace("\x1b[0m", "").split())
+
+
+def test_plain_columns_are_aligned() -> None:
+    text = render(a_report(), terminal=False)
+    lines = text.splitlines()
+    assert all(line == line.rstrip() for line in lines)
+    groups = [block.splitlines() for block in text.split("\n\n")]
+    titles = ["operating point", "ranking", "calibration", "usefulness"]
+    figures = [group for group in groups if group[0].split("  ")[0] in titles]
+    assert [group[0].split("  ")[0] for group in figures] == titles
+    # The longest name and two spaces: there the figures of all groups begin.
+    at = len("specificity at sensitivity 0.80") + 2
+    for line in (line for group in figures for line in group if len(line) > at):
+        assert line[at - 2 : at] == "  "
+        assert line[at] != " "
+
+
+def test_no_legend_lies_over_a_curve() -> None:
+    """Whatever the scores are worth: at an AUC under 0.5 a curve takes the corner below too."""
+    for scores in (SCORES, 1 - SCORES):
+        report = a_report(scores=scores)
+        for picture in (
+            draw_roc(report, LABELS, scores),
+            draw_precision_recall(report, LABELS, scores),
+            draw_decision(report, LABELS, scores),
+            draw_calibration(report, scores),
+        ):
+            picture.draw_without_rendering()
+            drawn = [axes.get_window_extent() for axes in picture.axes]
+            legends = [axes.get_legend() for axes in picture.axes]
+            (frame,) = [legend.get_window_extent() for legend in legends if legend is not None]
+            assert not [box for box in drawn if box.overlaps(frame)]
+            assert picture.bbox.containsx(frame.x1)
+            assert picture.bbox.containsy(frame.y0)

@@ -1,0 +1,197 @@
+"""One archive from a web server into the half file that is kept of it.
+
+urllib and not requests: one GET with a Range header is all that is asked for. It is imported where
+it is used: it would slow `trainer --help` down.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from base.console.telling import tell
+from trainer.downloading.transfer_progress import transfer_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from email.message import Message
+    from http.client import HTTPResponse
+
+    from trainer.downloading.archive import Part
+
+_SILENCE_SECONDS = 60
+_CHUNK_BYTES = 1 << 18
+_TRY_AGAIN = (408, 425, 429)  # and every 5xx
+
+Result = TypeVar("Result")
+
+
+class DownloadError(click.ClickException):
+    """The data set cannot be downloaded; the message says why and what to do."""
+
+
+class _BrokenOffError(Exception):
+    """The connection failed and not the file: worth another try."""
+
+
+class _PastTheEndError(Exception):
+    """The server has no byte after those that were asked for; `size` is what it has."""
+
+    def __init__(self, size: str) -> None:
+        self.size = size
+
+
+def fetch_archive(part: Part, retries: int) -> None:
+    """Download what is missing of the half that is there, or all of it.
+
+    Raises:
+        DownloadError: the server refuses it, or more than `retries` tries in a row brought nothing
+            new; what is there is kept.
+    """
+    _insist(part, partial(_fetch, part), retries)
+
+
+def archive_size(part: Part, retries: int) -> int | None:
+    """The bytes of a part's archive; none if its server does not say.
+
+    Raises:
+        DownloadError: as for `fetch_archive`.
+    """
+    if part.archive.exists():
+        return part.archive.stat().st_size
+
+    def ask() -> int | None:
+        with _ask(part.url, method="HEAD") as answer:
+            return _content_length(answer.headers)
+
+    return _insist(part, ask, retries)
+
+
+def _insist(part: Part, attempt: Callable[[], Result], retries: int) -> Result:
+    """Try again, at once and then ever later; whatever brings new bytes starts the count afresh."""
+    most, failures = part.bytes_there, 0
+    while True:
+        try:
+            return attempt()
+        except _BrokenOffError as error:
+            have = part.bytes_there
+            failures = 1 if have > most else failures + 1
+            most = max(most, have)
+            if failures > retries:
+                raise DownloadError(
+                    f"{part.url}: {error}; what is there is kept, the same command goes on"
+                ) from error
+            tell(f"{part.name}: {error}; trying again", err=True)
+            time.sleep(2 ** (failures - 2) if failures > 1 else 0)
+
+
+def _fetch(part: Part) -> None:
+    """One request: the rest of the half that is there, or all of it."""
+    have, validator = _read_half(part)
+    headers = {"Range": f"bytes={have}-", "If-Range": validator} if have else {}
+    try:
+        answer = _ask(part.url, headers)
+    except _PastTheEndError as end:
+        if end.size == str(have):
+            return
+        part.half.unlink()
+        raise _BrokenOffError("the file on the server is another one now") from end
+    with answer:
+        if answer.status == 206 and not _continues(answer.headers, have, validator):
+            part.half.unlink()
+            raise _BrokenOffError("the file on the server is another one now")
+        if answer.status != 206:
+            have = 0
+            _start_half(part, _validator(answer.headers))
+        _receive(part, answer, have)
+
+
+def _read_half(part: Part) -> tuple[int, str]:
+    """How much is there of the file, and how its server tells it from others; or nothing."""
+    try:
+        source = json.loads(part.source.read_text())
+        if source["url"] == part.url and source["validator"]:
+            return part.half.stat().st_size, source["validator"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        pass
+    return 0, ""
+
+
+def _start_half(part: Part, validator: str) -> None:
+    part.half.write_bytes(b"")  # first, so that no old half gets a new file's validator
+    part.source.write_text(json.dumps({"url": part.url, "validator": validator}))
+
+
+def _receive(part: Part, answer: HTTPResponse, have: int) -> None:
+    from http.client import HTTPException  # deferred, see above
+
+    rest = _content_length(answer.headers)
+    total = None if rest is None else have + rest
+    with transfer_progress(part.name) as show, part.half.open("ab") as file:
+        show(have, total)
+        while True:
+            try:
+                data = answer.read1(_CHUNK_BYTES)
+            except (OSError, HTTPException) as error:
+                raise _BrokenOffError(f"cut off ({_reason(error)})") from error
+            if not data:
+                break
+            file.write(data)
+            file.flush()  # what was received is kept, however this ends
+            have += len(data)
+            show(have, total)
+    if total is not None and have < total:
+        raise _BrokenOffError(f"cut off after {have:,} of {total:,} bytes")
+
+
+def _ask(url: str, headers: dict[str, str] | None = None, method: str = "GET") -> HTTPResponse:
+    """The server's answer to one request."""
+    from http.client import HTTPException  # deferred, as above
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    headers = {"User-Agent": "dermscore", **(headers or {})}
+    request = Request(url, headers=headers, method=method)  # noqa: S310 - checked by --url
+    try:
+        answer: HTTPResponse = urlopen(request, timeout=_SILENCE_SECONDS)  # noqa: S310 - likewise
+    except HTTPError as error:
+        with error:
+            if error.code == 416:
+                raise _PastTheEndError(_total(error.headers)) from error
+            says = f"the server answers {error.code} {error.reason}"
+            if error.code in _TRY_AGAIN or error.code >= 500:
+                raise _BrokenOffError(says) from error
+            raise DownloadError(f"{url}: {says}") from error
+    except (OSError, HTTPException) as error:
+        raise _BrokenOffError(f"no connection ({_reason(error)})") from error
+    return answer
+
+
+def _content_length(headers: Message) -> int | None:
+    value = headers.get("Content-Length", "")
+    return int(value) if value.isdecimal() else None
+
+
+def _validator(headers: Message) -> str:
+    """A name of exactly these bytes, for If-Range; a weak ETag is none. Empty if there is none."""
+    tag = headers.get("ETag", "")
+    return tag if tag.startswith('"') else headers.get("Last-Modified", "")
+
+
+def _total(headers: Message) -> str:
+    return headers.get("Content-Range", "").rpartition("/")[2]
+
+
+def _continues(headers: Message, have: int, validator: str) -> bool:
+    """Whether a partial answer is the rest of the half; not every server heeds If-Range."""
+    begins = headers.get("Content-Range", "").startswith(f"bytes {have}-")
+    return begins and _validator(headers) in (validator, "")
+
+
+def _reason(error: Exception) -> str:
+    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+    return str(getattr(reason, "strerror", None) or reason)

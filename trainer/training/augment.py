@@ -1,0 +1,47 @@
+"""Changed copies of training images: turned, flipped and slightly recoloured."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from base.runtime import tf
+
+Pixels = npt.NDArray[np.float32]
+
+# A lesion has no up and no left; its colours mean something, so they are changed only slightly.
+_BRIGHTNESS = 0.05
+_CONTRAST = 0.1
+_SATURATION = 0.1
+_HUE = 0.01
+
+
+def augment(images: Pixels, digests: Sequence[str], row: int, seed: int) -> Pixels:
+    """The `row`-th changed copy of each image; the same for the same image, row and seed.
+
+    Args:
+        images: `[n, height, width, 3]` in [0, 1].
+        digests: `[n]`, the SHA-256 of each image's file, in hex.
+        row: from 1; of eight rows in turn each has another flip or quarter turn.
+        seed: of the training.
+    """
+    return np.stack(
+        [_one(image, digest, row, seed) for image, digest in zip(images, digests, strict=True)]
+    )
+
+
+def _one(image: Pixels, digest: str, row: int, seed: int) -> Pixels:
+    rng = np.random.default_rng([seed, row, int(digest[:16], 16)])
+    changed = tf.image.adjust_brightness(image, rng.uniform(-_BRIGHTNESS, _BRIGHTNESS))
+    changed = tf.image.adjust_contrast(changed, rng.uniform(1 - _CONTRAST, 1 + _CONTRAST))
+    changed = tf.clip_by_value(changed, 0.0, 1.0)
+    changed = tf.image.adjust_saturation(changed, rng.uniform(1 - _SATURATION, 1 + _SATURATION))
+    changed = tf.image.adjust_hue(changed, rng.uniform(-_HUE, _HUE))
+    return _turned(tf.clip_by_value(changed, 0.0, 1.0).numpy(), row % 8)
+
+
+def _turned(image: Pixels, which: int) -> Pixels:
+    """One of the eight flips and quarter turns of a square; 0 leaves it as it is."""
+    turned = np.rot90(image, which % 4)
+    flipped = turned[:, ::-1] if which >= 4 else turned
+    return np.ascontiguousarray(flipped)

@@ -1,0 +1,36 @@
+"""What a training says while it runs."""
+
+import sys
+
+from base.console.telling import tell
+from base.runtime import keras
+from trainer.training.state import TrainingState
+
+# Without a terminal: a line for each improvement would be a hundred, for each tenth epoch ten.
+_LINE_EVERY = 10
+
+
+class EpochLines:
+    """Keras's bar on a terminal; plain lines elsewhere."""
+
+    def __init__(self, epochs: int) -> None:
+        self._epochs = epochs
+        self._bar = (
+            keras.utils.Progbar(epochs, unit_name="epoch", stateful_metrics=["loss", "val_loss"])
+            if sys.stdout.isatty()
+            else None
+        )
+
+    def __call__(self, state: TrainingState) -> None:
+        """After an epoch."""
+        latest = {name: values[-1] for name, values in state.history.items()}
+        if self._bar is not None:
+            shown = [(name, latest[name]) for name in ("loss", "val_loss")]
+            self._bar.update(state.epochs, shown, finalize=state.epochs == self._epochs)
+        elif state.epochs % _LINE_EVERY == 0 or state.epochs in (1, self._epochs):
+            best = state.best[0] if state.best else None
+            so_far = f"; best {best.loss:.3f} in epoch {best.epoch}" if best else ""
+            tell(
+                f"epoch {state.epochs}/{self._epochs}: loss {latest['loss']:.3f}, "
+                f"validation loss {latest['val_loss']:.3f}{so_far}"
+            )

@@ -1,0 +1,217 @@
+"""What a training becomes: checkpoints with their cards, on disk and in the ledger."""
+
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from base.console.foreign import for_terminal
+from base.console.telling import tell
+from base.disk import reason_of
+from base.runtime import keras
+from base.whole_file import whole_file
+from db.queries.runs import add_checkpoint
+from db.session import Database
+from model.backbones import weights_digest
+from model.card import Backbone, Data, Decode, ModelCard, Threshold, Training
+from model.checkpoint import save_checkpoint
+from report.arrays import Floats, Labels
+from report.metrics.metrics import measure
+from report.thresholds.operating_point import threshold_for_sensitivity
+from report.thresholds.written import written
+from trainer.training.backbone import FrozenBackbone
+from trainer.training.curves import save_curves
+from trainer.training.features import FeatureRows
+from trainer.training.finetune import Images, fine_tune, mean_loss, scores_of
+from trainer.training.recipe import Recipe
+from trainer.training.state import Best
+from trainer.training.train import HeadTraining, evaluate
+
+
+@dataclass(frozen=True)
+class Order:
+    """What `trainer train` was asked for."""
+
+    train: str
+    valid: str
+    recipe: Recipe
+    output: Path
+    logs: Path
+    target_sensitivity: float | None = None
+    resume: bool = False
+
+
+Floats32 = npt.NDArray[np.float32]
+
+
+class Saved(NamedTuple):
+    """A checkpoint on disk and its card."""
+
+    path: Path
+    card: ModelCard
+
+
+@dataclass(frozen=True)
+class Materials:
+    """Everything between the sources and the training."""
+
+    decode: Decode
+    backbone: FrozenBackbone
+    train: FeatureRows
+    valid: FeatureRows
+    training: HeadTraining
+    data: Data
+    images: tuple[Images, Images]
+
+    @property
+    def digests(self) -> list[str]:
+        """What the training depends on beside its recipe."""
+        images = [
+            f"{digest} {label:g}"
+            for rows in (self.train, self.valid)
+            for digest, label in zip(rows.digests, rows.labels.tolist(), strict=True)
+        ]
+        return [self.backbone.card.digest, *images]
+
+
+def describe(saved: list[Saved]) -> str:
+    """What a person wants to know of new checkpoints, the best first."""
+    lines = []
+    for path, card in saved:
+        figures = ", ".join(
+            f"{name} {value:.3f}" for name, value in card.validation.items() if value is not None
+        )
+        best = card.training.best_epoch if card.training else "?"
+        backbone = card.backbone.description if card.backbone else "?"
+        lines += [
+            str(path),
+            f"  digest {card.digest[:12]}, {backbone}",
+            f"  validation: {figures} (epoch {best})",
+        ]
+        if card.threshold:
+            lines.append(f"  threshold {written(card.threshold.value)}: {card.threshold.how}")
+    return "\n".join(map(for_terminal, [*lines, "next: producer enqueue SOURCE"]))
+
+
+def save_best(order: Order, materials: Materials, database: Database) -> list[Saved]:
+    """Write and enter a checkpoint for each of the best epochs, the best first."""
+    saved = [_save_epoch(order, materials, best) for best in materials.training.chosen]
+    _enter(database, saved)
+    return saved
+
+
+def _enter(database: Database, saved: list[Saved]) -> None:
+    with database.write() as session:
+        for path, card in reversed(saved):  # the best is the newest
+            add_checkpoint(session, card.digest, str(path.absolute()), card.as_json())
+
+
+def _save_epoch(order: Order, materials: Materials, best: Best) -> Saved:
+    head = materials.training.head_with(best.weights)
+    scores = head.predict(materials.valid.features, verbose=0)[:, 0]
+    figures = evaluate(head, materials.valid)
+    network = _whole(materials, head)
+    return _save(order, materials, best, (network, figures, scores, materials.valid.labels))
+
+
+def _whole(materials: Materials, head: Any) -> Any:  # noqa: ANN401 - keras.Model
+    network = materials.backbone.network
+    whole = keras.Sequential([*network.layers, *head.layers], name="dermscore")
+    whole.build(network.input_shape)
+    return whole
+
+
+def save_fine_tuned(
+    order: Order, materials: Materials, database: Database, saved: list[Saved]
+) -> list[Saved]:
+    """The fine-tuned checkpoint before the others, or the others alone if it is no better."""
+    best = materials.training.chosen[0]
+    network = _whole(materials, materials.training.head_with(best.weights))
+    train, valid = materials.images
+    if not fine_tune(network, train, valid, order.recipe, best.loss):
+        tell("fine-tuning found nothing better: the checkpoint before it is kept")
+        return saved
+    scores, labels = scores_of(network, valid, order.recipe.batch_size)
+    loss = mean_loss(scores, labels)
+    figures = {"loss": loss, "accuracy": float(np.mean((scores >= 0.5) == labels))}
+    tuned = _save(
+        order,
+        _tuned(materials, order.recipe),
+        replace(best, loss=loss),
+        (network, figures, scores, labels),
+    )
+    _enter(database, [tuned])
+    return [tuned, *saved]
+
+
+def _tuned(materials: Materials, recipe: Recipe) -> Materials:
+    """The same, with the backbone described as it is now."""
+    before = materials.backbone
+    what = f"{before.card.description}, then its top {recipe.fine_tune} layers fine-tuned"
+    digest = weights_digest(before.network, what)
+    card = Backbone(option=before.card.option, digest=digest, description=what)
+    return replace(materials, backbone=replace(before, card=card))
+
+
+def _save(
+    order: Order,
+    materials: Materials,
+    best: Best,
+    outcome: tuple[Any, dict[str, float], Floats32, Floats32],
+) -> Saved:
+    """Write a checkpoint; `outcome` is its network, validation figures, scores and labels."""
+    network, figures, raw_scores, raw_labels = outcome
+    scores, labels = raw_scores.astype(np.float64), raw_labels.astype(np.int8)
+    card = {
+        "decode": materials.decode,
+        "backbone": materials.backbone.card,
+        "data": materials.data,
+        "training": _training(order.recipe, materials.training, best),
+        "validation": {**figures, "roc_auc": measure(labels, scores, 0.5).roc_auc.value},
+        "threshold": _threshold(order.target_sensitivity, labels, scores),
+        "versions": {name: version(name) for name in ("dermscore", "tensorflow", "keras")},
+    }
+    path, finished = save_checkpoint(
+        network, order.output / order.recipe.file_name(best.loss), card
+    )
+    _save_curves(path.with_suffix(".png"), materials.training, best)
+    return Saved(path, finished)
+
+
+def _save_curves(path: Path, training: HeadTraining, best: Best) -> None:
+    """A picture that cannot be written is no reason to lose the checkpoint."""
+    try:
+        with whole_file(path) as draft:
+            save_curves(draft, training.state.history, best.epoch)
+    except OSError as error:
+        tell(f"warning: {path} cannot be written: {reason_of(error)}", err=True)
+
+
+def _training(recipe: Recipe, training: HeadTraining, best: Best) -> Training:
+    shifted = recipe.balance != "none"
+    return Training(
+        recipe=asdict(recipe),
+        epochs=training.state.epochs,
+        best_epoch=best.epoch,
+        history=training.state.history,
+        note="trained on balanced classes: scores overstate the probability of melanoma"
+        if shifted
+        else None,
+    )
+
+
+def _threshold(target: float | None, labels: Labels, scores: Floats) -> Threshold | None:
+    """The operating point of this sensitivity on the validation images."""
+    if target is None:
+        return None
+    value = threshold_for_sensitivity(labels, scores, target)
+    reached = measure(labels, scores, value)
+    return Threshold(
+        value=value,
+        how=f"sensitivity at least {written(target)} on the validation images: "
+        f"{reached.sensitivity.count}/{reached.sensitivity.total}, with specificity "
+        f"{reached.specificity.count}/{reached.specificity.total}",
+    )

@@ -1,0 +1,1 @@
+"""How messages travel: brokers by address, the embedded one, envelopes and signatures."""

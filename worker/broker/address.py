@@ -1,0 +1,145 @@
+"""Which broker `BROKER_URL` names."""
+
+import re
+import ssl
+from urllib.parse import urlsplit, urlunsplit
+
+import click
+from kombu.transport import TRANSPORT_ALIASES
+from kombu.utils.url import parse_url, sanitize_url
+
+from base.settings import Settings
+from worker.broker.embedded import BROKER_URL
+
+# By name: who does not use Redis, or AMQP, needs no client of it.
+TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "worker.broker.redis_transport:Transport"
+TRANSPORT_ALIASES["sentinel"] = "worker.broker.redis_transport:SentinelTransport"
+TRANSPORT_ALIASES["amqp"] = "worker.broker.amqp_transport:Transport"
+TRANSPORT_ALIASES["amqps"] = "worker.broker.amqp_transport:SSLTransport"
+
+SCHEMES = ("redis", "rediss", "sentinel", "amqp", "amqps")
+_NUMBERED = ("redis", "rediss", "sentinel")  # their databases are
+_SENTINEL = "sentinel://"
+# A sentinel that is away should hold up the question to the next one for no longer.
+_SENTINEL_SECONDS = 2.0
+# A master that stands still is given up in some ten seconds; by then the sentinels have another.
+_MASTER_SECONDS = 5
+
+
+class BrokerError(click.ClickException):
+    """The broker cannot be used; what is owed stays in the ledger."""
+
+
+def broker_url(setting: str) -> str:
+    """The broker's address; without a setting the embedded one.
+
+    Raises:
+        BrokerError: the setting is no address, or of a broker that is not supported.
+    """
+    if not setting:
+        return BROKER_URL
+    addresses = setting.split(";")  # several, where one stands in for another
+    for one in addresses:
+        _check(one)
+    if len({one.partition("://")[0] for one in addresses}) > 1:
+        raise BrokerError("BROKER_URL: of several addresses all must begin with the same scheme")
+    return ";".join(_alike(addresses)) if setting.startswith(_SENTINEL) else setting
+
+
+def broker_of(settings: Settings) -> str:
+    """The address of the broker that is set.
+
+    Raises:
+        BrokerError: the same; or it is sentinels', which know a master by a name that is not set.
+    """
+    address = broker_url(settings.broker_url)
+    if address.startswith(_SENTINEL) and not settings.broker_master:
+        raise BrokerError(
+            "BROKER_URL names sentinels: set BROKER_MASTER to the name that they know the master "
+            "by, the one in `sentinel monitor NAME ...`"
+        )
+    return address
+
+
+def sentinel_options(settings: Settings) -> dict[str, object]:
+    """What kombu's transport is told where the broker is a Redis behind sentinels."""
+    if not settings.broker_url.startswith(_SENTINEL):
+        return {}
+    from redis.backoff import NoBackoff  # deferred: others need no client of Redis
+    from redis.retry import Retry
+
+    asking: dict[str, object] = {
+        # Each sentinel is asked once; redis-py would wait for seconds between three tries.
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": _SENTINEL_SECONDS,
+        "socket_connect_timeout": _SENTINEL_SECONDS,
+    }
+    if settings.broker_sentinel_password:
+        asking["password"] = settings.broker_sentinel_password
+    return {
+        "master_name": settings.broker_master,
+        "sentinel_kwargs": asking,
+        "socket_timeout": _MASTER_SECONDS,
+        "health_check_interval": _MASTER_SECONDS,
+    }
+
+
+def without_password(setting: str) -> str:
+    """The address as it may be shown."""
+    return ";".join(sanitize_url(one, mask="***") for one in setting.split(";"))
+
+
+def broker_tls(address: str) -> dict[str, object] | None:
+    """How TLS is spoken where the address asks for it and says no more.
+
+    kombu would then accept any server that answers; an address that says more
+    (`?ssl_ca_certs=FILE`) goes before this.
+    """
+    if address.startswith("rediss://"):
+        return {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    if address.startswith("amqps://"):  # without a name kombu takes that of the address
+        return {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}
+    return None
+
+
+def _check(address: str) -> None:
+    scheme, separator, _ = address.partition("://")
+    if separator and scheme not in SCHEMES and re.fullmatch("[a-z][a-z0-9+.-]{0,30}", scheme):
+        known = ", ".join(f"{one}://" for one in SCHEMES)
+        raise BrokerError(
+            f"BROKER_URL: {scheme}:// is no broker that is supported; use one of {known}, or leave "
+            "it unset for the embedded broker in QUEUE_DIR"
+        )
+    try:
+        if scheme not in SCHEMES:
+            raise KeyError(scheme)
+        host = parse_url(address)
+        if scheme in _NUMBERED:
+            int(host["virtual_host"] or 0)
+    except (AttributeError, ImportError, LookupError, TypeError, ValueError):
+        # Nothing of what was tried: it would be shown with the error, the password included.
+        raise BrokerError(
+            "BROKER_URL is not the address of a broker, such as redis://:password@host:6379/0 "
+            "(in a password write %2F for /, %23 for #, %3F for ?, %40 for @)"
+        ) from None
+
+
+def _alike(addresses: list[str]) -> list[str]:
+    """Every sentinel's address with the login and database of the first one that has them.
+
+    kombu asks all sentinels and takes both from the address that it is at, which changes when one
+    does not answer.
+    """
+    parts = [urlsplit(one) for one in addresses]
+    login = next((one.netloc.rpartition("@")[0] for one in parts if "@" in one.netloc), "")
+    path = next((one.path for one in parts if one.path.strip("/")), "/0")
+    return [
+        urlunsplit((
+            one.scheme,
+            f"{login}@{one.netloc.rpartition('@')[2]}" if login else one.netloc,
+            path,
+            one.query,
+            "",
+        ))
+        for one in parts
+    ]  # fmt: skip

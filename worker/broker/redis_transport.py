@@ -1,0 +1,131 @@
+"""Kombu's transports for Redis, plain and by Sentinel, set right where they would end a worker.
+
+Anyone who can reach the Redis can push anything onto its list. Stock kombu believes that each item
+is JSON with properties, headers and a body, and fails inside the worker's event loop where it is
+not; Celery then ends the worker. So it does after a loss of the connection.
+"""
+
+# mypy: disable-error-code="no-untyped-call"
+# kombu calls itself typed (py.typed) and mostly is not.
+
+import logging
+from typing import Any
+
+from kombu.transport import redis
+from kombu.utils.json import loads
+from redis.exceptions import ConnectionError as LostConnectionError
+from redis.sentinel import MasterNotFoundError, SentinelManagedConnection
+
+from worker.broker.envelope import DAMAGED, reason_of, require_envelope
+
+log = logging.getLogger(__name__)
+
+
+class QoS(redis.QoS):
+    """Knows what is unacknowledged from two keys of Redis, into which others can write as well."""
+
+    def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:  # noqa: ANN401 - kombu's own signature
+        """Give a message back to its queue; what is no message is dropped."""
+        try:
+            with self.channel.conn_or_acquire(client) as connected:
+                kept = connected.hget(self.unacked_key, tag)
+            if kept:
+                message, exchange, key = loads(kept)
+                require_envelope(message)
+                if not isinstance(exchange, str) or not isinstance(key, str):
+                    raise TypeError("an exchange and a routing key are text")
+        except DAMAGED as error:
+            _tell(error)
+            self._remove_from_indices(tag).execute()
+            return
+        super().restore_by_tag(tag, client, leftmost)
+
+
+class Channel(redis.Channel):
+    """Reads items off the list; says that its connection is gone in the words that callers expect.
+
+    Stock reads an attribute of None: when Redis goes away while a message is unacknowledged, Celery
+    closes the connection twice, and the second time the AttributeError ends the worker.
+    """
+
+    QoS = QoS
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        if self.connection.client is None:
+            raise LostConnectionError("the connection was closed")
+        parameters: dict[str, Any] = super()._connparams(asynchronous)
+        return parameters
+
+    def _create_client(self, asynchronous: bool = False) -> Any:  # noqa: ANN401 - redis-py's
+        client = super()._create_client(asynchronous)
+        client.set_response_callback("BRPOP", _readable)
+        return client
+
+    def _handle_message(self, client: Any, r: Any) -> dict[str, Any]:  # noqa: ANN401 - kombu's own signature
+        """What was published to this worker's mailbox, its data None where that is not JSON.
+
+        Stock would say so with a traceback, or fail in the event loop.
+        """
+        payload: dict[str, Any] = super()._handle_message(client, r)
+        if isinstance(payload["data"], bytes) and not _is_json(payload["data"]):
+            payload["data"] = None
+        return payload
+
+
+class SentinelConnection(SentinelManagedConnection):
+    """Says that there is no master without the client's inner objects."""
+
+    def connect(self) -> None:
+        """Ask the sentinels for the master, and connect to it."""
+        try:
+            super().connect()
+        except MasterNotFoundError as error:
+            said, _, unanswered = str(error).partition(" : ")
+            reason = ", and not every sentinel answers" if unanswered else ""
+            raise MasterNotFoundError(f"{said}{reason}") from None
+
+
+class SentinelChannel(Channel, redis.SentinelChannel):
+    """A channel to the master that sentinels name."""
+
+    connection_class = SentinelConnection
+
+
+class Transport(redis.Transport):
+    """The broker at `redis://` and, over TLS, `rediss://`."""
+
+    Channel = Channel
+
+    def _deliver(self, message: Any, queue: str) -> None:  # noqa: ANN401 - JSON from anyone
+        for channel in self.channels[:1]:
+            try:
+                require_envelope(message)
+                channel.Message(message, channel=channel)  # is its body in the encoding it claims?
+            except DAMAGED as error:
+                _tell(error)
+                return
+        super()._deliver(message, queue)
+
+
+class SentinelTransport(Transport, redis.SentinelTransport):
+    """The broker at `sentinel://`: whichever Redis the sentinels call the master."""
+
+    Channel = SentinelChannel
+
+
+def _readable(popped: Any, **_options: Any) -> Any:  # noqa: ANN401 - redis-py's own signature
+    """What BRPOP took off a list, None (as if nothing had been there) where it is not JSON."""
+    return popped if popped and _is_json(popped[1]) else None
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        loads(data)
+    except DAMAGED as error:
+        _tell(error)
+        return False
+    return True
+
+
+def _tell(error: Exception) -> None:
+    log.warning("an item of the queue is no message, dropped: %s", reason_of(error))

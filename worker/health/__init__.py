@@ -1,0 +1,1 @@
+"""What keeps a worker and its leases alive, and how it ends."""

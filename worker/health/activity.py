@@ -1,0 +1,103 @@
+"""What the threads of this process are at: whose leases to renew, and until when each may take."""
+
+import math
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from base.settings import HANG_SECONDS
+from db.queries.ledger import BatchKey
+from db.queries.refusals import Wanted
+
+# A batch may take the same again for every so many images: nine seconds for each.
+IMAGES_PER_HANG = 32
+
+
+class Task(NamedTuple):
+    """Something under way: when it began, and how many seconds it may take.
+
+    `loads` is the checkpoint that is being loaded, if one is.
+    """
+
+    what: str
+    began: float
+    seconds: float
+    loads: Wanted | None = None
+
+
+class ActivityTracker:
+    """Threads say what they begin; heartbeat and watchdog look at it."""
+
+    def __init__(self, hang_seconds: float = HANG_SECONDS) -> None:
+        self._hang_seconds = hang_seconds
+        self._tasks: dict[int, Task] = {}
+        self._held: dict[int, Sequence[BatchKey]] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def hold_leases(self, batches: Sequence[BatchKey]) -> Iterator[None]:
+        """Work on batches whose leases this worker took; afterwards they are not renewed."""
+        key = threading.get_ident()
+        with self._lock:
+            self._held[key] = batches
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._held[key]
+
+    @contextmanager
+    def track(self, what: str, images: int = 0) -> Iterator[None]:
+        """Do something that must end; not within another of the same thread."""
+        key = threading.get_ident()
+        seconds = self._hang_seconds * (1 + images / IMAGES_PER_HANG)
+        with self._lock:
+            self._tasks[key] = Task(what, time.monotonic(), seconds)
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._tasks[key]
+
+    @contextmanager
+    def loading(self, wanted: Wanted) -> Iterator[None]:
+        """Load a checkpoint, within what this thread is doing."""
+        key = threading.get_ident()
+        with self._lock:
+            task = self._tasks[key]
+            self._tasks[key] = task._replace(loads=wanted)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._tasks[key] = self._tasks[key]._replace(loads=None)
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Wait for what may take any time; what was being done begins its time anew afterwards."""
+        key = threading.get_ident()
+        with self._lock:
+            task = self._tasks.get(key)
+            if task is not None:
+                self._tasks[key] = task._replace(began=math.inf)
+        try:
+            yield
+        finally:
+            with self._lock:
+                if task is not None:
+                    self._tasks[key] = task._replace(began=time.monotonic())
+
+    @property
+    def held(self) -> list[BatchKey]:
+        """All batches that are being worked on."""
+        with self._lock:
+            return [batch for batches in self._held.values() for batch in batches]
+
+    def overdue(self) -> Task | None:
+        """What takes longer than it may, if anything does."""
+        now = time.monotonic()
+        with self._lock:
+            late = [task for task in self._tasks.values() if now > task.began + task.seconds]
+        return min(late, key=lambda task: task.began, default=None)

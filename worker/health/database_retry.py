@@ -1,0 +1,94 @@
+"""Waits for a database that is away: a worker outlives it, and keeps what it has computed.
+
+One whose file was deleted or replaced it does not: what it holds is of another ledger.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from db.errors import DatabaseAwayError, LedgerReplacedError
+from worker.health.activity import ActivityTracker
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 1.0
+# Said once, and then often enough that the end of a long log still says it.
+REMINDER_SECONDS = 60.0
+# A full disk still takes a little now and then: it is the same outage.
+STEADY_SECONDS = 10.0
+
+
+class DatabaseRetry:
+    """Shared by the threads of a worker, so that an outage is told once and not by each."""
+
+    def __init__(
+        self,
+        activity: ActivityTracker,
+        on_replaced: Callable[[LedgerReplacedError], None] | None = None,
+    ) -> None:
+        self._activity = activity
+        self._on_replaced = on_replaced
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._began: float | None = None
+        self._is_known = False
+        self._ended = self._told = -math.inf
+
+    def call(self, work: Callable[[], T]) -> T:
+        """The result of `work`, begun anew until the database is there; it may have been done.
+
+        Raises:
+            DatabaseAwayError: the worker ends.
+        """
+        failed = False
+        while True:
+            try:
+                result = work()
+            except DatabaseAwayError as error:
+                if self._stopping.is_set():
+                    raise
+                failed = True
+                self._tell(error)
+                with self._activity.pause():
+                    self._stopping.wait(PAUSE_SECONDS)
+            else:
+                if failed:
+                    self._tell_the_end()
+                return result
+
+    def give_up(self, error: LedgerReplacedError) -> None:
+        """Have the worker end, for its ledger is no longer there; of all threads one does."""
+        with self._lock:
+            told, self._on_replaced = self._on_replaced, None
+        if told is not None:
+            told(error)
+
+    def end(self) -> None:
+        """Wait no longer: what is under way has its last try."""
+        self._stopping.set()
+
+    def _tell(self, error: DatabaseAwayError) -> None:
+        with self._lock:
+            now = time.monotonic()
+            if self._began is None:
+                self._began = now
+                self._is_known = now < self._ended + STEADY_SECONDS
+            if self._is_known and now < self._told + REMINDER_SECONDS:
+                return
+            self._is_known = True
+            self._told = now
+        log.error("%s; waiting for it", error.message)
+
+    def _tell_the_end(self) -> None:
+        with self._lock:
+            began, self._began = self._began, None
+            self._ended = time.monotonic()
+            if began is None or self._told < began or self._stopping.is_set():
+                return  # what has nothing left to do at the end asks no database
+        log.warning("the database answers again, after %.0f s", self._ended - began)

@@ -1,0 +1,152 @@
+"""Serves a worker's metrics to Prometheus when `METRICS_PORT` is set."""
+
+import errno
+import logging
+import math
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TypeVar
+
+import click
+from prometheus_client import Gauge, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from base.console.telling import tell
+from db.errors import DatabaseError
+from db.queries.runs import RunSpec
+from db.queries.unfinished import Unfinished, count_unfinished
+from db.session import Database
+from worker.broker.address import BrokerError
+from worker.observability.metrics import REGISTRY, checkpoint_loaded
+from worker.publish import waiting_messages
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# How old a figure of the ledger or the queue may be; as often as a worker's upkeep looks.
+LOOK_SECONDS = 5.0
+_OF_THE_PORT = (errno.EADDRINUSE, errno.EACCES)
+# Of a value in a message.
+_SHOWN_CHARACTERS = 40
+
+
+class MetricsError(click.ClickException):
+    """The metrics cannot be served; the message names the variable."""
+
+
+class MetricsServer:
+    """Answers `GET /metrics` from `start` on; without a setting it does nothing."""
+
+    def __init__(self, host: str, port: int | None) -> None:
+        """`port` 0 is any that is free."""
+        self._host, self._port = host, port
+
+    def start(self, database: Database, loaded: RunSpec | None) -> None:
+        """Serve, and say where; `loaded` is the checkpoint.
+
+        An answer means that the worker is ready.
+
+        Raises:
+            MetricsError: the address is not this machine's, or the port is taken or not ours.
+        """
+        if self._port is None:
+            return
+        if loaded is not None:
+            checkpoint_loaded(loaded)
+        surroundings = QueueGauges(database, waiting_messages)
+        surroundings.refresh()
+        try:
+            server, _ = start_http_server(self._port, self._host, registry=REGISTRY)
+        except (OSError, UnicodeError) as error:  # no name of a machine can be encoded like that
+            raise self._refused(error) from error
+        surroundings.keep_fresh()
+        REGISTRY.register(GpuMemory())
+        tell(f"metrics on port {server.server_port} of {self._host}, at /metrics", err=True)
+
+    def _refused(self, error: OSError | UnicodeError) -> MetricsError:
+        reason = getattr(error, "strerror", None) or "it is no name of a machine"
+        if getattr(error, "errno", None) in _OF_THE_PORT:
+            return MetricsError(
+                f"METRICS_PORT={self._port}: {reason}; several workers on one machine need a port "
+                "each, and 0 takes any that is free"
+            )
+        return MetricsError(
+            f"METRICS_HOST={self._host[:_SHOWN_CHARACTERS]}: {reason}; name an address of this "
+            "machine, 127.0.0.1 for this machine alone, 0.0.0.0 for all its addresses"
+        )
+
+
+class QueueGauges:
+    """What is owed and what waits, as this worker sees it.
+
+    A thread looks, and not the scrape: Prometheus would give up waiting for a server that is away,
+    and lose the other figures just when they are wanted.
+    """
+
+    def __init__(self, database: Database, waiting: Callable[[], int]) -> None:
+        self._database, self._waiting = database, waiting
+        self._queued = _gauge("queue_length", "Messages that wait in the queue.")
+        self._owed = _gauge("owed_batches", "Unfinished batches in the ledger, over all runs.")
+        self._leased = _gauge("leased_batches", "Unfinished batches that a worker works on.")
+        self._broker = _gauge("broker_reachable", "1 while this worker reaches the broker.")
+        self._ledger = _gauge("database_reachable", "1 while this worker reaches the database.")
+
+    def keep_fresh(self) -> None:
+        """Look every few seconds until the process ends."""
+        threading.Thread(target=self._run, daemon=True, name="metrics").start()
+
+    def refresh(self) -> None:
+        """Bring the figures up to date; unavailable values are NaN."""
+        queued = _unless_away(self._waiting)
+        self._broker.set(queued is not None)
+        self._queued.set(math.nan if queued is None else queued)
+        owed = _unless_away(self._count)
+        self._ledger.set(owed is not None)
+        self._owed.set(math.nan if owed is None else owed.unfinished)
+        self._leased.set(math.nan if owed is None else owed.leased)
+
+    def _count(self) -> Unfinished:
+        with self._database.read() as session:
+            return count_unfinished(session)
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(LOOK_SECONDS):
+            try:
+                self.refresh()
+            except Exception:
+                # A thread that ended here would serve old figures for good.
+                log.exception("metrics: a look at queue and ledger failed; it goes on")
+
+
+def _gauge(name: str, meaning: str) -> Gauge:
+    return Gauge(f"dermscore_{name}", meaning, registry=REGISTRY)
+
+
+def _unless_away(ask: Callable[[], T]) -> T | None:
+    try:
+        return ask()
+    except (BrokerError, DatabaseError):  # the upkeep logs it
+        return None
+
+
+class GpuMemory(Collector):
+    """TensorFlow's memory on this worker's GPU, if there is one. Untested on a GPU."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Bytes now and at most; nothing where no GPU is in use."""
+        family = GaugeMetricFamily(
+            "dermscore_gpu_memory_bytes", "TensorFlow's memory on the GPU.", labels=["kind"]
+        )
+        if "base.runtime" in sys.modules:  # TensorFlow is never imported for a metric
+            from base.runtime import gpus, tf
+
+            with suppress(ValueError):  # a device that does not say costs no other figure
+                used = tf.config.experimental.get_memory_info("GPU:0") if gpus else {}
+                for kind, size in used.items():
+                    family.add_metric([kind], size)
+        yield family

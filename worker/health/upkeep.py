@@ -1,0 +1,136 @@
+"""What a worker does beside scoring: sweep, and end when everything is done."""
+
+import logging
+import threading
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+
+from db.errors import DatabaseError, LedgerReplacedError
+from db.queries.ledger import BatchKey
+from db.queries.refusals import Wanted, stops
+from db.queries.unfinished import claim_expired, count_unfinished, unfinished_checkpoints
+from db.session import Database
+from db.unused import holds_nothing
+from worker.broker.address import BrokerError
+from worker.health.activity import ActivityTracker
+from worker.health.database_retry import DatabaseRetry
+from worker.publish import publish, waiting_messages
+
+log = logging.getLogger(__name__)
+
+ROUND_SECONDS = 5.0
+DRAIN_ROUND_SECONDS = 0.5
+# A message that nobody took for this long, while the queue is empty, was lost.
+REPUBLISH_SECONDS = 30.0
+
+
+class Drained(Enum):
+    """How a draining worker ends: the exit code."""
+
+    FINISHED = 0
+    STUCK = 1
+
+
+def doubt(database: Database) -> str | None:
+    """What to ask the user who started a worker on a ledger that holds nothing at all.
+
+    A server's that was there before may be waiting for its first run.
+    """
+    if database.file is None and not database.is_new:
+        return None
+    with database.read() as session:
+        if not holds_nothing(session):
+            return None
+    return (
+        f"database {database} holds no run and no checkpoint: is {Path.cwd()} the folder where "
+        "`producer enqueue` runs? DATABASE_URL names another database"
+    )
+
+
+class Upkeep:
+    """A thread that runs a round every few seconds until it is stopped."""
+
+    def __init__(
+        self,
+        database: Database,
+        activity: ActivityTracker,
+        retry: DatabaseRetry,
+        unavailable: Callable[[str, str], Exception | None],
+    ) -> None:
+        self._database = database
+        self._activity = activity
+        self._retry = retry
+        self._unavailable = unavailable
+        self._stopping = threading.Event()
+
+    def start(self, on_drained: Callable[[Drained], None] | None) -> None:
+        """Begin; with `on_drained`, it is called once when nothing is left to do."""
+        threading.Thread(target=self._run, args=(on_drained,), daemon=True, name="upkeep").start()
+
+    def stop(self) -> None:
+        """End after the current round."""
+        self._stopping.set()
+
+    def _run(self, on_drained: Callable[[Drained], None] | None) -> None:
+        since_round = ROUND_SECONDS
+        pause = DRAIN_ROUND_SECONDS if on_drained else ROUND_SECONDS
+        while not self._stopping.is_set():
+            try:
+                with self._activity.track("upkeep"):
+                    if since_round >= ROUND_SECONDS:
+                        since_round = 0.0  # after a failure, too: it is told once a round
+                        self._retry.call(self._sweep)
+                    drained = self._retry.call(self._drained) if on_drained else None
+            except LedgerReplacedError as error:
+                self._retry.give_up(error)
+                return
+            except (DatabaseError, BrokerError) as error:
+                log.error("upkeep: %s", error.message)  # noqa: TRY400 - the sentence says it all
+                drained = None
+            except Exception:
+                # A thread that ended here would sweep no more, and nobody would know.
+                log.exception("upkeep failed; it goes on")
+                drained = None
+            if on_drained and drained:
+                on_drained(drained)
+                return
+            self._stopping.wait(pause)
+            since_round += pause
+
+    def _sweep(self) -> None:
+        lapsed = self._claim_expired()
+        if lapsed:
+            log.warning("sweep: %d batches that nobody works on are sent again", len(lapsed))
+            publish(lapsed)
+
+    def _claim_expired(self) -> list[BatchKey]:
+        with self._database.read() as session:
+            if not count_unfinished(session).unfinished:
+                return []
+        unstarted = waiting_messages() == 0
+        with self._database.write() as session:
+            return claim_expired(session, REPUBLISH_SECONDS, unstarted=unstarted)
+
+    def _finished(self) -> Drained:
+        question = doubt(self._database)
+        if question is None:
+            return Drained.FINISHED
+        log.error("drain: %s", question)
+        return Drained.STUCK
+
+    def _drained(self) -> Drained | None:
+        with self._database.read() as session:
+            owed = count_unfinished(session)
+            if not owed.unfinished:
+                return self._finished()
+            wanted, stopped = unfinished_checkpoints(session), stops(session)
+        failures = [
+            stopped.get(Wanted(*one)) or self._unavailable(*one)  # a sentence, or an error
+            for one in wanted
+        ]
+        if owed.leased or not all(failures):
+            return None
+        for failure in failures:
+            log.error("drain: %s", failure)
+        return Drained.STUCK

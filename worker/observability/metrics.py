@@ -1,0 +1,100 @@
+"""What a worker counts for Prometheus; `worker.health.metrics_server` serves it.
+
+Counters count what this process did since it began, and end with it; what is stored is in the
+ledger. They are summed over workers, so that no metric carries a worker's name.
+"""
+
+from collections import Counter as Tally
+from collections.abc import Sequence
+from typing import get_args
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from db.queries.outcomes import Outcome, Seconds
+from db.queries.runs import RunSpec
+from db.throughput import Finished
+from imaging.errors import ErrorCode
+from worker.observability.throughput import Throughput
+
+SCORED = "scored"
+
+# Else a second series for each, of the time it began.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+
+IMAGES = Counter(
+    "dermscore_images",
+    "Images that got their outcome: scored, or the code of the error.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+BATCHES = Counter("dermscore_batches", "Batches scored and stored.", registry=REGISTRY)
+FAILED = Counter(
+    "dermscore_failed_batches",
+    "Batches given back to others: the ledger or the checkpoint could not be had.",
+    registry=REGISTRY,
+)
+SECONDS = Counter(
+    "dermscore_stage_seconds",
+    "Seconds spent on batches, by stage.",
+    ["stage"],
+    registry=REGISTRY,
+)
+DRAINING = Gauge(
+    "dermscore_draining",
+    "1 for a worker that ends when nothing is owed (`--drain`).",
+    registry=REGISTRY,
+)
+CHECKPOINT = Gauge(
+    "dermscore_checkpoint_info",
+    "1 for each checkpoint that this worker has loaded: SHA-256 digest and precision.",
+    ["digest", "precision"],
+    registry=REGISTRY,
+)
+
+# A series that is there from the start has a rate from the first image on.
+for _outcome in (SCORED, *get_args(ErrorCode)):
+    IMAGES.labels(_outcome)
+for _stage in Seconds._fields:
+    SECONDS.labels(_stage)
+
+
+_throughput = Throughput()
+Gauge(
+    "dermscore_images_per_second",
+    "Throughput of the last minute, or since the work began, as the log and `status` have it.",
+    registry=REGISTRY,
+).set_function(_throughput.now)
+
+
+def batches_ended(
+    needs: Sequence[RunSpec],
+    outcomes: Sequence[Outcome],
+    seconds: Seconds,
+    finished: Finished | None,
+) -> float:
+    """Count batches that were stored together, one for each of `needs`, and their outcomes.
+
+    Returns this worker's images per second, of the run if the ledger took its batch as finished; of
+    the first run where there are several.
+    """
+    for one in needs:
+        BATCHES.inc()
+        checkpoint_loaded(one)
+    for outcome, images in Tally(outcome.error or SCORED for outcome in outcomes).items():
+        IMAGES.labels(outcome).inc(images)
+    for stage, spent in seconds._asdict().items():
+        SECONDS.labels(stage).inc(spent)
+    return _throughput.now() if finished is None else _throughput.add(needs[0].run_id, finished)
+
+
+def checkpoint_loaded(needs: RunSpec) -> None:
+    """Name a checkpoint that this worker has loaded."""
+    CHECKPOINT.labels(needs.digest, needs.precision).set(1)

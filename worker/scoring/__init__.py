@@ -1,0 +1,1 @@
+"""From a leased batch to stored scores."""

@@ -1,0 +1,86 @@
+"""Images to scores for several checkpoints at once: each image is decoded once for all of them."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+
+from base.runtime import device_name
+from db.queries.outcomes import Seconds
+from db.queries.runs import RunSpec
+from imaging.data_root import Root
+from imaging.decoding.memory import holding_batch
+from imaging.decoding.preprocess import PRINTED, Decoder, NativeOutput
+from model.card import Decode
+from model.errors import CheckpointError
+from worker.scoring.batch_scores import BatchScores, KnownDigests, RunScores
+from worker.scoring.features import RunFeatures
+from worker.scoring.forward_pass import ForwardPass
+from worker.scoring.model_registry import ModelRegistry
+
+
+class ModelEngine:
+    """Scores with the checkpoints that this worker has loaded."""
+
+    def __init__(
+        self,
+        root: Root,
+        scorers: ModelRegistry,
+        features: RunFeatures,
+        native: NativeOutput = PRINTED,
+    ) -> None:
+        self._root = root
+        self._native = native
+        self._scorers = scorers
+        self._features = features
+        self._decoders: dict[Decode, Decoder] = {}
+        # One batch computes while another decodes; two at once would only share the same cores.
+        self._computing = threading.Lock()
+
+    def prepare(self, needs: RunSpec) -> None:
+        """Load the run's checkpoint, if it is not loaded.
+
+        Raises:
+            CheckpointError: no file of its digest was found here, or not in its precision.
+        """
+        self._scorers.get(needs)
+
+    def score(
+        self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
+    ) -> BatchScores:
+        """Score the images at `paths` for each run, a pass for each setting of decoding."""
+        scorers = [self._scorers.get(needs) for needs in runs]
+        passes: defaultdict[Decode, list[int]] = defaultdict(list)
+        for at, scorer in enumerate(scorers):
+            passes[scorer.card.decode].append(at)
+        scored: dict[int, RunScores] = {}
+        seconds = Seconds()
+        for decode, members in passes.items():
+            kept = self._features.of([(runs[at], scorers[at].backbone) for at in members])
+            one = ForwardPass(self._root, paths, kept)
+            with holding_batch():
+                one.decode(self._decoder(decode), known)
+                with self._computing:
+                    scores = one.compute([scorers[at] for at in members])
+            scored.update(
+                (at, one.outcome(member, scores[member])) for member, at in enumerate(members)
+            )
+            seconds = seconds.plus(one.seconds)
+        return BatchScores([scored[at] for at in range(len(runs))], seconds)
+
+    def failure(self, digest: str, precision: str) -> CheckpointError | None:
+        """Why a checkpoint cannot be had in this precision, if it was tried in vain."""
+        return self._scorers.failure(digest, precision)
+
+    @property
+    def device(self) -> str:
+        """Where scores are computed."""
+        return device_name()
+
+    def close(self) -> None:
+        """Publish the features that were kept."""
+        self._features.close()
+
+    def _decoder(self, decode: Decode) -> Decoder:
+        if decode not in self._decoders:
+            self._decoders[decode] = Decoder(decode, native=self._native)
+        return self._decoders[decode]

@@ -1,0 +1,90 @@
+"""The checkpoints that this worker has loaded: each once, the digest checked."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from db.queries.refusals import Wanted
+from db.queries.runs import RunSpec
+from model.card import claimed_card
+from model.errors import CheckpointError
+from model.held import HeldCheckpoint, hold_checkpoint
+from worker.scoring.loaded_model import Backbones, LoadedModel
+from worker.scoring.refusing import wanted_by
+
+# How long a checkpoint that could not be had is not tried again. Well under what a sweep waits
+# before it sends a batch again (30 s), or every second time it would be sent in vain.
+RETRY_SECONDS = 10.0
+
+
+class ModelRegistry:
+    """Loaded checkpoints; `preferred` is the file that `CHECKPOINT` names, if any."""
+
+    def __init__(self, preferred: Path | None) -> None:
+        self._preferred = preferred
+        self._backbones = Backbones()
+        self._loaded: dict[Wanted, LoadedModel] = {}
+        self._failed: dict[Wanted, tuple[float, CheckpointError]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, needs: RunSpec) -> LoadedModel:
+        """The scorer of a run's checkpoint in its precision.
+
+        Raises:
+            CheckpointError: no file of its digest was found here, or not in that precision.
+        """
+        wanted = wanted_by(needs)
+        with self._lock:
+            if wanted not in self._loaded:
+                self._load_pinned(wanted, Path(needs.path))
+            return self._loaded[wanted]
+
+    def failure(self, digest: str, precision: str) -> CheckpointError | None:
+        """Why this checkpoint cannot be had in this precision, if it was tried in vain."""
+        failed = self._failed.get(Wanted(digest, precision))
+        return None if failed is None else failed[1]
+
+    def _load_pinned(self, wanted: Wanted, stored: Path) -> None:
+        tried_at, error = self._failed.get(wanted, (-RETRY_SECONDS, None))
+        if error is not None and time.monotonic() < tried_at + RETRY_SECONDS:
+            raise error
+        try:
+            with self._find(wanted.digest, stored) as held:
+                self._loaded[wanted] = LoadedModel(held, wanted.precision, self._backbones)
+            self._failed.pop(wanted, None)
+        except CheckpointError as failure:
+            self._failed[wanted] = (time.monotonic(), failure)
+            raise
+
+    def _find(self, digest: str, stored: Path) -> HeldCheckpoint:
+        """The first candidate of the pinned digest; one swapped under its name is passed over."""
+        refusals = []
+        for path in dict.fromkeys(self._candidates(stored)):
+            try:
+                return _held(path, digest)
+            except CheckpointError as error:
+                refusals.append(error.message)
+        raise CheckpointError(f"checkpoint {digest[:12]} was not found: {'; '.join(refusals)}")
+
+    def _candidates(self, stored: Path) -> Iterator[Path]:
+        yield stored
+        if self._preferred is not None:
+            yield self._preferred
+            yield self._preferred.parent / stored.name
+
+
+def _held(path: Path, digest: str) -> HeldCheckpoint:
+    """The checkpoint at `path`, of this digest.
+
+    Raises:
+        CheckpointError: there is none, or another.
+    """
+    claimed = claimed_card(path).digest
+    if claimed == digest:
+        held = hold_checkpoint(path)
+        if held.card.digest == digest:
+            return held
+        claimed = held.card.digest  # another took its name just now
+        held.file.close()
+    raise CheckpointError(f"{path} is another checkpoint ({claimed[:12]})")

@@ -1,0 +1,95 @@
+"""Files to score and what came of them, as values: no ledger, no model."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from db.queries.ledger import BatchKey, PendingImage
+from db.queries.outcomes import Outcome, Seconds
+from imaging.errors import ImageError
+from worker.scoring.batch_scores import (
+    BatchScores,
+    RunScores,
+    WrongModelError,
+    is_outside,
+    rounded_in,
+)
+
+
+class Work(NamedTuple):
+    """A file, and the images of the leased batches that are this file: one for each run at most."""
+
+    path: str
+    images: list[PendingImage]
+
+
+def died(work: Work, starts: int) -> list[Outcome]:
+    """The outcome of a file whose scoring was begun so often and never ended."""
+    detail = f"its scoring was begun {starts} times and never ended"
+    return [Outcome(image.id, None, "worker_died", detail, None) for image in work.images]
+
+
+def by_path(images: Sequence[PendingImage]) -> list[Work]:
+    """Each file once, in the order of the first run that lists it."""
+    work: dict[str, Work] = {}
+    for image in images:
+        work.setdefault(image.path, Work(image.path, [])).images.append(image)
+    return list(work.values())
+
+
+def outcomes_of(work: list[Work], runs: list[int], scored: BatchScores) -> list[Outcome]:
+    """An outcome for each image of `work`; `scored` holds those of `runs`, in their order.
+
+    Raises:
+        WrongModelError: a model gave what is no score.
+    """
+    found = {
+        run: (score, work[at].path)
+        for run, one in zip(runs, scored.runs, strict=True)
+        for at, score in reversed(one.scores.items())
+        if is_outside(score)
+    }
+    if found:
+        raise WrongModelError(found)
+    by_run = dict(zip(runs, scored.runs, strict=True))
+    return [
+        _outcome(image, at, by_run[image.run_id])
+        for at, one in enumerate(work)
+        for image in one.images
+    ]
+
+
+def _outcome(image: PendingImage, at: int, run: RunScores) -> Outcome:
+    score, error, digest = run.scores.get(at), run.errors.get(at), run.digests.get(at)
+    if error is None and (score is None or math.isnan(score)):
+        error = ImageError("bad_score", f"the model gave {score}, which is no score in [0, 1]")
+    if image.sha256 and digest and digest != image.sha256.lower():
+        # Whatever came of them: these are not the bytes that the manifest means.
+        error = ImageError("wrong_digest", f"its SHA-256 is {digest}, not that of the manifest")
+    if error is not None:
+        return Outcome(image.id, None, error.code, _storable(error.detail), digest)
+    return Outcome(
+        image.id, None if score is None else rounded_in(score), None, run.notes.get(at), digest
+    )
+
+
+def _storable(detail: str) -> str:
+    """The same words, with what no database takes written out."""
+    return detail.replace("\0", "\\0").encode(errors="backslashreplace").decode()
+
+
+def name_of(batches: Sequence[BatchKey]) -> str:
+    """What batches of one number are called in the log."""
+    runs = ", ".join(str(batch.run_id) for batch in batches)
+    return f"run{'s' if len(batches) > 1 else ''} {runs} batch {batches[0].number}"
+
+
+def line_of(
+    batches: Sequence[BatchKey], images: int, errors: int, seconds: Seconds, rate: float
+) -> str:
+    """The line of a batch that was stored."""
+    parts = ", ".join(f"{part} {value:.2f}" for part, value in seconds._asdict().items())
+    return (
+        f"{name_of(batches)}: {images} images, {errors} error{'' if errors == 1 else 's'}, "
+        f"{rate:.1f} images/s ({parts} s)"
+    )
