@@ -9,7 +9,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import click
 import pytest
@@ -18,14 +18,21 @@ from processes import PROJECT
 import producer.cli
 import report.cli
 import trainer.cli
+from db.tables import Base
+from imaging.errors import ErrorCode
 from worker.celery import app
 
-PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
+PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")])
+DECISIONS = PROJECT / "docs" / "decisions"
 COMMANDS: dict[str, click.Command] = {
     "producer": producer.cli.main,
     "report": report.cli.main,
     "trainer": trainer.cli.main,
 }
+# Files, such as model/errors.py, and folders of the project that the pages name.
+NAMED = re.compile(
+    r"`((?:\.ci|base|benchmarks|db|demo|deploy|model|producer|report|tests|trainer|worker)/[\w./-]*)`"
+)
 # Celery's own of `celery worker` that the pages use.
 CELERYS = {"--concurrency", "-n", "--help"}
 
@@ -101,11 +108,65 @@ def test_a_worker_of_the_pages_has_its_options(one: Shown) -> None:
     assert options <= ours | CELERYS, one.page
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
+def anchors(page: Path) -> set[str]:
+    """What GitHub calls the headings of a page in an address."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    words = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {word.replace(" ", "-") for word in words}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+    for target, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text()):
         if "://" not in target:
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+            there = page.parent / target if target else page
+            assert there.exists(), f"{page.name} links to {target}"
+            assert not anchor or anchor in anchors(there), f"{page.name}: {target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_files_that_the_pages_name_exist(page: Path) -> None:
+    if page.name != "CHANGELOG.md":  # which names what was
+        absent = [name for name in NAMED.findall(page.read_text()) if not (PROJECT / name).exists()]
+        assert absent == []
+
+
+def test_the_page_of_the_ledger_has_a_row_for_each_column() -> None:
+    text = (PROJECT / "docs" / "ledger.md").read_text()
+    shown_columns = {
+        (table, column): bool(null)
+        for table, rows in re.findall(r"^## (\w+)$(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+        for column, null in re.findall(r"^\| `(\w+)` \| (NULL)? ?\| \S.*\|$", rows, re.MULTILINE)
+    }
+    columns = {
+        (table.name, column.name): bool(column.nullable)
+        for table in Base.metadata.tables.values()
+        for column in table.columns
+    }
+    assert shown_columns == columns
+
+
+def test_every_error_of_an_image_is_explained() -> None:
+    codes = set(get_args(ErrorCode))
+    for page in ("images.md", "glossary.md"):
+        text = (PROJECT / "docs" / page).read_text()
+        assert codes <= set(re.findall(r"^\| `(\w+)` \| \S", text, re.MULTILINE)), page
+
+
+def test_every_decision_is_in_the_index_and_says_what_would_change_it() -> None:
+    index = (DECISIONS / "README.md").read_text()
+    pages = sorted(DECISIONS.glob("[0-9]*.md"))
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    for page in pages:
+        first, *rest = page.read_text().splitlines()
+        title = first.removeprefix("# ").split(". ", 1)
+        assert f"| {title[0]} | [{title[1]}]({page.name}) |" in index
+        assert [line for line in rest if line.startswith("#")] == [
+            "## Context",
+            "## Decision",
+            "## Consequence",
+            "## What would change it",
+        ]
 
 
 # What follows a word with which a command writes a file or folder of the project's own folder.
