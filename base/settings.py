@@ -132,7 +132,7 @@ class Settings(BaseSettings):
     checkpoint: Path | None = _variable(
         None,
         "the checkpoint that `producer` enqueues for and a worker loads first; a run's checkpoint "
-        "that is not at its stored path is also looked for there and beside it",
+        "that is not at its stored path is also looked for there and in the same folder",
         "the newest known",
     )
     signing_key: str = _variable(

@@ -9,7 +9,7 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _GIVEN = "dermscore.run"
-_HELP = "The run, by number or name, as RUN does."
+_HELP = "The run, by number or name, like RUN."
 
 
 def names_run(*, required: bool) -> Callable[[Command], Command]:

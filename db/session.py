@@ -143,9 +143,9 @@ def _too_old(database: Database) -> str:
     if found is None:
         return f"database {database}: it holds no ledger"
     return (
-        f"database {database}: its schema is {found}, this dermscore's {HEAD}, and it cannot be "
-        "upgraded where nothing can be written: copy it to a folder that can be written, and name "
-        "that in DATABASE_URL"
+        f"database {database}: its schema is {found}, this dermscore needs {HEAD}, and it cannot "
+        "be upgraded where nothing can be written: copy it to a folder that can be written, and "
+        "name that in DATABASE_URL"
     )
 
 

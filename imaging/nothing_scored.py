@@ -9,7 +9,7 @@ NOTHING_SCORED = 4
 
 _KIND = "the files are not of a kind that is scored (docs/images.md)"
 _DAMAGED = "the files are damaged, perhaps copied in part"
-_MACHINE = "the workers' memory is too small, or the machine at fault"
+_MACHINE = "the workers have too little memory, or the machine is at fault"
 # The likely cause where no image at all could be scored.
 CAUSES: dict[str, str] = {
     "missing": "DATA_ROOT of the workers is probably not that of the producer",
@@ -23,8 +23,8 @@ CAUSES: dict[str, str] = {
     "unsupported": _KIND,
     "bad_size": _KIND,
     "corrupt": _DAMAGED,
-    "wrong_digest": "the manifest's sha256 is of other files",
-    "bad_score": "the model computes no number",
+    "wrong_digest": "the sha256 in the manifest belongs to other files",
+    "bad_score": "the model gives no number",
     "worker_died": _MACHINE,
 }
 

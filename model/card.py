@@ -103,8 +103,8 @@ class ModelCard(BaseModel):
             return cls.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             raise CheckpointError(
-                f"{checkpoint} has no model card: {path.name} belongs beside it and says how "
-                "images are decoded; without it scores could be plausible and wrong"
+                f"{checkpoint} has no model card: {path.name} must lie next to it and says "
+                "how images are decoded; without it scores could look right and be wrong"
             ) from None
         except OSError as error:
             raise CheckpointError(f"{path}: {error.strerror}") from error

@@ -63,7 +63,7 @@ def _refuse_other_entries(archive: zipfile.ZipFile) -> None:
     for info in archive.infolist():
         name, parts = info.filename, PurePosixPath(info.filename).parts
         if name not in _ENTRIES and (parts[:1] != (_ASSETS,) or ".." in parts):
-            raise ValueError(f"it holds {name[:200]!r}, which does not belong into a .keras file")
+            raise ValueError(f"it holds {name[:200]!r}, which does not belong in a .keras file")
         if info.file_size > max(_BOMB_BYTES, _BOMB_RATIO * info.compress_size):
             raise ValueError(f"its {name[:200]!r} unpacks to {info.file_size:,} bytes, like a bomb")
     for name in (_CONFIG, _WEIGHTS):

@@ -28,7 +28,7 @@ def refuse_name(module: str | None, name: str) -> None:
     """
     if name in _CODE:
         layer = "lambda" if name == "__lambda__" else name
-        raise ValueError(f"it holds a {layer}, which is a program and no layer of Keras's own")
+        raise ValueError(f"it holds a {layer}, which is a program and not a layer of Keras")
     if not _is_known(module, name):
         raise ValueError(
             f"it holds {name[:100]}{f' of {module[:100]}' if module else ''}, which is neither "

@@ -56,7 +56,7 @@ def fault_of(network: Network, card: ModelCard) -> str | None:
     expected = (None, card.decode.height, card.decode.width, 3)
     inputs, outputs = len(network.inputs), network.outputs
     if (inputs, outputs) != (1, 1):
-        return f"has {_count(inputs, 'input')} and {_count(outputs, 'output')}, where one is right"
+        return f"has {_count(inputs, 'input')} and {_count(outputs, 'output')}, but must have one"
     if network.inputs[0] != expected or not _is_one_score(network.shape):
         return wrong_shapes(network.inputs[0], _with_batch(network.shape), card)
     if not network.dtype.startswith("float"):

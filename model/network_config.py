@@ -112,7 +112,7 @@ def network_of(config: Config) -> Network:
     """
     inner = config["config"]
     if "layers" not in inner:
-        raise ValueError(f"it is a {config['class_name']}, and no network of layers")
+        raise ValueError(f"it is a {config['class_name']}, not a network of layers")
     entries = _entries(inner)
     if not entries:
         raise ValueError("its network was never built: no layer says what it takes")

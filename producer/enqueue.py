@@ -97,8 +97,8 @@ def publish_unfinished(database: Database, run_ids: Sequence[int]) -> int:
         publish(owed.values())
     except BrokerError as error:
         raise BrokerError(
-            f"{error.message}; nothing is lost, workers find what is owed in the ledger "
-            "once the broker is back"
+            f"{error.message}; nothing is lost: workers find the unfinished batches in the "
+            "ledger once the broker is back"
         ) from error
     return len(owed)
 

@@ -113,6 +113,6 @@ def _find(session: Session, order: Order, checkpoint: Checkpoint) -> Run | None:
 
 def _check_name(session: Session, name: str) -> None:
     if name.isdecimal() or not name.strip():
-        raise EnqueueError(f"--name {name!r}: a number or nothing cannot be told from a run number")
+        raise EnqueueError(f"--name {name!r}: a name is neither empty nor a number, as runs have")
     if named_run(session, name) is not None:
-        raise EnqueueError(f"--name {name}: there is a run of this name already")
+        raise EnqueueError(f"--name {name}: there is already a run of this name")

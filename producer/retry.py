@@ -26,7 +26,7 @@ def resume(run: str | None) -> None:
         if batches:
             tell(f"run {run_id}: {_batches(batches)} enqueued")
     if not any(sent.values()):
-        tell("nothing is owed that nobody works on")
+        tell("no batch needs to be sent again")
 
 
 def retry(run: str | None, codes: Sequence[str]) -> None:

@@ -46,7 +46,7 @@ def reasons(seen: Circumstances) -> list[str]:
     if seen.work.attempts > 1:
         found.append(
             f"a batch is at attempt {seen.work.attempts}: a worker died or was stopped in it, "
-            "its images go one by one"
+            "so its images go one by one"
         )
     return found
 
@@ -75,5 +75,5 @@ def _idle(alive: int) -> str:
 
 def _goes_on(again: str | None) -> str:
     if again is None:
-        return "standard input cannot be taken up again, delete the run and enqueue it anew"
+        return "standard input cannot be read again: delete the run and enqueue it again"
     return f"`producer enqueue {again}` goes on with it"

@@ -11,26 +11,26 @@ _OPTIONS = (
     click.option(
         "--threshold",
         type=ThresholdType(),
-        help="Positive when score >= threshold, in [0, 1].  [default: the one of choose-threshold, "
-        "or the model card's]",
+        help="In [0, 1]; an image is positive when its score >= threshold.  [default: the one that "
+        "choose-threshold kept, or the model card's]",
     ),
     click.option(
         "--by",
         multiple=True,
         metavar="COLUMN",
-        help="Also by this column of the manifest, such as sex; may be given again.",
+        help="Also give figures by this column of the manifest, such as sex; repeatable.",
     ),
     click.option(
         "--prevalence",
         type=FractionType(),
-        help="PPV and NPV also where this share of images is malignant, between 0 and 1.",
+        help="Also give PPV and NPV for this share of malignant images, between 0 and 1.",
     ),
     click.option(
         "--confidence",
         type=FractionType(),
         default=0.95,
         show_default=True,
-        help="Of the intervals, between 0 and 1.",
+        help="Level of the intervals, between 0 and 1.",
     ),
 )
 

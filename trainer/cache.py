@@ -51,8 +51,10 @@ def list_cache() -> None:
 
 
 @cache.command()
-@click.option("--backbone", metavar="DIGEST", help="Only of the backbone whose digest begins so.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--backbone", metavar="DIGEST", help="Only of the backbone with this start of a digest."
+)
+@click.option("--yes", is_flag=True, help="Delete without asking.")
 def clear(backbone: str | None, yes: bool) -> None:
     """Delete kept features; the next training computes them again."""
     from model.features.feature_cache import feature_folder

@@ -123,7 +123,7 @@ def _take_up(training: HeadTraining, folder: Path, *, resume: bool) -> None:
         training.resume(folder)
         tell(f"resumed after epoch {training.state.epochs}")
     elif folder.is_dir():
-        tell("an interrupted training is started afresh; --resume would have gone on", err=True)
+        tell("an interrupted training starts again; --resume would have continued it", err=True)
 
 
 def _interruption(epochs: int, saved: list[Saved]) -> str:

@@ -26,8 +26,8 @@ _OPTIONS = [
         show_default=True,
         type=click.Choice([1, 2, 4, 8]),
         help="Decode JPEGs at a half, a quarter or an eighth of their size, in training and in "
-        "scoring: large photographs take less time and memory and have other pixels; those under "
-        "299 times the ratio lose detail. PNG and BMP stay whole.",
+        "scoring. Large photographs then take less time and memory, and get other pixels; those "
+        "under 299 times the ratio lose detail. PNG and BMP stay whole.",
     ),
     click.option("--epochs", default=100, show_default=True, type=click.IntRange(1)),
     click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1)),
@@ -48,10 +48,12 @@ _OPTIONS = [
         default=0.0,
         show_default=True,
         type=click.FloatRange(0, 10),
-        help="Decoupled from the loss.",
+        help="Decoupled weight decay, which is not part of the loss.",
     ),
     click.option(
-        "--patience", type=click.IntRange(1), help="Stop after so many epochs without a better one."
+        "--patience",
+        type=click.IntRange(1),
+        help="Stop after this many epochs without gain.",
     ),
     click.option("--seed", default=7, show_default=True, type=click.IntRange(0, 2**32 - 1)),
     click.option(
@@ -66,7 +68,7 @@ _OPTIONS = [
         "--unit-norm", is_flag=True, help="Scale the features of each image to one length."
     ),
     click.option(
-        "--zero-init", is_flag=True, help="Begin with a head of zeros, whatever the seed."
+        "--zero-init", is_flag=True, help="Start with a head of zeros, whatever the seed."
     ),
     click.option(
         "--epoch",
@@ -89,7 +91,7 @@ _OPTIONS = [
         show_default=True,
         metavar="LAYERS",
         type=click.IntRange(0),
-        help="Afterwards also train so many top layers of a keras: backbone, at a low rate.",
+        help="Afterwards also train this many top layers of a keras: backbone, at a low rate.",
     ),
     click.option("--fine-tune-epochs", default=10, show_default=True, type=click.IntRange(1)),
     click.option(

@@ -94,7 +94,7 @@ def batch_key(body: object) -> BatchKey:
         ):
             key = BatchKey(run_id, number)
         case _:
-            raise MessageError("its body is not a run's and a batch's number")
+            raise MessageError("its body is not the two numbers of a run and a batch")
     if not all(type(one) is int and 1 <= one <= HIGHEST for one in key):  # true and false are ints
         raise MessageError(f"a run and a batch are numbers from 1 to {HIGHEST}")
     return key

@@ -15,7 +15,7 @@ from types import FrameType
 # 128 and the signal's number, as shells have it.
 INTERRUPTED = 130
 
-_NOTHING_DONE = "nothing was begun: start it again"
+_NOTHING_DONE = "nothing was done yet: start it again"
 
 
 class _State:

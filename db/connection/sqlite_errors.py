@@ -32,7 +32,7 @@ def _full(file: Path) -> str:
 
 def _broken(file: Path) -> str:
     return (
-        f"{file} or a file beside it cannot be read or written (disk I/O error): look at the disk "
+        f"{file} or a file next to it cannot be read or written (disk I/O error): look at the disk "
         f"of {file.parent}"
     )
 

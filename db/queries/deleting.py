@@ -34,7 +34,7 @@ def close_run(session: Session, run_id: int) -> None:
     if held is not None:
         raise DatabaseError(
             f"run {run_id}: worker {held.worker} is scoring batch {held.number}: "
-            "wait for it or stop it, and delete then"
+            "wait for it or stop it, then delete the run"
         )
     session.execute(delete(Batch).where(Batch.run_id == run_id))
 

@@ -194,7 +194,7 @@ def open_store(address: str) -> Store:
         raise SourceError(f"DATA_ROOT={address} is neither a folder nor an address of {known}")
     if parts.password or parts.query or parts.fragment:
         raise SourceError(
-            f"DATA_ROOT={parts.scheme}://{parts.hostname}…: credentials and parameters belong into "
+            f"DATA_ROOT={parts.scheme}://{parts.hostname}…: credentials and parameters belong in "
             "the store's own environment variables, not into the address"
         )
     store = Store(address.rstrip("/"))

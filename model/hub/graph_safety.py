@@ -131,9 +131,9 @@ class Module:
         counts = Counter(one.signature.name for one in self.graph.graph_def.library.function)
         for name, count in counts.items():
             if count > 1:
-                raise unsafe(f"holds {count} functions of the name {name[:80]}")
+                raise unsafe(f"holds {count} functions named {name[:80]}")
             if not name or name in ALLOWED or name in SAVING:
-                raise unsafe(f"holds a function of the name of an operation, {name!r}")
+                raise unsafe(f"holds a function with the name of an operation, {name!r}")
 
     def _refuse_initialisers(self) -> None:
         """Refuse operations that run when a module is loaded, but for the one that does nothing."""

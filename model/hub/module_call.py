@@ -142,5 +142,5 @@ def _value(proto: Any) -> Any:  # noqa: ANN401 - protobuf, and what it holds
             return tf.TensorSpec(tf.TensorShape(spec.shape), tf.dtypes.as_dtype(spec.dtype))
         case kind:
             raise unsafe(
-                f"has a function __call__ with an argument of a type ({kind}) that no image is"
+                f"has a function __call__ with an argument of type {kind}, which is no image"
             )

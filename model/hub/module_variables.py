@@ -54,12 +54,12 @@ def _read(prefix: str, module: Module, numbers: list[int], most: int) -> dict[in
         kind = tf.dtypes.as_dtype(variable.dtype)
         shape = tf.TensorShape(variable.shape)
         if key not in shapes or not shape.is_compatible_with(shapes[key]) or types[key] != kind:
-            raise unsafe("has variables that are not those which it was saved with")
+            raise unsafe("has other variables than it was saved with")
         if not (kind.is_floating or kind.is_integer or kind.is_bool):
-            raise unsafe(f"holds a variable of {kind.name}, of which a network has none")
+            raise unsafe(f"holds a variable of {kind.name}, which no network has")
         read += prod(shapes[key]) * kind.size
         if read > most:
-            raise unsafe("has variables of more bytes than their files")
+            raise unsafe("has variables that are larger than their files")
         values[number] = np.asarray(reader.get_tensor(key))
     return values
 

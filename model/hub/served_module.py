@@ -67,7 +67,7 @@ def _captured(folder: Path, module: Module, numbers: set[int]) -> dict[int, Any]
         raise unsafe("has a function that takes a value which is not there")
     kinds = {number: module.objects[number].WhichOneof("kind") for number in numbers}
     if not {*kinds.values()} <= {"variable", "constant"}:
-        raise unsafe("has a function that takes what is no number")
+        raise unsafe("has a function that takes something that is not a number")
     variables = read_variables(folder, module, [at for at in kinds if kinds[at] == "variable"])
     return {
         number: tf.Variable(variables[number], trainable=False)
@@ -80,7 +80,7 @@ def _captured(folder: Path, module: Module, numbers: set[int]) -> dict[int, Any]
 def _constant(module: Module, name: str) -> Any:  # noqa: ANN401 - tensors have no static type
     nodes = [node for node in module.graph.graph_def.node if node.name == name]
     if [node.op for node in nodes] != ["Const"]:
-        raise unsafe(f"names a constant that is none, {name[:80]!r}")
+        raise unsafe(f"names a constant that is not one, {name[:80]!r}")
     return tf.constant(tf.make_ndarray(nodes[0].attr["value"].tensor))
 
 

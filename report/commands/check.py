@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 INCONSISTENT = 1  # exit code: an answer, and one that a script wants to hear
 
 
-@click.command(short_help="Say whether published figures are of one table.")
+@click.command(short_help="Check whether published figures can come from one table.")
 @click.argument("figures", nargs=-1, required=True)
 def command(figures: tuple[str, ...]) -> None:
-    """Say whether published FIGURES can come from one 2x2 table at all.
+    """Check whether published FIGURES can come from one 2x2 table at all.
 
     \b
         report check "n_pos=117 n_neg=483 sens=.675 spec=.638 acc=.798"
 
-    Names: n_pos, n_neg, and of sens, spec, acc, bacc, ppv, npv, f1 those that were published, with
-    all their digits: each is taken for rounded to its last one. A figure may be in percent
-    (sens=67.5%). The exit code is 0 where one table gives all figures, 1 where none can, 2 where
-    the question cannot be read.
+    Names: n_pos and n_neg, and those of sens, spec, acc, bacc, ppv, npv and f1 that were published.
+    Give all their digits: each figure is taken to be rounded to its last one. A figure may be in
+    percent (sens=67.5%). The exit code is 0 if one table gives all figures, 1 if none can, 2 if the
+    question cannot be read.
     """  # noqa: D301 - click takes the character itself
     from report.metrics.consistency import check, culprits, parse  # deferred, with its libraries
 
@@ -34,7 +34,7 @@ def command(figures: tuple[str, ...]) -> None:
     click.echo(_answer(claim, verdict))
     if not verdict.consistent:
         for name in culprits(claim):
-            tell(f"without {name}, the others can be of one table")
+            tell(f"without {name}, the others can come from one table")
         raise click.exceptions.Exit(INCONSISTENT)
 
 

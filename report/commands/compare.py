@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Compare two runs on the images that both scored.")
 @names_two_runs
-@click.option("--threshold-a", type=ThresholdType(), help="Of RUN_A.  [default: as report's]")
-@click.option("--threshold-b", type=ThresholdType(), help="Of RUN_B.  [default: as report's]")
+@click.option("--threshold-a", type=ThresholdType(), help="Threshold of A.  [default: report's]")
+@click.option("--threshold-b", type=ThresholdType(), help="Threshold of B.  [default: report's]")
 @click.option("--confidence", type=FractionType(), default=0.95, show_default=True)
 @click.option(
     "--format", "layout", type=click.Choice(["text", "json", "csv"]), default="text",
@@ -48,9 +48,9 @@ def command(
         report compare recod gonzalez --output figures
         report compare 3 4 --threshold-a 0.3 --threshold-b 0.2
 
-    The AUCs by DeLong's paired test, the answers by McNemar's exact test, apart for malignant and
-    benign images. Images are matched by path; where one run is imported, by the file's name. The
-    exit code is 3 while images of a run are pending.
+    DeLong's paired test compares the AUCs, and McNemar's exact test the answers, separately for
+    malignant and benign images. Images are matched by path, or by the file's name if one run is
+    imported. The exit code is 3 while images of a run are pending.
     """  # noqa: D301 - click takes the character itself
     from report.metrics.comparing import compare  # deferred, with statsmodels
     from report.render.comparison_views import Compared

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to write; standard output without it, but not Parquet.",
+    help="The file to write; without it, standard output, which takes no Parquet.",
 )  # fmt: skip
 def command(run: str, layout: str, output: Path | None) -> None:
     """Write the predictions of RUN, by number or name.
@@ -38,7 +38,7 @@ def command(run: str, layout: str, output: Path | None) -> None:
     is 3 while images of the run are pending.
     """  # noqa: D301 - click takes the character itself
     if layout == "parquet" and output is None:
-        raise click.UsageError("Parquet is no text: name a file with -o FILE")
+        raise click.UsageError("Parquet is not text: name a file with -o FILE")
     from contextlib import closing  # deferred, with SQLAlchemy
 
     from db.queries.report.export import stream_images

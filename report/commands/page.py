@@ -23,7 +23,7 @@ from report.options import measuring
     "-o",
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
-    help="The HTML file; one that is there is replaced.",
+    help="The HTML file to write; an existing one is replaced.",
 )
 @measuring
 @click.option(
@@ -31,7 +31,7 @@ from report.options import measuring
     type=click.IntRange(0, 200),
     default=12,
     show_default=True,
-    help="How many of the most confident false negatives, and false positives, are shown; with 0 "
+    help="How many of the most confident false negatives, and false positives, to show; with 0 "
     "the page holds no image and no file name.",
 )
 def command(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options

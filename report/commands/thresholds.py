@@ -25,12 +25,12 @@ _NEEDS = "so give one, such as --threshold 0.23, or choose one with `report choo
     "--forget",
     metavar="NUMBER",
     type=click.IntRange(1, _LARGEST),
-    help="Delete this one: reports take the one chosen before it, or else the model card's.",
+    help="Delete this one; reports then use the one chosen before it, or else the model card's.",
 )
 def command(forget: int | None) -> None:
     """List the chosen thresholds, or forget one.
 
-    Each with the run and the day it was chosen on, and which of them the next report takes.
+    Each is listed with its run and day, and the last line says which one the next report uses.
 
     \b
         report thresholds

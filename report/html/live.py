@@ -26,10 +26,10 @@ def live_figures(report: Report) -> list[Live]:
     """Sensitivity, specificity, PPV, NPV and accuracy."""
     figures = report.figures
     return [
-        Live("sensitivity", "sensitivity", "malignant images predicted so", figures.sensitivity),
-        Live("specificity", "specificity", "benign images predicted so", figures.specificity),
-        Live("ppv", "PPV", "truly malignant of those predicted so, in this sample", figures.ppv),
-        Live("npv", "NPV", "truly benign of those predicted so, in this sample", figures.npv),
+        Live("sensitivity", "sensitivity", "malignant images called positive", figures.sensitivity),
+        Live("specificity", "specificity", "benign images called negative", figures.specificity),
+        Live("ppv", "PPV", "positive images that are malignant, in this sample", figures.ppv),
+        Live("npv", "NPV", "negative images that are benign, in this sample", figures.npv),
         Live("accuracy", "accuracy", _baseline(report), figures.accuracy),
     ]
 

@@ -180,15 +180,15 @@ def _operating_point(figures: Metrics) -> Iterator[tuple[str, str, str]]:
         where = f"where {percent(other.prevalence)} are malignant"
         for name, figure in (("PPV", other.ppv), ("NPV", other.npv)):
             yield f"  {name}", short(figure), _and(where, _why_no_interval(figure))
-    yield "LR+", short(figures.lr_positive, 2), _ratio(figures.lr_positive, "positive", "raises")
-    yield "LR−", short(figures.lr_negative, 2), _ratio(figures.lr_negative, "negative", "lowers")
+    yield "LR+", short(figures.lr_positive, 2), _ratio(figures.lr_positive, "positive")
+    yield "LR−", short(figures.lr_negative, 2), _ratio(figures.lr_negative, "negative")
 
 
 def _ranking(figures: Metrics) -> Iterator[tuple[str, str, str]]:
     auc, precision = figures.roc_auc, figures.average_precision
     yield "ROC AUC", short(auc), _and("on scores, over all thresholds", _why_no_interval(auc))
     baseline = precision.baseline
-    beside = "" if baseline is None else f"prevalence, which chance would reach: {baseline:.3f}"
+    beside = "" if baseline is None else f"chance reaches the prevalence: {baseline:.3f}"
     yield "average precision", short(precision), beside
     for one in figures.specificity_at_sensitivity:
         name = f"specificity at sensitivity {one.sensitivity:.2f}"
@@ -248,11 +248,10 @@ def _in_sample(figure: Proportion) -> str:
     )
 
 
-def _ratio(figure: Estimate, answer: str, moves: str) -> str:
+def _ratio(figure: Estimate, result: str) -> str:
     if figure.value is None:
         return ""
-    said = f"a {answer} answer {moves} the odds by this factor"
-    return _and(said, _why_no_interval(figure))
+    return _and(f"a {result} result multiplies the odds by this", _why_no_interval(figure))
 
 
 def _reference(brier: Brier) -> str:

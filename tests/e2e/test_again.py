@@ -24,10 +24,8 @@ def test_resume_sends_what_a_wiped_queue_lost(site: Site) -> None:
     output = site.drain()
     assert "sent again" not in output, "no sweep was needed"
     assert len(site.ledger.scores()) == IMAGES
-    assert site.succeed("producer", "resume").stdout == "nothing is owed that nobody works on\n"
-    assert (
-        site.succeed("producer", "resume", "1").stdout == "nothing is owed that nobody works on\n"
-    )
+    assert site.succeed("producer", "resume").stdout == "no batch needs to be sent again\n"
+    assert site.succeed("producer", "resume", "1").stdout == "no batch needs to be sent again\n"
 
 
 def test_retry_scores_what_was_missing_and_leaves_the_rest(site: Site) -> None:

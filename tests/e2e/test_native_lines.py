@@ -37,7 +37,7 @@ def test_what_is_said_of_images_stands_in_their_details_and_nowhere_without_time
         assert said in str(details[name]).split(" (", 1)[1]
     untimed = [line for line in output.splitlines() if not TIMED.match(line)]
     assert [line for line in untimed if "JPEG" in line or " table " in line] == []
-    assert "WARNING of an image of the batches that are being decoded: Quantization" in output
+    assert "WARNING about one of the images that are being decoded: Quantization" in output
 
 
 START = """
@@ -108,7 +108,7 @@ for thread in threads: thread.join()
     lines = said.splitlines()
     for number in (1, 2):
         assert lines.count(f"other {number}") == lines.count(f"LOG own {number}") == 50
-        logged = "LOG of an image of the batches that are being decoded: Corrupt JPEG data: "
+        logged = "LOG about one of the images that are being decoded: Corrupt JPEG data: "
         assert lines.count(f"{logged}{number}") == 50
     assert lines.count("done") == 2
     assert len(lines) == 302

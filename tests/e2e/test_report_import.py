@@ -129,7 +129,7 @@ def test_status_resume_and_retry_leave_it_alone(url: str) -> None:
     status = producer("status").splitlines()[2].split()  # after the database and the header
     assert status[:4] == ["1", "team", "truth.csv", "imported"]
     assert status[-4:] == ["4", "1", "3", "0"]
-    assert "nothing is owed" in producer("resume")
+    assert "no batch needs to be sent again" in producer("resume")
     retried = producer("retry", "team", "--error", "missing")
     assert "no image has the error missing" in retried
     assert Ledger(url).rows("SELECT * FROM batches") == before
@@ -256,14 +256,14 @@ def test_a_terminal_sees_how_far_it_is() -> None:
 @pytest.mark.parametrize("name", ["7", " "])
 def test_a_name_that_is_a_number_or_nothing(url: str, name: str) -> None:
     open_database(url).close()
-    assert "cannot be told from a run number" in one_line(report(*write()[:-1], name))
+    assert "a name is neither empty nor a number" in one_line(report(*write()[:-1], name))
     assert set(Ledger(url).counts().values()) == {0}
 
 
 def test_a_name_that_is_taken(url: str) -> None:
     succeed(*write())
     before = Ledger(url).counts()
-    assert "there is a run of this name already" in one_line(report(*write()))
+    assert "there is already a run of this name" in one_line(report(*write()))
     assert Ledger(url).counts() == before
 
 

@@ -103,7 +103,7 @@ def test_a_forged_item_and_the_length_of_the_queue(watched: Watched, tmp_path: P
     done = site.succeed("celery", "-A", "stub_worker", "worker", "--drain")
     assert "metrics on port" in done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stderr.count("is no message, dropped") == 4
+    assert done.stderr.count("is not a message, dropped") == 4
     assert site.ledger.unfinished() == 0
 
 

@@ -163,7 +163,7 @@ def test_the_type_that_nobody_signed_leads_to_no_pickle(guarded: Guarded) -> Non
     sent = signed_by(guarded, "producer")
     claimed = [*parts(sent)[:2], b"application/x-python-serialize", *parts(sent)[3:]]
 
-    assert_refused(guarded, with_parts(sent, claimed), "not a run's and a batch's number")
+    assert_refused(guarded, with_parts(sent, claimed), "not the two numbers of a run and a batch")
 
 
 def test_no_other_task_can_be_named_for_a_signed_body(guarded: Guarded) -> None:
@@ -180,7 +180,7 @@ def test_a_sweep_signs_too(guarded: Guarded) -> None:
     enqueue(deaf, "lost.csv")
     site.ledger.change("UPDATE batches SET published_at = 0 WHERE finished_at IS NULL")
 
-    guarded.worker.await_output("batches that nobody works on are sent again")
+    guarded.worker.await_output("batches that no worker holds are sent again")
     guarded.worker.await_output("run 2 batch 1: 2 images")
     assert "Traceback" not in guarded.worker.output
 

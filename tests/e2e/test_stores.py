@@ -149,7 +149,7 @@ def test_each_object_of_a_manifest_ends_with_its_own_outcome(site: Site) -> None
         ("", "gs://lesions/test/1.png", "is an address, and DATA_ROOT"),
         ("ftp://lesions", "1.png", "DATA_ROOT=ftp://lesions is neither a folder nor an address"),
         ("s3://", "1.png", "DATA_ROOT=s3:// is neither a folder nor an address"),
-        ("s3://me:secret@lesions", "1.png", "credentials and parameters belong into"),
+        ("s3://me:secret@lesions", "1.png", "credentials and parameters belong in"),
         ("az://lesions", "1.png", "pip install 'dermscore[azure]'"),
     ],
 )

@@ -15,7 +15,7 @@ from sentinels import MASTER, watched_redis
 from servers import redis_server
 
 # No other line may come of it: none of a connection that is lost and made anew, no traceback.
-REFUSED = ("message refused: ", "is no message, dropped: ", "is not a message, set aside: ")
+REFUSED = ("message refused: ", "is not a message, dropped: ", "is not a message, set aside: ")
 # What follows where the envelope was in order all the same: it names a run that is not there.
 TAKEN = "run 999 batch 1: there is no run 999"
 FIELDS = (

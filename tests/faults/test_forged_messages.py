@@ -16,7 +16,7 @@ from servers import redis_server
 from db.queries.ledger import BatchKey
 from worker.messages import MessageError, batch_key
 
-MARKS = ("message refused: ", "is no message, dropped: ", "is not a message, set aside: ")
+MARKS = ("message refused: ", "is not a message, dropped: ", "is not a message, set aside: ")
 
 
 class Victim(NamedTuple):

@@ -122,7 +122,7 @@ def test_a_copy_that_lacks_what_is_beside_it_is_refused(site: Site) -> None:
 def test_an_older_schema_cannot_be_upgraded_there(site: Site) -> None:
     site.ledger.change("UPDATE alembic_version SET version_num = '0001'")
     line = one_line(read_only(site).run("report", "--threshold", "0.3"))
-    assert f"its schema is 0001, this dermscore's {HEAD}" in line
+    assert f"its schema is 0001, this dermscore needs {HEAD}" in line
     assert "copy it to a folder that can be written" in line
 
 

@@ -630,7 +630,7 @@ HOSTILE: dict[str, Hostile] = {
     "a function named as an allowed operation": Hostile(
         _odd(_shadowing), "of the name of an operation"
     ),
-    "two functions of one name": Hostile(_odd(_doubled), "2 functions of the name"),
+    "two functions of one name": Hostile(_odd(_doubled), "2 functions named"),
     "a control output": Hostile(_changed(_control_output), "the operation ReadFile"),
     "a signature": Hostile(_changed(_signature), "the operation ReadFile"),
     "the initialising signature": Hostile(_changed(_init_op), "the operation ReadFile"),
@@ -644,10 +644,10 @@ HOSTILE: dict[str, Hostile] = {
     "an asset elsewhere": Hostile(_odd(_asset_elsewhere), "a file (asset)"),
     "a table read from a file": Hostile(_table, "Table"),
     "a constant that is another operation": Hostile(
-        _odd(_other_constant), "names a constant that is none"
+        _odd(_other_constant), "names a constant that is not one"
     ),
     "a constant that is not there": Hostile(
-        _odd(_missing_constant), "names a constant that is none"
+        _odd(_missing_constant), "names a constant that is not one"
     ),
     "a captured value that is not there": Hostile(
         _odd(_missing_capture), "a value which is not there"
@@ -670,9 +670,11 @@ HOSTILE: dict[str, Hostile] = {
     ),
     "an argument of a type by name": Hostile(_odd(_extension_type), "an argument of a type"),
     "a variable of four terabytes": Hostile(
-        _odd(_huge_variable), "not those which it was saved with"
+        _odd(_huge_variable), "other variables than it was saved with"
     ),
-    "a variable of strings": Hostile(_odd(_other_variable), "not those which it was saved with"),
+    "a variable of strings": Hostile(
+        _odd(_other_variable), "other variables than it was saved with"
+    ),
     "no variables": Hostile(_without_variables, "has no variables"),
     "variables that were cut short": Hostile(_variables_cut_short, "cannot be read"),
     "variables that lie elsewhere": Hostile(_variables_elsewhere, "has no variables"),

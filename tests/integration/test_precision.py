@@ -115,5 +115,5 @@ def test_a_precision_that_nothing_would_be_computed_in_is_refused(
         pytest.skip("of a CPU")
     monkeypatch.setattr("worker.scoring.frozen._ON", 2)  # RewriterConfig.OFF
 
-    with pytest.raises(CheckpointError, match="computes nothing in bfloat16"):
+    with pytest.raises(CheckpointError, match="does not compute in bfloat16"):
         worker.prepare(saved.needs(1, "bfloat16"))

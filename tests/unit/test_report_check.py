@@ -37,7 +37,7 @@ def test_the_tutorials_three_figures_are_of_no_one_table() -> None:
     lines = done.stdout.splitlines()
     assert lines[0].startswith("inconsistent: no 2x2 table of 117 malignant and 483 benign images")
     assert "acc 0.7975 to 0.7985" in lines[0]
-    assert "without acc, the others can be of one table" in lines
+    assert "without acc, the others can come from one table" in lines
     assert done.stderr == ""
 
 

@@ -278,10 +278,10 @@ def _content(file: Path) -> bytes:
     except OSError as error:
         if error.errno not in _NOT_A_FILE:
             raise
-        raise ValueError("it is a symbolic link, or no file") from error
+        raise ValueError("it is a symbolic link or not a file") from error
     try:
         if not stat.S_ISREG(os.fstat(opened).st_mode):
-            raise ValueError("it is no file")
+            raise ValueError("it is not a file")
         with os.fdopen(opened, "rb", closefd=False) as stream:
             return stream.read()
     finally:
@@ -294,7 +294,7 @@ def _require_trusted(folder: Path) -> None:
     if status.st_uid != os.geteuid() and status.st_mode & stat.S_IWOTH:
         raise ChannelError(
             f"queue folder {folder} cannot be used: it belongs to another user and everybody may "
-            "write to it: name a folder of your own in QUEUE_DIR"
+            "write to it; name a folder of your own in QUEUE_DIR"
         )
 
 

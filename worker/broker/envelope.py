@@ -74,13 +74,13 @@ def _require_properties(properties: dict[str, Any]) -> None:
 
 def _object(value: object, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise EnvelopeError(f"{name} is no JSON object")
+        raise EnvelopeError(f"{name} is not a JSON object")
     return value
 
 
 def _require_number(value: object, name: str, most: int) -> None:
     if type(value) is not int or not 0 <= value <= most:  # true and false are ints
-        raise EnvelopeError(f"{name} is no whole number from 0 to {most}")
+        raise EnvelopeError(f"{name} is not a whole number from 0 to {most}")
 
 
 def _require_name(value: object, name: str) -> None:
@@ -90,11 +90,11 @@ def _require_name(value: object, name: str) -> None:
 
 def _require_text(value: object, name: str) -> bytes:
     if not isinstance(value, str):
-        raise EnvelopeError(f"{name} is no text")
+        raise EnvelopeError(f"{name} is not text")
     try:
         return value.encode()
     except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold and UTF-8 cannot
-        raise EnvelopeError(f"{name} is no text in Unicode") from None
+        raise EnvelopeError(f"{name} is not text in Unicode") from None
 
 
 def _require_shallow(item: object) -> None:

@@ -128,4 +128,4 @@ def _is_json(data: bytes) -> bool:
 
 
 def _tell(error: Exception) -> None:
-    log.warning("an item of the queue is no message, dropped: %s", reason_of(error))
+    log.warning("an item of the queue is not a message, dropped: %s", reason_of(error))

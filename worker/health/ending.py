@@ -61,7 +61,7 @@ class Ending:
         if number == signal.SIGQUIT or (number == signal.SIGINT and self.told):
             self._hurry(number)
         elif not self.told:
-            _say("it takes nothing more and finishes what it has begun; Ctrl-C again gives it back")
+            _say("it takes nothing more and finishes what it started; Ctrl-C again gives it back")
         self.told = True
         if not is_asked():
             state.should_stop = 0

@@ -101,7 +101,7 @@ class Upkeep:
     def _sweep(self) -> None:
         lapsed = self._claim_expired()
         if lapsed:
-            log.warning("sweep: %d batches that nobody works on are sent again", len(lapsed))
+            log.warning("sweep: %d batches that no worker holds are sent again", len(lapsed))
             publish(lapsed)
 
     def _claim_expired(self) -> list[BatchKey]:

@@ -38,7 +38,7 @@ IMAGES = Counter(
 BATCHES = Counter("dermscore_batches", "Batches scored and stored.", registry=REGISTRY)
 FAILED = Counter(
     "dermscore_failed_batches",
-    "Batches given back to others: the ledger or the checkpoint could not be had.",
+    "Batches given back to others: ledger unreachable or checkpoint not found.",
     registry=REGISTRY,
 )
 SECONDS = Counter(
@@ -49,7 +49,7 @@ SECONDS = Counter(
 )
 DRAINING = Gauge(
     "dermscore_draining",
-    "1 for a worker that ends when nothing is owed (`--drain`).",
+    "1 for a worker that ends when nothing is left to score (`--drain`).",
     registry=REGISTRY,
 )
 CHECKPOINT = Gauge(

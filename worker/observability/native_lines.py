@@ -131,7 +131,7 @@ class NativeLines:
             elif self._said is not None:
                 self._said.append(line)
             else:
-                log.warning("of an image of the batches that are being decoded: %s", line)
+                log.warning("about one of the images that are being decoded: %s", line)
         with self._lock:  # it was killed: better native lines than none
             os.dup2(self._terminal, 2)
 

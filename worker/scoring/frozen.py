@@ -44,7 +44,7 @@ class FrozenGraph:
         sample = np.full([2, *(side or 1 for side in shape)], 0.5, np.float32)
         if kind is not None and not self._computes_in(kind, (feed, fetch), sample):
             raise CheckpointError(
-                f"this machine computes nothing in {precision}: enqueue with --precision float32"
+                f"this machine does not compute in {precision}: enqueue with --precision float32"
             )
         self(sample)
         give_back_memory()

@@ -25,7 +25,7 @@ class Work(NamedTuple):
 
 def died(work: Work, starts: int) -> list[Outcome]:
     """The outcome of a file whose scoring was begun so often and never ended."""
-    detail = f"its scoring was begun {starts} times and never ended"
+    detail = f"its scoring was started {starts} times and never finished"
     return [Outcome(image.id, None, "worker_died", detail, None) for image in work.images]
 
 
@@ -62,7 +62,7 @@ def outcomes_of(work: list[Work], runs: list[int], scored: BatchScores) -> list[
 def _outcome(image: PendingImage, at: int, run: RunScores) -> Outcome:
     score, error, digest = run.scores.get(at), run.errors.get(at), run.digests.get(at)
     if error is None and (score is None or math.isnan(score)):
-        error = ImageError("bad_score", f"the model gave {score}, which is no score in [0, 1]")
+        error = ImageError("bad_score", f"the model gave {score}, which is not a score in [0, 1]")
     if image.sha256 and digest and digest != image.sha256.lower():
         # Whatever came of them: these are not the bytes that the manifest means.
         error = ImageError("wrong_digest", f"its SHA-256 is {digest}, not that of the manifest")
