@@ -48,5 +48,5 @@ ENV PATH=/opt/dermscore/bin:$PATH \
 WORKDIR /dermscore
 USER 10001:10001
 # No HEALTHCHECK: most roles end by themselves. docker-compose.yml has one for the worker, whose
-# metrics answer from when its checkpoint is loaded.
+# metrics answer as soon as its checkpoint is loaded.
 CMD ["celery", "-A", "worker", "worker"]

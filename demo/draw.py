@@ -1,4 +1,4 @@
-"""Draw a small folder of dermoscopy-like images, so that the demo needs no patient's picture.
+"""Draw a small folder of dermoscopic images, so that the demo needs no patient's picture.
 
 Nothing here is a medical image. The classes differ as they do in reality: on average, in many
 properties at once, and with so much overlap that no model can tell them apart without error.
@@ -187,7 +187,7 @@ def vignette(rng: Generator, shape: tuple[int, int]) -> Plane:
 
 
 def lesion_image(rng: Generator, diagnosis: str) -> Image.Image:
-    """One dermoscopy-like RGB image of a lesion of that diagnosis."""
+    """One dermoscopic RGB image (drawn) of a lesion of that diagnosis."""
     width, height = SIZES[int(rng.integers(len(SIZES)))]
     shape, look = (height, width), individual(rng, diagnosis)
     swallowed = pigment(rng, shape, look)
@@ -244,7 +244,7 @@ def draw_all(todo: list[Task]) -> Counter[str]:
 @click.option("--valid", type=click.IntRange(min=3), default=80, show_default=True)
 @click.option("--test", type=click.IntRange(min=3), default=160, show_default=True)
 def main(folder: Path, seed: int, train: int, valid: int, test: int) -> None:
-    """Draw synthetic dermoscopy-like images into FOLDER/{train,valid,test}/DIAGNOSIS/."""
+    """Draw synthetic dermoscopic images into FOLDER/{train,valid,test}/DIAGNOSIS/."""
     marker = folder / "SYNTHETIC.txt"
     label = (
         "Every image in this folder is synthetic: drawn by demo/draw.py, of no patient, "

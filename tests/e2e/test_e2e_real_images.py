@@ -1,4 +1,4 @@
-"""The tutorial's model on real dermoscopy images, against a plain script of its steps."""
+"""The tutorial's model on real dermoscopic images, against a plain script of its steps."""
 
 import json
 import shutil
