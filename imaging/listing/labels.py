@@ -37,8 +37,8 @@ label_option = click.option(
     "labels",
     type=LabelOption(),
     multiple=True,
-    help="What a class folder means, beside benign, nevus, seborrheic_keratosis (0), malignant and "
-    "melanoma (1).",
+    help="What a class folder means, besides benign, nevus, seborrheic_keratosis (0), malignant "
+    "and melanoma (1).",
 )
 
 

@@ -127,8 +127,11 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 def test_files_that_the_pages_name_exist(page: Path) -> None:
     if page.name != "CHANGELOG.md":  # which names what was
-        absent = [name for name in NAMED.findall(page.read_text()) if not (PROJECT / name).exists()]
-        assert absent == []
+        text = page.read_text()
+        absent = [name for name in NAMED.findall(text) if not (PROJECT / name).exists()]
+        tests = set(re.findall(r"`(test_\w+\.py)`", text))
+        tests -= {path.name for path in (PROJECT / "tests" / "helpers").rglob("test_*.py")}
+        assert (absent, tests) == ([], set())
 
 
 def test_the_page_of_the_ledger_has_a_row_for_each_column() -> None:
