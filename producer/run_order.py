@@ -171,7 +171,7 @@ def _summary(made: Made, listing: Listing, counts: Progress) -> str:
 
 def _sent(batches: int, *, new: bool) -> str:
     if new:
-        return f"{batches} batches enqueued"
+        return f"{batches} batch{'' if batches == 1 else 'es'} enqueued"
     if not batches:
         return "no image is new: workers hold the batches that are unfinished"
     what = "1 unfinished batch was" if batches == 1 else f"{batches} unfinished batches were"

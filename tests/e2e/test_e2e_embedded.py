@@ -185,7 +185,7 @@ def mixed(folder: Path, good: list[str]) -> list[str]:
 
 def test_of_a_run_with_added_files_only_those_are_scored(grown: Grown) -> None:
     assert f"run 1: {IMAGES + ADDED} images ({ADDED} new)" in grown.resumed.stdout
-    assert "1 batches enqueued" in grown.resumed.stdout
+    assert "1 batch enqueued" in grown.resumed.stdout
     after = grown.site.ledger.predictions()
     assert after[:IMAGES] == grown.before, "old predictions keep their scores and times"
     assert_every_image_has_one_prediction(grown.site.ledger, 1, IMAGES + ADDED)
