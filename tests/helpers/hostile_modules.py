@@ -628,7 +628,7 @@ HOSTILE: dict[str, Hostile] = {
         _changed(_function_as_operation), "the operation ReadFile"
     ),
     "a function named as an allowed operation": Hostile(
-        _odd(_shadowing), "of the name of an operation"
+        _odd(_shadowing), "with the name of an operation"
     ),
     "two functions of one name": Hostile(_odd(_doubled), "2 functions named"),
     "a control output": Hostile(_changed(_control_output), "the operation ReadFile"),
@@ -668,7 +668,7 @@ HOSTILE: dict[str, Hostile] = {
     "functions that call each other 2^40 times": Hostile(
         _odd(_laughing), "more than 1,000,000 operations"
     ),
-    "an argument of a type by name": Hostile(_odd(_extension_type), "an argument of a type"),
+    "an argument of a type by name": Hostile(_odd(_extension_type), "an argument of type"),
     "a variable of four terabytes": Hostile(
         _odd(_huge_variable), "other variables than it was saved with"
     ),
