@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import click
@@ -23,7 +22,6 @@ from model.features.feature_segments import (
     MAGIC,
     Floats,
     SegmentIndex,
-    digest_words,
     publish_segment,
     sweep,
     write_whole,
@@ -78,8 +76,7 @@ class FeatureStore:
 
     def __len__(self) -> int:
         """Images with features, as far as the indexes say."""
-        prefixes = self._index.prefixes  # sorted, and an image may lie in several segments
-        return int(np.count_nonzero(np.diff(prefixes))) + 1 if len(prefixes) else 0
+        return len(self._index)
 
     def refresh(self) -> None:
         """See what was published since; a finished writer of this store does it by itself."""
@@ -91,18 +88,10 @@ class FeatureStore:
         Each is checked by its checksum as it is read. What is damaged or has gone is not found;
         its row is zero.
         """
-        index, wanted = self._index, digest_words(digests)
-        rows = np.zeros((len(wanted), self.row_bytes // 4), np.float32)
-        found = np.zeros(len(wanted), np.bool_)
-        at = np.searchsorted(index.prefixes, wanted[:, 0])
-        waiting = np.arange(len(wanted))
-        while len(waiting := waiting[index.begins(at[waiting], wanted[waiting, 0])]):
-            into = [rows[position] for position in waiting]
-            found[waiting] = index.read(at[waiting], wanted[waiting], into)
-            waiting = waiting[~found[waiting]]
-            at[waiting] += 1  # the same image may lie in another segment too
-        rows[~found] = 0
-        return rows.reshape(len(wanted), *self.key.shape), found
+        rows = np.empty((len(digests), *self.key.shape), np.float32)
+        pairs = zip(digests, rows, strict=True)
+        found = [self._index.read(digest, row) for digest, row in pairs]
+        return rows, np.array(found, np.bool_)
 
     def writer(self) -> "FeatureWriter":
         """Begin to add rows.
@@ -145,12 +134,7 @@ class FeatureWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _where: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # Rows are whole whatever happened after them; but a full disk should not hide what did.
         with suppress(*([FeatureCacheError] if kind else [])):
             self.close()

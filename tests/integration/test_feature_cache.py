@@ -2,9 +2,11 @@ import hashlib
 import os
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -172,6 +174,53 @@ def test_a_hundred_thousand_rows(tmp_path: Path) -> None:
     )
     assert found.all()
     assert np.array_equal(rows, values[::100])
+
+
+# --- the format, which the next version must go on reading
+
+
+def hand_made(rows: dict[str, Floats], row_bytes: int) -> bytes:
+    """A segment as it is written since the first version."""
+    index = b"".join(
+        bytes.fromhex(one)
+        + struct.pack("<I", zlib.crc32(value.tobytes(), zlib.crc32(bytes.fromhex(one))))
+        for one, value in rows.items()
+    )
+    counts = struct.pack("<II", len(rows), row_bytes)
+    checksum = struct.pack("<I", zlib.crc32(counts + index))
+    return (
+        b"DERMFEA1" + counts + checksum + index + b"".join(map(np.ndarray.tobytes, rows.values()))
+    )
+
+
+def test_a_cache_of_an_earlier_version_is_used(tmp_path: Path) -> None:
+    older = tmp_path / "1bd77ece8f5f5ee6ab116fbe0d76add4"
+    older.mkdir()
+    rows = {digest(number): row(number, 2) for number in range(3)}
+    (older / "00000000000000000001-00000000.features").write_bytes(hand_made(rows, 8))
+
+    store = FeatureStore(tmp_path, key(2))
+    assert store.path == older
+    assert sound(store, range(4)) == [0, 1, 2]
+
+
+def test_a_segment_is_written_as_earlier_versions_read_it(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path, key(2))
+    fill(store, range(3))
+    (segment,) = segments(store)
+    rows = {digest(number): row(number, 2) for number in range(3)}
+    assert segment.read_bytes() == hand_made(rows, 8)
+
+
+@pytest.mark.parametrize("last", [b"", b"\0", b"\0\0"])
+def test_a_digest_that_ends_in_zeros_is_found(tmp_path: Path, last: bytes) -> None:
+    ones = [(b"a" * (32 - len(last)) + last).hex(), (b"b" * 32).hex()]
+    store = FeatureStore(tmp_path, key(2))
+    with store.writer() as writer:
+        writer.add(ones[0], row(0, 2))
+    rows, found = store.get(ones)
+    assert found.tolist() == [True, False]
+    assert np.array_equal(rows[0], row(0, 2))
 
 
 # --- damage
