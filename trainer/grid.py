@@ -85,12 +85,15 @@ def save_grid(path: Path, cells: Sequence[Cell], heading: str, notes: Sequence[s
     height = head + rows * (_TITLE + _CELL) + _MARGIN
     picture = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
     _write_head(picture, heading, notes)
-    for at, cell in enumerate(cells):
-        row, column = divmod(at, columns)
-        left = _MARGIN + column * (_CELL + _GAP)
-        bottom = height - head - (row + 1) * (_TITLE + _CELL)
-        box = (left / width, bottom / height, _CELL / width, _CELL / height)
-        _draw_cell(picture.add_axes(box), cell)
+    # Fractions of the picture; the gaps are fractions of a cell.
+    picture.subplots_adjust(
+        left=_MARGIN / width, right=1 - _MARGIN / width, wspace=_GAP / _CELL,
+        bottom=_MARGIN / height, top=1 - (head + _TITLE) / height, hspace=_TITLE / _CELL,
+    )  # fmt: skip
+    bare = {"xticks": [], "yticks": [], "frame_on": False}
+    grid = picture.subplots(rows, columns, squeeze=False, subplot_kw=bare)
+    for axes, cell in zip(grid.flat, cells, strict=False):  # the last row may stay short
+        _draw_cell(axes, cell)
     with warnings.catch_warnings():
         # A letter that the font has not is drawn as a box; nobody at a terminal can help that.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
@@ -98,15 +101,14 @@ def save_grid(path: Path, cells: Sequence[Cell], heading: str, notes: Sequence[s
 
 
 def _write_head(picture: Figure, heading: str, notes: Sequence[str]) -> None:
-    width, height = picture.get_size_inches() * _DPI
-    lines = [(heading, 18, BLACK)] + [(note, 13, GREY) for note in notes]
-    below_top = _MARGIN
-    for text, size, colour in lines:
+    y = picture.bbox.height - _MARGIN
+    lines = [(heading, 18, BLACK, _HEADING)] + [(note, 13, GREY, _NOTE) for note in notes]
+    for text, size, colour, below in lines:
+        # No transform, that is pixels; a $ in a name is no mathematics.
         picture.text(
-            _MARGIN / width, 1 - below_top / height, text, size=size, color=colour, va="top",
-            parse_math=False,  # a $ in a name is no mathematics
-        )  # fmt: skip
-        below_top += _HEADING if size == 18 else _NOTE
+            _MARGIN, y, text, size=size, color=colour, va="top", transform=None, parse_math=False
+        )
+        y -= below
 
 
 def _draw_cell(axes: Axes, cell: Cell) -> None:
@@ -114,8 +116,5 @@ def _draw_cell(axes: Axes, cell: Cell) -> None:
     exact = cell.image.shape[:2] == (_CELL, _CELL)
     axes.imshow(cell.image, interpolation="none" if exact else "antialiased", aspect="auto")
     axes.set_title(cell.title.text, fontsize=14, color=cell.title.colour, loc="left", pad=6)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for side in axes.spines.values():
-        side.set_visible(cell.title.framed)
-        side.set(color=cell.title.colour, linewidth=4)
+    axes.set_frame_on(cell.title.framed)
+    axes.spines[:].set(color=cell.title.colour, linewidth=4)
