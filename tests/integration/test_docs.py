@@ -31,7 +31,7 @@ COMMANDS: dict[str, click.Command] = {
 }
 # Files, such as model/errors.py, and folders of the project that the pages name.
 NAMED = re.compile(
-    r"`((?:\.ci|base|benchmarks|db|demo|deploy|model|producer|report|tests|trainer|worker)/[\w./-]*)`"
+    r"`((?:\.ci|base|benchmarks|db|demo|deploy|imaging|model|producer|report|tests|trainer|worker)/[\w./-]*)`"
 )
 # Celery's own of `celery worker` that the pages use.
 CELERYS = {"--concurrency", "-n", "--help"}
@@ -130,7 +130,7 @@ def test_files_that_the_pages_name_exist(page: Path) -> None:
         text = page.read_text()
         absent = [name for name in NAMED.findall(text) if not (PROJECT / name).exists()]
         tests = set(re.findall(r"`(test_\w+\.py)`", text))
-        tests -= {path.name for path in (PROJECT / "tests" / "helpers").rglob("test_*.py")}
+        tests -= {path.name for path in (PROJECT / "tests").rglob("test_*.py")}
         assert (absent, tests) == ([], set())
 
 
