@@ -20,7 +20,7 @@ from sites import newest_run
 from sklearn.metrics import roc_auc_score
 
 from imaging.listing.labels import LABELS
-from worker.scoring.batches import LEASE_SECONDS
+from worker.timing import LEASE_SECONDS
 
 ROUNDS = 3
 COPIES = 8  # each image under so many names: what begins and ends a run should not count

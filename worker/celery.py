@@ -6,6 +6,7 @@ from celery import Celery
 from base.console.foreign import for_terminal
 from base.console.terminal import show_plain_forms
 from base.settings import SettingsError, forget_celerys_broker, read_settings
+from worker import timing
 from worker.broker.address import (
     BrokerError,
     broker_of,
@@ -46,13 +47,11 @@ app.conf.update(
     broker_transport_options={
         # The embedded broker's folder; the rest is for Redis, each transport takes its own.
         "queue_dir": str(settings.queue_dir),
-        # Seconds until Redis hands an unacknowledged message to another worker; the ledger's
-        # leases lapse long before, so this only tidies up.
-        "visibility_timeout": 600,
-        "unacked_restore_interval": 10,
+        "visibility_timeout": timing.VISIBILITY_SECONDS,
+        "unacked_restore_interval": timing.RESTORE_SECONDS,
         "unacked_restore_throttle": 1,
-        "socket_timeout": 30,
-        "socket_connect_timeout": 5,
+        "socket_timeout": timing.SOCKET_SECONDS,
+        "socket_connect_timeout": timing.CONNECT_SECONDS,
         "socket_keepalive": True,
         **sentinel_options(settings),
     },
@@ -68,9 +67,7 @@ app.conf.update(
     # One process owns the model; the second thread decodes while the first computes.
     worker_pool="threads",
     worker_concurrency=2,
-    # A little over one batch on two cores: time to finish what is begun after a second Ctrl-C, see
-    # worker.ending.
-    worker_soft_shutdown_timeout=10,
+    worker_soft_shutdown_timeout=timing.SOFT_SHUTDOWN_SECONDS,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     broker_connection_retry_on_startup=True,
     # Celery would end the worker after a hundred attempts, which last three quarters of an hour.

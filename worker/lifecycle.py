@@ -31,6 +31,7 @@ from model.card import claimed_card
 from model.errors import CheckpointError
 from model.features.feature_cache import feature_folder
 from model.loadable import refuse_unloadable_file
+from worker import timing
 from worker.celery import app, settings
 from worker.health.activity import ActivityTracker
 from worker.health.database_retry import DatabaseRetry
@@ -47,11 +48,6 @@ from worker.scoring.batches import BatchProcessor
 from worker.scoring.refusing import wanted_by
 
 log = logging.getLogger(__name__)
-
-# A worker's transactions take milliseconds. One of a worker that is cut off or stands still would
-# hold its rows for hours, and everybody who comes to them; so PostgreSQL ends it, before its lease
-# would lapse.
-STANDSTILL_SECONDS = 20.0
 
 
 class WorkerProcess:
@@ -149,7 +145,7 @@ def _start(sender: Any, **_: Any) -> None:  # noqa: ANN401 - celery's own signat
         tracing.set_up()
         metrics_server = MetricsServer(settings.metrics_host, settings.metrics_port)
         require_broker()
-        database, root = open_database(standstill_seconds=STANDSTILL_SECONDS), data_root()
+        database, root = open_database(standstill_seconds=timing.STANDSTILL_SECONDS), data_root()
         first = _wanted_first(database)
         process = WorkerProcess(database, make_engine(root), sender.hostname)
         process.watch()

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from kombu.exceptions import BatchPublishError, KombuError
 
 from db.queries.ledger import BatchKey
+from worker import timing
 from worker.broker.address import BrokerError, without_password
 from worker.celery import app, settings
 from worker.observability import tracing
@@ -35,7 +36,9 @@ def require_broker() -> None:
         BrokerError: it does not answer.
     """
     with _plain_errors(), app.connection_for_write() as connection:
-        connection.ensure_connection(max_retries=1, interval_start=0.2, timeout=10)
+        connection.ensure_connection(
+            max_retries=1, interval_start=0.2, timeout=timing.FIRST_CONNECT_SECONDS
+        )
         connection.default_channel.close()
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from db.clock import Now
 from db.tables import Worker
 
-# Four beats of `worker.health.heartbeat`.
+# Four beats, see `worker.timing`.
 ALIVE_SECONDS = 20.0
 # What was killed leaves its row, which a later start takes away.
 _FORGOTTEN_SECONDS = 86_400.0

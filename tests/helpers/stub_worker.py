@@ -34,8 +34,6 @@ from celery.signals import worker_ready
 from colours import HIGHEST, number_drawn, score_of_number
 from points import die_at, then_die_at
 
-import worker.health.heartbeat
-import worker.health.upkeep
 import worker.lifecycle
 import worker.scoring.batches
 from db.queries.outcomes import Seconds, finish_batch
@@ -44,6 +42,7 @@ from imaging.decoding.image_file import ImageFile, check_header, read_images
 from imaging.errors import ImageError
 from model.card import read_checkpoint_card
 from model.errors import CheckpointError
+from worker import timing
 from worker.celery import app
 from worker.scoring.batch_scores import BatchScores, KnownDigests, RunScores
 
@@ -143,10 +142,9 @@ def _harm(path: str) -> None:
 
 
 def _shorten(lease: float) -> None:
-    worker.scoring.batches.LEASE_SECONDS = worker.health.heartbeat.LEASE_SECONDS = lease
-    worker.health.upkeep.REPUBLISH_SECONDS = lease
-    worker.health.heartbeat.BEAT_SECONDS = worker.health.upkeep.ROUND_SECONDS = lease / 6
-    worker.lifecycle.STANDSTILL_SECONDS = lease * 2 / 3
+    timing.LEASE_SECONDS = timing.REPUBLISH_SECONDS = lease
+    timing.BEAT_SECONDS = timing.SWEEP_SECONDS = lease / 6
+    timing.STANDSTILL_SECONDS = lease * 2 / 3
 
 
 # From outside: the product has no such doors.

@@ -285,7 +285,7 @@ def mailboxes(folder: Path) -> set[str]:
 
 
 def test_a_mailbox_that_is_read_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.broker.mailboxes.TOUCH_SECONDS", 0)
+    monkeypatch.setattr("worker.timing.MAILBOX_TOUCH_SECONDS", 0)
     fanout = Exchange("celery.pidbox", "fanout")
     with Connection(BROKER_URL, transport_options={"queue_dir": str(folder)}) as connection:
         slow = Queue("celery@slow.celery.pidbox", fanout)(connection.default_channel)

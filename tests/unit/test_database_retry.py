@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from db.errors import DatabaseAwayError, DatabaseError
-from worker.health import database_retry
+from worker import timing
 from worker.health.activity import ActivityTracker
 from worker.health.database_retry import DatabaseRetry
 
@@ -20,7 +20,7 @@ def activity() -> ActivityTracker:
 
 @pytest.fixture
 def patient(activity: ActivityTracker, monkeypatch: pytest.MonkeyPatch) -> Iterator[DatabaseRetry]:
-    monkeypatch.setattr(database_retry, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(timing, "DATABASE_PAUSE_SECONDS", 0.01)
     waiting = DatabaseRetry(activity)
     yield waiting
     waiting.end()
@@ -82,7 +82,7 @@ def test_an_outage_that_comes_and_goes_is_one(
 def test_a_long_outage_is_told_again(
     patient: DatabaseRetry, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_retry, "REMINDER_SECONDS", 0)
+    monkeypatch.setattr(timing, "DATABASE_REMINDER_SECONDS", 0)
     with caplog.at_level(logging.ERROR):
         patient.call(away(3))
 

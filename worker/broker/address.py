@@ -9,6 +9,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from kombu.utils.url import parse_url, sanitize_url
 
 from base.settings import Settings
+from worker import timing
 from worker.broker.embedded import BROKER_URL
 
 # By name: who does not use Redis, or AMQP, needs no client of it.
@@ -20,10 +21,6 @@ TRANSPORT_ALIASES["amqps"] = "worker.broker.amqp_transport:SSLTransport"
 SCHEMES = ("redis", "rediss", "sentinel", "amqp", "amqps")
 _NUMBERED = ("redis", "rediss", "sentinel")  # their databases are
 _SENTINEL = "sentinel://"
-# A sentinel that is away should hold up the question to the next one for no longer.
-_SENTINEL_SECONDS = 2.0
-# A master that stands still is given up in some ten seconds; by then the sentinels have another.
-_MASTER_SECONDS = 5
 
 
 class BrokerError(click.ClickException):
@@ -71,16 +68,16 @@ def sentinel_options(settings: Settings) -> dict[str, object]:
     asking: dict[str, object] = {
         # Each sentinel is asked once; redis-py would wait for seconds between three tries.
         "retry": Retry(NoBackoff(), 0),
-        "socket_timeout": _SENTINEL_SECONDS,
-        "socket_connect_timeout": _SENTINEL_SECONDS,
+        "socket_timeout": timing.SENTINEL_SECONDS,
+        "socket_connect_timeout": timing.SENTINEL_SECONDS,
     }
     if settings.broker_sentinel_password:
         asking["password"] = settings.broker_sentinel_password
     return {
         "master_name": settings.broker_master,
         "sentinel_kwargs": asking,
-        "socket_timeout": _MASTER_SECONDS,
-        "health_check_interval": _MASTER_SECONDS,
+        "socket_timeout": timing.MASTER_SECONDS,
+        "health_check_interval": timing.MASTER_SECONDS,
     }
 
 

@@ -16,9 +16,8 @@ from time import monotonic
 from urllib.parse import unquote
 
 from base.permissions import make_file
+from worker import timing
 
-TOUCH_SECONDS = 60.0
-DEAD_SECONDS = 3600.0
 # Celery's names: of a worker's, of an answer's, and of who listens to events. Never one of work.
 _CONTROL = re.compile(r".+\.pidbox|celeryev\..+")
 
@@ -45,7 +44,7 @@ class Mailboxes:
     def used(self, queue: str) -> None:
         """This process reads `queue`: say so every minute, if it is its own mailbox."""
         binding, touched = self._own.get(queue, (None, 0.0))
-        if binding is not None and monotonic() >= touched + TOUCH_SECONDS:
+        if binding is not None and monotonic() >= touched + timing.MAILBOX_TOUCH_SECONDS:
             self._own[queue] = binding, monotonic()
             with suppress(OSError):  # someone wiped the folder
                 make_or_touch(binding)
@@ -60,7 +59,7 @@ class Mailboxes:
             queue = unquote(binding.name.rsplit(",", 1)[1])
             if binding.parent.is_symlink():
                 continue
-            if is_control(queue) and _modified(binding, now) < now - DEAD_SECONDS:
+            if is_control(queue) and _modified(binding, now) < now - timing.MAILBOX_DEAD_SECONDS:
                 binding.unlink(missing_ok=True)
             else:
                 living.add(queue)

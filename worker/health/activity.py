@@ -10,9 +10,7 @@ from typing import NamedTuple
 from base.settings import HANG_SECONDS
 from db.queries.ledger import BatchKey
 from db.queries.refusals import Wanted
-
-# A batch may take the same again for every so many images: nine seconds for each.
-IMAGES_PER_HANG = 32
+from worker import timing
 
 
 class Task(NamedTuple):
@@ -52,7 +50,7 @@ class ActivityTracker:
     def track(self, what: str, images: int = 0) -> Iterator[None]:
         """Do something that must end; not within another of the same thread."""
         key = threading.get_ident()
-        seconds = self._hang_seconds * (1 + images / IMAGES_PER_HANG)
+        seconds = self._hang_seconds * (1 + images / timing.IMAGES_PER_HANG)
         with self._lock:
             self._tasks[key] = Task(what, time.monotonic(), seconds)
         try:

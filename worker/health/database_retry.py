@@ -11,17 +11,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from db.errors import DatabaseAwayError, LedgerReplacedError
+from worker import timing
 from worker.health.activity import ActivityTracker
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-PAUSE_SECONDS = 1.0
-# Said once, and then often enough that the end of a long log still says it.
-REMINDER_SECONDS = 60.0
-# A full disk still takes a little now and then: it is the same outage.
-STEADY_SECONDS = 10.0
 
 
 class DatabaseRetry:
@@ -56,7 +51,7 @@ class DatabaseRetry:
                 failed = True
                 self._tell(error)
                 with self._activity.pause():
-                    self._stopping.wait(PAUSE_SECONDS)
+                    self._stopping.wait(timing.DATABASE_PAUSE_SECONDS)
             else:
                 if failed:
                     self._tell_the_end()
@@ -78,8 +73,8 @@ class DatabaseRetry:
             now = time.monotonic()
             if self._began is None:
                 self._began = now
-                self._is_known = now < self._ended + STEADY_SECONDS
-            if self._is_known and now < self._told + REMINDER_SECONDS:
+                self._is_known = now < self._ended + timing.DATABASE_STEADY_SECONDS
+            if self._is_known and now < self._told + timing.DATABASE_REMINDER_SECONDS:
                 return
             self._is_known = True
             self._told = now

@@ -15,10 +15,10 @@ from types import FrameType
 
 from celery.worker import state
 
+from worker import timing
 from worker.celery import app
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-LOOK_SECONDS = 0.1
 
 
 class Ending:
@@ -54,7 +54,7 @@ class Ending:
         )
         waiter.start()
         while waiter.is_alive() and time.monotonic() < self._until:
-            waiter.join(LOOK_SECONDS)
+            waiter.join(timing.ENDING_SECONDS)
         return not waiter.is_alive()
 
     def _heed(self, number: int, _frame: FrameType | None) -> None:

@@ -13,16 +13,11 @@ from db.errors import DatabaseError, LedgerReplacedError
 from db.queries.ledger import renew_leases
 from db.queries.workers import forget_dead, note_ended, note_seen
 from db.session import Database
+from worker import timing
 from worker.health.activity import ActivityTracker
 from worker.health.database_retry import DatabaseRetry
-from worker.scoring.batches import LEASE_SECONDS
 
 log = logging.getLogger(__name__)
-
-# Well under a third of a lease, so that one slow beat loses nothing.
-BEAT_SECONDS = 5.0
-# An end does not wait longer for a database that is away.
-END_SECONDS = 2.0
 
 
 class Heartbeat:
@@ -50,7 +45,7 @@ class Heartbeat:
             except Exception:
                 # A thread that ended here would let every lease lapse, and nobody would know.
                 log.exception("leases were not renewed; the next beat tries again")
-            time.sleep(BEAT_SECONDS)
+            time.sleep(timing.BEAT_SECONDS)
 
     def beat(self) -> None:
         """Say that the worker lives, and prolong what it is at, as far as it still has that."""
@@ -60,14 +55,14 @@ class Heartbeat:
                 note_seen(session, self._worker)
                 forget_dead(session)
             if held:
-                renew_leases(session, self._worker, LEASE_SECONDS, held)
+                renew_leases(session, self._worker, timing.LEASE_SECONDS, held)
 
     def end(self) -> None:
         """Say that the worker ends; what it is still at is renewed as before."""
         self._is_ending = True
         ending = threading.Thread(target=self._note_end, daemon=True)
         ending.start()
-        ending.join(END_SECONDS)
+        ending.join(timing.BEAT_END_SECONDS)
 
     def _note_end(self) -> None:
         # Where that fails it is not seen any more, and counts as ended within seconds.

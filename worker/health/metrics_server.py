@@ -19,6 +19,7 @@ from db.errors import DatabaseError
 from db.queries.runs import RunSpec
 from db.queries.unfinished import Unfinished, count_unfinished
 from db.session import Database
+from worker import timing
 from worker.broker.address import BrokerError
 from worker.observability.metrics import REGISTRY, checkpoint_loaded
 from worker.publish import waiting_messages
@@ -27,8 +28,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# How old a figure of the ledger or the queue may be; as often as a worker's upkeep looks.
-LOOK_SECONDS = 5.0
 _OF_THE_PORT = (errno.EADDRINUSE, errno.EACCES)
 # Of a value in a message.
 _SHOWN_CHARACTERS = 40
@@ -115,7 +114,7 @@ class QueueGauges:
 
     def _run(self) -> None:
         pause = threading.Event()
-        while not pause.wait(LOOK_SECONDS):
+        while not pause.wait(timing.METRICS_SECONDS):
             try:
                 self.refresh()
             except Exception:

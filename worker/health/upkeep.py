@@ -12,17 +12,13 @@ from db.queries.refusals import Wanted, stops
 from db.queries.unfinished import claim_expired, count_unfinished, unfinished_checkpoints
 from db.session import Database
 from db.unused import holds_nothing
+from worker import timing
 from worker.broker.address import BrokerError
 from worker.health.activity import ActivityTracker
 from worker.health.database_retry import DatabaseRetry
 from worker.publish import publish, waiting_messages
 
 log = logging.getLogger(__name__)
-
-ROUND_SECONDS = 5.0
-DRAIN_ROUND_SECONDS = 0.5
-# A message that nobody took for this long, while the queue is empty, was lost.
-REPUBLISH_SECONDS = 30.0
 
 
 class Drained(Enum):
@@ -73,12 +69,12 @@ class Upkeep:
         self._stopping.set()
 
     def _run(self, on_drained: Callable[[Drained], None] | None) -> None:
-        since_round = ROUND_SECONDS
-        pause = DRAIN_ROUND_SECONDS if on_drained else ROUND_SECONDS
+        since_round = timing.SWEEP_SECONDS
+        pause = timing.DRAIN_SECONDS if on_drained else timing.SWEEP_SECONDS
         while not self._stopping.is_set():
             try:
                 with self._activity.track("upkeep"):
-                    if since_round >= ROUND_SECONDS:
+                    if since_round >= timing.SWEEP_SECONDS:
                         since_round = 0.0  # after a failure, too: it is told once a round
                         self._retry.call(self._sweep)
                     drained = self._retry.call(self._drained) if on_drained else None
@@ -110,7 +106,7 @@ class Upkeep:
                 return []
         unstarted = waiting_messages() == 0
         with self._database.write() as session:
-            return claim_expired(session, REPUBLISH_SECONDS, unstarted=unstarted)
+            return claim_expired(session, timing.REPUBLISH_SECONDS, unstarted=unstarted)
 
     def _finished(self) -> Drained:
         question = doubt(self._database)

@@ -11,14 +11,13 @@ from collections.abc import Callable
 
 from db.queries.refusals import Wanted
 from imaging.decoding import decode_clock
+from worker import timing
 from worker.health.activity import ActivityTracker
 
 log = logging.getLogger(__name__)
 
 # A supervisor restarts what ended with it; EX_SOFTWARE of sysexits.h.
 HUNG_EXIT_CODE = 70
-LOOK_SECONDS = 1.0
-TELL_SECONDS = 10.0
 
 
 def watch(activity: ActivityTracker, hung: Callable[[Wanted, float], None] | None = None) -> None:
@@ -27,13 +26,13 @@ def watch(activity: ActivityTracker, hung: Callable[[Wanted, float], None] | Non
     `hung` is told of a checkpoint whose loading is, or every worker would begin with it again.
     """
     while (late := _late(activity)) is None:
-        time.sleep(LOOK_SECONDS)
+        time.sleep(timing.WATCHDOG_SECONDS)
     task = activity.overdue()
     if hung is not None and task is not None and task.loads is not None:
         # The database may be what does not answer.
         telling = threading.Thread(target=hung, args=(task.loads, task.seconds), daemon=True)
         telling.start()
-        telling.join(TELL_SECONDS)
+        telling.join(timing.HUNG_NOTE_SECONDS)
     log.critical(
         "%s: this worker ends, exit code %d; what it held is scored by the next",
         late,

@@ -9,6 +9,7 @@ from typing import Any
 from celery.signals import setup_logging
 
 from base.console.foreign import for_log
+from worker import timing
 
 # How Celery tells that a broker is away: at each attempt, most of them with a traceback.
 _BROKER_AWAY = re.compile(
@@ -23,9 +24,6 @@ _KNOWN_WARNING = "worker_cancel_long_running_tasks_on_connection_loss"
 _OWN_LOGGERS = ("base", "db", "model", "worker")
 _LINE = "%(asctime)s %(levelname)s %(message)s"
 _CONNECTED = "celery.worker.consumer.connection"
-REMINDER_SECONDS = 60.0
-# One that can be reached and then not used is lost again within a second, over and over.
-STEADY_SECONDS = 1.5
 
 
 class BrokerAway(logging.Filter):
@@ -47,14 +45,14 @@ class BrokerAway(logging.Filter):
         return about is None or self._is_due(about[0], text, record)
 
     def _is_back(self) -> bool:
-        if not self._told or time.monotonic() < self._lost + STEADY_SECONDS:
+        if not self._told or time.monotonic() < self._lost + timing.BROKER_STEADY_SECONDS:
             return False
         self._told.clear()
         return True
 
     def _is_due(self, about: str, text: str, record: logging.LogRecord) -> bool:
         self._lost = now = time.monotonic()
-        if now < self._told.get(about, -math.inf) + REMINDER_SECONDS:
+        if now < self._told.get(about, -math.inf) + timing.BROKER_REMINDER_SECONDS:
             return False
         self._told[about] = now
         # Celery counts attempts up to a limit, which is none here.

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from base.read_write_lock import ReadWriteLock
+from worker import timing
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,6 @@ while chunk := os.read(0, 65536):
             pass
 os.write(2, rest)
 """
-_ANSWER_SECONDS = 1.0
 
 
 class NativeLines:
@@ -119,7 +119,9 @@ class NativeLines:
         except OSError:  # it was killed
             return False
         with self._answered:
-            return self._answered.wait_for(lambda: self._passed == self._marked, _ANSWER_SECONDS)
+            return self._answered.wait_for(
+                lambda: self._passed == self._marked, timing.NATIVE_ANSWER_SECONDS
+            )
 
     def _read(self) -> None:
         for raw in os.fdopen(self._back, errors="replace"):

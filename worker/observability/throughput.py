@@ -5,9 +5,7 @@ import time
 from collections import defaultdict, deque
 
 from db.throughput import KEPT_SECONDS, Finished, images_per_second
-
-# Batches that are over sooner than this are counted together.
-SHORT_SECONDS = 0.5
+from worker import timing
 
 
 class Throughput:
@@ -24,7 +22,7 @@ class Throughput:
             # The ledger's clock may be another machine's.
             self._behind = batch.at - time.monotonic()
             batches = self._finished[run_id]
-            if batches and batches[-1].and_next(batch).seconds < SHORT_SECONDS:
+            if batches and batches[-1].and_next(batch).seconds < timing.SHORT_BATCH_SECONDS:
                 batch = batches.pop().and_next(batch)
             batches.append(batch)
             while batches[0].at < batch.at - KEPT_SECONDS:

@@ -33,6 +33,7 @@ from db.queries.runs import RunSpec, needs_of
 from db.session import Database
 from db.throughput import Finished
 from model.errors import CheckpointError
+from worker import timing
 from worker.health.activity import ActivityTracker
 from worker.health.database_retry import DatabaseRetry
 from worker.observability import metrics, tracing
@@ -42,8 +43,6 @@ from worker.scoring.work import Work, by_path, died, line_of, name_of, outcomes_
 
 log = logging.getLogger(__name__)
 
-# Judged by the database's clock and renewed while the worker lives.
-LEASE_SECONDS = 30.0
 # An image during whose scoring this many processes died is the likely cause.
 MAX_STARTS = 3
 
@@ -105,7 +104,7 @@ class BatchProcessor:
 
     def _take(self, key: BatchKey) -> tuple[list[Lease], list[PendingImage]]:
         with self._database.write() as session:
-            taken = take_leases(session, key, self._worker, LEASE_SECONDS)
+            taken = take_leases(session, key, self._worker, timing.LEASE_SECONDS)
             stopped = why_stopped(session, [lease.batch.run_id for lease in taken])
             if stopped:
                 back = [lease.batch for lease in taken if lease.batch.run_id in stopped]

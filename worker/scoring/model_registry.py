@@ -10,12 +10,9 @@ from db.queries.runs import RunSpec
 from model.card import claimed_card
 from model.errors import CheckpointError
 from model.held import HeldCheckpoint, hold_checkpoint
+from worker import timing
 from worker.scoring.loaded_model import Backbones, LoadedModel
 from worker.scoring.refusing import wanted_by
-
-# How long a checkpoint that could not be had is not tried again. Well under what a sweep waits
-# before it sends a batch again (30 s), or every second time it would be sent in vain.
-RETRY_SECONDS = 10.0
 
 
 class ModelRegistry:
@@ -46,8 +43,8 @@ class ModelRegistry:
         return None if failed is None else failed[1]
 
     def _load_pinned(self, wanted: Wanted, stored: Path) -> None:
-        tried_at, error = self._failed.get(wanted, (-RETRY_SECONDS, None))
-        if error is not None and time.monotonic() < tried_at + RETRY_SECONDS:
+        tried_at, error = self._failed.get(wanted, (0.0, None))
+        if error is not None and time.monotonic() < tried_at + timing.CHECKPOINT_RETRY_SECONDS:
             raise error
         try:
             with self._find(wanted.digest, stored) as held:

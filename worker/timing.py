@@ -1,0 +1,112 @@
+"""The times that workers keep, in seconds, and what must hold between them.
+
+A time that a lower package needs stays there; its relation to these is here all the same.
+"""
+
+from base.settings import HANG_SECONDS, LEAST_HANG_SECONDS
+from db.connection.engine import BUSY_SECONDS, POSTGRES
+from db.queries.workers import ALIVE_SECONDS
+from db.throughput import WINDOW_SECONDS
+
+# Leases: judged by the database's clock and renewed with each beat while the worker lives.
+LEASE_SECONDS = 30.0
+BEAT_SECONDS = 5.0
+# An end does not wait longer for a database that is away.
+BEAT_END_SECONDS = 2.0
+# A worker's transactions take milliseconds. One of a worker that is cut off or stands still would
+# hold its rows for hours, and everybody who comes to them; so PostgreSQL ends it.
+STANDSTILL_SECONDS = 20.0
+
+# Upkeep: how often a worker sweeps, and a draining one looks whether anything is left.
+SWEEP_SECONDS = 5.0
+DRAIN_SECONDS = 0.5
+# A message that nobody took for this long, while the queue is empty, was lost.
+REPUBLISH_SECONDS = 30.0
+# How long a checkpoint that could not be had is not tried again.
+CHECKPOINT_RETRY_SECONDS = 10.0
+# How old a figure of the ledger or the queue may be in the metrics.
+METRICS_SECONDS = SWEEP_SECONDS
+
+# Health: how often the watchdog looks, and how long it waits until a hung load is noted.
+WATCHDOG_SECONDS = 1.0
+HUNG_NOTE_SECONDS = 10.0
+# A batch may take HANG_SECONDS again for every so many images: nine seconds for each.
+IMAGES_PER_HANG = 32
+# What TensorFlow's output filter may take to answer.
+NATIVE_ANSWER_SECONDS = 1.0
+
+# The end: how often it looks for what is still scored, and how long it does so when told to hurry:
+# a little over one batch on two cores.
+ENDING_SECONDS = 0.1
+SOFT_SHUTDOWN_SECONDS = 10
+
+# A database that is away is asked again after the pause. An outage is told at once, and then often
+# enough that the end of a long log still says it. A full disk still takes a little now and then:
+# what comes back sooner than it is steady is the same outage.
+DATABASE_PAUSE_SECONDS = 1.0
+DATABASE_REMINDER_SECONDS = 60.0
+DATABASE_STEADY_SECONDS = 10.0
+
+# The same of a broker; one that can be reached and then not used is lost again within a second.
+BROKER_REMINDER_SECONDS = 60.0
+BROKER_STEADY_SECONDS = 1.5
+# Until Redis hands an unacknowledged message to another worker: only tidies up after leases.
+VISIBILITY_SECONDS = 600
+RESTORE_SECONDS = 10
+SOCKET_SECONDS = 30
+CONNECT_SECONDS = 5
+FIRST_CONNECT_SECONDS = 10
+# A sentinel that is away should hold up the question to the next one for no longer.
+SENTINEL_SECONDS = 2.0
+# A master that stands still is given up in some ten seconds; by then the sentinels have another.
+MASTER_SECONDS = 5
+# How often the owner of an embedded mailbox touches it, and after how long without it is dead.
+MAILBOX_TOUCH_SECONDS = 60.0
+MAILBOX_DEAD_SECONDS = 3600.0
+
+# Batches that are over sooner than this are counted together.
+SHORT_BATCH_SECONDS = 0.5
+
+
+class TimingError(Exception):
+    """Two times do not go together; the message says which, and why they must."""
+
+
+def check() -> None:
+    """Hold the times against each other.
+
+    Raises:
+        TimingError: a relation is broken.
+    """
+    silence = POSTGRES["keepalives_idle"] + (
+        POSTGRES["keepalives_interval"] * POSTGRES["keepalives_count"]
+    )
+    relations = {
+        "one slow beat must not cost a lease": 3 * BEAT_SECONDS < LEASE_SECONDS,
+        "a worker that missed three beats lives": 4 * BEAT_SECONDS <= ALIVE_SECONDS,
+        "a stopped transaction must end before its lease": STANDSTILL_SECONDS < LEASE_SECONDS,
+        "a vanished database must be noticed before a lease ends": silence < LEASE_SECONDS,
+        "sent and unsent silence are noticed alike": silence * 1000 == POSTGRES["tcp_user_timeout"],
+        "a lost message must be seen by a sweep": SWEEP_SECONDS < REPUBLISH_SECONDS,
+        "a drain looks more often than a sweep": DRAIN_SECONDS < SWEEP_SECONDS,
+        "a batch sent again must meet a new try": 2 * CHECKPOINT_RETRY_SECONDS < REPUBLISH_SECONDS,
+        "leases must lapse long before Redis hands out again": 10 * LEASE_SECONDS
+        < VISIBILITY_SECONDS,
+        "the watchdog must see the shortest limit": WATCHDOG_SECONDS <= LEAST_HANG_SECONDS,
+        "a hung load must be noted while it is noticed": HUNG_NOTE_SECONDS < LEASE_SECONDS,
+        "waiting for SQLite's lock is no hanging": BUSY_SECONDS < HANG_SECONDS,
+        "waiting for a broker's answer is no hanging": SOCKET_SECONDS < HANG_SECONDS,
+        "two tries must fall into one outage": DATABASE_PAUSE_SECONDS < DATABASE_STEADY_SECONDS,
+        "an outage that comes and goes is told as one": DATABASE_STEADY_SECONDS
+        < DATABASE_REMINDER_SECONDS,
+        "the same of the broker": 1 < BROKER_STEADY_SECONDS < BROKER_REMINDER_SECONDS,
+        "a sentinel must be given up before its master": SENTINEL_SECONDS < MASTER_SECONDS,
+        "a living mailbox must not look dead": 10 * MAILBOX_TOUCH_SECONDS <= MAILBOX_DEAD_SECONDS,
+        "short batches lie within throughput's window": SHORT_BATCH_SECONDS < WINDOW_SECONDS,
+    }
+    broken = [reason for reason, holds in relations.items() if not holds]
+    if broken:
+        raise TimingError(f"worker.timing: {'; '.join(broken)}")
+
+
+check()
