@@ -15,7 +15,7 @@ from db.connection.ledger_file import Access, LedgerFile, network_warning, to_re
 from db.connection.planning import drop_statistics, has_statistics
 from db.connection.sqlite_errors import sentence
 from db.errors import DatabaseAwayError, DatabaseError
-from db.upgrade import HEAD, is_current, upgrade, version
+from db.schema import HEAD, is_current, upgrade, version
 
 
 class Database:

@@ -2,8 +2,6 @@
 
 import logging
 import os
-import threading
-import uuid
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -17,10 +15,9 @@ from celery.worker import state
 from base.console.foreign import for_terminal
 from base.console.telling import tell
 from base.settings import forget_celerys_broker
-from db.errors import DatabaseError, LedgerReplacedError
+from db.errors import DatabaseError
 from db.precisions import PRECISIONS
-from db.queries.ledger import BatchKey, return_untried
-from db.queries.refusals import Wanted, note_hung, why_not_loaded
+from db.queries.refusals import why_not_loaded
 from db.queries.results import failed_wholly
 from db.queries.runs import RunSpec, wanted_first
 from db.queries.unfinished import unfinished_checkpoints
@@ -33,88 +30,16 @@ from model.features.feature_cache import feature_folder
 from model.loadable import refuse_unloadable_file
 from worker import timing
 from worker.celery import app, settings
-from worker.health.activity import ActivityTracker
-from worker.health.database_retry import DatabaseRetry
-from worker.health.ending import Ending
-from worker.health.heartbeat import Heartbeat
 from worker.health.metrics_server import MetricsServer
 from worker.health.upkeep import Drained, Upkeep, doubt
-from worker.health.watchdog import watch
 from worker.observability import metrics, tracing
 from worker.observability.profile import Profile
+from worker.process import WorkerProcess, be_current, current_process
 from worker.publish import broker_name, require_broker
 from worker.scoring.batch_scores import Engine
-from worker.scoring.batches import BatchProcessor
 from worker.scoring.refusing import wanted_by
 
 log = logging.getLogger(__name__)
-
-
-class WorkerProcess:
-    """Everything a worker process holds: the ledger, the loaded checkpoints, its name."""
-
-    def __init__(self, database: Database, engine: Engine, node: str) -> None:
-        """Take `node`, the name that `celery -n` gave or Celery's own, into the worker's name.
-
-        A name is never given twice, or a worker that was started anew would be taken for the last.
-        """
-        self.database = database
-        self.engine = engine
-        self.worker = f"{node}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-        self.profile: Profile | None = None
-        self.activity = ActivityTracker(settings.hang_seconds)
-        self.retry = DatabaseRetry(self.activity, _leave)
-        self.ending = Ending()
-        self._heartbeat = Heartbeat(database, self.worker, self.activity, self.retry)
-        self.batches = BatchProcessor(database, engine, self.worker, self.activity, self.retry)
-
-    def score(self, key: BatchKey) -> None:
-        """Score one batch; without its checkpoint or the ledger, leave it to others."""
-        try:
-            with metrics.FAILED.count_exceptions(), tracing.batch(key):
-                self.batches.score(key)
-        except LedgerReplacedError as error:
-            self.retry.give_up(error)
-        except click.ClickException as error:
-            # The ledger keeps what is owed, and a sweep sends it again.
-            log.error("run %d batch %d: %s", *key, error.message)  # noqa: TRY400 - a full sentence
-        if self.profile is not None:
-            self.profile.batch_ended()
-
-    def start(self) -> None:
-        """Begin to renew leases."""
-        threading.Thread(target=self._heartbeat.run, daemon=True).start()
-
-    def watch(self) -> None:
-        """Begin to watch for what hangs, the loading of the first checkpoint included."""
-        threading.Thread(target=watch, args=(self.activity, self._note_hung), daemon=True).start()
-
-    def _note_hung(self, wanted: Wanted, seconds: float) -> None:
-        with self.database.write() as session:
-            note_hung(session, self.worker, wanted, seconds)
-
-    def give_back(self) -> None:
-        """Let others have at once what is under way here, as if it had never been taken."""
-        self._heartbeat.end()
-        held = self.activity.held
-        if not held:
-            log.warning("stopped: it held no batch")
-            return
-        named = ", ".join(f"run {batch.run_id} batch {batch.number}" for batch in held)
-        try:
-            with self.database.write() as session:
-                return_untried(session, held, self.worker)
-        except DatabaseError as error:
-            log.error("stopped: %s; leases run out by themselves: %s", error.message, named)  # noqa: TRY400 - a full sentence
-        else:
-            log.warning("stopped: given back unfinished: %s", named)
-
-    def close(self) -> None:
-        """Write what waits, and that the worker ends."""
-        self._heartbeat.end()
-        if self.profile is not None:
-            self.profile.close()
-        self.engine.close()
 
 
 def make_engine(root: Root) -> Engine:
@@ -127,14 +52,6 @@ def make_engine(root: Root) -> Engine:
 
     scorers, features = ModelRegistry(settings.checkpoint), RunFeatures(feature_folder())
     return ModelEngine(root, scorers, features, NativeLines())
-
-
-_scoring: list[WorkerProcess] = []
-
-
-def current_process() -> WorkerProcess:
-    """This process's, made by `worker_init`."""
-    return _scoring[0]
 
 
 @worker_init.connect  # type: ignore[untyped-decorator] # celery has no types
@@ -155,7 +72,7 @@ def _start(sender: Any, **_: Any) -> None:  # noqa: ANN401 - celery's own signat
     except click.ClickException as error:
         # Any other exception would be logged, and the worker would take tasks regardless.
         raise SystemExit(for_terminal(f"Error: {error.message}")) from error
-    _scoring[:] = [process]
+    be_current(process)
     if database.warning is not None:
         tell(database.warning, err=True)
     for line in _greeting(process, first):
@@ -274,16 +191,6 @@ def _tell_the_end(**_: Any) -> None:  # noqa: ANN401 - celery's own signature
     ending.ignore_signals()
     if ending.told:
         log.info("stopped: nothing is under way here any more; what is left is scored by others")
-
-
-def _leave(error: LedgerReplacedError) -> None:
-    # Not to go on with what is there now: what was loaded, leased and remembered is of the old one.
-    log.error(
-        "%s; this worker ends and stores nothing of what it holds: start it again for what is "
-        "there now",
-        error.message,
-    )
-    state.should_stop = Drained.STUCK.value
 
 
 def _end_worker(process: WorkerProcess, drained: Drained) -> None:

@@ -15,7 +15,7 @@ from celery.worker import consumer
 
 from db.queries.ledger import BatchKey
 from worker.health import ending
-from worker.tasks import score_batch
+from worker.publish import SCORE_BATCH
 
 # The ledger keeps both in a 32-bit INTEGER on PostgreSQL.
 HIGHEST = 2**31 - 1
@@ -67,14 +67,14 @@ def strip(message: Any) -> BatchKey:  # noqa: ANN401 - kombu's
         MessageError: it is not JSON (or not signed, where signing is set up), of another task, or
             not two numbers.
     """
-    if not isinstance(message.headers, dict) or message.headers.get("task") != score_batch.name:
+    if not isinstance(message.headers, dict) or message.headers.get("task") != SCORE_BATCH:
         raise MessageError("it is not for the task score_batch")
     try:
         body = message.payload
     except Exception as error:  # whatever a decoder makes of bytes from anyone
         raise MessageError(str(error)) from error
     key = batch_key(body)
-    kept = {"task": score_batch.name, "id": str(message.headers.get("id"))[:36]}
+    kept = {"task": SCORE_BATCH, "id": str(message.headers.get("id"))[:36]}
     parent = str(message.headers.get(TRACE_PARENT))
     if _W3C_PARENT.fullmatch(parent):  # what a trace links to; nothing is done by it
         kept[TRACE_PARENT] = parent

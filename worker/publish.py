@@ -10,7 +10,9 @@ from worker import timing
 from worker.broker.address import BrokerError, without_password
 from worker.celery import app, settings
 from worker.observability import tracing
-from worker.tasks import score_batch
+
+# What the task is called in messages, the same in every release: they may share a queue.
+SCORE_BATCH = "worker.tasks.score_batch"
 
 
 def publish(batches: Iterable[BatchKey]) -> None:
@@ -26,7 +28,13 @@ def publish(batches: Iterable[BatchKey]) -> None:
         producer.batch(),
     ):
         for batch in batches:
-            score_batch.apply_async(tuple(batch), producer=producer, headers=traced)
+            app.send_task(
+                SCORE_BATCH,
+                tuple(batch),
+                producer=producer,
+                headers=traced,
+                ignore_result=True,
+            )
 
 
 def require_broker() -> None:

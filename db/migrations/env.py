@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that `db.upgrade` hands over."""
+"""Runs the migrations on the connection that `db.schema` hands over."""
 
 from alembic import context
 

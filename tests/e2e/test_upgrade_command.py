@@ -4,7 +4,7 @@ from pathlib import Path
 
 from processes import Ledger, Site, error_lines
 
-from db.upgrade import HEAD
+from db.schema import HEAD
 
 
 def test_it_makes_the_ledger_and_may_be_run_again(database_url: str, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from read_only import as_other_user, let_others_enter, mounted_read_only
 from sqlalchemy import text
 
 from db.errors import DatabaseError, LedgerReplacedError
+from db.schema import HEAD
 from db.session import Database, open_database
-from db.upgrade import HEAD
 
 SHOTS = [
     Shot("melanoma/1.jpg", 1, 0.9),

@@ -42,7 +42,7 @@ producer.enqueue.CHUNK = CHUNK
 producer.enqueue._stage_chunk = then_die_at("stage", producer.enqueue._stage_chunk)  # noqa: SLF001
 producer.enqueue.cut_batches = first_die_at("cut", producer.enqueue.cut_batches)
 worker.publish.publish = first_die_at("publish", worker.publish.publish)
-worker.publish.score_batch.apply_async = die_while_sending(worker.publish.score_batch.apply_async)
+worker.publish.app.send_task = die_while_sending(worker.publish.app.send_task)
 
 if __name__ == "__main__":
     main()

@@ -35,6 +35,7 @@ from colours import HIGHEST, number_drawn, score_of_number
 from points import die_at, then_die_at
 
 import worker.lifecycle
+import worker.process
 import worker.scoring.batches
 from db.queries.outcomes import Seconds, finish_batch
 from db.queries.runs import RunSpec
@@ -150,9 +151,7 @@ def _shorten(lease: float) -> None:
 # From outside: the product has no such doors.
 worker.lifecycle.make_engine = StubEngine
 worker.scoring.batches.finish_batch = then_die_at("commit", finish_batch)
-worker.lifecycle.WorkerProcess.score = then_die_at(
-    "acknowledge", worker.lifecycle.WorkerProcess.score
-)  # type: ignore[method-assign]
+worker.process.WorkerProcess.score = then_die_at("acknowledge", worker.process.WorkerProcess.score)  # type: ignore[method-assign]
 if "STUB_VISIBILITY_SECONDS" in os.environ:
     # Here a message that comes again is told.
     logging.getLogger("worker.scoring.batches").setLevel(logging.DEBUG)

@@ -25,9 +25,9 @@ from db.queries.listing import ListedImage, stage_images
 from db.queries.outcomes import Outcome, store_outcomes
 from db.queries.runs import add_checkpoint, needs_of
 from db.queries.unfinished import count_unfinished
+from db.schema import MIGRATIONS
 from db.session import Database, open_database
 from db.tables import Base, Run
-from db.upgrade import MIGRATIONS
 
 OPEN = "from db.session import open_database; print('ready', flush=True); input(); open_database()"
 
