@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from db.queries.refusals import Refused
 from db.queries.results import Progress
-from db.queries.status import Work
+from db.queries.status import BatchCounts
 
 START_ONE = "start one with `celery -A worker worker`"
 
@@ -22,7 +22,7 @@ class Circumstances(NamedTuple):
     again: str | None
     counts: Progress
     staged: int
-    work: Work
+    work: BatchCounts
     checkpoint: str | None
     broker: str | None
     alive: int

@@ -37,7 +37,6 @@ from worker.observability.profile import Profile
 from worker.process import WorkerProcess, be_current, current_process
 from worker.publish import broker_name, require_broker
 from worker.scoring.batch_scores import Engine
-from worker.scoring.refusing import wanted_by
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +84,7 @@ def _wanted_first(database: Database) -> RunSpec | None:
     """`CHECKPOINT`, or else the checkpoint that is likely wanted first."""
     with database.read() as session:
         wanted = wanted_first(session)
-        if wanted is not None and why_not_loaded(session, wanted_by(wanted)):
+        if wanted is not None and why_not_loaded(session, wanted.wanted):
             wanted = None
     if settings.checkpoint is None:
         return wanted
@@ -104,8 +103,7 @@ def _is_prepared(process: WorkerProcess, first: RunSpec) -> bool:
         CheckpointError: it cannot be had, and nothing else is owed.
     """
     try:
-        with process.activity.track(f"the loading of {first.path}"):
-            process.batches.prepare(first)
+        process.batches.load(first)
     except CheckpointError as error:
         with process.database.read() as session:
             owed = set(unfinished_checkpoints(session))

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from db.connection.planning import unindexed
 from db.errors import DatabaseError, NoSuchRunError
 from db.precisions import PRECISIONS
-from db.queries.refusals import stopped_runs
+from db.queries.refusals import Wanted, stopped_runs
 from db.tables import Batch, Checkpoint, Run
 
 # Of the largest run number; SQLite takes no whole number of more than 18 whatever they are.
@@ -26,6 +26,11 @@ class RunSpec(NamedTuple):
     path: str
     precision: str
     keep_features: bool
+
+    @property
+    def wanted(self) -> Wanted:
+        """The checkpoint and its precision."""
+        return Wanted(self.digest, self.precision)
 
 
 def add_checkpoint(session: Session, digest: str, path: str, card: dict[str, Any]) -> Checkpoint:

@@ -25,7 +25,7 @@ class WorkerState(NamedTuple):
     lease_seconds: float | None
 
 
-class Work(NamedTuple):
+class BatchCounts(NamedTuple):
     """Batches of a run: unfinished, under a running lease, finished in the last minute.
 
     `attempts` is the most that an unfinished batch has had.
@@ -42,7 +42,7 @@ class Work(NamedTuple):
         return bool(self.unfinished and not self.held and not self.finished_lately)
 
 
-def work_on(session: Session, run_id: int, lately: float = 60) -> Work:
+def work_on(session: Session, run_id: int, lately: float = 60) -> BatchCounts:
     """How the batches of a run stand; `lately` in seconds."""
     unfinished = Batch.finished_at.is_(None)
     row = session.execute(
@@ -53,7 +53,7 @@ def work_on(session: Session, run_id: int, lately: float = 60) -> Work:
             func.coalesce(func.max(case((unfinished, Batch.attempts), else_=0)), 0),
         ).where(Batch.run_id == run_id)
     ).one()
-    return Work(*row)
+    return BatchCounts(*row)
 
 
 def workers(session: Session, lately: float = 600) -> list[WorkerState]:

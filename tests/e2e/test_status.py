@@ -23,7 +23,7 @@ from db.queries.listing import ListedImage, cut_batches, stage_images
 from db.queries.outcomes import Outcome, Seconds, finish_batch, store_outcomes
 from db.queries.results import Progress
 from db.queries.runs import RunSpec, add_checkpoint
-from db.queries.status import Work, work_on, workers
+from db.queries.status import BatchCounts, work_on, workers
 from db.queries.workers import forget_dead, note_ended, note_seen
 from db.session import Database
 from db.tables import Batch, Run
@@ -33,7 +33,7 @@ from producer.stuck import Circumstances, reasons
 from worker.scoring.batch_scores import BatchScores, KnownDigests, RunScores
 from worker.scoring.batches import BatchProcessor
 
-WORKING = Work(unfinished=3, held=1, finished_lately=0, attempts=1)
+WORKING = BatchCounts(unfinished=3, held=1, finished_lately=0, attempts=1)
 IDLE = WORKING._replace(held=0)
 
 
@@ -52,7 +52,7 @@ def seen(**changes: Any) -> Circumstances:
         ({"work": IDLE._replace(finished_lately=1)}, []),
         ({"work": IDLE, "broker": "broker away"}, ["broker away", "no worker"]),
         ({"work": IDLE, "checkpoint": "gone"}, ["gone", "no worker"]),
-        ({"staged": 6, "work": Work(0, 0, 0, 0)}, ["producer enqueue 'data/test set'"]),
+        ({"staged": 6, "work": BatchCounts(0, 0, 0, 0)}, ["producer enqueue 'data/test set'"]),
         ({"work": WORKING._replace(attempts=2)}, ["attempt 2"]),
     ],
 )
@@ -91,7 +91,9 @@ def test_workers_are_known_by_what_they_hold_and_finished(database: Database) ->
         take_leases(session, BatchKey(run, 3), "bob", 600)
     with database.read() as session:
         ana, bob = workers(session)
-        assert work_on(session, run) == Work(unfinished=2, held=2, finished_lately=1, attempts=1)
+        assert work_on(session, run) == BatchCounts(
+            unfinished=2, held=2, finished_lately=1, attempts=1
+        )
     assert ana.finished == f"run {run} batch 1"
     assert ana.finished_seconds_ago is not None
     assert 0 <= ana.finished_seconds_ago < 300
@@ -181,7 +183,9 @@ def test_a_worker_whose_lease_ran_out_is_not_at_work(database: Database) -> None
         session.execute(update(Batch).values(leased_until=Now() - 1))
     with database.read() as session:
         assert workers(session) == []
-        assert work_on(session, run) == Work(unfinished=1, held=0, finished_lately=0, attempts=1)
+        assert work_on(session, run) == BatchCounts(
+            unfinished=1, held=0, finished_lately=0, attempts=1
+        )
 
 
 def test_a_deleted_run_takes_nothing_else_along(database: Database) -> None:

@@ -36,7 +36,7 @@ from points import die_at, then_die_at
 
 import worker.lifecycle
 import worker.process
-import worker.scoring.batches
+import worker.scoring.batch_ledger
 from db.queries.outcomes import Seconds, finish_batch
 from db.queries.runs import RunSpec
 from imaging.decoding.image_file import ImageFile, check_header, read_images
@@ -150,7 +150,7 @@ def _shorten(lease: float) -> None:
 
 # From outside: the product has no such doors.
 worker.lifecycle.make_engine = StubEngine
-worker.scoring.batches.finish_batch = then_die_at("commit", finish_batch)
+worker.scoring.batch_ledger.finish_batch = then_die_at("commit", finish_batch)
 worker.process.WorkerProcess.score = then_die_at("acknowledge", worker.process.WorkerProcess.score)  # type: ignore[method-assign]
 if "STUB_VISIBILITY_SECONDS" in os.environ:
     # Here a message that comes again is told.

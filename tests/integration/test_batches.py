@@ -22,8 +22,9 @@ from model.errors import CheckpointError
 from worker.health.activity import ActivityTracker
 from worker.health.database_retry import DatabaseRetry
 from worker.health.heartbeat import Heartbeat
+from worker.scoring.batch_ledger import MAX_STARTS
 from worker.scoring.batch_scores import BatchScores, KnownDigests, RunScores
-from worker.scoring.batches import MAX_STARTS, BatchProcessor
+from worker.scoring.batches import BatchProcessor
 
 
 class Killed(BaseException):
@@ -620,7 +621,7 @@ def test_a_lease_that_could_not_be_given_back_is_not_renewed(
         raise DatabaseError("the connection was cut")
 
     scorer.before_score = fail
-    monkeypatch.setattr("worker.scoring.batches.release_leases", be_cut_off)
+    monkeypatch.setattr("worker.scoring.batch_ledger.release_leases", be_cut_off)
     with pytest.raises(DatabaseError):
         BatchProcessor(database, scorer, "ana", activity).score(key)
 

@@ -39,7 +39,7 @@ from db.queries.runs import add_checkpoint, put_together
 from db.queries.unfinished import claim_expired, count_unfinished
 from db.session import Database
 from db.tables import Run
-from worker.scoring.batches import MAX_STARTS
+from worker.scoring.batch_ledger import MAX_STARTS
 
 BATCH_SIZE = 3
 WORKERS = ("ana", "ben", "eva")

@@ -7,10 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from base.console.foreign import shown
 from base.settings import HANG_SECONDS
 from db.queries.ledger import BatchKey
 from db.queries.refusals import Wanted
+from db.queries.runs import RunSpec
 from worker import timing
+from worker.scoring.batch_scores import BatchScores, Engine, KnownDigests
+from worker.scoring.work import name_of
 
 
 class Task(NamedTuple):
@@ -47,30 +51,25 @@ class ActivityTracker:
                 del self._held[key]
 
     @contextmanager
-    def track(self, what: str, images: int = 0) -> Iterator[None]:
-        """Do something that must end; not within another of the same thread."""
+    def track(self, what: str, images: int = 0, loads: Wanted | None = None) -> Iterator[None]:
+        """Do something that must end; within another of the same thread it is a part of that.
+
+        What is done to leased batches is told with their name.
+        """
         key = threading.get_ident()
         seconds = self._hang_seconds * (1 + images / timing.IMAGES_PER_HANG)
         with self._lock:
-            self._tasks[key] = Task(what, time.monotonic(), seconds)
+            is_part = key in self._tasks
+            if not is_part:
+                batches = self._held.get(key)
+                told = f"{name_of(batches)}, {what}" if batches else what
+                self._tasks[key] = Task(told, time.monotonic(), seconds, loads)
         try:
             yield
         finally:
-            with self._lock:
-                del self._tasks[key]
-
-    @contextmanager
-    def loading(self, wanted: Wanted) -> Iterator[None]:
-        """Load a checkpoint, within what this thread is doing."""
-        key = threading.get_ident()
-        with self._lock:
-            task = self._tasks[key]
-            self._tasks[key] = task._replace(loads=wanted)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._tasks[key] = self._tasks[key]._replace(loads=None)
+            if not is_part:
+                with self._lock:
+                    del self._tasks[key]
 
     @contextmanager
     def pause(self) -> Iterator[None]:
@@ -99,3 +98,24 @@ class ActivityTracker:
         with self._lock:
             late = [task for task in self._tasks.values() if now > task.began + task.seconds]
         return min(late, key=lambda task: task.began, default=None)
+
+
+class TrackedEngine:
+    """An engine that the watchdog looks after."""
+
+    def __init__(self, engine: Engine, activity: ActivityTracker) -> None:
+        self._engine, self._activity = engine, activity
+
+    def prepare(self, needs: RunSpec) -> None:
+        """As `Engine.prepare`; what never ends here is not begun by every other worker."""
+        with self._activity.track(f"the loading of {needs.path}", loads=needs.wanted):
+            self._engine.prepare(needs)
+
+    def score(
+        self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
+    ) -> BatchScores:
+        """As `Engine.score`; an image that goes alone may take as long as anything else."""
+        alone = len(paths) == 1
+        what = shown(paths[0]) if alone else f"the scoring of {len(paths)} images"
+        with self._activity.track(what, 0 if alone else len(paths)):
+            return self._engine.score(runs, paths, known)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from base.console.foreign import shown
 from db.queries.outcomes import Seconds
 from db.queries.runs import RunSpec
 from imaging.errors import ImageError
@@ -27,6 +28,14 @@ class WrongModelError(Exception):
     def __init__(self, found: dict[int, tuple[float, str]]) -> None:
         super().__init__(found)
         self.found = found
+
+    def reason(self, run_id: int, model: str) -> str:
+        """Why the run is stopped, whose checkpoint is the file `model`."""
+        score, path = self.found[run_id]
+        return (
+            f"{model} gave {score:.8g} for {shown(path)}, and a score is in [0, 1]: "
+            "what this model gives are no probabilities"
+        )
 
 
 def is_outside(score: float) -> bool:

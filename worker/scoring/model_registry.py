@@ -12,7 +12,6 @@ from model.errors import CheckpointError
 from model.held import HeldCheckpoint, hold_checkpoint
 from worker import timing
 from worker.scoring.loaded_model import Backbones, LoadedModel
-from worker.scoring.refusing import wanted_by
 
 
 class ModelRegistry:
@@ -31,7 +30,7 @@ class ModelRegistry:
         Raises:
             CheckpointError: no file of its digest was found here, or not in that precision.
         """
-        wanted = wanted_by(needs)
+        wanted = needs.wanted
         with self._lock:
             if wanted not in self._loaded:
                 self._load_pinned(wanted, Path(needs.path))

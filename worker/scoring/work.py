@@ -1,11 +1,11 @@
 """Files to score and what came of them, as values: no ledger, no model."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
-from db.queries.ledger import BatchKey, PendingImage
-from db.queries.outcomes import Outcome, Seconds
+from db.queries.ledger import BatchKey, Lease, PendingImage
+from db.queries.outcomes import Outcome
 from imaging.errors import ImageError
 from worker.scoring.batch_scores import (
     BatchScores,
@@ -16,28 +16,73 @@ from worker.scoring.batch_scores import (
 )
 
 
-class Work(NamedTuple):
+class FileWork(NamedTuple):
     """A file, and the images of the leased batches that are this file: one for each run at most."""
 
     path: str
     images: list[PendingImage]
 
 
-def died(work: Work, starts: int) -> list[Outcome]:
+class Leased(NamedTuple):
+    """Batches of one number that this worker holds, and their images without a prediction."""
+
+    leases: list[Lease]
+    pending: list[PendingImage]
+
+    @property
+    def batches(self) -> list[BatchKey]:
+        """In order of run."""
+        return [lease.batch for lease in self.leases]
+
+    @property
+    def runs(self) -> list[int]:
+        """Numbers of their runs."""
+        return [lease.batch.run_id for lease in self.leases]
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, of the batch that was tried most."""
+        return max(lease.attempts for lease in self.leases)
+
+    @property
+    def files(self) -> list[FileWork]:
+        """Each file once, in the order of the first run that lists it."""
+        return by_path(self.pending)
+
+    def without(self, runs: Container[int]) -> "Leased":
+        """What is left but for these runs."""
+        return Leased(
+            [lease for lease in self.leases if lease.batch.run_id not in runs],
+            [image for image in self.pending if image.run_id not in runs],
+        )
+
+    def starts_of(self, work: FileWork) -> int:
+        """How often the scoring of this file was begun and did not end, as far as is known."""
+        ids = {image.id for image in work.images}
+        return max(
+            (lease.suspect_starts for lease in self.leases if lease.suspect_id in ids), default=0
+        )
+
+    def __str__(self) -> str:
+        """What they are called in the log."""
+        return name_of(self.batches)
+
+
+def died(work: FileWork, starts: int) -> list[Outcome]:
     """The outcome of a file whose scoring was begun so often and never ended."""
     detail = f"its scoring was started {starts} times and never finished"
     return [Outcome(image.id, None, "worker_died", detail, None) for image in work.images]
 
 
-def by_path(images: Sequence[PendingImage]) -> list[Work]:
+def by_path(images: Sequence[PendingImage]) -> list[FileWork]:
     """Each file once, in the order of the first run that lists it."""
-    work: dict[str, Work] = {}
+    work: dict[str, FileWork] = {}
     for image in images:
-        work.setdefault(image.path, Work(image.path, [])).images.append(image)
+        work.setdefault(image.path, FileWork(image.path, [])).images.append(image)
     return list(work.values())
 
 
-def outcomes_of(work: list[Work], runs: list[int], scored: BatchScores) -> list[Outcome]:
+def outcomes_of(work: Sequence[FileWork], runs: list[int], scored: BatchScores) -> list[Outcome]:
     """An outcome for each image of `work`; `scored` holds those of `runs`, in their order.
 
     Raises:
@@ -82,14 +127,3 @@ def name_of(batches: Sequence[BatchKey]) -> str:
     """What batches of one number are called in the log."""
     runs = ", ".join(str(batch.run_id) for batch in batches)
     return f"run{'s' if len(batches) > 1 else ''} {runs} batch {batches[0].number}"
-
-
-def line_of(
-    batches: Sequence[BatchKey], images: int, errors: int, seconds: Seconds, rate: float
-) -> str:
-    """The line of a batch that was stored."""
-    parts = ", ".join(f"{part} {value:.2f}" for part, value in seconds._asdict().items())
-    return (
-        f"{name_of(batches)}: {images} images, {errors} error{'' if errors == 1 else 's'}, "
-        f"{rate:.1f} images/s ({parts} s)"
-    )
