@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import NoOpTracer, StatusCode
 from processes import PROJECT, Ledger, Site, error_lines, stub_checkpoint
 
 from db.queries.ledger import BatchKey
@@ -88,7 +88,7 @@ def test_computing_takes_as_long_as_the_ledger_says(traced: Traced) -> None:
 
 @pytest.fixture
 def nothing_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracing, "_tracers", [])
+    monkeypatch.setattr(tracing, "_tracers", [NoOpTracer()])
     for name in (tracing.ENDPOINT, tracing.PROTOCOL, "OTEL_SDK_DISABLED"):
         monkeypatch.delenv(name, raising=False)
 

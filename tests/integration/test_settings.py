@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from forging import stub_site
+from opentelemetry.trace import NoOpTracer
 from processes import PROJECT, error_lines
 
 from base.settings import HANG_SECONDS, Settings, SettingsError, read_settings
@@ -102,7 +103,7 @@ def test_a_blank_name_of_a_program_in_traces_is_unset(monkeypatch: pytest.Monkey
         def on_end(self, span: ReadableSpan) -> None:
             seen.append(span.resource.attributes["service.name"])
 
-    monkeypatch.setattr(tracing, "_tracers", [])
+    monkeypatch.setattr(tracing, "_tracers", [NoOpTracer()])
     for given in ("", "lesions"):
         monkeypatch.setenv("OTEL_SERVICE_NAME", given)
         tracing.use(Keep())

@@ -7,10 +7,13 @@ batches for one trace.
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
+from celery import current_task
+from opentelemetry import trace
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from base.settings import forget_blanks, read_settings
 from db.queries.ledger import BatchKey
@@ -19,15 +22,15 @@ from db.queries.outcomes import Seconds
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.sdk.trace.export import SpanExporter
-    from opentelemetry.trace import Link, Tracer
-    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
 RUN, BATCH = "dermscore.run", "dermscore.batch"
 NANOSECONDS = 1e9  # in a second
 
-_tracers: "list[Tracer]" = []
+_PROPAGATOR = TraceContextTextMapPropagator()
+# The one that is in use; without the SDK, and until it is set up, what it does is nothing.
+_tracers: list[trace.Tracer] = [trace.NoOpTracer()]
 
 
 class TracingError(click.ClickException):
@@ -85,51 +88,34 @@ def _exporter() -> "SpanExporter":
 @contextmanager
 def enqueue() -> Iterator[None]:
     """The span of a producer's order; `note` says what came of it."""
-    with _tracers[0].start_as_current_span("enqueue") if _tracers else nullcontext():
+    with _tracers[0].start_as_current_span("enqueue"):
         yield
 
 
 def note(runs: Sequence[int], batches: int) -> None:
     """Put the runs of an order, and how many batches were sent, on its span."""
-    if _tracers:
-        from opentelemetry.trace import get_current_span
-
-        get_current_span().set_attributes({"dermscore.runs": runs, "dermscore.batches": batches})
+    trace.get_current_span().set_attributes({"dermscore.runs": runs, "dermscore.batches": batches})
 
 
 def headers() -> dict[str, str] | None:
     """What a message carries so that its batch links to the span that is open now."""
-    if not _tracers:
-        return None
     carrier: dict[str, str] = {}
-    _propagator().inject(carrier)
-    return carrier
+    _PROPAGATOR.inject(carrier)
+    return carrier or None
 
 
 @contextmanager
 def batch(key: BatchKey) -> Iterator[None]:
     """The span of a message's batch, with any error that it ends in."""
-    if not _tracers:
-        yield
-        return
     attributes = {RUN: key.run_id, BATCH: key.number}
     with _tracers[0].start_as_current_span("batch", links=_links(), attributes=attributes):
         yield
 
 
-def _links() -> "list[Link]":
-    from celery import current_task
-    from opentelemetry.trace import Link, get_current_span
-
+def _links() -> list[trace.Link]:
     sent_with = (current_task.request.headers if current_task else None) or {}
-    context = get_current_span(_propagator().extract(sent_with)).get_span_context()
-    return [Link(context)] if context.is_valid else []
-
-
-def _propagator() -> "TraceContextTextMapPropagator":
-    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
-    return TraceContextTextMapPropagator()
+    context = trace.get_current_span(_PROPAGATOR.extract(sent_with)).get_span_context()
+    return [trace.Link(context)] if context.is_valid else []
 
 
 def stages(seconds: Seconds) -> None:
@@ -138,13 +124,7 @@ def stages(seconds: Seconds) -> None:
     Their lengths are what was measured; they are laid end to end, for reading and decoding take
     turns, and so do the images of a second attempt.
     """
-    if not _tracers:
-        return
-    from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.trace import get_current_span
-
-    current = get_current_span()
-    attributes = current.attributes if isinstance(current, ReadableSpan) else None
+    attributes = getattr(trace.get_current_span(), "attributes", None)  # the SDK's spans have some
     at = time.time_ns() - round(sum(seconds) * NANOSECONDS)
     for stage, spent in seconds._asdict().items():
         span = _tracers[0].start_span(stage, start_time=at, attributes=attributes)
