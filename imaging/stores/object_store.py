@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-import random
-import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -215,14 +213,16 @@ async def _read_bounded(body: Any) -> bytearray:  # noqa: ANN401 - aiobotocore h
 
 def _with_patience(ask: Callable[[], T]) -> T:
     """What `ask` returns; what may pass is tried again after a while."""
-    for seconds in BACK_OFF_SECONDS:
-        try:
-            return ask()
-        except (ImageError, *_FINAL):
-            raise
-        except Exception:  # noqa: BLE001 - each store fails in its own ways, most of which pass
-            time.sleep(seconds * random.uniform(1, 1.5))  # noqa: S311 - no secret
-    return ask()
+    import tenacity  # deferred: a local folder needs none of it
+
+    return tenacity.Retrying(
+        # Each store fails in its own ways, most of which pass.
+        retry=tenacity.retry_if_exception_type(Exception)
+        & tenacity.retry_if_not_exception_type((ImageError, *_FINAL)),
+        stop=tenacity.stop_after_attempt(1 + len(BACK_OFF_SECONDS)),
+        wait=tenacity.wait_chain(*(tenacity.wait_random(s, 1.5 * s) for s in BACK_OFF_SECONDS)),
+        reraise=True,
+    )(ask)
 
 
 def _reason(error: Exception) -> str:

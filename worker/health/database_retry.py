@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import tenacity
+
 from db.errors import DatabaseAwayError, LedgerReplacedError
 from worker import timing
 from worker.health.activity import ActivityTracker
@@ -41,21 +43,18 @@ class DatabaseRetry:
         Raises:
             DatabaseAwayError: the worker ends.
         """
-        failed = False
-        while True:
-            try:
-                result = work()
-            except DatabaseAwayError as error:
-                if self._stopping.is_set():
-                    raise
-                failed = True
-                self._tell(error)
-                with self._activity.pause():
-                    self._stopping.wait(timing.DATABASE_PAUSE_SECONDS)
-            else:
-                if failed:
-                    self._tell_the_end()
-                return result
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(DatabaseAwayError),
+            stop=tenacity.stop_when_event_set(self._stopping),
+            wait=tenacity.wait_fixed(timing.DATABASE_PAUSE_SECONDS),
+            before_sleep=self._tell,
+            sleep=self._activity.pause()(tenacity.sleep_using_event(self._stopping)),
+            reraise=True,
+        )
+        result = retrying(work)
+        if retrying.statistics["attempt_number"] > 1:
+            self._tell_the_end()
+        return result
 
     def give_up(self, error: LedgerReplacedError) -> None:
         """Have the worker end, for its ledger is no longer there; of all threads one does."""
@@ -68,7 +67,7 @@ class DatabaseRetry:
         """Wait no longer: what is under way has its last try."""
         self._stopping.set()
 
-    def _tell(self, error: DatabaseAwayError) -> None:
+    def _tell(self, failed: tenacity.RetryCallState) -> None:
         with self._lock:
             now = time.monotonic()
             if self._began is None:
@@ -78,7 +77,7 @@ class DatabaseRetry:
                 return
             self._is_known = True
             self._told = now
-        log.error("%s; waiting for it", error.message)
+        log.error("%s; waiting for it", failed.outcome and failed.outcome.exception())
 
     def _tell_the_end(self) -> None:
         with self._lock:
