@@ -27,6 +27,12 @@ class BatchKey(NamedTuple):
         return {"this_run": self.run_id, "this_number": self.number}
 
 
+def name_of(batches: Sequence[BatchKey]) -> str:
+    """What batches of one number are called in the log."""
+    runs = ", ".join(str(batch.run_id) for batch in batches)
+    return f"run{'s' if len(batches) > 1 else ''} {runs} batch {batches[0].number}"
+
+
 class Lease(NamedTuple):
     """A worker's hold on a batch; `attempts` counts this one."""
 

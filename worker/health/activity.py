@@ -7,14 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from base.console.foreign import shown
 from base.settings import HANG_SECONDS
-from db.queries.ledger import BatchKey
+from db.queries.ledger import BatchKey, name_of
 from db.queries.refusals import Wanted
-from db.queries.runs import RunSpec
 from worker import timing
-from worker.scoring.batch_scores import BatchScores, Engine, KnownDigests
-from worker.scoring.work import name_of
 
 
 class Task(NamedTuple):
@@ -98,24 +94,3 @@ class ActivityTracker:
         with self._lock:
             late = [task for task in self._tasks.values() if now > task.began + task.seconds]
         return min(late, key=lambda task: task.began, default=None)
-
-
-class TrackedEngine:
-    """An engine that the watchdog looks after."""
-
-    def __init__(self, engine: Engine, activity: ActivityTracker) -> None:
-        self._engine, self._activity = engine, activity
-
-    def prepare(self, needs: RunSpec) -> None:
-        """As `Engine.prepare`; what never ends here is not begun by every other worker."""
-        with self._activity.track(f"the loading of {needs.path}", loads=needs.wanted):
-            self._engine.prepare(needs)
-
-    def score(
-        self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
-    ) -> BatchScores:
-        """As `Engine.score`; an image that goes alone may take as long as anything else."""
-        alone = len(paths) == 1
-        what = shown(paths[0]) if alone else f"the scoring of {len(paths)} images"
-        with self._activity.track(what, 0 if alone else len(paths)):
-            return self._engine.score(runs, paths, known)

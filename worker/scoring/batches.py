@@ -11,11 +11,12 @@ from db.queries.outcomes import Outcome, Seconds
 from db.queries.runs import RunSpec
 from db.session import Database
 from model.errors import CheckpointError
-from worker.health.activity import ActivityTracker, TrackedEngine
+from worker.health.activity import ActivityTracker
 from worker.health.database_retry import DatabaseRetry
-from worker.observability import observe
+from worker.scoring import observe
 from worker.scoring.batch_ledger import MAX_STARTS, BatchLedger
 from worker.scoring.batch_scores import Engine, WrongModelError
+from worker.scoring.tracked_engine import TrackedEngine
 from worker.scoring.work import FileWork, Leased, died, outcomes_of
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Container, Sequence
 from typing import NamedTuple
 
-from db.queries.ledger import BatchKey, Lease, PendingImage
+from db.queries.ledger import BatchKey, Lease, PendingImage, name_of
 from db.queries.outcomes import Outcome
 from imaging.errors import ImageError
 from worker.scoring.batch_scores import (
@@ -121,9 +121,3 @@ def _outcome(image: PendingImage, at: int, run: RunScores) -> Outcome:
 def _storable(detail: str) -> str:
     """The same words, with what no database takes written out."""
     return detail.replace("\0", "\\0").encode(errors="backslashreplace").decode()
-
-
-def name_of(batches: Sequence[BatchKey]) -> str:
-    """What batches of one number are called in the log."""
-    runs = ", ".join(str(batch.run_id) for batch in batches)
-    return f"run{'s' if len(batches) > 1 else ''} {runs} batch {batches[0].number}"

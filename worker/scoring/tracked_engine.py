@@ -1,0 +1,29 @@
+"""An engine whose steps the watchdog knows."""
+
+from collections.abc import Sequence
+
+from base.console.foreign import shown
+from db.queries.runs import RunSpec
+from worker.health.activity import ActivityTracker
+from worker.scoring.batch_scores import BatchScores, Engine, KnownDigests
+
+
+class TrackedEngine:
+    """An engine that the watchdog looks after."""
+
+    def __init__(self, engine: Engine, activity: ActivityTracker) -> None:
+        self._engine, self._activity = engine, activity
+
+    def prepare(self, needs: RunSpec) -> None:
+        """As `Engine.prepare`; what never ends here is not begun by every other worker."""
+        with self._activity.track(f"the loading of {needs.path}", loads=needs.wanted):
+            self._engine.prepare(needs)
+
+    def score(
+        self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
+    ) -> BatchScores:
+        """As `Engine.score`; an image that goes alone may take as long as anything else."""
+        alone = len(paths) == 1
+        what = shown(paths[0]) if alone else f"the scoring of {len(paths)} images"
+        with self._activity.track(what, 0 if alone else len(paths)):
+            return self._engine.score(runs, paths, known)
