@@ -5,13 +5,16 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import click
 import numpy as np
 from sklearn.metrics import log_loss
 
 from base.console.foreign import shown
 from base.console.telling import tell
 from db.precisions import PRECISIONS
+from imaging.data_root import data_folder
 from imaging.decoding.preprocess import Decoder
+from imaging.listing.labels import with_labels
 from imaging.listing.sources import list_source
 from model.errors import CheckpointError
 from model.held import hold_checkpoint
@@ -23,6 +26,15 @@ from worker.scoring.batch_scores import is_outside, rounded_in
 from worker.scoring.loaded_model import Backbones, LoadedModel
 
 _BATCH = 64
+
+
+def evaluate(
+    checkpoint: Path, source: str, threshold: float | None, labels: tuple[tuple[str, int], ...]
+) -> None:
+    """Print what a checkpoint is worth on a source."""
+    click.echo(
+        evaluate_checkpoint(checkpoint, source, data_folder(), with_labels(labels), threshold)
+    )
 
 
 def evaluate_checkpoint(

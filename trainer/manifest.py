@@ -1,4 +1,4 @@
-"""The command `trainer manifest`: the tutorial's CSV file of paths and labels."""
+"""What `trainer manifest` does: write the tutorial's CSV file of paths and labels."""
 
 import csv
 import filecmp
@@ -14,7 +14,8 @@ from base.console import interrupt
 from base.console.telling import tell
 from base.disk import reason_of
 from base.permissions import take_over
-from imaging.listing.labels import label_option, with_labels
+from imaging.data_root import data_folder
+from imaging.listing.labels import with_labels
 from imaging.listing.sources import Listed, list_source
 
 NAMES = {0: "benign", 1: "malignant", None: "without label"}
@@ -24,26 +25,10 @@ class ManifestError(click.ClickException):
     """The manifest cannot be written; the message names the file and says what to do."""
 
 
-@click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The file to write.  [default: the folder's name and .csv, in the working directory]",
-)
-@label_option
-@click.option("--force", is_flag=True, help="Write over a file with other rows.")
-def manifest(
+def write_manifest(
     folder: Path, output: Path | None, labels: tuple[tuple[str, int], ...], *, force: bool
 ) -> None:
-    """Write the images of DIR and their labels into a CSV manifest.
-
-    `producer enqueue` and `trainer train` read it. Its paths are relative to DATA_ROOT (default:
-    the working directory). An image outside the class folders gets an empty label.
-    """
-    from imaging.data_root import data_folder  # deferred: pydantic-settings, a tenth of a second
-
+    """Write the images of a folder and their labels, to the folder's name and .csv by default."""
     if not folder.is_dir():
         raise ManifestError(f"{folder} is not a folder")
     output = output or Path(f"{folder.resolve().name}.csv")

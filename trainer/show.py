@@ -1,29 +1,27 @@
-"""The command `trainer show`: the tutorial's picture of a sample, and that of its predictions."""
+"""What `trainer show` does: draw a sample of images, or of a run's predictions."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import click
 
 from base.console.telling import tell
 from base.disk import reason_of
-from imaging.listing.labels import label_option, with_labels
-from report.thresholds.threshold import ThresholdType, choose
+from db.queries import results, runs
+from db.queries.results import ScoredImage
+from db.session import open_database
+from imaging.data_root import data_folder
+from imaging.listing.labels import with_labels
+from imaging.listing.sources import list_source
+from model.card import Decode
+from report.contents import SYNTHETIC, is_synthetic
+from report.loading.read import chosen_threshold
+from report.thresholds.threshold import Threshold, choose
 from report.thresholds.written import written
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from db.queries.results import ScoredImage
-    from model.card import Decode
-    from report.thresholds.threshold import Threshold
-    from trainer.grid import Title
-
-# TensorFlow, matplotlib and sqlalchemy are imported where they are used: together they take
-# seconds, and `trainer --help` should not.
+from trainer.grid import LEGEND, Cell, Title, class_title, prediction_title, save_grid, shortened
 
 IMAGES = 25  # five times five, as in the tutorial
 
@@ -48,24 +46,8 @@ class Words(NamedTuple):
     notes: list[str]
 
 
-@click.command(short_help="Draw 25 images with their classes or predictions.")
-@click.argument("source", required=False)
-@click.option("--run", help="Number or name of a run, to show its predictions.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The PNG file to write.  [default: batch.png, with --run predictions.png]",
-)
-@click.option("--seed", default=7, show_default=True, type=click.IntRange(0, 2**32 - 1))
-@click.option(
-    "--threshold",
-    type=ThresholdType(),
-    help="With --run: malignant when score >= threshold.  [default: the one of `report "
-    "choose-threshold`, or the model card's]",
-)
-@label_option
 def show(
+    *,
     source: str | None,
     run: str | None,
     output: Path | None,
@@ -73,10 +55,7 @@ def show(
     threshold: float | None,
     labels: tuple[tuple[str, int], ...],
 ) -> None:
-    """Draw 25 random images of SOURCE with their classes, or of a run with its predictions.
-
-    The images look as the network sees them. They must lie under DATA_ROOT.
-    """
+    """Draw random images of a source with their classes, or of a run with its predictions."""
     if (source is None) == (run is None):
         raise click.UsageError("name either a SOURCE or a --run")
     if source is not None:
@@ -88,11 +67,6 @@ def show(
 
 
 def _show_source(source: str, labels: Mapping[str, int], seed: int, output: Path) -> None:
-    from imaging.data_root import data_folder
-    from imaging.listing.sources import list_source
-    from model.card import Decode  # deferred, as above
-    from trainer.grid import class_title
-
     listed = list(list_source(source, data_folder(), labels))
     drawn = Random(seed).sample(listed, min(IMAGES, len(listed)))  # noqa: S311 - no secret
     wanted = [Wanted(image.path, class_title(image.label)) for image in drawn]
@@ -100,14 +74,6 @@ def _show_source(source: str, labels: Mapping[str, int], seed: int, output: Path
 
 
 def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
-    from contextlib import closing  # deferred, as above
-
-    from db.queries import results, runs
-    from db.session import open_database
-    from model.card import Decode
-    from report.contents import is_synthetic
-    from report.loading.read import chosen_threshold
-
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         run = runs.get_run(session, name)
         card = runs.checkpoint_of(session, run).card
@@ -124,17 +90,12 @@ def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
 
 def notes_of(threshold: Threshold, seed: int, *, synthetic: bool) -> list[str]:
     """The small lines above the predictions of a run."""
-    from report.contents import SYNTHETIC  # deferred, as above
-    from trainer.grid import LEGEND
-
     at = f"threshold {written(threshold.value)} ({threshold.kind}), seed {seed}"
     # A picture travels without its report.
     return [at, LEGEND, *([SYNTHETIC] if synthetic else [])]
 
 
 def _with_titles(drawn: list[ScoredImage], threshold: Threshold) -> list[Wanted]:
-    from trainer.grid import prediction_title  # deferred, as above
-
     return [
         Wanted(
             image.path, prediction_title(image.label, image.score, threshold.value), image.digest
@@ -144,9 +105,9 @@ def _with_titles(drawn: list[ScoredImage], threshold: Threshold) -> list[Wanted]
 
 
 def _draw(wanted: list[Wanted], decode: Decode, output: Path, words: Words) -> None:
-    from imaging.data_root import data_folder
-    from imaging.decoding.preprocess import Decoder  # deferred, as above
-    from trainer.grid import Cell, save_grid, shortened
+    from imaging.decoding.preprocess import (
+        Decoder,  # deferred: TensorFlow takes seconds, a mistake should not
+    )
 
     batch = Decoder(decode).decode_files(data_folder(), [image.path for image in wanted])
     faults = {at: error.detail for at, error in batch.errors.items()}

@@ -15,8 +15,9 @@ from db.session import Database, open_database
 from db.tables import Run
 from imaging.listing.sources import list_source
 from report.thresholds.threshold import Threshold
+from trainer.commands.show import command as show
 from trainer.grid import BLACK, BLUE, RED, class_title, prediction_title, shortened
-from trainer.show import notes_of, show
+from trainer.show import notes_of
 
 
 @pytest.fixture

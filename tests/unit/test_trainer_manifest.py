@@ -6,7 +6,7 @@ from click.testing import CliRunner, Result
 from drawing import draw
 
 from imaging.listing.sources import Listed, list_source
-from trainer.manifest import manifest
+from trainer.commands.manifest import command as manifest
 
 STRANGE = [
     "one, two.jpg",
