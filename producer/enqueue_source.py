@@ -9,6 +9,7 @@ import click
 from base.console import interrupt
 from base.console.progress_counter import end_count, progress_counter
 from base.console.telling import tell
+from base.listed_image import ListedImage
 from base.settings import read_settings
 from db.queries.report.thresholds import chosen_last
 from db.queries.results import Progress, failed_wholly, progress
@@ -23,7 +24,7 @@ from db.unused import removed_if_unused
 from imaging.data_root import data_root
 from imaging.errors import SourceError
 from imaging.listing.labels import with_labels
-from imaging.listing.sources import Listed, list_source, source_key
+from imaging.listing.sources import list_source, source_key
 from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
 from producer.enqueue import Listing, list_into_runs, publish_unfinished
 from producer.find_run import (
@@ -81,7 +82,7 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
         _run(request, list_source(source, root, with_labels(labels)), wait=wait)
 
 
-def _run(request: EnqueueRequest, rows: Iterator[Listed], *, wait: bool) -> None:
+def _run(request: EnqueueRequest, rows: Iterator[ListedImage], *, wait: bool) -> None:
     tracing.set_up()
     broker_of(read_settings())  # before anything is made
     database = open_database()
@@ -128,7 +129,7 @@ def _tell_failed(database: Database, made: list[EnqueuedRun], refused: list[int]
 
 
 def _enqueue(
-    database: Database, request: EnqueueRequest, rows: Iterator[Listed]
+    database: Database, request: EnqueueRequest, rows: Iterator[ListedImage]
 ) -> tuple[list[EnqueuedRun], list[int]]:
     """The request's runs, and the numbers of those that owe something."""
     made = _make_runs(database, request)
@@ -171,7 +172,9 @@ def _join(database: Database, request: EnqueueRequest, made: list[EnqueuedRun]) 
             keep_features(session, run_ids)
 
 
-def _list(database: Database, made: list[EnqueuedRun], rows: Iterator[Listed]) -> list[Listing]:
+def _list(
+    database: Database, made: list[EnqueuedRun], rows: Iterator[ListedImage]
+) -> list[Listing]:
     try:
         listings = list_into_runs(database, [one.run_id for one in made], rows, _count_progress)
     except SourceError:
@@ -185,11 +188,11 @@ def _list(database: Database, made: list[EnqueuedRun], rows: Iterator[Listed]) -
     return listings
 
 
-def _started(rows: Iterator[Listed]) -> Iterator[Listed]:
+def _started(rows: Iterator[ListedImage]) -> Iterator[ListedImage]:
     """The same rows, the first one read: a source that is not there makes no run."""
     first = next(rows)
 
-    def all_of_them() -> Iterator[Listed]:
+    def all_of_them() -> Iterator[ListedImage]:
         yield first
         yield from rows
 

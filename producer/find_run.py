@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 from sqlalchemy.orm import Session
 
 from base.settings import read_settings
@@ -12,7 +13,10 @@ from db.queries.runs import add_checkpoint, find_run, named_run, newest_checkpoi
 from db.tables import Checkpoint, Run
 from model.card import read_checkpoint_card
 from model.loadable import refuse_unloadable_file
-from producer.errors import EnqueueError
+
+
+class EnqueueError(click.ClickException):
+    """The run cannot be made or resumed as asked; the message says what to do."""
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ import click
 from base.console import interrupt
 from base.console.telling import tell
 from base.disk import reason_of
+from base.listed_image import ListedImage
 from base.permissions import take_over
 from imaging.data_root import data_folder
 from imaging.listing.labels import with_labels
-from imaging.listing.sources import Listed, list_source
+from imaging.listing.sources import list_source
 
 NAMES = {0: "benign", 1: "malignant", None: "without label"}
 
@@ -41,7 +42,7 @@ def write_manifest(
     tell(f"{output}: {counts.total()} images ({describe(counts)})")
 
 
-def write_rows(file: TextIO, listed: Iterable[Listed]) -> Counter[int | None]:
+def write_rows(file: TextIO, listed: Iterable[ListedImage]) -> Counter[int | None]:
     """Write `filepath,label` and a row for each image; returns how many there are of each label."""
     counts: Counter[int | None] = Counter()
     plain = csv.writer(file, lineterminator="\n")

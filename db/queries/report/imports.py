@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from base.listed_image import ListedImage
 from db.errors import DatabaseError
 from db.queries.ledger import BatchKey, lists
-from db.queries.listing import ListedImage, cut_batches, stage_images
+from db.queries.listing import cut_batches, stage_images
 from db.queries.outcomes import Outcome, finish_batch, store_outcomes
 from db.queries.runs import add_checkpoint, named_run
 from db.tables import Image, Run
