@@ -13,7 +13,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _GIVEN = "dermscore.run"
 # Where a group keeps the word that it took for the run.
 RUN_WORD = "dermscore.run_word"
-_HELP = "The run, by number or name, as RUN does."
+RUN_HELP = "The run, by number or name, as RUN does."
 
 
 def names_run(*, required: bool) -> Callable[[Command], Command]:
@@ -36,7 +36,7 @@ def names_two_runs(command: Command) -> Command:
     return named(option(command))
 
 
-def _option(help: str = _HELP, **more: Any) -> Callable[[Command], Command]:  # noqa: A002, ANN401 - click's own
+def _option(help: str = RUN_HELP, **more: Any) -> Callable[[Command], Command]:  # noqa: A002, ANN401 - click's own
     # Eager, so that it is known when the argument is looked at.
     return click.option(
         "--run", "run_option", metavar="RUN", is_eager=True, expose_value=False, callback=_keep,

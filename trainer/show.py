@@ -10,6 +10,7 @@ import click
 
 from base.console.telling import tell
 from base.disk import reason_of
+from db.errors import DatabaseError
 from db.queries import results, runs
 from db.queries.results import ScoredImage
 from db.session import open_database
@@ -56,14 +57,29 @@ def show(
     labels: tuple[tuple[str, int], ...],
 ) -> None:
     """Draw random images of a source with their classes, or of a run with its predictions."""
+    if source is not None and run is None and _is_run(source):
+        source, run = None, source
     if (source is None) == (run is None):
-        raise click.UsageError("name either a SOURCE or a --run")
+        raise click.UsageError("name either a SOURCE or a run, as RUN or with --run")
     if source is not None:
         if threshold is not None:
-            raise click.UsageError("--threshold goes with --run: a SOURCE has no predictions")
+            raise click.UsageError("--threshold goes with a run: a SOURCE has no predictions")
         _show_source(source, with_labels(labels), seed, output or Path("batch.png"))
     elif run is not None:
         _show_run(run, threshold, seed, output or Path("predictions.png"))
+
+
+def _is_run(word: str) -> bool:
+    """Whether it names a run; a file or folder of that name goes before."""
+    if Path(word).exists():
+        return False
+    if word.isdecimal():
+        return True
+    try:
+        with closing(open_database(to_be_read=True)) as database, database.read() as session:
+            return runs.named_run(session, word) is not None
+    except DatabaseError:  # a source needs no ledger
+        return False
 
 
 def _show_source(source: str, labels: Mapping[str, int], seed: int, output: Path) -> None:
