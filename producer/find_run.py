@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from base.settings import read_settings
 from db.precisions import PRECISIONS
-from db.queries.runs import add_checkpoint, find_run, named_run, newest_checkpoint
+from db.queries.runs import add_checkpoint, find_run, named_run, newest_checkpoint, refuse_name
 from db.tables import Checkpoint, Run
 from model.card import read_checkpoint_card
 from model.loadable import refuse_unloadable_file
@@ -77,13 +77,14 @@ def find_or_make_run(session: Session, request: EnqueueRequest, checkpoint: Chec
     """The run that this request resumes, or a new one.
 
     Raises:
-        EnqueueError: the name is a number, or belongs to another run.
+        EnqueueError: the name belongs to a run of something else.
+        DatabaseError: the name is a number, or belongs to another run.
     """
     found = None if request.new_run else _find(session, request, checkpoint)
     if found is not None:
         return found
     if request.name is not None:
-        _check_name(session, request.name)
+        refuse_name(session, request.name)
     run = Run(
         name=request.name,
         source=request.source,
@@ -113,10 +114,3 @@ def _find(session: Session, request: EnqueueRequest, checkpoint: Checkpoint) -> 
             "another checkpoint or precision: choose another name"
         )
     return run
-
-
-def _check_name(session: Session, name: str) -> None:
-    if name.isdecimal() or not name.strip():
-        raise EnqueueError(f"--name {name!r}: a number or nothing cannot be told from a run number")
-    if named_run(session, name) is not None:
-        raise EnqueueError(f"--name {name}: there is a run of this name already")

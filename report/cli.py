@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from base.console import interrupt
+from base.console.click_options import format_option
 from base.console.lazy_group import Deferred
 from base.console.terminal import Program
 from db.run_option import RunFirst
@@ -27,13 +28,7 @@ class _Report(RunFirst, Program):
     "--run", help="Number or name of the run; `report 3` does too.  [default: the newest]"
 )
 @measuring
-@click.option(
-    "--format",
-    "layout",
-    type=click.Choice(["text", "json", "csv", "markdown"]),
-    default="text",
-    show_default=True,
-)
+@format_option("text", "json", "csv", "markdown")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),

@@ -3,18 +3,16 @@
 import csv
 import filecmp
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
 import click
 
-from base.console import interrupt
 from base.console.telling import tell
-from base.disk import reason_of
+from base.disk import says_why
 from base.listed_image import ListedImage
-from base.permissions import take_over
+from base.whole_file import whole_file
 from imaging.data_root import data_folder
 from imaging.listing.labels import with_labels
 from imaging.listing.sources import list_source
@@ -34,11 +32,13 @@ def write_manifest(
         raise ManifestError(f"{folder} is not a folder")
     output = output or Path(f"{folder.resolve().name}.csv")
     listed = list_source(str(folder), data_folder(), with_labels(labels))
-    try:
-        with _whole_or_not_at_all(output, force=force) as file:
+    with says_why(f"{output} cannot be written"), whole_file(output) as draft:
+        with draft.open("w", encoding="utf-8", newline="") as file:
             counts = write_rows(file, listed)
-    except OSError as error:
-        raise ManifestError(f"{output} cannot be written: {reason_of(error)}") from error
+        if output.is_file() and not force and not filecmp.cmp(draft, output, shallow=False):
+            raise ManifestError(
+                f"{output} is there and holds other rows: --force writes over it, -o names another"
+            )
     tell(f"{output}: {counts.total()} images ({describe(counts)})")
 
 
@@ -63,22 +63,3 @@ def describe(counts: Counter[int | None]) -> str:
         for label, name in NAMES.items()
         if counts[label] or label is not None
     )
-
-
-@contextmanager
-def _whole_or_not_at_all(output: Path, *, force: bool) -> Iterator[TextIO]:
-    """A file that takes the place of `output` at the end, unless that holds other rows."""
-    draft = output.with_name(f".{output.name}.part")
-    with interrupt.unwound():
-        try:
-            with draft.open("w", encoding="utf-8", newline="") as file:
-                yield file
-            if output.exists() and not force and not filecmp.cmp(draft, output, shallow=False):
-                raise ManifestError(
-                    f"{output} is there and holds other rows: --force writes over it, "
-                    "-o names another"
-                )
-            take_over(draft, output)
-            draft.replace(output)
-        finally:
-            draft.unlink(missing_ok=True)

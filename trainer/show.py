@@ -9,7 +9,7 @@ from typing import NamedTuple
 import click
 
 from base.console.telling import tell
-from base.disk import reason_of
+from base.disk import says_why
 from db.errors import DatabaseError
 from db.queries import results, runs
 from db.queries.results import ScoredImage
@@ -138,8 +138,6 @@ def _draw(wanted: list[Wanted], decode: Decode, output: Path, words: Words) -> N
     if not cells:
         raise ShowError("not one image could be read: is DATA_ROOT the folder they lie under?")
     heading = f"{shortened(words.shown)}: {len(cells)} {words.of}"
-    try:
+    with says_why(f"{output} cannot be written"):
         save_grid(output, cells, heading, words.notes)
-    except OSError as error:
-        raise ShowError(f"{output} cannot be written: {reason_of(error)}") from error
     tell(f"{output}: {len(cells)} images")

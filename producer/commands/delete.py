@@ -1,5 +1,3 @@
-"""`producer delete`: a run and all that is stored of it."""
-
 import click
 
 from base.console.lazy_group import calls

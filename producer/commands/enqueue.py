@@ -1,5 +1,3 @@
-"""`producer enqueue`: a source becomes a run."""
-
 from pathlib import Path
 
 import click

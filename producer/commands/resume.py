@@ -1,5 +1,3 @@
-"""`producer resume`: messages for what is unfinished."""
-
 import click
 
 from base.console.lazy_group import calls

@@ -1,5 +1,3 @@
-"""`producer retry`: images with these errors, once more."""
-
 from typing import get_args
 
 import click

@@ -1,13 +1,11 @@
-"""`producer runs`: a line for each run."""
-
 import click
 
+from base.console.click_options import format_option
 from base.console.lazy_group import calls
-from producer.options import RUNS_GO_ON, layout_option
 
 
 @click.command()
-@layout_option
-@calls("producer.show:show_runs", keeps=RUNS_GO_ON)
+@format_option("table", "json")
+@calls("producer.show:show_runs", keeps="runs go on without this terminal")
 def command() -> None:
     """List all runs."""

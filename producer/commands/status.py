@@ -1,17 +1,15 @@
-"""`producer status`: how far runs are."""
-
 import click
 
+from base.console.click_options import format_option
 from base.console.lazy_group import calls
 from db.run_option import names_run
-from producer.options import RUNS_GO_ON, layout_option
 
 
 @click.command()
 @names_run(required=False)
 @click.option("--watch", is_flag=True, help="Live, until every image has its outcome.")
-@layout_option
-@calls("producer.show:show_status", keeps=RUNS_GO_ON)
+@format_option("table", "json")
+@calls("producer.show:show_status", keeps="runs go on without this terminal")
 def command() -> None:
     """Say how far RUN is, by number or name; all runs without one.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from base.console.telling import tell
-from base.disk import reason_of
+from base.disk import says_why
 from base.permissions import make_folder
 from db.queries.report.export import stream_scored
 from db.session import open_database
@@ -84,11 +84,8 @@ def _draw(output: Path, compared: views.Compared) -> None:
         compared.comparison,
         synthetic=any(stored.checkpoint.synthetic for stored in compared.runs),
     )
-    try:
+    with says_why(f"cannot write pictures to {output}"):
         make_folder(output)
         for kind in ("png", "svg"):
             save(picture, output / f"roc_compared.{kind}")
             tell(f"wrote {output / f'roc_compared.{kind}'}", err=True)
-    except OSError as error:
-        reason = reason_of(error)
-        raise click.ClickException(f"cannot write pictures to {output}: {reason}") from error

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from base.console.telling import tell
-from base.disk import reason_of
+from base.disk import says_why
 from base.whole_file import whole_file
 from db.queries.report.export import stream_images
 from db.session import open_database
@@ -28,11 +28,8 @@ def export_run(run: str, layout: str, output: Path | None) -> None:
 def _write(layout: str, output: Path | None, chunks: Chunks, origin: Origin) -> Written:
     if output is None:
         return write_file(layout, "-", chunks, origin)
-    try:
-        with whole_file(output) as draft:
-            return write_file(layout, str(draft), chunks, origin)
-    except OSError as error:
-        raise click.ClickException(f"cannot write {output}: {reason_of(error)}") from error
+    with says_why(f"cannot write {output}"), whole_file(output) as draft:
+        return write_file(layout, str(draft), chunks, origin)
 
 
 def _tell(written: Written, output: Path | None) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from base.console.telling import tell
-from base.disk import reason_of
+from base.disk import says_why
 from db.errors import DatabaseError
 from db.run_option import RUN_WORD
 from report.build import build, read_finished, refuse_nothing_scored
@@ -58,11 +58,8 @@ def _show(report: Report, layout: str) -> str:
 def _draw(output: Path, report: Report, stored: Stored) -> None:
     from report.plots.save import save_pictures  # deferred: matplotlib, for --output alone
 
-    try:
+    with says_why(f"cannot write pictures to {output}"):
         pictures = save_pictures(output, report, stored)
-    except OSError as error:
-        reason = reason_of(error)
-        raise click.ClickException(f"cannot write pictures to {output}: {reason}") from error
     # stderr, so that JSON and CSV on stdout stay clean
     for path in pictures.written:
         tell(f"wrote {path}", err=True)

@@ -3,10 +3,8 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-import click
-
 from base.console.telling import tell
-from base.disk import reason_of
+from base.disk import says_why
 from base.permissions import make_folder
 from base.whole_file import whole_file
 from report.build import build, read_finished, refuse_nothing_scored
@@ -30,16 +28,10 @@ def write_page(  # noqa: PLR0913 - a command has as many arguments as options
     report = build(stored, threshold, confidence, prevalence)
     gathered = gather(stored.run.number, images)
     page = prepare(stored, report, gathered.cases, gathered.times, datetime.now(UTC))
-    _write(output, render(page))
-    tell(f"wrote {output}", err=True)
-    refuse_nothing_scored(stored)
-
-
-def _write(output: Path, html: str) -> None:
-    try:
+    html = render(page)
+    with says_why(f"cannot write the page to {output}"):
         make_folder(output.parent)
         with whole_file(output) as draft:
             draft.write_text(html, encoding="utf-8", newline="\n")
-    except OSError as error:
-        reason = reason_of(error)
-        raise click.ClickException(f"cannot write the page to {output}: {reason}") from error
+    tell(f"wrote {output}", err=True)
+    refuse_nothing_scored(stored)

@@ -1,5 +1,3 @@
-"""`report check`: whether published figures can come from one 2x2 table."""
-
 import click
 
 from base.console.lazy_group import calls

@@ -1,5 +1,3 @@
-"""`report choose-threshold`: a threshold chosen on one run, for the others of its checkpoint."""
-
 from fractions import Fraction
 
 import click

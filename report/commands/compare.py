@@ -1,9 +1,8 @@
-"""`report compare`: two runs on the images that both scored."""
-
 from pathlib import Path
 
 import click
 
+from base.console.click_options import format_option
 from base.console.lazy_group import calls
 from db.run_option import names_two_runs
 from report.thresholds.threshold import FractionType, ThresholdType
@@ -14,10 +13,7 @@ from report.thresholds.threshold import FractionType, ThresholdType
 @click.option("--threshold-a", type=ThresholdType(), help="Of RUN_A.  [default: as report's]")
 @click.option("--threshold-b", type=ThresholdType(), help="Of RUN_B.  [default: as report's]")
 @click.option("--confidence", type=FractionType(), default=0.95, show_default=True)
-@click.option(
-    "--format", "layout", type=click.Choice(["text", "json", "csv"]), default="text",
-    show_default=True, help="csv lists the images that changed sides.",
-)  # fmt: skip
+@format_option("text", "json", "csv", help="csv lists the images that changed sides.")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),

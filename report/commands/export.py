@@ -1,19 +1,15 @@
-"""`report export`: the predictions of a run as a file."""
-
 from pathlib import Path
 
 import click
 
+from base.console.click_options import format_option
 from base.console.lazy_group import calls
 from db.run_option import names_run
 
 
 @click.command(short_help="Write the predictions of a run.")
 @names_run(required=True)
-@click.option(
-    "--format", "layout", type=click.Choice(["csv", "parquet", "isic"]), default="csv",
-    show_default=True,
-)  # fmt: skip
+@format_option("csv", "parquet", "isic")
 @click.option(
     "-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
     help="Where to write; standard output without it, but not Parquet.",

@@ -1,5 +1,3 @@
-"""`report import-scores`: a run of scores that came from elsewhere."""
-
 from pathlib import Path
 
 import click

@@ -1,5 +1,3 @@
-"""`report page`: the report as one file that opens offline in any browser."""
-
 from pathlib import Path
 
 import click

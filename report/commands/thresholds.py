@@ -1,5 +1,3 @@
-"""`report thresholds`: what was chosen, and which the next report takes."""
-
 import click
 
 from base.console.lazy_group import calls

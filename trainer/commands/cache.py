@@ -1,5 +1,3 @@
-"""`trainer cache`: what features are kept, and how to delete them."""
-
 import click
 
 from base.console.lazy_group import calls

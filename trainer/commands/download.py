@@ -1,5 +1,3 @@
-"""`trainer download`: the tutorial's three archives."""
-
 from pathlib import Path
 
 import click

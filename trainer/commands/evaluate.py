@@ -1,5 +1,3 @@
-"""`trainer evaluate`: a checkpoint's figures without queue or ledger."""
-
 from pathlib import Path
 
 import click

@@ -1,5 +1,3 @@
-"""`trainer manifest`: the tutorial's CSV file of paths and labels."""
-
 from pathlib import Path
 
 import click

@@ -1,5 +1,3 @@
-"""`trainer show`: the tutorial's picture of a sample, and that of a run's predictions."""
-
 from pathlib import Path
 
 import click

@@ -1,5 +1,3 @@
-"""`trainer train`: checkpoints of two folders of images."""
-
 from pathlib import Path
 
 import click
