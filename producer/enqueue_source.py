@@ -1,6 +1,7 @@
 """What `producer enqueue` does, and what it says meanwhile."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -190,13 +191,7 @@ def _list(
 
 def _started(rows: Iterator[ListedImage]) -> Iterator[ListedImage]:
     """The same rows, the first one read: a source that is not there makes no run."""
-    first = next(rows)
-
-    def all_of_them() -> Iterator[ListedImage]:
-        yield first
-        yield from rows
-
-    return all_of_them()
+    return chain([next(rows)], rows)
 
 
 def _count_progress(images: int) -> None:

@@ -39,10 +39,7 @@ _OPTIONS = [
     ),
     _option("--learning-rate", default=1e-3, type=click.FloatRange(0, 10, min_open=True)),
     _option(
-        "--weight-decay",
-        default=0.0,
-        type=click.FloatRange(0, 10),
-        help="Decoupled from the loss.",
+        "--weight-decay", default=0.0, type=click.FloatRange(0, 10), help="Decoupled from the loss."
     ),
     click.option(
         "--patience", type=click.IntRange(1), help="Stop after so many epochs without a better one."

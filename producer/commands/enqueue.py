@@ -36,8 +36,7 @@ from imaging.listing.labels import label_option
 @label_option
 @click.option("--wait", is_flag=True, help="Show progress until every image has its outcome.")
 @calls(
-    "producer.enqueue_source:enqueue_source",
-    keeps="the same command goes on with what is listed",
+    "producer.enqueue_source:enqueue_source", keeps="the same command goes on with what is listed"
 )
 def command() -> None:
     """Enqueue the images of SOURCE for scoring.
