@@ -1,6 +1,6 @@
 """What `producer enqueue` does, and what it says meanwhile."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,6 @@ from db.session import Database, open_database
 from db.unused import removed_if_unused
 from imaging.data_root import data_root
 from imaging.errors import SourceError
-from imaging.listing.labels import with_labels
 from imaging.listing.sources import list_source, source_key
 from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
 from producer.enqueue import Listing, list_into_runs, publish_unfinished
@@ -61,7 +60,7 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
     batch_size: int,
     name: str | None,
     new_run: bool,
-    labels: tuple[tuple[str, int], ...],
+    labels: Mapping[str, int],
     wait: bool,
 ) -> None:
     """List a source into its runs, publish what is owed, and say what to type next."""
@@ -80,7 +79,7 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
         keep_features,
     )
     with interrupt.unwound():
-        _run(request, list_source(source, root, with_labels(labels)), wait=wait)
+        _run(request, list_source(source, root, labels), wait=wait)
 
 
 def _run(request: EnqueueRequest, rows: Iterator[ListedImage], *, wait: bool) -> None:
@@ -90,7 +89,8 @@ def _run(request: EnqueueRequest, rows: Iterator[ListedImage], *, wait: bool) ->
     if database.warning is not None:
         tell(database.warning, err=True)
     with tracing.enqueue(), removed_if_unused(database):
-        made, pending = _enqueue(database, request, _started(rows))
+        started = chain([next(rows)], rows)  # a source that is not there makes no run
+        made, pending = _enqueue(database, request, started)
     refused = _wait_for_all(database, pending) if wait else []
     if pending and not wait:
         tell("next: celery -A worker worker --drain")
@@ -98,7 +98,8 @@ def _run(request: EnqueueRequest, rows: Iterator[ListedImage], *, wait: bool) ->
     failed = _tell_failed(database, made, refused)
     for one in made:
         if one.run_id not in (*refused, *failed):
-            tell(_next(one))
+            threshold = "" if one.has_threshold else " --threshold 0.23"
+            tell(f"next: report --run {one.run_id}{threshold}")
     if refused or (wait and failed):
         raise SystemExit(1 if refused else NOTHING_SCORED)
 
@@ -107,8 +108,10 @@ def _wait_for_all(database: Database, pending: list[int]) -> list[int]:
     """Wait for the end of each run; returns those that no worker will score."""
     refused = []
     for run_id in pending:
+        again = f"`producer status {run_id} --watch` looks again"
+        interrupt.keeps(f"run {run_id} goes on without this terminal: {again}")
         try:
-            counts = _wait(database, run_id)
+            counts = wait_for_run(database, run_id)
         except RunRefusedError as error:
             tell(f"Error: {error.message}", err=True)
             refused.append(run_id)
@@ -177,7 +180,12 @@ def _list(
     database: Database, made: list[EnqueuedRun], rows: Iterator[ListedImage]
 ) -> list[Listing]:
     try:
-        listings = list_into_runs(database, [one.run_id for one in made], rows, _count_progress)
+        return list_into_runs(
+            database,
+            [one.run_id for one in made],
+            rows,
+            lambda images: progress_counter(f"{images:,} images listed"),
+        )
     except SourceError:
         with database.write() as session:
             for one in made:
@@ -186,16 +194,6 @@ def _list(
         raise
     finally:
         end_count()
-    return listings
-
-
-def _started(rows: Iterator[ListedImage]) -> Iterator[ListedImage]:
-    """The same rows, the first one read: a source that is not there makes no run."""
-    return chain([next(rows)], rows)
-
-
-def _count_progress(images: int) -> None:
-    progress_counter(f"{images:,} images listed")
 
 
 def _summary(made: EnqueuedRun, listing: Listing, counts: Progress) -> str:
@@ -214,15 +212,3 @@ def _sent(batches: int, *, new: bool) -> str:
         return "no image is new: workers hold the batches that are unfinished"
     what = "1 unfinished batch was" if batches == 1 else f"{batches} unfinished batches were"
     return f"no image is new: {what} sent again, and nothing is scored twice"
-
-
-def _wait(database: Database, run_id: int) -> Progress:
-    interrupt.keeps(
-        f"run {run_id} goes on without this terminal: `producer status {run_id} --watch` looks "
-        "again"
-    )
-    return wait_for_run(database, run_id)
-
-
-def _next(made: EnqueuedRun) -> str:
-    return f"next: report --run {made.run_id}{'' if made.has_threshold else ' --threshold 0.23'}"

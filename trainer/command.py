@@ -15,7 +15,6 @@ from db.session import Database, open_database
 from db.unused import removed_if_unused
 from imaging.data_root import data_folder
 from imaging.decoding.preprocess import Decoder
-from imaging.listing.labels import with_labels
 from model.card import Data, Decode
 from model.features.feature_cache import FeatureKey, FeatureStore, feature_folder
 from trainer.options import recipe_values
@@ -53,7 +52,7 @@ def train(  # noqa: PLR0913 - a command has as many arguments as options
     resume: bool,
     output: Path,
     logs: Path,
-    labels: tuple[tuple[str, int], ...],
+    labels: Mapping[str, int],
     **values: Any,  # noqa: ANN401 - the options of the recipe
 ) -> None:
     """Train checkpoints on the first source, choose them on the second, and describe them."""
@@ -62,7 +61,7 @@ def train(  # noqa: PLR0913 - a command has as many arguments as options
         train_source, valid_source, recipe, output, logs, target_sensitivity, resume
     )
     with interrupt.unwound():
-        saved = train_checkpoints(request, data_folder(), with_labels(labels))
+        saved = train_checkpoints(request, data_folder(), labels)
     click.echo(describe(saved))
 
 

@@ -59,7 +59,7 @@ def _download_all(parts: list[Part], retries: int, *, keep: bool) -> None:
         with transfer_progress(f"{part.name}: unpacking") as show:
             unpack_archive(part, show)
         finish_part(part, keep_archive=keep)
-        tell(f"{part.name}: {_count_images(part.images)} images in {part.images}")
+        tell(f"{part.name}: {len(list(walk_images(part.images)))} images in {part.images}")
 
 
 def _is_there(part: Part) -> bool:
@@ -100,7 +100,3 @@ def room_needed(sizes: list[int], *, keep: bool) -> int:
         most = max(most, before + 2 * size)
         before += 2 * size if keep else size
     return most
-
-
-def _count_images(folder: Path) -> int:
-    return sum(1 for _ in walk_images(folder))

@@ -14,7 +14,6 @@ from base.console.telling import tell
 from db.precisions import PRECISIONS
 from imaging.data_root import data_folder
 from imaging.decoding.preprocess import Decoder
-from imaging.listing.labels import with_labels
 from imaging.listing.sources import list_source
 from model.errors import CheckpointError
 from model.held import hold_checkpoint
@@ -29,12 +28,10 @@ _BATCH = 64
 
 
 def evaluate(
-    checkpoint: Path, source: str, threshold: float | None, labels: tuple[tuple[str, int], ...]
+    checkpoint: Path, source: str, threshold: float | None, labels: Mapping[str, int]
 ) -> None:
     """Print what a checkpoint is worth on a source."""
-    click.echo(
-        evaluate_checkpoint(checkpoint, source, data_folder(), with_labels(labels), threshold)
-    )
+    click.echo(evaluate_checkpoint(checkpoint, source, data_folder(), labels, threshold))
 
 
 def evaluate_checkpoint(

@@ -3,7 +3,7 @@
 import csv
 import filecmp
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -14,29 +14,24 @@ from base.disk import says_why
 from base.listed_image import ListedImage
 from base.whole_file import whole_file
 from imaging.data_root import data_folder
-from imaging.listing.labels import with_labels
 from imaging.listing.sources import list_source
 
 NAMES = {0: "benign", 1: "malignant", None: "without label"}
 
 
-class ManifestError(click.ClickException):
-    """The manifest cannot be written; the message names the file and says what to do."""
-
-
 def write_manifest(
-    folder: Path, output: Path | None, labels: tuple[tuple[str, int], ...], *, force: bool
+    folder: Path, output: Path | None, labels: Mapping[str, int], *, force: bool
 ) -> None:
     """Write the images of a folder and their labels, to the folder's name and .csv by default."""
     if not folder.is_dir():
-        raise ManifestError(f"{folder} is not a folder")
+        raise click.ClickException(f"{folder} is not a folder")
     output = output or Path(f"{folder.resolve().name}.csv")
-    listed = list_source(str(folder), data_folder(), with_labels(labels))
+    listed = list_source(str(folder), data_folder(), labels)
     with says_why(f"{output} cannot be written"), whole_file(output) as draft:
         with draft.open("w", encoding="utf-8", newline="") as file:
             counts = write_rows(file, listed)
         if output.is_file() and not force and not filecmp.cmp(draft, output, shallow=False):
-            raise ManifestError(
+            raise click.ClickException(
                 f"{output} is there and holds other rows: --force writes over it, -o names another"
             )
     tell(f"{output}: {counts.total()} images ({describe(counts)})")

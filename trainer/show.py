@@ -15,7 +15,6 @@ from db.queries import results, runs
 from db.queries.results import ScoredImage
 from db.session import open_database
 from imaging.data_root import data_folder
-from imaging.listing.labels import with_labels
 from imaging.listing.sources import list_source
 from model.card import Decode
 from report.contents import SYNTHETIC, is_synthetic
@@ -25,10 +24,6 @@ from report.thresholds.written import written
 from trainer.grid import LEGEND, Cell, Title, class_title, prediction_title, save_grid, shortened
 
 IMAGES = 25  # five times five, as in the tutorial
-
-
-class ShowError(click.ClickException):
-    """There is nothing to show, or nowhere to write it; the message says which."""
 
 
 class Wanted(NamedTuple):
@@ -54,7 +49,7 @@ def show(
     output: Path | None,
     seed: int,
     threshold: float | None,
-    labels: tuple[tuple[str, int], ...],
+    labels: Mapping[str, int],
 ) -> None:
     """Draw random images of a source with their classes, or of a run with its predictions."""
     if source is not None and run is None and _is_run(source):
@@ -64,7 +59,7 @@ def show(
     if source is not None:
         if threshold is not None:
             raise click.UsageError("--threshold goes with a run: a SOURCE has no predictions")
-        _show_source(source, with_labels(labels), seed, output or Path("batch.png"))
+        _show_source(source, labels, seed, output or Path("batch.png"))
     elif run is not None:
         _show_run(run, threshold, seed, output or Path("predictions.png"))
 
@@ -97,7 +92,9 @@ def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
         drawn = results.sample_scored(session, run.id, IMAGES, seed)
         threshold = choose(given, card, chosen_threshold(session, run))
     if not drawn:
-        raise ShowError(f"run {run.id} has no scored images yet: start `celery -A worker worker`")
+        raise click.ClickException(
+            f"run {run.id} has no scored images yet: start `celery -A worker worker`"
+        )
     notes = notes_of(threshold, seed, synthetic=is_synthetic(card))
     decode = Decode.model_validate(card.get("decode") or {})
     words = Words(f"run {run.id} of {run.source}", f"of {scored} scored images", notes)
@@ -136,7 +133,9 @@ def _draw(wanted: list[Wanted], decode: Decode, output: Path, words: Words) -> N
     for at, fault in sorted(faults.items()):
         tell(f"left out {wanted[at].path}: {fault}", err=True)
     if not cells:
-        raise ShowError("not one image could be read: is DATA_ROOT the folder they lie under?")
+        raise click.ClickException(
+            "not one image could be read: is DATA_ROOT the folder they lie under?"
+        )
     heading = f"{shortened(words.shown)}: {len(cells)} {words.of}"
     with says_why(f"{output} cannot be written"):
         save_grid(output, cells, heading, words.notes)

@@ -2,7 +2,6 @@
 
 from contextlib import closing
 from fractions import Fraction
-from typing import NamedTuple
 
 import click
 
@@ -13,20 +12,9 @@ from db.queries.runs import run_by_number
 from db.session import open_database
 from report.loading.kept_thresholds import replaced
 from report.loading.load_run import finished_run
-from report.loading.read import Stored
 from report.metrics.confusion import confusion
 from report.thresholds.select_threshold import Criterion, choose_by
 from report.thresholds.written import written
-
-
-class _Choice(NamedTuple):
-    """A threshold chosen on a run, the number it is kept under, and the one that it replaces."""
-
-    stored: Stored
-    value: float
-    how: str
-    number: int
-    replaced: str | None
 
 
 def choose_on_run(
@@ -48,17 +36,10 @@ def choose_on_run(
         raise click.UsageError(
             "give exactly one of --target-sensitivity, --target-specificity, --youden and --cost"
         )
-    chosen = _choose(run, asked[0])
-    stored, value = chosen.stored, written(chosen.value)
-    number, digest = stored.run.number, stored.checkpoint.digest[:12]
-    tell(f"threshold {value} chosen on run {number} of {shown(stored.run.source)}: {chosen.how}")
-    tell(f"kept for checkpoint {digest}: in reports of its other runs it is prespecified")
-    before = "" if chosen.replaced is None else f"it replaces {chosen.replaced}; "
-    tell(f"{before}to take it back: report thresholds --forget {chosen.number}")
+    _choose(run, asked[0])
 
 
-def _choose(run: str, criterion: Criterion) -> _Choice:
-    """Read, choose and keep."""
+def _choose(run: str, criterion: Criterion) -> None:
     with closing(open_database(must_exist=True)) as database:
         with database.read() as session:
             stored = finished_run(session, run)
@@ -70,6 +51,10 @@ def _choose(run: str, criterion: Criterion) -> _Choice:
         )
         with database.write() as session:
             chosen_on = run_by_number(session, stored.run.number)
-            last = chosen_last(session, chosen_on.checkpoint_id)
+            before = replaced(chosen_last(session, chosen_on.checkpoint_id), stored.card)
             number = add_threshold(session, chosen_on, criterion.kind, value, how)
-    return _Choice(stored, value, how, number, replaced(last, stored.card))
+    digest, source = stored.checkpoint.digest[:12], shown(stored.run.source)
+    tell(f"threshold {written(value)} chosen on run {stored.run.number} of {source}: {how}")
+    tell(f"kept for checkpoint {digest}: in reports of its other runs it is prespecified")
+    replaces = "" if before is None else f"it replaces {before}; "
+    tell(f"{replaces}to take it back: report thresholds --forget {number}")
