@@ -1,6 +1,10 @@
 """Why a file cannot be written, and what to do about it."""
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
 
 _ROOM = "make room there, or write to another disk"
 _ADVICE = {
@@ -20,3 +24,12 @@ def reason_of(error: Exception) -> str:
         number = errno.ENOSPC
     advice = _ADVICE.get(number or 0)
     return f"{said}: {advice}" if advice else said
+
+
+@contextmanager
+def says_why(failed: str) -> Iterator[None]:
+    """End the command where the block meets an OSError, in one line: what failed, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise click.ClickException(f"{failed}: {reason_of(error)}") from error

@@ -6,10 +6,14 @@ from typing import Any, TypeVar
 
 import click
 
+from base.console.lazy_group import LazyGroup
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _GIVEN = "dermscore.run"
-_HELP = "The run, by number or name, like RUN."
+# Where a group keeps the word that it took for the run.
+RUN_WORD = "dermscore.run_word"
+RUN_HELP = "The run, by number or name, like RUN."
 
 
 def names_run(*, required: bool) -> Callable[[Command], Command]:
@@ -32,7 +36,7 @@ def names_two_runs(command: Command) -> Command:
     return named(option(command))
 
 
-def _option(help: str = _HELP, **more: Any) -> Callable[[Command], Command]:  # noqa: A002, ANN401 - click's own
+def _option(help: str = RUN_HELP, **more: Any) -> Callable[[Command], Command]:  # noqa: A002, ANN401 - click's own
     # Eager, so that it is known when the argument is looked at.
     return click.option(
         "--run", "run_option", metavar="RUN", is_eager=True, expose_value=False, callback=_keep,
@@ -48,12 +52,16 @@ def _either(
     context: click.Context, argument: click.Parameter, value: str | None, *, required: bool
 ) -> str | None:
     given: str | None = context.meta[_GIVEN]
-    if value is not None and given is not None:
-        raise click.UsageError(f"the run is named twice: {value}, and --run {given}")
+    _refuse_twice(value, given)
     named = given if value is None else value
     if named is None and required and not context.resilient_parsing:
         raise click.MissingParameter(ctx=context, param=argument)
     return named
+
+
+def _refuse_twice(word: str | None, given: str | None) -> None:
+    if word is not None and given is not None:
+        raise click.UsageError(f"the run is named twice: {word}, and --run {given}")
 
 
 def _two(
@@ -64,3 +72,24 @@ def _two(
     if len(value) + len(given) != 2 or len(given) == 1:
         raise click.UsageError("name two runs: RUN_A RUN_B, or --run RUN_A --run RUN_B")
     return value or given
+
+
+class RunFirst(LazyGroup):
+    """A group with an option --run, whose first word names the run where it is no subcommand."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take a first word that is no subcommand for the run, as after `--run`."""
+        return super().parse_args(ctx, self._with_run(ctx, args))
+
+    def _with_run(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            before, rest, _ = self.make_parser(ctx).parse_args(args=list(args))
+            if not rest or rest[0] in self.list_commands(ctx):
+                return args
+            behind, _, _ = self.make_parser(ctx).parse_args(args=rest[1:])
+        except click.UsageError:
+            return args  # click says it again
+        word, at = rest[0], len(args) - len(rest)
+        _refuse_twice(word, before.get("run") or behind.get("run"))
+        ctx.meta[RUN_WORD] = word
+        return [*args[:at], "--run", word, *args[at + 1 :]]

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from base.permissions import take_over
+from base.whole_file import whole_file
 from model.errors import CheckpointError
 
 
@@ -121,11 +121,8 @@ class ModelCard(BaseModel):
 
     def write(self, checkpoint: Path) -> None:
         """Write the card beside `checkpoint`, whole or not at all."""
-        path = card_path(checkpoint)
-        draft = path.with_name(f".{path.name}.part")
-        draft.write_text(json.dumps(self.as_json(), indent=2) + "\n")
-        take_over(draft, path)
-        draft.replace(path)
+        with whole_file(card_path(checkpoint)) as draft:
+            draft.write_text(json.dumps(self.as_json(), indent=2) + "\n")
 
 
 def card_path(checkpoint: Path) -> Path:

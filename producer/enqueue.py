@@ -8,9 +8,9 @@ from itertools import islice
 from sqlalchemy.orm import Session
 
 from base.console.foreign import shown
+from base.listed_image import ListedImage
 from db.queries.ledger import BatchKey
 from db.queries.listing import (
-    ListedImage,
     batch_of,
     claim_unleased,
     cut_batches,
@@ -23,7 +23,6 @@ from db.queries.listing import (
 from db.queries.refusals import forget_refusals
 from db.session import Database
 from imaging.errors import SourceError
-from imaging.listing.sources import Listed
 
 # Images of one transaction; short enough that no worker waits long for SQLite's write lock.
 CHUNK = 10_000
@@ -38,7 +37,7 @@ class Listing:
     known: int = 0
     unlabelled: int = 0
     spans: list[tuple[int, int]] = field(default_factory=list)
-    carried: list[Listed] = field(default_factory=list)
+    carried: list[ListedImage] = field(default_factory=list)
 
     @property
     def images(self) -> int:
@@ -49,7 +48,7 @@ class Listing:
 def list_into_runs(
     database: Database,
     run_ids: Sequence[int],
-    rows: Iterator[Listed],
+    rows: Iterator[ListedImage],
     told: Callable[[int], None],
 ) -> list[Listing]:
     """Stage new images of each run in chunks, then make all of them owed at once.
@@ -113,7 +112,7 @@ def _take_back(database: Database, listing: Listing) -> None:
 
 def _stage(
     database: Database,
-    rows: Iterator[Listed],
+    rows: Iterator[ListedImage],
     listings: Sequence[Listing],
     told: Callable[[int], None],
 ) -> None:
@@ -126,7 +125,9 @@ def _stage(
             _stage_chunk(database, listing, listing.carried, last=True)
 
 
-def _stage_chunk(database: Database, listing: Listing, chunk: list[Listed], *, last: bool) -> None:
+def _stage_chunk(
+    database: Database, listing: Listing, chunk: list[ListedImage], *, last: bool
+) -> None:
     """Stage whole batches of what is new in `chunk`; the rest is carried to the next."""
     run_id = listing.run_id
     with database.write() as session:
@@ -134,19 +135,18 @@ def _stage_chunk(database: Database, listing: Listing, chunk: list[Listed], *, l
         stored = stored_labels(session, run_id, [row.path for row in chunk])
         new = _new_images(chunk, stored, partial(_is_of_source, session, listing))
         keep = len(new) if last else len(new) - len(new) % run.batch_size
-        images = [ListedImage(row.path, row.label, row.attributes) for row in new[:keep]]
-        span = stage_images(session, run, images)
+        span = stage_images(session, run, new[:keep])
     if span is not None:
         listing.spans.append(span)
     listing.new += keep
     listing.known += len(chunk) - len(new)
-    listing.unlabelled += sum(image.label is None for image in images)
+    listing.unlabelled += sum(row.label is None for row in new[:keep])
     listing.carried = new[keep:]
 
 
 def _new_images(
-    chunk: list[Listed], stored: dict[str, int | None], is_of_source: Callable[[str], bool]
-) -> list[Listed]:
+    chunk: list[ListedImage], stored: dict[str, int | None], is_of_source: Callable[[str], bool]
+) -> list[ListedImage]:
     """The rows whose path the run does not hold yet, each path once.
 
     `is_of_source` says whether a path that the run holds was entered by this listing.

@@ -7,7 +7,7 @@ from db.queries.refusals import forget_refusals
 from db.queries.retry import clear_errors
 from db.queries.runs import get_run
 from db.queries.unfinished import unfinished_runs
-from db.session import Database, open_database
+from db.session import open_database
 from producer.enqueue import publish_unfinished
 
 
@@ -32,7 +32,9 @@ def resume(run: str | None) -> None:
 def retry(run: str | None, codes: Sequence[str]) -> None:
     """Clear these errors of the run, the newest without one, and send their images again."""
     database = open_database(must_exist=True)
-    run_id, cleared = _clear(database, run, codes)
+    with database.write() as session:
+        run_id = get_run(session, run).id
+        cleared = clear_errors(session, run_id, codes)
     if not cleared:
         tell(f"run {run_id}: no image has the error {' or '.join(codes)}")
         return
@@ -40,12 +42,6 @@ def retry(run: str | None, codes: Sequence[str]) -> None:
     batches = publish_unfinished(database, [run_id])
     tell(f"run {run_id}: {images} cleared, {_batches(batches)} enqueued")
     tell("next: celery -A worker worker --drain")
-
-
-def _clear(database: Database, run: str | None, codes: Sequence[str]) -> tuple[int, dict[str, int]]:
-    with database.write() as session:
-        run_id = get_run(session, run).id
-        return run_id, clear_errors(session, run_id, codes)
 
 
 def _batches(count: int) -> str:

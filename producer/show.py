@@ -5,11 +5,13 @@ import time
 import click
 from rich.live import Live
 
+from base.console import interrupt
 from base.console.telling import tell
 from db.queries.runs import get_run
 from db.session import Database, open_database
 from producer.status import Status, read_status
 from producer.status_view import as_json, as_json_list, as_list, as_tables, make_console
+from producer.watch import wait_for_run
 
 # Between two looks at the ledger of `--watch`.
 WATCH_SECONDS = 2.0
@@ -17,11 +19,14 @@ WATCH_SECONDS = 2.0
 
 def show_status(run: str | None, layout: str, *, watch: bool) -> None:
     """Print the status of one run or of all; live with `watch`, until nothing is pending."""
+    if watch and layout != "table":
+        raise click.UsageError("--watch is for a terminal: leave out --format")
     database = open_database(to_be_read=True)
     if layout == "table":
         tell(f"database {database}")
     if watch:
-        _watch(database, run)
+        with interrupt.unwound():  # a live view hides the cursor
+            _watch(database, run)
         return
     status = _read(database, run)
     if layout == "json":
@@ -42,8 +47,6 @@ def show_runs(layout: str) -> None:
 
 
 def _watch(database: Database, run: str | None) -> None:
-    from producer.watch import wait_for_run
-
     console = make_console()
     if run is not None or not console.is_terminal:
         # One run has a bar; a pipe gets lines, of the newest run where none is named.
@@ -71,7 +74,7 @@ def _read(database: Database, run: str | None) -> Status:
 
 
 def _broker_fault() -> str | None:
-    from worker.broker.address import BrokerError
+    from worker.broker.address import BrokerError  # deferred: Celery, for a run that is stuck alone
     from worker.publish import require_broker
 
     try:

@@ -16,7 +16,7 @@ from db.throughput import seconds_left
 from imaging.nothing_scored import nothing_scored
 from model.card import read_checkpoint_card
 from model.errors import CheckpointError
-from producer.stuck import Circumstances, reasons
+from producer.diagnosis import RunState, diagnose
 
 
 class RunStatus(NamedTuple):
@@ -94,8 +94,8 @@ def _stuck(
         failed = failed_wholly(session, run.id) if not counts.scored else None
         return [] if failed is None else [nothing_scored(run.id, *failed)]
     work = work_on(session, run.id)
-    return reasons(
-        Circumstances(
+    return diagnose(
+        RunState(
             again=_again(session, run),
             counts=counts,
             staged=staged(session, run.id),

@@ -18,8 +18,8 @@ from db.queries.status import work_on
 from db.queries.workers import alive
 from db.session import Database
 from db.throughput import seconds_left
+from producer.diagnosis import START_ONE, refusal
 from producer.status_view import duration
-from producer.stuck import START_ONE, refusal
 
 POLL_SECONDS = 0.5
 PLAIN_LINE_SECONDS = 10.0

@@ -1,22 +1,19 @@
 """A finished run's report, as `report` and `report page` both make it."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import click
 
 from base.console.telling import tell
+from db.session import open_database
+from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
+from report.contents import Answers, Report
+from report.loading.load_run import finished_run
+from report.loading.read import Stored
+from report.metrics.metrics import measure
+from report.metrics.subgroups import by_subgroup
 from report.thresholds.threshold import choose
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from report.contents import Report
-    from report.loading.read import Stored
-
-# sqlalchemy, numpy and statsmodels are imported where they are used: `report --help` imports this.
 
 
 def read_finished(run: str | None, by: Sequence[str]) -> Stored:
@@ -25,9 +22,6 @@ def read_finished(run: str | None, by: Sequence[str]) -> Stored:
     Raises:
         click.ClickException: there is no ledger, no such run or no such column.
     """
-    from db.session import open_database
-    from report.loading.load_run import finished_run
-
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         return finished_run(session, run, by)
 
@@ -41,10 +35,6 @@ def build(
         click.UsageError: there is neither.
     """
     chosen = choose(threshold, stored.card, stored.chosen, stored.seen)
-    from report.contents import Answers, Report
-    from report.metrics.metrics import measure
-    from report.metrics.subgroups import by_subgroup
-
     figures = measure(
         stored.labels,
         stored.scores,
@@ -69,8 +59,6 @@ def refuse_nothing_scored(stored: Stored) -> None:
     """
     if not stored.flow.unreadable or stored.flow.scored:
         return
-    from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
-
     said = nothing_scored(stored.run.number, stored.flow.errors, stored.failed)
     tell(f"Error: run {stored.run.number}: {said}", err=True)
     raise click.exceptions.Exit(NOTHING_SCORED)

@@ -1,13 +1,11 @@
 """The options that say what a report measures, the same for `report` and `report page`."""
 
-from collections.abc import Callable
-from typing import Any
-
 import click
 
+from base.console.click_options import all_of
 from report.thresholds.threshold import FractionType, ThresholdType
 
-_OPTIONS = (
+measuring = all_of(
     click.option(
         "--threshold",
         type=ThresholdType(),
@@ -33,10 +31,3 @@ _OPTIONS = (
         help="Level of the intervals, between 0 and 1.",
     ),
 )
-
-
-def measuring(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --threshold, --by, --prevalence and --confidence."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command

@@ -1,4 +1,4 @@
-"""The command `trainer cache`: what features are kept, and how to be rid of them."""
+"""What `trainer cache` does: list and delete the features that are kept."""
 
 import os
 import re
@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import click
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from base.console.foreign import for_terminal
 from base.console.telling import tell
-
-if TYPE_CHECKING:
-    from model.features.feature_cache import FeatureKey
+from model.features.feature_cache import KEY_FILE, FeatureKey, FeatureStore, feature_folder
 
 _STORE = re.compile(r"[0-9a-f]{32}")
 _CLEARING = ".clearing-"
@@ -25,22 +27,14 @@ class KeptStore(NamedTuple):
     """A store on disk: images, bytes and the time in seconds; no key where its file is damaged."""
 
     path: Path
-    key: "FeatureKey | None"
+    key: FeatureKey | None
     images: int
     size: int
     last_used: float
 
 
-@click.group()
-def cache() -> None:
-    """Features of images that were kept for later trainings."""
-
-
-@cache.command("list")
 def list_cache() -> None:
     """List the kept features by backbone, decode settings and variant."""
-    from model.features.feature_cache import feature_folder
-
     folder = feature_folder()
     stores = list(kept_stores(folder))
     if not stores:
@@ -50,22 +44,15 @@ def list_cache() -> None:
     tell(f"{_summary(stores)} in {folder}")
 
 
-@cache.command()
-@click.option(
-    "--backbone", metavar="DIGEST", help="Only of the backbone with this start of a digest."
-)
-@click.option("--yes", is_flag=True, help="Delete without asking.")
-def clear(backbone: str | None, yes: bool) -> None:
-    """Delete kept features; the next training computes them again."""
-    from model.features.feature_cache import feature_folder
-
+def clear_cache(backbone: str | None, *, sure: bool) -> None:
+    """Delete kept features, of the backbone with this start of a digest, or all."""
     folder = feature_folder()
     stores = [store for store in kept_stores(folder) if _is_of(store, backbone)]
     if not stores:
         of = "" if backbone is None else f" of backbone {backbone}"
         tell(f"no features{of} are cached in {folder}")
         return
-    if not yes:
+    if not sure:
         click.confirm(for_terminal(f"delete {_summary(stores)} in {folder}?"), abort=True)
     for store in stores:
         _remove(store.path)
@@ -94,10 +81,6 @@ def kept_stores(folder: Path) -> Iterator[KeptStore]:
 
 
 def _kept_store(path: Path) -> KeptStore:
-    from pydantic import ValidationError
-
-    from model.features.feature_cache import KEY_FILE, FeatureKey, FeatureStore
-
     try:
         key = FeatureKey.model_validate_json((path / KEY_FILE).read_bytes())
     except (OSError, ValidationError):
@@ -124,10 +107,6 @@ def _is_of(store: KeptStore, backbone: str | None) -> bool:
 
 
 def _print_table(stores: list[KeptStore]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     console = Console()
     if not console.is_terminal:
         console = Console(width=140)  # no column is folded in a log

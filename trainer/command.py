@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,16 +13,26 @@ from base.console.telling import tell
 from base.runtime import tf
 from db.session import Database, open_database
 from db.unused import removed_if_unused
+from imaging.data_root import data_folder
 from imaging.decoding.preprocess import Decoder
 from model.card import Data, Decode
 from model.features.feature_cache import FeatureKey, FeatureStore, feature_folder
+from trainer.options import recipe_values
 from trainer.training.augment import augment
 from trainer.training.backbone import FrozenBackbone, build_backbone
 from trainer.training.dataset import LabelledImages, counts_of, list_labelled, require_both_classes
 from trainer.training.features import FeatureRows, compute_features, joined
 from trainer.training.finetune import Images
 from trainer.training.progress import EpochLines
-from trainer.training.saving import Materials, Order, Saved, save_best, save_fine_tuned
+from trainer.training.recipe import Recipe
+from trainer.training.saving import (
+    Saved,
+    TrainingInputs,
+    TrainRequest,
+    describe,
+    save_best,
+    save_fine_tuned,
+)
 from trainer.training.state import recover
 from trainer.training.train import HeadTraining
 
@@ -32,7 +43,29 @@ class Interrupted(click.ClickException):
     exit_code = interrupt.INTERRUPTED
 
 
-def train_checkpoints(order: Order, root: Path, labels: Mapping[str, int]) -> list[Saved]:
+def train(  # noqa: PLR0913 - a command has as many arguments as options
+    *,
+    train_source: str,
+    valid_source: str,
+    recipe_name: str,
+    target_sensitivity: float | None,
+    resume: bool,
+    output: Path,
+    logs: Path,
+    labels: Mapping[str, int],
+    **values: Any,  # noqa: ANN401 - the options of the recipe
+) -> None:
+    """Train checkpoints on the first source, choose them on the second, and describe them."""
+    recipe = Recipe(**recipe_values(click.get_current_context(), recipe_name, values))
+    request = TrainRequest(
+        train_source, valid_source, recipe, output, logs, target_sensitivity, resume
+    )
+    with interrupt.unwound():
+        saved = train_checkpoints(request, data_folder(), labels)
+    click.echo(describe(saved))
+
+
+def train_checkpoints(request: TrainRequest, root: Path, labels: Mapping[str, int]) -> list[Saved]:
     """Train on the first source, choose epochs on the second, write and enter the checkpoints.
 
     Raises:
@@ -45,8 +78,8 @@ def train_checkpoints(order: Order, root: Path, labels: Mapping[str, int]) -> li
     )
     try:
         with removed_if_unused(database):
-            materials = _prepare(order, root, labels)
-            saved = _train(order, materials, database)
+            inputs = _prepare(request, root, labels)
+            saved = _train(request, inputs, database)
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise click.ClickException(
             "out of memory: a smaller --batch-size or --augment needs less"
@@ -55,28 +88,32 @@ def train_checkpoints(order: Order, root: Path, labels: Mapping[str, int]) -> li
     return saved
 
 
-def _train(order: Order, materials: Materials, database: Database) -> list[Saved]:
-    training = materials.training
-    key = order.recipe.key(materials.digests)
-    folder, logs = order.output / f".training-{key}", order.logs / f"{order.recipe.name}_{key}"
-    _take_up(training, folder, resume=order.resume)
+def _train(request: TrainRequest, inputs: TrainingInputs, database: Database) -> list[Saved]:
+    training = inputs.training
+    key = request.recipe.key(inputs.digests)
+    folder, logs = (
+        request.output / f".training-{key}",
+        request.logs / f"{request.recipe.name}_{key}",
+    )
+    _take_up(training, folder, resume=request.resume)
     try:
-        training.run(folder, EpochLines(order.recipe.epochs), logs)
+        training.run(folder, EpochLines(request.recipe.epochs), logs)
     except KeyboardInterrupt:
-        saved = save_best(order, materials, database)
+        saved = save_best(request, inputs, database)
         raise Interrupted(_interruption(training.state.epochs, saved)) from None
-    saved = save_best(order, materials, database)
-    if order.recipe.fine_tune:
-        saved = save_fine_tuned(order, materials, database, saved)
+    saved = save_best(request, inputs, database)
+    if request.recipe.fine_tune:
+        saved = save_fine_tuned(request, inputs, database, saved)
     shutil.rmtree(folder, ignore_errors=True)
     return saved
 
 
-def _prepare(order: Order, root: Path, labels: Mapping[str, int]) -> Materials:
-    recipe, decode = order.recipe, Decode(ratio=order.recipe.decode_ratio)
+def _prepare(request: TrainRequest, root: Path, labels: Mapping[str, int]) -> TrainingInputs:
+    recipe, decode = request.recipe, Decode(ratio=request.recipe.decode_ratio)
     if recipe.fine_tune and not recipe.backbone.startswith("keras:"):
         raise click.ClickException("--fine-tune needs a backbone of keras.applications, keras:NAME")
-    train, valid = (list_labelled(source, root, labels) for source in (order.train, order.valid))
+    sources = request.train, request.valid
+    train, valid = (list_labelled(source, root, labels) for source in sources)
     backbone = build_backbone(recipe.backbone, decode)
     decoder = Decoder(decode)
 
@@ -87,11 +124,11 @@ def _prepare(order: Order, root: Path, labels: Mapping[str, int]) -> Materials:
         return compute_features(backbone.forward, decoder, root, images, store, change=change)
 
     plain, valid_rows = features(train), features(valid)
-    for source, rows in ((order.train, plain), (order.valid, valid_rows)):
+    for source, rows in zip(sources, (plain, valid_rows), strict=True):
         require_both_classes(source, counts_of(rows.labels.tolist()))
     _warn_of_overlap(plain, valid_rows)
     train_rows = joined([plain, *(features(train, row) for row in range(1, recipe.augment))])
-    return Materials(
+    return TrainingInputs(
         decode,
         backbone,
         train_rows,

@@ -1,16 +1,15 @@
-"""The command `trainer download`: the tutorial's three archives, fetched, checked and unpacked."""
+"""What `trainer download` does: the tutorial's three archives, fetched, checked and unpacked."""
 
-from __future__ import annotations
-
+import fcntl
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import click
 
 from base.console import interrupt
 from base.console.shell import typed
 from base.console.telling import tell
+from imaging.listing.sources import walk_images
+from trainer.commands.download import PARTS
 from trainer.downloading.archive import (
     Part,
     accept_archive,
@@ -21,46 +20,9 @@ from trainer.downloading.archive import (
 from trainer.downloading.fetch import DownloadError, archive_size, fetch_archive
 from trainer.downloading.transfer_progress import in_units, transfer_progress
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
-PARTS = ("valid", "train", "test")  # the smallest first, as in the tutorial
-TUTORIAL = "https://s3-us-west-1.amazonaws.com/udacity-dlnfd/datasets/skin-cancer"
-
-
-def _web_address(_context: click.Context, _option: click.Parameter, value: str) -> str:
-    if not value.startswith(("https://", "http://")):
-        raise click.BadParameter(f"{value} is not an address such as {TUTORIAL}")
-    return value.rstrip("/")
-
-
-@click.command(short_help="Download the tutorial's data set.")
-@click.argument("home", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-@click.option(
-    "--part", "names", multiple=True, type=click.Choice(PARTS), help="One part only; repeatable."
-)
-@click.option(
-    "--url",
-    default=TUTORIAL,
-    show_default=True,
-    callback=_web_address,
-    help="Where train.zip, valid.zip and test.zip are.",
-)
-@click.option(
-    "--retries",
-    default=5,
-    show_default=True,
-    type=click.IntRange(0, 100),
-    help="Give up after this many attempts without progress.",
-)
-@click.option("--keep-archives", "keep", is_flag=True, help="Keep the zip files.")
-def download(home: Path, names: tuple[str, ...], url: str, retries: int, keep: bool) -> None:
-    """Download the tutorial's data set into DIR/train, DIR/valid and DIR/test.
-
-    2,750 images of the ISIC 2017 challenge in three archives, 11.2 GB. Called again after an
-    interruption, it goes on where it stopped.
-    """
-    interrupt.keeps("the same command goes on where it stopped")
+def download(home: Path, names: Sequence[str], url: str, retries: int, *, keep: bool) -> None:
+    """Fetch, check and unpack these parts of the data set, or all, into folders of `home`."""
     parts = [Part(name, f"{url}/{name}.zip", home) for name in PARTS if name in (names or PARTS)]
     try:
         with interrupt.unwound(), _only_one(home):
@@ -72,8 +34,6 @@ def download(home: Path, names: tuple[str, ...], url: str, retries: int, keep: b
 @contextmanager
 def _only_one(home: Path) -> Iterator[None]:
     """Two downloads into one folder would write into the same file."""
-    import fcntl  # deferred: there is none on Windows, where --help should still work
-
     home.mkdir(parents=True, exist_ok=True)
     with (home / ".download.lock").open("w") as lock:
         try:
@@ -99,7 +59,7 @@ def _download_all(parts: list[Part], retries: int, *, keep: bool) -> None:
         with transfer_progress(f"{part.name}: unpacking") as show:
             unpack_archive(part, show)
         finish_part(part, keep_archive=keep)
-        tell(f"{part.name}: {_count_images(part.images)} images in {part.images}")
+        tell(f"{part.name}: {len(list(walk_images(part.images)))} images in {part.images}")
 
 
 def _is_there(part: Part) -> bool:
@@ -140,9 +100,3 @@ def room_needed(sizes: list[int], *, keep: bool) -> int:
         most = max(most, before + 2 * size)
         before += 2 * size if keep else size
     return most
-
-
-def _count_images(folder: Path) -> int:
-    from imaging.listing.sources import walk_images  # deferred: --help has no use for it
-
-    return sum(1 for _ in walk_images(folder))

@@ -5,12 +5,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import click
 import numpy as np
 from sklearn.metrics import log_loss
 
 from base.console.foreign import shown
 from base.console.telling import tell
 from db.precisions import PRECISIONS
+from imaging.data_root import data_folder
 from imaging.decoding.preprocess import Decoder
 from imaging.listing.sources import list_source
 from model.errors import CheckpointError
@@ -23,6 +25,13 @@ from worker.scoring.batch_scores import is_outside, rounded_in
 from worker.scoring.loaded_model import Backbones, LoadedModel
 
 _BATCH = 64
+
+
+def evaluate(
+    checkpoint: Path, source: str, threshold: float | None, labels: Mapping[str, int]
+) -> None:
+    """Print what a checkpoint is worth on a source."""
+    click.echo(evaluate_checkpoint(checkpoint, source, data_folder(), labels, threshold))
 
 
 def evaluate_checkpoint(

@@ -1,62 +1,43 @@
-"""The command `trainer manifest`: the tutorial's CSV file of paths and labels."""
+"""What `trainer manifest` does: write the tutorial's CSV file of paths and labels."""
 
 import csv
 import filecmp
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
 
 import click
 
-from base.console import interrupt
 from base.console.telling import tell
-from base.disk import reason_of
-from base.permissions import take_over
-from imaging.listing.labels import label_option, with_labels
-from imaging.listing.sources import Listed, list_source
+from base.disk import says_why
+from base.listed_image import ListedImage
+from base.whole_file import whole_file
+from imaging.data_root import data_folder
+from imaging.listing.sources import list_source
 
 NAMES = {0: "benign", 1: "malignant", None: "without label"}
 
 
-class ManifestError(click.ClickException):
-    """The manifest cannot be written; the message names the file and says what to do."""
-
-
-@click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The file to write.  [default: the folder's name and .csv, in the working directory]",
-)
-@label_option
-@click.option("--force", is_flag=True, help="Write over a file with other rows.")
-def manifest(
-    folder: Path, output: Path | None, labels: tuple[tuple[str, int], ...], *, force: bool
+def write_manifest(
+    folder: Path, output: Path | None, labels: Mapping[str, int], *, force: bool
 ) -> None:
-    """Write the images of DIR and their labels into a CSV manifest.
-
-    `producer enqueue` and `trainer train` read it. Its paths are relative to DATA_ROOT (default:
-    the working directory). An image outside the class folders gets an empty label.
-    """
-    from imaging.data_root import data_folder  # deferred: pydantic-settings, a tenth of a second
-
+    """Write the images of a folder and their labels, to the folder's name and .csv by default."""
     if not folder.is_dir():
-        raise ManifestError(f"{folder} is not a folder")
+        raise click.ClickException(f"{folder} is not a folder")
     output = output or Path(f"{folder.resolve().name}.csv")
-    listed = list_source(str(folder), data_folder(), with_labels(labels))
-    try:
-        with _whole_or_not_at_all(output, force=force) as file:
+    listed = list_source(str(folder), data_folder(), labels)
+    with says_why(f"{output} cannot be written"), whole_file(output) as draft:
+        with draft.open("w", encoding="utf-8", newline="") as file:
             counts = write_rows(file, listed)
-    except OSError as error:
-        raise ManifestError(f"{output} cannot be written: {reason_of(error)}") from error
+        if output.is_file() and not force and not filecmp.cmp(draft, output, shallow=False):
+            raise click.ClickException(
+                f"{output} is there and holds other rows: --force writes over it, -o names another"
+            )
     tell(f"{output}: {counts.total()} images ({describe(counts)})")
 
 
-def write_rows(file: TextIO, listed: Iterable[Listed]) -> Counter[int | None]:
+def write_rows(file: TextIO, listed: Iterable[ListedImage]) -> Counter[int | None]:
     """Write `filepath,label` and a row for each image; returns how many there are of each label."""
     counts: Counter[int | None] = Counter()
     plain = csv.writer(file, lineterminator="\n")
@@ -77,22 +58,3 @@ def describe(counts: Counter[int | None]) -> str:
         for label, name in NAMES.items()
         if counts[label] or label is not None
     )
-
-
-@contextmanager
-def _whole_or_not_at_all(output: Path, *, force: bool) -> Iterator[TextIO]:
-    """A file that takes the place of `output` at the end, unless that holds other rows."""
-    draft = output.with_name(f".{output.name}.part")
-    with interrupt.unwound():
-        try:
-            with draft.open("w", encoding="utf-8", newline="") as file:
-                yield file
-            if output.exists() and not force and not filecmp.cmp(draft, output, shallow=False):
-                raise ManifestError(
-                    f"{output} is there and holds other rows: --force writes over it, "
-                    "-o names another"
-                )
-            take_over(draft, output)
-            draft.replace(output)
-        finally:
-            draft.unlink(missing_ok=True)

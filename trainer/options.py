@@ -1,9 +1,11 @@
 """The options of `trainer train` that make a recipe, and the recipes that set several at once."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
+
+from base.console.click_options import all_of
 
 # Chosen on training and validation images only; docs/training.md has the figures.
 RECIPES: dict[str, dict[str, Any]] = {
@@ -11,42 +13,34 @@ RECIPES: dict[str, dict[str, Any]] = {
     "recommended": {"optimizer": "adam", "unit_norm": True, "zero_init": True, "epoch": "last"},
 }
 
+_option = partial(click.option, show_default=True)
 _OPTIONS = [
-    click.option(
+    _option(
         "--backbone",
         default="hub:https://tfhub.dev/google/tf2-preview/inception_v3/feature_vector/4",
-        show_default=True,
         help="hub:HANDLE (an address or a folder), keras:NAME (of keras.applications; "
         "keras:NAME=FILE takes weights from a file), or small (a small network trained from "
         "scratch, for demos).",
     ),
-    click.option(
+    _option(
         "--decode-ratio",
         default=1,
-        show_default=True,
         type=click.Choice([1, 2, 4, 8]),
         help="Decode JPEGs at a half, a quarter or an eighth of their size, in training and in "
         "scoring. Large photographs then take less time and memory, and get other pixels; those "
         "under 299 times the ratio lose detail. PNG and BMP stay whole.",
     ),
-    click.option("--epochs", default=100, show_default=True, type=click.IntRange(1)),
-    click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1)),
-    click.option(
+    _option("--epochs", default=100, type=click.IntRange(1)),
+    _option("--batch-size", default=64, type=click.IntRange(1)),
+    _option(
         "--optimizer",
         default="rmsprop",
-        show_default=True,
         type=click.Choice(["rmsprop", "adam", "adamw", "sgd", "nadam", "adagrad"]),
     ),
-    click.option(
-        "--learning-rate",
-        default=1e-3,
-        show_default=True,
-        type=click.FloatRange(0, 10, min_open=True),
-    ),
-    click.option(
+    _option("--learning-rate", default=1e-3, type=click.FloatRange(0, 10, min_open=True)),
+    _option(
         "--weight-decay",
         default=0.0,
-        show_default=True,
         type=click.FloatRange(0, 10),
         help="Decoupled weight decay, which is not part of the loss.",
     ),
@@ -55,11 +49,10 @@ _OPTIONS = [
         type=click.IntRange(1),
         help="Stop after this many epochs without gain.",
     ),
-    click.option("--seed", default=7, show_default=True, type=click.IntRange(0, 2**32 - 1)),
-    click.option(
+    _option("--seed", default=7, type=click.IntRange(0, 2**32 - 1)),
+    _option(
         "--balance",
         default="none",
-        show_default=True,
         type=click.Choice(["none", "weights", "oversample"]),
         help="Let both classes count the same; scores then overstate the rarer one.",
     ),
@@ -70,45 +63,35 @@ _OPTIONS = [
     click.option(
         "--zero-init", is_flag=True, help="Start with a head of zeros, whatever the seed."
     ),
-    click.option(
+    _option(
         "--epoch",
         default="best",
-        show_default=True,
         type=click.Choice(["best", "last"]),
         help="The epoch that is kept: the best by validation loss, or the last.",
     ),
-    click.option(
+    _option(
         "--augment",
         default=1,
-        show_default=True,
         type=click.IntRange(1, 64),
         help="Feature rows for each training image: the plain one, then flipped, turned and "
         "slightly recoloured ones.",
     ),
-    click.option(
+    _option(
         "--fine-tune",
         default=0,
-        show_default=True,
         metavar="LAYERS",
         type=click.IntRange(0),
         help="Afterwards also train this many top layers of a keras: backbone, at a low rate.",
     ),
-    click.option("--fine-tune-epochs", default=10, show_default=True, type=click.IntRange(1)),
-    click.option(
+    _option("--fine-tune-epochs", default=10, type=click.IntRange(1)),
+    _option(
         "--keep",
         default=1,
-        show_default=True,
         type=click.IntRange(1, 100),
         help="How many of the best epochs become checkpoints.",
     ),
 ]
-
-
-def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add every option of a recipe to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+recipe_options = all_of(*_OPTIONS)
 
 
 def recipe_values(context: click.Context, name: str, values: dict[str, Any]) -> dict[str, Any]:

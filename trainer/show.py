@@ -1,35 +1,29 @@
-"""The command `trainer show`: the tutorial's picture of a sample, and that of its predictions."""
+"""What `trainer show` does: draw a sample of images, or of a run's predictions."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import click
 
 from base.console.telling import tell
-from base.disk import reason_of
-from imaging.listing.labels import label_option, with_labels
-from report.thresholds.threshold import ThresholdType, choose
+from base.disk import says_why
+from db.errors import DatabaseError
+from db.queries import results, runs
+from db.queries.results import ScoredImage
+from db.session import open_database
+from imaging.data_root import data_folder
+from imaging.listing.sources import list_source
+from model.card import Decode
+from report.contents import SYNTHETIC, is_synthetic
+from report.loading.read import chosen_threshold
+from report.thresholds.threshold import Threshold, choose
 from report.thresholds.written import written
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from db.queries.results import ScoredImage
-    from model.card import Decode
-    from report.thresholds.threshold import Threshold
-    from trainer.grid import Title
-
-# TensorFlow, matplotlib and sqlalchemy are imported where they are used: together they take
-# seconds, and `trainer --help` should not.
+from trainer.grid import LEGEND, Cell, Title, class_title, prediction_title, save_grid, shortened
 
 IMAGES = 25  # five times five, as in the tutorial
-
-
-class ShowError(click.ClickException):
-    """There is nothing to show, or nowhere to write it; the message says which."""
 
 
 class Wanted(NamedTuple):
@@ -48,51 +42,42 @@ class Words(NamedTuple):
     notes: list[str]
 
 
-@click.command(short_help="Draw 25 images with their classes or predictions.")
-@click.argument("source", required=False)
-@click.option("--run", help="Number or name of a run, to show its predictions.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The PNG file to write.  [default: batch.png, with --run predictions.png]",
-)
-@click.option("--seed", default=7, show_default=True, type=click.IntRange(0, 2**32 - 1))
-@click.option(
-    "--threshold",
-    type=ThresholdType(),
-    help="With --run: malignant when score >= threshold.  [default: the one of `report "
-    "choose-threshold`, or the model card's]",
-)
-@label_option
 def show(
+    *,
     source: str | None,
     run: str | None,
     output: Path | None,
     seed: int,
     threshold: float | None,
-    labels: tuple[tuple[str, int], ...],
+    labels: Mapping[str, int],
 ) -> None:
-    """Draw 25 random images of SOURCE with their classes, or of a run with its predictions.
-
-    The images look as the network sees them. They must lie under DATA_ROOT.
-    """
+    """Draw random images of a source with their classes, or of a run with its predictions."""
+    if source is not None and run is None and _is_run(source):
+        source, run = None, source
     if (source is None) == (run is None):
-        raise click.UsageError("name either a SOURCE or a --run")
+        raise click.UsageError("name either a SOURCE or a run, as RUN or with --run")
     if source is not None:
         if threshold is not None:
-            raise click.UsageError("--threshold goes with --run: a SOURCE has no predictions")
-        _show_source(source, with_labels(labels), seed, output or Path("batch.png"))
+            raise click.UsageError("--threshold goes with a run: a SOURCE has no predictions")
+        _show_source(source, labels, seed, output or Path("batch.png"))
     elif run is not None:
         _show_run(run, threshold, seed, output or Path("predictions.png"))
 
 
-def _show_source(source: str, labels: Mapping[str, int], seed: int, output: Path) -> None:
-    from imaging.data_root import data_folder
-    from imaging.listing.sources import list_source
-    from model.card import Decode  # deferred, as above
-    from trainer.grid import class_title
+def _is_run(word: str) -> bool:
+    """Whether it names a run; a file or folder of that name goes before."""
+    if Path(word).exists():
+        return False
+    if word.isdecimal():
+        return True
+    try:
+        with closing(open_database(to_be_read=True)) as database, database.read() as session:
+            return runs.named_run(session, word) is not None
+    except DatabaseError:  # a source needs no ledger
+        return False
 
+
+def _show_source(source: str, labels: Mapping[str, int], seed: int, output: Path) -> None:
     listed = list(list_source(source, data_folder(), labels))
     drawn = Random(seed).sample(listed, min(IMAGES, len(listed)))  # noqa: S311 - no secret
     wanted = [Wanted(image.path, class_title(image.label)) for image in drawn]
@@ -100,14 +85,6 @@ def _show_source(source: str, labels: Mapping[str, int], seed: int, output: Path
 
 
 def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
-    from contextlib import closing  # deferred, as above
-
-    from db.queries import results, runs
-    from db.session import open_database
-    from model.card import Decode
-    from report.contents import is_synthetic
-    from report.loading.read import chosen_threshold
-
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         run = runs.get_run(session, name)
         card = runs.checkpoint_of(session, run).card
@@ -115,7 +92,9 @@ def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
         drawn = results.sample_scored(session, run.id, IMAGES, seed)
         threshold = choose(given, card, chosen_threshold(session, run))
     if not drawn:
-        raise ShowError(f"run {run.id} has no scored images yet: start `celery -A worker worker`")
+        raise click.ClickException(
+            f"run {run.id} has no scored images yet: start `celery -A worker worker`"
+        )
     notes = notes_of(threshold, seed, synthetic=is_synthetic(card))
     decode = Decode.model_validate(card.get("decode") or {})
     words = Words(f"run {run.id} of {run.source}", f"of {scored} scored images", notes)
@@ -124,17 +103,12 @@ def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
 
 def notes_of(threshold: Threshold, seed: int, *, synthetic: bool) -> list[str]:
     """The small lines above the predictions of a run."""
-    from report.contents import SYNTHETIC  # deferred, as above
-    from trainer.grid import LEGEND
-
     at = f"threshold {written(threshold.value)} ({threshold.kind}), seed {seed}"
     # A picture travels without its report.
     return [at, LEGEND, *([SYNTHETIC] if synthetic else [])]
 
 
 def _with_titles(drawn: list[ScoredImage], threshold: Threshold) -> list[Wanted]:
-    from trainer.grid import prediction_title  # deferred, as above
-
     return [
         Wanted(
             image.path, prediction_title(image.label, image.score, threshold.value), image.digest
@@ -144,9 +118,9 @@ def _with_titles(drawn: list[ScoredImage], threshold: Threshold) -> list[Wanted]
 
 
 def _draw(wanted: list[Wanted], decode: Decode, output: Path, words: Words) -> None:
-    from imaging.data_root import data_folder
-    from imaging.decoding.preprocess import Decoder  # deferred, as above
-    from trainer.grid import Cell, save_grid, shortened
+    from imaging.decoding.preprocess import (
+        Decoder,  # deferred: TensorFlow takes seconds, a mistake should not
+    )
 
     batch = Decoder(decode).decode_files(data_folder(), [image.path for image in wanted])
     faults = {at: error.detail for at, error in batch.errors.items()}
@@ -159,10 +133,10 @@ def _draw(wanted: list[Wanted], decode: Decode, output: Path, words: Words) -> N
     for at, fault in sorted(faults.items()):
         tell(f"left out {wanted[at].path}: {fault}", err=True)
     if not cells:
-        raise ShowError("not one image could be read: is DATA_ROOT the folder they lie under?")
+        raise click.ClickException(
+            "not one image could be read: is DATA_ROOT the folder they lie under?"
+        )
     heading = f"{shortened(words.shown)}: {len(cells)} {words.of}"
-    try:
+    with says_why(f"{output} cannot be written"):
         save_grid(output, cells, heading, words.notes)
-    except OSError as error:
-        raise ShowError(f"{output} cannot be written: {reason_of(error)}") from error
     tell(f"{output}: {len(cells)} images")

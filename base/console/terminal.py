@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import click
 
 from base.console.foreign import for_terminal
+from base.console.lazy_group import LazyGroup
 from base.console.telling import tell
 from base.disk import reason_of
 
@@ -23,7 +24,7 @@ _PLAIN = {
 }  # fmt: skip
 
 
-class Program(click.Group):
+class Program(LazyGroup):
     """A group of commands that is called by its own name."""
 
     def main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - click's own signature

@@ -7,11 +7,12 @@ the next `enqueue` goes on from there.
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import delete, exists, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
+from base.listed_image import ListedImage
 from db.clock import Now
 from db.connection.bulk import ImageRow, insert_images
 from db.errors import NoSuchRunError
@@ -33,14 +34,6 @@ _STORED_LABELS = {
         " WHERE images.run_id = :run_id AND images.path = given.path LIMIT 1) AS found"
     ),
 }
-
-
-class ListedImage(NamedTuple):
-    """One image as a source names it."""
-
-    path: str
-    label: int | None
-    attributes: dict[str, str] | None
 
 
 def lock_run(session: Session, run_id: int) -> Run:

@@ -99,6 +99,20 @@ def named_run(session: Session, name: str) -> Run | None:
     return session.scalar(select(Run).where(Run.name == name))
 
 
+def refuse_name(session: Session, name: str) -> None:
+    """Refuse the name of a new run that would not tell it from the others.
+
+    Raises:
+        DatabaseError: it is a number or empty, or belongs to a run.
+    """
+    if name.isdecimal() or not name.strip():
+        raise DatabaseError(
+            f"--name {name!r}: a number or nothing cannot be told from a run number"
+        )
+    if named_run(session, name) is not None:
+        raise DatabaseError(f"--name {name}: there is a run of this name already")
+
+
 def get_run(session: Session, run: str | None = None) -> Run:
     """The run of this number or name; the newest without one.
 

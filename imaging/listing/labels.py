@@ -37,11 +37,8 @@ label_option = click.option(
     "labels",
     type=LabelOption(),
     multiple=True,
+    # With the known ones: the command gets what each folder means.
+    callback=lambda _context, _option, more: {**LABELS, **dict(more)},
     help="What a class folder means, besides benign, nevus, seborrheic_keratosis (0), malignant "
     "and melanoma (1).",
 )
-
-
-def with_labels(more: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
-    """The known class folders and those given by `--label`."""
-    return {**LABELS, **dict(more)}

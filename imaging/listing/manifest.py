@@ -4,9 +4,10 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from base.console.foreign import shown
+from base.listed_image import ListedImage
 from imaging.errors import SourceError
 
 PATH_COLUMNS = ("filepath", "path")
@@ -16,16 +17,7 @@ _DIGEST = re.compile("[0-9a-f]{64}|")
 _LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "": None}
 
 
-class ManifestRow(NamedTuple):
-    """One row; `where` is `file:line`."""
-
-    path: str
-    label: int | None
-    attributes: dict[str, str] | None
-    where: str
-
-
-def read_manifest(file: BinaryIO, name: str) -> Iterator[ManifestRow]:
+def read_manifest(file: BinaryIO, name: str) -> Iterator[ListedImage]:
     """Stream the rows of a CSV file with a header line.
 
     A column `filepath` or `path` is needed; `label` is 0, 1 or empty; an unnamed column is an index
@@ -70,7 +62,7 @@ def _check_header(header: list[str], name: str) -> str:
     return found[0]
 
 
-def _row(header: list[str], fields: list[str], path_column: str, where: str) -> ManifestRow:
+def _row(header: list[str], fields: list[str], path_column: str, where: str) -> ListedImage:
     if len(fields) != len(header):
         raise SourceError(f"{where}: {len(fields)} fields under {len(header)} columns")
     _check_text(fields, where)
@@ -81,7 +73,7 @@ def _row(header: list[str], fields: list[str], path_column: str, where: str) -> 
         raise SourceError(f"{where}: the {path_column} is empty")
     if DIGEST_COLUMN in row:
         row[DIGEST_COLUMN] = _digest(row[DIGEST_COLUMN], where)
-    return ManifestRow(path, _label(row.pop("label", ""), where), row or None, where)
+    return ListedImage(path, _label(row.pop("label", ""), where), row or None, where)
 
 
 def _check_text(fields: list[str], where: str) -> None:

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 from base.console.foreign import shown
 from base.console.shell import typed
+from base.listed_image import ListedImage
 from imaging.data_root import Root
 from imaging.errors import SourceError
 from imaging.filenames import spelled_back, storable
@@ -26,19 +26,9 @@ _NOT_DECODED = (".avif", ".dcm", ".gif", ".heic", ".heif", ".jp2", ".tif", ".tif
 IMAGE_SUFFIXES = frozenset(_DECODED + _NOT_DECODED)
 
 
-class Listed(NamedTuple):
-    """An image of a source: its path relative to the data root, its label, the manifest's rest.
-
-    `where` names the manifest's line, for errors that come to light later.
-    """
-
-    path: str
-    label: int | None
-    attributes: dict[str, str] | None = None
-    where: str = ""
-
-
-def list_source(source: str, root: Root, labels: Mapping[str, int] = LABELS) -> Iterator[Listed]:
+def list_source(
+    source: str, root: Root, labels: Mapping[str, int] = LABELS
+) -> Iterator[ListedImage]:
     """Stream the images of `source`, a folder, an image, a glob, a CSV manifest or `-`, in order.
 
     Raises:
@@ -86,7 +76,7 @@ def class_folder(source: str, path: str) -> str | None:
     return None
 
 
-def _dispatch(source: str, root: Root, labels: Mapping[str, int]) -> Iterator[Listed]:
+def _dispatch(source: str, root: Root, labels: Mapping[str, int]) -> Iterator[ListedImage]:
     path = Path(source)
     if source == "-":
         return _rows(sys.stdin.buffer, "standard input", root)
@@ -97,7 +87,7 @@ def _dispatch(source: str, root: Root, labels: Mapping[str, int]) -> Iterator[Li
     if path.is_dir():
         return _folder(path, root, labels)
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
-        return iter([Listed(_under(root, path, source), None)])
+        return iter([ListedImage(_under(root, path, source), None)])
     if path.exists():
         return _manifest(path, root)
     if glob.has_magic(source):
@@ -105,7 +95,7 @@ def _dispatch(source: str, root: Root, labels: Mapping[str, int]) -> Iterator[Li
     raise SourceError(f"{source}: there is no such folder, manifest or image")
 
 
-def _folder(folder: Path, root: Path, labels: Mapping[str, int]) -> Iterator[Listed]:
+def _folder(folder: Path, root: Path, labels: Mapping[str, int]) -> Iterator[ListedImage]:
     """Class folders on the first level, if any is known; all other images have no label."""
     _under(root, folder, str(folder))
     classes = sorted(entry.name for entry in folder.iterdir() if _is_class_folder(entry))
@@ -113,7 +103,7 @@ def _folder(folder: Path, root: Path, labels: Mapping[str, int]) -> Iterator[Lis
     for file in walk_images(folder):
         inside = file.relative_to(folder)
         label = labels.get(inside.parts[0]) if len(inside.parts) > 1 else None
-        yield Listed(_under(root, file, str(file)), label)
+        yield ListedImage(_under(root, file, str(file)), label)
 
 
 def _check_classes(where: str, classes: Sequence[str], labels: Mapping[str, int]) -> None:
@@ -127,7 +117,7 @@ def _check_classes(where: str, classes: Sequence[str], labels: Mapping[str, int]
         )
 
 
-def _stored(source: str, store: Store, labels: Mapping[str, int]) -> Iterator[Listed]:
+def _stored(source: str, store: Store, labels: Mapping[str, int]) -> Iterator[ListedImage]:
     """An address, or a path relative to the store, as a folder."""
     top = store.key(source, source)
     under = "" if top == "." else f"{top}/"
@@ -141,7 +131,7 @@ def _stored(source: str, store: Store, labels: Mapping[str, int]) -> Iterator[Li
         parts = key.removeprefix(under).split("/")
         hidden = any(part.startswith(".") for part in parts)
         if not hidden and PurePosixPath(key).suffix.lower() in IMAGE_SUFFIXES:
-            yield Listed(key, labels.get(parts[0]) if len(parts) > 1 else None)
+            yield ListedImage(key, labels.get(parts[0]) if len(parts) > 1 else None)
 
 
 def _is_class_folder(entry: Path) -> bool:
@@ -166,15 +156,15 @@ def walk_images(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[
             yield entry
 
 
-def _glob(pattern: str, root: Path, labels: Mapping[str, int]) -> Iterator[Listed]:
+def _glob(pattern: str, root: Path, labels: Mapping[str, int]) -> Iterator[ListedImage]:
     """A class folder right above an image gives its label."""
     for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - may be absolute
         file = Path(name)
         if file.suffix.lower() in IMAGE_SUFFIXES and not file.is_dir():
-            yield Listed(_under(root, file, name), labels.get(file.parent.name))
+            yield ListedImage(_under(root, file, name), labels.get(file.parent.name))
 
 
-def _manifest(path: Path, root: Root) -> Iterator[Listed]:
+def _manifest(path: Path, root: Root) -> Iterator[ListedImage]:
     try:
         with path.open("rb") as file:
             yield from _rows(file, str(path), root)
@@ -182,12 +172,12 @@ def _manifest(path: Path, root: Root) -> Iterator[Listed]:
         raise SourceError(f"{path}: {error.strerror}") from error
 
 
-def _rows(file: object, name: str, root: Root) -> Iterator[Listed]:
+def _rows(file: object, name: str, root: Root) -> Iterator[ListedImage]:
     """Rows of a manifest; its relative paths are relative to the data root."""
     for row in read_manifest(file, name):  # type: ignore[arg-type] # a binary stream either way
         plain = isinstance(root, Path) and _is_plain(row.path)
         path = row.path if plain else _placed(row.path, root, row.where)
-        yield Listed(path, row.label, row.attributes, row.where)
+        yield ListedImage(path, row.label, row.attributes, row.where)
 
 
 def _placed(path: str, root: Root, where: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from base.console.foreign import shown
-from db.queries.listing import ListedImage
+from base.listed_image import ListedImage
 from db.queries.report.imports import ImportedImage, ImportedScores
 from report.exchange.csv_rows import CsvError, CsvFile, find_column, open_csv
 from report.exchange.packed import PackedRows

@@ -27,9 +27,9 @@ from db.queries.status import BatchCounts, work_on, workers
 from db.queries.workers import forget_dead, note_ended, note_seen
 from db.session import Database
 from db.tables import Batch, Run
+from producer.diagnosis import RunState, diagnose
 from producer.status import RunStatus, Status
 from producer.status_view import as_list, as_tables
-from producer.stuck import Circumstances, reasons
 from worker.scoring.batch_scores import BatchScores, KnownDigests, RunScores
 from worker.scoring.batches import BatchProcessor
 
@@ -37,8 +37,8 @@ WORKING = BatchCounts(unfinished=3, held=1, finished_lately=0, attempts=1)
 IDLE = WORKING._replace(held=0)
 
 
-def seen(**changes: Any) -> Circumstances:
-    plain = Circumstances("'data/test set'", Progress(10, 4, 0, 6), 0, WORKING, None, None, 0)
+def seen(**changes: Any) -> RunState:
+    plain = RunState("'data/test set'", Progress(10, 4, 0, 6), 0, WORKING, None, None, 0)
     return plain._replace(**changes)
 
 
@@ -57,7 +57,7 @@ def seen(**changes: Any) -> Circumstances:
     ],
 )
 def test_what_keeps_a_run_is_said(changes: dict[str, Any], expected: list[str]) -> None:
-    found = reasons(seen(**changes))
+    found = diagnose(seen(**changes))
     assert len(found) == len(expected)
     for words, sentence in zip(expected, found, strict=True):
         assert words in sentence

@@ -21,7 +21,8 @@ from click.testing import CliRunner, Result
 from drawing import encoded
 from processes import PATIENCE
 
-from trainer.download import download, room_needed
+from trainer.commands.download import command as download
+from trainer.download import room_needed
 from trainer.downloading.transfer_progress import in_units
 
 Members = list[tuple[str | zipfile.ZipInfo, bytes]]
@@ -29,7 +30,7 @@ Members = list[tuple[str | zipfile.ZipInfo, bytes]]
 # Python ignores SIGINT where a shell started it in the background.
 COMMAND = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from trainer.download import download; download(sys.argv[1:])"
+    "from trainer.commands.download import command; command(sys.argv[1:])"
 )
 
 

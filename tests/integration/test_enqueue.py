@@ -8,6 +8,7 @@ import pytest
 from processes import PATIENCE
 from sqlalchemy import func, select
 
+from base.listed_image import ListedImage
 from db.errors import DatabaseError
 from db.queries.ledger import BatchKey, take_leases
 from db.queries.listing import claim_unleased, drop_run_if_empty
@@ -17,7 +18,6 @@ from db.queries.runs import add_checkpoint
 from db.session import Database, open_database
 from db.tables import Batch, Image, Run
 from imaging.errors import SourceError
-from imaging.listing.sources import Listed
 from producer import enqueue
 from producer.enqueue import Listing, list_into_runs
 
@@ -48,16 +48,16 @@ def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
     return size
 
 
-def rows(names: str, label: int | None = 0) -> Iterator[Listed]:
-    return (Listed(name, label, None, f"m.csv:{at}") for at, name in enumerate(names, start=2))
+def rows(names: str, label: int | None = 0) -> Iterator[ListedImage]:
+    return (ListedImage(name, label, None, f"m.csv:{at}") for at, name in enumerate(names, start=2))
 
 
-def broken_off(names: str, error: BaseException) -> Iterator[Listed]:
+def broken_off(names: str, error: BaseException) -> Iterator[ListedImage]:
     yield from rows(names)
     raise error
 
 
-def enlist(database: Database, run_id: int, listed: Iterator[Listed]) -> Listing:
+def enlist(database: Database, run_id: int, listed: Iterator[ListedImage]) -> Listing:
     (listing,) = list_into_runs(database, [run_id], listed, lambda _count: None)
     return listing
 
@@ -135,7 +135,11 @@ def test_a_finished_batch_stays_finished_when_files_are_added(
 
 
 def test_images_without_a_label_are_counted(database: Database, run_id: int) -> None:
-    listing = enlist(database, run_id, iter([Listed("a", None), Listed("b", 1), Listed("c", None)]))
+    listing = enlist(
+        database,
+        run_id,
+        iter([ListedImage("a", None), ListedImage("b", 1), ListedImage("c", None)]),
+    )
 
     assert (listing.new, listing.unlabelled) == (3, 2)
 
@@ -202,7 +206,7 @@ def test_a_path_listed_twice_with_the_same_label_is_one_image(
 def test_a_path_listed_twice_with_another_label_is_refused_by_its_line(
     database: Database, run_id: int, other: int | None
 ) -> None:
-    listed = [*rows("abcd"), Listed("b", other, None, "m.csv:6")]
+    listed = [*rows("abcd"), ListedImage("b", other, None, "m.csv:6")]
 
     with pytest.raises(
         SourceError,
@@ -214,7 +218,7 @@ def test_a_path_listed_twice_with_another_label_is_refused_by_its_line(
 
 
 def test_a_refusal_is_one_line_whatever_the_path(database: Database, run_id: int) -> None:
-    listed = [Listed("a\nb", 0, None, "m.csv:2"), Listed("a\nb", 1, None, "m.csv:4")]
+    listed = [ListedImage("a\nb", 0, None, "m.csv:2"), ListedImage("a\nb", 1, None, "m.csv:4")]
 
     with pytest.raises(SourceError) as caught:
         enlist(database, run_id, iter(listed))
@@ -225,7 +229,7 @@ def test_a_refusal_is_one_line_whatever_the_path(database: Database, run_id: int
 def test_image_ids_grow_in_the_order_of_the_listing(database: Database, run_id: int) -> None:
     paths = [f"{number * 7919 % 20_011}.jpg" for number in range(20_011)]  # each once, mixed up
 
-    enlist(database, run_id, (Listed(path, 0) for path in paths))
+    enlist(database, run_id, (ListedImage(path, 0) for path in paths))
 
     with database.read() as session:
         assert session.scalars(select(Image.path).order_by(Image.id)).all() == paths
@@ -249,10 +253,10 @@ def test_two_producers_of_one_source_list_each_image_once(
     paths = [f"{number}.jpg" for number in range(500)]
     barrier = Barrier(2, timeout=PATIENCE)
 
-    def listed(order: Sequence[str]) -> Iterator[Listed]:
-        yield from (Listed(path, 0) for path in order[:50])
+    def listed(order: Sequence[str]) -> Iterator[ListedImage]:
+        yield from (ListedImage(path, 0) for path in order[:50])
         barrier.wait()  # each has staged its first chunks
-        yield from (Listed(path, 0) for path in order[50:])
+        yield from (ListedImage(path, 0) for path in order[50:])
 
     def produce(order: Sequence[str]) -> int:
         with closing(open_database(database_url)) as own:
@@ -275,7 +279,7 @@ def test_two_producers_of_one_source_list_each_image_once(
 def test_a_producer_that_is_done_makes_owed_what_another_has_staged_by_then(
     database: Database, run_id: int
 ) -> None:
-    def with_another_in_between() -> Iterator[Listed]:
+    def with_another_in_between() -> Iterator[ListedImage]:
         yield from rows("abcde")
         enlist(database, run_id, rows("fgh"))
         yield from rows("abcdefgh")
@@ -289,7 +293,7 @@ def test_a_producer_that_is_done_makes_owed_what_another_has_staged_by_then(
 def test_a_run_that_another_producer_dropped_is_an_error_in_one_line(
     database: Database, run_id: int
 ) -> None:
-    def dropped_in_between() -> Iterator[Listed]:
+    def dropped_in_between() -> Iterator[ListedImage]:
         yield from rows("ab")
         with database.write() as session:  # as the other does when its source turns out bad
             drop_run_if_empty(session, run_id)

@@ -29,7 +29,7 @@ from model.features.feature_cache import (
     FeatureKey,
     FeatureStore,
 )
-from trainer.cache import cache
+from trainer.commands.cache import command as cache
 from trainer.training.dataset import LabelledImages
 from trainer.training.features import compute_features
 

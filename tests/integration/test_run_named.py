@@ -80,6 +80,19 @@ def test_a_run_is_not_named_twice() -> None:
     assert call(report, ("1", "2")).exit_code == 2
 
 
+@pytest.mark.parametrize("words", [("1", "--run", "2"), ("--run", "2", "1"), ("1", "--run=2")])
+def test_the_report_of_two_runs_is_of_neither(words: tuple[str, ...]) -> None:
+    done = call(report, (*words, *REPORT))
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "the run is named twice: 1, and --run 2" in done.stderr
+
+
+@pytest.mark.parametrize("form", [("1",), ("first",), ("--run", "1"), ("--run", "first")])
+def test_a_run_that_is_deleted_is_named_likewise(form: tuple[str, ...]) -> None:
+    asked = call(producer, ("delete", *form)).stdout
+    assert asked.startswith("run 1 of ")
+
+
 def test_a_command_that_needs_a_run_says_so() -> None:
     done = call(report, ("export",))
     assert (done.exit_code, done.stdout) == (2, "")

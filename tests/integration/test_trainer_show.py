@@ -15,8 +15,9 @@ from db.session import Database, open_database
 from db.tables import Run
 from imaging.listing.sources import list_source
 from report.thresholds.threshold import Threshold
+from trainer.commands.show import command as show
 from trainer.grid import BLACK, BLUE, RED, class_title, prediction_title, shortened
-from trainer.show import notes_of, show
+from trainer.show import notes_of
 
 
 @pytest.fixture
@@ -173,6 +174,29 @@ def test_predictions_of_a_run(root: Path) -> None:
     done = call("--run", str(number), "--threshold", "0.15")
     assert (done.exit_code, done.output) == (0, "predictions.png: 12 images\n")
     assert colours("predictions.png") == {"blue", "red"}
+
+
+@pytest.mark.parametrize("form", [("1",), ("mine",), ("--run", "1"), ("--run", "mine")])
+def test_a_run_is_named_as_in_every_command(root: Path, form: tuple[str, ...]) -> None:
+    store(root, scored=2)
+    with closing(open_database()) as database, database.write() as session:
+        runs.get_run(session, "1").name = "mine"
+    store(root, scored=3)
+    done = call(*form, "--threshold", "0.5")
+    assert (done.exit_code, done.output) == (0, "predictions.png: 2 images\n")
+
+
+def test_a_folder_goes_before_a_run_of_its_name(root: Path) -> None:
+    store(root, scored=2)
+    with closing(open_database()) as database, database.write() as session:
+        runs.get_run(session, "1").name = "test"
+    assert call("test").output == "batch.png: 25 images\n"
+
+
+@pytest.mark.usefixtures("root")
+def test_a_word_that_is_neither_source_nor_run() -> None:
+    assert "nowhere: there is no such folder, manifest or image" in call("nowhere").stderr
+    assert not Path("ledger.db").exists()
 
 
 def test_all_correct_shows_no_red(root: Path) -> None:

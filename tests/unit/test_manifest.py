@@ -5,11 +5,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from base.listed_image import ListedImage
 from imaging.errors import SourceError
-from imaging.listing.manifest import ManifestRow, read_manifest
+from imaging.listing.manifest import read_manifest
 
 
-def read(text: str | bytes) -> list[ManifestRow]:
+def read(text: str | bytes) -> list[ListedImage]:
     data = text if isinstance(text, bytes) else text.encode()
     return list(read_manifest(io.BytesIO(data), "m.csv"))
 
@@ -23,13 +24,13 @@ def refusal(text: str | bytes) -> str:
 @pytest.mark.parametrize("column", ["filepath", "path"])
 def test_a_row_is_a_path_a_label_and_attributes(column: str) -> None:
     assert read(f"{column},label,sex,age\na.jpg,1,f,50\nb.jpg,0,,\n") == [
-        ManifestRow("a.jpg", 1, {"sex": "f", "age": "50"}, "m.csv:2"),
-        ManifestRow("b.jpg", 0, {"sex": "", "age": ""}, "m.csv:3"),
+        ListedImage("a.jpg", 1, {"sex": "f", "age": "50"}, "m.csv:2"),
+        ListedImage("b.jpg", 0, {"sex": "", "age": ""}, "m.csv:3"),
     ]
 
 
 def test_a_path_alone_is_enough() -> None:
-    assert read("path\na.jpg\n") == [ManifestRow("a.jpg", None, None, "m.csv:2")]
+    assert read("path\na.jpg\n") == [ListedImage("a.jpg", None, None, "m.csv:2")]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_any_other_digest_is_refused_by_its_line(text: str) -> None:
 def test_an_unnamed_column_is_an_index_and_passed_over() -> None:
     rows = read(",path,label,,sex\n0,a.jpg,1,9,f\n")
 
-    assert rows == [ManifestRow("a.jpg", 1, {"sex": "f"}, "m.csv:2")]
+    assert rows == [ListedImage("a.jpg", 1, {"sex": "f"}, "m.csv:2")]
 
 
 @pytest.mark.parametrize(

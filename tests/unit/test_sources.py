@@ -11,10 +11,11 @@ from drawing import as_nobody
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from base.listed_image import ListedImage
 from imaging.data_root import data_root
 from imaging.errors import SourceError
 from imaging.listing.labels import LABELS
-from imaging.listing.sources import Listed, class_folder, list_source, source_key
+from imaging.listing.sources import class_folder, list_source, source_key
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ def test_a_folder_whose_name_looks_like_a_glob_is_a_folder(root: Path) -> None:
 def test_a_single_image_is_a_source(root: Path) -> None:
     touch(root, "data/1.jpg")
 
-    assert list(list_source("data/1.jpg", root)) == [Listed("data/1.jpg", None)]
+    assert list(list_source("data/1.jpg", root)) == [ListedImage("data/1.jpg", None)]
 
 
 def test_a_manifest_is_a_source(root: Path) -> None:
@@ -149,8 +150,8 @@ def test_a_manifest_is_a_source(root: Path) -> None:
     (root / "m.csv").write_text("path,label,sex\na/../b.jpg,1,f\n./c.jpg,,\n")
 
     assert list(list_source("m.csv", root)) == [
-        Listed("b.jpg", 1, {"sex": "f"}, "m.csv:2"),
-        Listed("c.jpg", None, {"sex": ""}, "m.csv:3"),
+        ListedImage("b.jpg", 1, {"sex": "f"}, "m.csv:2"),
+        ListedImage("c.jpg", None, {"sex": ""}, "m.csv:3"),
     ]
 
 
@@ -166,7 +167,7 @@ def test_a_manifests_paths_are_relative_to_the_data_root_wherever_it_lies(
 def test_a_manifest_may_come_on_standard_input(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"path,label\n1.jpg,1\n")))
 
-    assert list(list_source("-", root)) == [Listed("1.jpg", 1, None, "standard input:2")]
+    assert list(list_source("-", root)) == [ListedImage("1.jpg", 1, None, "standard input:2")]
 
 
 def test_a_bad_line_on_standard_input_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

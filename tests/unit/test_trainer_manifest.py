@@ -5,8 +5,9 @@ import pytest
 from click.testing import CliRunner, Result
 from drawing import draw
 
-from imaging.listing.sources import Listed, list_source
-from trainer.manifest import manifest
+from base.listed_image import ListedImage
+from imaging.listing.sources import list_source
+from trainer.commands.manifest import command as manifest
 
 STRANGE = [
     "one, two.jpg",
@@ -39,7 +40,7 @@ def call(*arguments: str | Path) -> Result:
 
 def rows(listed: object) -> list[tuple[str, int | None]]:
     assert isinstance(listed, list)
-    return [(image.path, image.label) for image in listed if isinstance(image, Listed)]
+    return [(image.path, image.label) for image in listed if isinstance(image, ListedImage)]
 
 
 def test_two_columns_relative_to_the_data_root(root: Path) -> None:

@@ -1,27 +1,23 @@
 """One archive from a web server into the half file that is kept of it.
 
-urllib and not requests: one GET with a Range header is all that is asked for. It is imported where
-it is used: it would slow `trainer --help` down.
+urllib and not requests: one GET with a Range header is all that is asked for.
 """
-
-from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
+from email.message import Message
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from http.client import HTTPException, HTTPResponse
+from typing import TypeVar
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import click
 
 from base.console.telling import tell
+from trainer.downloading.archive import Part
 from trainer.downloading.transfer_progress import transfer_progress
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from email.message import Message
-    from http.client import HTTPResponse
-
-    from trainer.downloading.archive import Part
 
 _SILENCE_SECONDS = 60
 _CHUNK_BYTES = 1 << 18
@@ -127,7 +123,6 @@ def _start_half(part: Part, validator: str) -> None:
 
 
 def _receive(part: Part, answer: HTTPResponse, have: int) -> None:
-    from http.client import HTTPException  # deferred, see above
 
     rest = _content_length(answer.headers)
     total = None if rest is None else have + rest
@@ -150,10 +145,6 @@ def _receive(part: Part, answer: HTTPResponse, have: int) -> None:
 
 def _ask(url: str, headers: dict[str, str] | None = None, method: str = "GET") -> HTTPResponse:
     """The server's answer to one request."""
-    from http.client import HTTPException  # deferred, as above
-    from urllib.error import HTTPError
-    from urllib.request import Request, urlopen
-
     headers = {"User-Agent": "dermscore", **(headers or {})}
     request = Request(url, headers=headers, method=method)  # noqa: S310 - checked by --url
     try:

@@ -1,16 +1,13 @@
 """How far a download or an unpacking is."""
 
-from __future__ import annotations
-
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
 from base.console.telling import tell
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _LINE_SECONDS = 10.0
 
@@ -29,9 +26,6 @@ def in_units(size: float) -> str:
 @contextmanager
 def transfer_progress(what: str) -> Iterator[Show]:
     """A bar at a terminal; elsewhere a line every ten seconds."""
-    from rich.console import Console  # deferred: it would slow `trainer --help` down
-    from rich.progress import DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
-
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _PlainLines(what)

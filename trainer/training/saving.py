@@ -32,7 +32,7 @@ from trainer.training.train import HeadTraining, evaluate
 
 
 @dataclass(frozen=True)
-class Order:
+class TrainRequest:
     """What `trainer train` was asked for."""
 
     train: str
@@ -55,7 +55,7 @@ class Saved(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Materials:
+class TrainingInputs:
     """Everything between the sources and the training."""
 
     decode: Decode
@@ -96,9 +96,9 @@ def describe(saved: list[Saved]) -> str:
     return "\n".join(map(for_terminal, [*lines, "next: producer enqueue SOURCE"]))
 
 
-def save_best(order: Order, materials: Materials, database: Database) -> list[Saved]:
+def save_best(request: TrainRequest, inputs: TrainingInputs, database: Database) -> list[Saved]:
     """Write and enter a checkpoint for each of the best epochs, the best first."""
-    saved = [_save_epoch(order, materials, best) for best in materials.training.chosen]
+    saved = [_save_epoch(request, inputs, best) for best in inputs.training.chosen]
     _enter(database, saved)
     return saved
 
@@ -109,37 +109,37 @@ def _enter(database: Database, saved: list[Saved]) -> None:
             add_checkpoint(session, card.digest, str(path.absolute()), card.as_json())
 
 
-def _save_epoch(order: Order, materials: Materials, best: Best) -> Saved:
-    head = materials.training.head_with(best.weights)
-    scores = head.predict(materials.valid.features, verbose=0)[:, 0]
-    figures = evaluate(head, materials.valid)
-    network = _whole(materials, head)
-    return _save(order, materials, best, (network, figures, scores, materials.valid.labels))
+def _save_epoch(request: TrainRequest, inputs: TrainingInputs, best: Best) -> Saved:
+    head = inputs.training.head_with(best.weights)
+    scores = head.predict(inputs.valid.features, verbose=0)[:, 0]
+    figures = evaluate(head, inputs.valid)
+    network = _whole(inputs, head)
+    return _save(request, inputs, best, (network, figures, scores, inputs.valid.labels))
 
 
-def _whole(materials: Materials, head: Any) -> Any:  # noqa: ANN401 - keras.Model
-    network = materials.backbone.network
+def _whole(inputs: TrainingInputs, head: Any) -> Any:  # noqa: ANN401 - keras.Model
+    network = inputs.backbone.network
     whole = keras.Sequential([*network.layers, *head.layers], name="dermscore")
     whole.build(network.input_shape)
     return whole
 
 
 def save_fine_tuned(
-    order: Order, materials: Materials, database: Database, saved: list[Saved]
+    request: TrainRequest, inputs: TrainingInputs, database: Database, saved: list[Saved]
 ) -> list[Saved]:
     """The fine-tuned checkpoint before the others, or the others alone if it is no better."""
-    best = materials.training.chosen[0]
-    network = _whole(materials, materials.training.head_with(best.weights))
-    train, valid = materials.images
-    if not fine_tune(network, train, valid, order.recipe, best.loss):
+    best = inputs.training.chosen[0]
+    network = _whole(inputs, inputs.training.head_with(best.weights))
+    train, valid = inputs.images
+    if not fine_tune(network, train, valid, request.recipe, best.loss):
         tell("fine-tuning found nothing better: the checkpoint before it is kept")
         return saved
-    scores, labels = scores_of(network, valid, order.recipe.batch_size)
+    scores, labels = scores_of(network, valid, request.recipe.batch_size)
     loss = mean_loss(scores, labels)
     figures = {"loss": loss, "accuracy": float(np.mean((scores >= 0.5) == labels))}
     tuned = _save(
-        order,
-        _tuned(materials, order.recipe),
+        request,
+        _tuned(inputs, request.recipe),
         replace(best, loss=loss),
         (network, figures, scores, labels),
     )
@@ -147,18 +147,18 @@ def save_fine_tuned(
     return [tuned, *saved]
 
 
-def _tuned(materials: Materials, recipe: Recipe) -> Materials:
+def _tuned(inputs: TrainingInputs, recipe: Recipe) -> TrainingInputs:
     """The same, with the backbone described as it is now."""
-    before = materials.backbone
+    before = inputs.backbone
     what = f"{before.card.description}, then its top {recipe.fine_tune} layers fine-tuned"
     digest = weights_digest(before.network, what)
     card = Backbone(option=before.card.option, digest=digest, description=what)
-    return replace(materials, backbone=replace(before, card=card))
+    return replace(inputs, backbone=replace(before, card=card))
 
 
 def _save(
-    order: Order,
-    materials: Materials,
+    request: TrainRequest,
+    inputs: TrainingInputs,
     best: Best,
     outcome: tuple[Any, dict[str, float], Floats32, Floats32],
 ) -> Saved:
@@ -166,18 +166,18 @@ def _save(
     network, figures, raw_scores, raw_labels = outcome
     scores, labels = raw_scores.astype(np.float64), raw_labels.astype(np.int8)
     card = {
-        "decode": materials.decode,
-        "backbone": materials.backbone.card,
-        "data": materials.data,
-        "training": _training(order.recipe, materials.training, best),
+        "decode": inputs.decode,
+        "backbone": inputs.backbone.card,
+        "data": inputs.data,
+        "training": _training(request.recipe, inputs.training, best),
         "validation": {**figures, "roc_auc": measure(labels, scores, 0.5).roc_auc.value},
-        "threshold": _threshold(order.target_sensitivity, labels, scores),
+        "threshold": _threshold(request.target_sensitivity, labels, scores),
         "versions": {name: version(name) for name in ("dermscore", "tensorflow", "keras")},
     }
     path, finished = save_checkpoint(
-        network, order.output / order.recipe.file_name(best.loss), card
+        network, request.output / request.recipe.file_name(best.loss), card
     )
-    _save_curves(path.with_suffix(".png"), materials.training, best)
+    _save_curves(path.with_suffix(".png"), inputs.training, best)
     return Saved(path, finished)
 
 

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from base.listed_image import ListedImage
 from db.errors import DatabaseError
 from db.queries.ledger import BatchKey, lists
-from db.queries.listing import ListedImage, cut_batches, stage_images
+from db.queries.listing import cut_batches, stage_images
 from db.queries.outcomes import Outcome, finish_batch, store_outcomes
-from db.queries.runs import add_checkpoint, named_run
+from db.queries.runs import add_checkpoint, refuse_name
 from db.tables import Image, Run
 
 # In the place of a precision, and of the worker that scored an image.
@@ -54,7 +55,7 @@ def store_imported(
     Raises:
         DatabaseError: the name is a number, or belongs to another run.
     """
-    _check_name(session, name)
+    refuse_name(session, name)
     run = _new_run(session, name, source, scores)
     rows, stored = iter(images), 0
     batches: list[BatchKey] = []
@@ -98,10 +99,3 @@ def _store_batch(
         for image in images
     ]
     store_outcomes(session, IMPORTED, outcomes)
-
-
-def _check_name(session: Session, name: str) -> None:
-    if name.isdecimal() or not name.strip():
-        raise DatabaseError(f"--name {name!r}: a name is neither empty nor a number, as runs have")
-    if named_run(session, name) is not None:
-        raise DatabaseError(f"--name {name}: there is already a run of this name")

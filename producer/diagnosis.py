@@ -10,7 +10,7 @@ from db.queries.status import BatchCounts
 START_ONE = "start one with `celery -A worker worker`"
 
 
-class Circumstances(NamedTuple):
+class RunState(NamedTuple):
     """What is known of an unfinished run.
 
     `again` is what `producer enqueue` goes on with the listing by, None where nothing does.
@@ -30,22 +30,24 @@ class Circumstances(NamedTuple):
     by_all: bool = False
 
 
-def reasons(seen: Circumstances) -> list[str]:
+def diagnose(state: RunState) -> list[str]:
     """What keeps the run from its end, the likeliest cause first; empty where it gets on."""
-    if not seen.counts.pending:
+    if not state.counts.pending:
         return []
     found = []
-    if seen.staged:
-        found.append(f"the listing of {seen.staged} images was interrupted: {_goes_on(seen.again)}")
-    if seen.refused:
-        found.append(refusal(seen.refused, by_all=seen.by_all))
-    if seen.work.is_idle:
-        found += [one for one in (seen.broker, seen.checkpoint) if one is not None]
-        if not seen.by_all:
-            found.append(_idle(seen.alive))
-    if seen.work.attempts > 1:
+    if state.staged:
         found.append(
-            f"a batch is at attempt {seen.work.attempts}: a worker died or was stopped in it, "
+            f"the listing of {state.staged} images was interrupted: {_goes_on(state.again)}"
+        )
+    if state.refused:
+        found.append(refusal(state.refused, by_all=state.by_all))
+    if state.work.is_idle:
+        found += [one for one in (state.broker, state.checkpoint) if one is not None]
+        if not state.by_all:
+            found.append(_idle(state.alive))
+    if state.work.attempts > 1:
+        found.append(
+            f"a batch is at attempt {state.work.attempts}: a worker died or was stopped in it, "
             "so its images go one by one"
         )
     return found

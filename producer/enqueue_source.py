@@ -1,11 +1,16 @@
 """What `producer enqueue` does, and what it says meanwhile."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
+
+import click
 
 from base.console import interrupt
 from base.console.progress_counter import end_count, progress_counter
 from base.console.telling import tell
+from base.listed_image import ListedImage
 from base.settings import read_settings
 from db.queries.report.thresholds import chosen_last
 from db.queries.results import Progress, failed_wholly, progress
@@ -17,18 +22,24 @@ from db.queries.runs import (
 )
 from db.session import Database, open_database
 from db.unused import removed_if_unused
+from imaging.data_root import data_root
 from imaging.errors import SourceError
-from imaging.listing.sources import Listed
+from imaging.listing.sources import list_source, source_key
 from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
 from producer.enqueue import Listing, list_into_runs, publish_unfinished
-from producer.orders import Order, choose_checkpoints, find_or_make_run
+from producer.find_run import (
+    EnqueueRequest,
+    checkpoint_setting,
+    choose_checkpoints,
+    find_or_make_run,
+)
 from producer.watch import RunRefusedError, wait_for_run
 from worker.broker.address import broker_of
 from worker.observability import tracing
 
 
-class Made(NamedTuple):
-    """A run of an order, and what was entered for it; `is_new` is about the checkpoint.
+class EnqueuedRun(NamedTuple):
+    """A run of a request, and what was entered for it; `is_new` is about the checkpoint.
 
     `has_threshold` where a report of it needs none given.
     """
@@ -40,15 +51,46 @@ class Made(NamedTuple):
     has_threshold: bool
 
 
-def run_order(order: Order, rows: Iterator[Listed], *, wait: bool) -> None:
-    """List `rows` into the order's runs, publish what is owed, and say what to type next."""
+def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as options
+    *,
+    sources: tuple[str, ...],
+    checkpoints: tuple[Path, ...],
+    precision: str,
+    keep_features: bool,
+    batch_size: int,
+    name: str | None,
+    new_run: bool,
+    labels: Mapping[str, int],
+    wait: bool,
+) -> None:
+    """List a source into its runs, publish what is owed, and say what to type next."""
+    if len(sources) > 1:
+        raise click.UsageError("one SOURCE at a time; put a glob in quotes: 'data/test/*.jpg'")
+    if name is not None and len(checkpoints) > 1:
+        raise click.UsageError("--name is for one run: name one --checkpoint, or leave out --name")
+    root, source = data_root(), sources[0]
+    request = EnqueueRequest(
+        source if source == "-" else source_key(source, root),
+        checkpoints or checkpoint_setting(),
+        batch_size,
+        name,
+        new_run,
+        precision,
+        keep_features,
+    )
+    with interrupt.unwound():
+        _run(request, list_source(source, root, labels), wait=wait)
+
+
+def _run(request: EnqueueRequest, rows: Iterator[ListedImage], *, wait: bool) -> None:
     tracing.set_up()
     broker_of(read_settings())  # before anything is made
     database = open_database()
     if database.warning is not None:
         tell(database.warning, err=True)
     with tracing.enqueue(), removed_if_unused(database):
-        made, pending = _enqueue(database, order, _started(rows))
+        started = chain([next(rows)], rows)  # a source that is not there makes no run
+        made, pending = _enqueue(database, request, started)
     refused = _wait_for_all(database, pending) if wait else []
     if pending and not wait:
         tell("next: celery -A worker worker --drain")
@@ -56,7 +98,8 @@ def run_order(order: Order, rows: Iterator[Listed], *, wait: bool) -> None:
     failed = _tell_failed(database, made, refused)
     for one in made:
         if one.run_id not in (*refused, *failed):
-            tell(_next(one))
+            threshold = "" if one.has_threshold else " --threshold 0.23"
+            tell(f"next: report --run {one.run_id}{threshold}")
     if refused or (wait and failed):
         raise SystemExit(1 if refused else NOTHING_SCORED)
 
@@ -65,8 +108,10 @@ def _wait_for_all(database: Database, pending: list[int]) -> list[int]:
     """Wait for the end of each run; returns those that no worker will score."""
     refused = []
     for run_id in pending:
+        again = f"`producer status {run_id} --watch` looks again"
+        interrupt.keeps(f"run {run_id} goes on without this terminal: {again}")
         try:
-            counts = _wait(database, run_id)
+            counts = wait_for_run(database, run_id)
         except RunRefusedError as error:
             tell(f"Error: {error.message}", err=True)
             refused.append(run_id)
@@ -75,7 +120,7 @@ def _wait_for_all(database: Database, pending: list[int]) -> list[int]:
     return refused
 
 
-def _tell_failed(database: Database, made: list[Made], refused: list[int]) -> list[int]:
+def _tell_failed(database: Database, made: list[EnqueuedRun], refused: list[int]) -> list[int]:
     """Say of which runs nothing could be scored, and return them."""
     failed = []
     for one in made:
@@ -88,13 +133,13 @@ def _tell_failed(database: Database, made: list[Made], refused: list[int]) -> li
 
 
 def _enqueue(
-    database: Database, order: Order, rows: Iterator[Listed]
-) -> tuple[list[Made], list[int]]:
-    """The order's runs, and the numbers of those that owe something."""
-    made = _make_runs(database, order)
+    database: Database, request: EnqueueRequest, rows: Iterator[ListedImage]
+) -> tuple[list[EnqueuedRun], list[int]]:
+    """The request's runs, and the numbers of those that owe something."""
+    made = _make_runs(database, request)
     listings = _list(database, made, rows)
     database.tell_if_new()  # not before: a bad row takes the new ledger away again
-    _join(database, order, made)
+    _join(database, request, made)
     pending = []
     for one, listing in zip(made, listings, strict=True):
         with database.read() as session:
@@ -110,57 +155,48 @@ def _enqueue(
     return made, pending
 
 
-def _make_runs(database: Database, order: Order) -> list[Made]:
+def _make_runs(database: Database, request: EnqueueRequest) -> list[EnqueuedRun]:
     with database.write() as session:
         newest = newest_checkpoint(session)
         made = []
-        for checkpoint in choose_checkpoints(session, order.checkpoints):
-            run = find_or_make_run(session, order, checkpoint)
+        for checkpoint in choose_checkpoints(session, request.checkpoints):
+            run = find_or_make_run(session, request, checkpoint)
             is_new = newest is None or checkpoint.id > newest.id
             chosen = checkpoint.card.get("threshold") or chosen_last(session, checkpoint.id)
-            made.append(Made(run.id, checkpoint.id, checkpoint.digest, is_new, bool(chosen)))
+            made.append(EnqueuedRun(run.id, checkpoint.id, checkpoint.digest, is_new, bool(chosen)))
     return made
 
 
-def _join(database: Database, order: Order, made: list[Made]) -> None:
-    """What an order changes of runs that were there before: a bad source should change nothing."""
+def _join(database: Database, request: EnqueueRequest, made: list[EnqueuedRun]) -> None:
+    """What a request changes of runs that were there before: a bad source should change nothing."""
     run_ids = [one.run_id for one in made]
     with database.write() as session:
         put_together(session, run_ids)
-        if order.keep_features:
+        if request.keep_features:
             keep_features(session, run_ids)
 
 
-def _list(database: Database, made: list[Made], rows: Iterator[Listed]) -> list[Listing]:
+def _list(
+    database: Database, made: list[EnqueuedRun], rows: Iterator[ListedImage]
+) -> list[Listing]:
     try:
-        listings = list_into_runs(database, [one.run_id for one in made], rows, _count_progress)
+        return list_into_runs(
+            database,
+            [one.run_id for one in made],
+            rows,
+            lambda images: progress_counter(f"{images:,} images listed"),
+        )
     except SourceError:
         with database.write() as session:
             for one in made:
-                if one.is_new:  # or the next order without --checkpoint would score with it
+                if one.is_new:  # or the next request without --checkpoint would score with it
                     drop_checkpoint_if_unused(session, one.checkpoint_id)
         raise
     finally:
         end_count()
-    return listings
 
 
-def _started(rows: Iterator[Listed]) -> Iterator[Listed]:
-    """The same rows, the first one read: a source that is not there makes no run."""
-    first = next(rows)
-
-    def all_of_them() -> Iterator[Listed]:
-        yield first
-        yield from rows
-
-    return all_of_them()
-
-
-def _count_progress(images: int) -> None:
-    progress_counter(f"{images:,} images listed")
-
-
-def _summary(made: Made, listing: Listing, counts: Progress) -> str:
+def _summary(made: EnqueuedRun, listing: Listing, counts: Progress) -> str:
     unlabelled = f", {listing.unlabelled} of the new without label" if listing.unlabelled else ""
     return (
         f"run {made.run_id}: {counts.listed} images ({listing.new} new{unlabelled}), "
@@ -176,15 +212,3 @@ def _sent(batches: int, *, new: bool) -> str:
         return "no image is new: workers hold the batches that are unfinished"
     what = "1 unfinished batch was" if batches == 1 else f"{batches} unfinished batches were"
     return f"no image is new: {what} sent again, and nothing is scored twice"
-
-
-def _wait(database: Database, run_id: int) -> Progress:
-    interrupt.keeps(
-        f"run {run_id} goes on without this terminal: `producer status {run_id} --watch` looks "
-        "again"
-    )
-    return wait_for_run(database, run_id)
-
-
-def _next(made: Made) -> str:
-    return f"next: report --run {made.run_id}{'' if made.has_threshold else ' --threshold 0.23'}"

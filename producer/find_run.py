@@ -1,22 +1,26 @@
-"""Which run an order is for: the checkpoint, and the run found or made."""
+"""Which run a request is for: the checkpoint, and the run found or made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 from sqlalchemy.orm import Session
 
 from base.settings import read_settings
 from db.precisions import PRECISIONS
-from db.queries.runs import add_checkpoint, find_run, named_run, newest_checkpoint
+from db.queries.runs import add_checkpoint, find_run, named_run, newest_checkpoint, refuse_name
 from db.tables import Checkpoint, Run
 from model.card import read_checkpoint_card
 from model.loadable import refuse_unloadable_file
-from producer.errors import EnqueueError
+
+
+class EnqueueError(click.ClickException):
+    """The run cannot be made or resumed as asked; the message says what to do."""
 
 
 @dataclass(frozen=True)
-class Order:
+class EnqueueRequest:
     """What `producer enqueue` was asked for; `source` is the name by which it is known again.
 
     One run for each of `checkpoints`; without any, one for the newest that is known.
@@ -69,50 +73,44 @@ def _entered(session: Session, paths: Sequence[Path]) -> list[Checkpoint]:
     return list(found.values())
 
 
-def find_or_make_run(session: Session, order: Order, checkpoint: Checkpoint) -> Run:
-    """The run that this order resumes, or a new one.
+def find_or_make_run(session: Session, request: EnqueueRequest, checkpoint: Checkpoint) -> Run:
+    """The run that this request resumes, or a new one.
 
     Raises:
-        EnqueueError: the name is a number, or belongs to another run.
+        EnqueueError: the name belongs to a run of something else.
+        DatabaseError: the name is a number, or belongs to another run.
     """
-    found = None if order.new_run else _find(session, order, checkpoint)
+    found = None if request.new_run else _find(session, request, checkpoint)
     if found is not None:
         return found
-    if order.name is not None:
-        _check_name(session, order.name)
+    if request.name is not None:
+        refuse_name(session, request.name)
     run = Run(
-        name=order.name,
-        source=order.source,
+        name=request.name,
+        source=request.source,
         checkpoint_id=checkpoint.id,
-        precision=order.precision,
-        batch_size=order.batch_size,
-        keep_features=order.keep_features,
+        precision=request.precision,
+        batch_size=request.batch_size,
+        keep_features=request.keep_features,
     )
     session.add(run)
     session.flush()
     return run
 
 
-def _find(session: Session, order: Order, checkpoint: Checkpoint) -> Run | None:
-    if order.name is None:
+def _find(session: Session, request: EnqueueRequest, checkpoint: Checkpoint) -> Run | None:
+    if request.name is None:
         # What comes down a pipe has no name to know it by: each time it is another dataset.
-        if order.source == "-":
+        if request.source == "-":
             return None
-        return find_run(session, order.source, checkpoint.id, order.precision)
-    run = named_run(session, order.name)
+        return find_run(session, request.source, checkpoint.id, request.precision)
+    run = named_run(session, request.name)
     if run is None:
         return None
-    asked = (order.source, checkpoint.id, order.precision)
+    asked = (request.source, checkpoint.id, request.precision)
     if (run.source, run.checkpoint_id, run.precision) != asked:
         raise EnqueueError(
-            f"--name {order.name} belongs to run {run.id}, which is of {run.source} or of another "
-            "checkpoint or precision: choose another name"
+            f"--name {request.name} belongs to run {run.id}, which is of {run.source} or of "
+            "another checkpoint or precision: choose another name"
         )
     return run
-
-
-def _check_name(session: Session, name: str) -> None:
-    if name.isdecimal() or not name.strip():
-        raise EnqueueError(f"--name {name!r}: a name is neither empty nor a number, as runs have")
-    if named_run(session, name) is not None:
-        raise EnqueueError(f"--name {name}: there is already a run of this name")

@@ -1,0 +1,75 @@
+"""A program whose subcommands are the modules of a package, imported when they are asked for.
+
+`report/commands/choose_threshold.py` holds the click command `command`, and `report
+choose-threshold` runs it: a new file is a new subcommand, nothing else is to be changed. Such a
+file says what is typed and imports click and what is as light; what the command does stands in
+another module with imports of its own, which `calls` loads when it runs. So every --help answers
+at once.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+import click
+
+from base.console import interrupt
+
+
+class LazyGroup(click.Group):
+    """A group whose subcommands are the modules of `package`."""
+
+    def __init__(self, *args: Any, package: str, **options: Any) -> None:  # noqa: ANN401 - click's own
+        super().__init__(*args, **options)
+        self._package = package
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names as they are typed."""
+        folders = importlib.import_module(self._package).__path__
+        return sorted(found.name.replace("_", "-") for found in pkgutil.iter_modules(folders))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The module's `command`, known by its file's name."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = importlib.import_module(f"{self._package}.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        command.name = cmd_name
+        return command
+
+
+class Deferred:
+    """A command's function, `module:name`, that is imported when it is called."""
+
+    def __init__(self, target: str, keeps: str | None = None) -> None:
+        self._target = target
+        self._keeps = keeps
+
+    def load(self) -> Callable[..., object]:
+        """Import the function."""
+        module, _, name = self._target.partition(":")
+        function: Callable[..., object] = getattr(importlib.import_module(module), name)
+        return function
+
+    def __call__(self, **values: object) -> object:
+        """Import and call it; from before the import on, Ctrl-C says what is kept."""
+        if self._keeps is not None:
+            interrupt.keeps(self._keeps.format(**values))
+        return self.load()(**values)
+
+
+def calls(target: str, *, keeps: str | None = None) -> Callable[[Callable[[], None]], Deferred]:
+    """Let a command call the function `module:name` with the values of its options.
+
+    The function below is the command's name and help text. `keeps` is what Ctrl-C leaves behind;
+    options stand in it in braces.
+    """
+
+    def decorate(described: Callable[[], None]) -> Deferred:
+        deferred = Deferred(target, keeps)
+        update_wrapper(deferred, described)
+        return deferred
+
+    return decorate

@@ -1,0 +1,1 @@
+"""The subcommands of `producer`, one in a file; see `base.console.lazy_group`."""

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import click
+
+from base.console.lazy_group import calls
+from db.precisions import PRECISIONS
+from imaging.listing.labels import label_option
+
+
+@click.command()
+@click.argument("sources", metavar="SOURCE", nargs=-1, required=True)
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The .keras file to score with; given several times, a run for each, and every image is "
+    "decoded once for all. Default: $CHECKPOINT, or the newest that is known.",
+)
+@click.option(
+    "--precision",
+    default=PRECISIONS[0],
+    show_default=True,
+    type=click.Choice(PRECISIONS),
+    help="What the workers compute in; bfloat16 halves the time on a CPU that has it.",
+)
+@click.option(
+    "--keep-features",
+    is_flag=True,
+    help="Let the workers keep the backbone's features in FEATURE_CACHE, and use those there.",
+)
+@click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1, 4096))
+@click.option("--name", help="A name for the run, to know it by instead of its number.")
+@click.option("--new-run", is_flag=True, help="Create a new run instead of resuming.")
+@label_option
+@click.option("--wait", is_flag=True, help="Show progress until every image has its outcome.")
+@calls(
+    "producer.enqueue_source:enqueue_source", keeps="the same command goes on with what is listed"
+)
+def command() -> None:
+    """Enqueue the images of SOURCE for scoring.
+
+    SOURCE is a folder (of class folders or of loose images), a quoted glob, a CSV manifest with a
+    column filepath or path and perhaps label, or - for a manifest on standard input. Enqueued
+    again, it resumes: new files are added, and what is finished stays as it is.
+    """

@@ -1,0 +1,33 @@
+"""What `report check` does: say whether published figures can come from one 2x2 table."""
+
+import click
+
+from base.console.telling import tell
+from report.metrics.consistency import Claim, Verdict, check, culprits, parse
+
+INCONSISTENT = 1  # exit code: an answer, and one that a script wants to hear
+
+
+def check_figures(figures: tuple[str, ...]) -> None:
+    """Say whether published figures are of one table; exit code `INCONSISTENT` where none is."""
+    claim = parse(" ".join(figures))
+    verdict = check(claim)
+    click.echo(_answer(claim, verdict))
+    if not verdict.consistent:
+        for name in culprits(claim):
+            tell(f"without {name}, the others can come from one table")
+        raise click.exceptions.Exit(INCONSISTENT)
+
+
+def _answer(claim: Claim, verdict: Verdict) -> str:
+    images = f"of {claim.positives} malignant and {claim.negatives} benign images"
+    given = ", ".join(
+        f"{name} {float(figure.low):.10g} to {float(figure.high):.10g}"
+        for name, figure in claim.figures.items()
+    )
+    if not verdict.consistent:
+        return f"inconsistent: no 2x2 table {images} gives {given}"
+    number = "one 2x2 table" if verdict.number == 1 else f"{verdict.number:,} 2x2 tables"
+    gives = "gives" if verdict.number == 1 else "give"
+    tables = (f"TP {one.tp}, FN {one.fn}, TN {one.tn}, FP {one.fp}" for one in verdict.tables)
+    return "\n  ".join([f"consistent: {number} {images} {gives} {given}", *tables])

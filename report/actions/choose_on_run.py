@@ -1,0 +1,60 @@
+"""What `report choose-threshold` does: choose a threshold on one run, for the others."""
+
+from contextlib import closing
+from fractions import Fraction
+
+import click
+
+from base.console.foreign import shown
+from base.console.telling import tell
+from db.queries.report.thresholds import add_threshold, chosen_last
+from db.queries.runs import run_by_number
+from db.session import open_database
+from report.loading.kept_thresholds import replaced
+from report.loading.load_run import finished_run
+from report.metrics.confusion import confusion
+from report.thresholds.select_threshold import Criterion, choose_by
+from report.thresholds.written import written
+
+
+def choose_on_run(
+    run: str,
+    target_sensitivity: float | None,
+    target_specificity: float | None,
+    *,
+    youden: bool,
+    cost: tuple[Fraction, Fraction] | None,
+) -> None:
+    """Choose a threshold on a run's labelled scores by the one criterion given, and keep it."""
+    asked = [
+        *([] if target_sensitivity is None else [Criterion("sensitivity", target_sensitivity)]),
+        *([] if target_specificity is None else [Criterion("specificity", target_specificity)]),
+        *([Criterion("youden")] if youden else []),
+        *([] if cost is None else [Criterion("cost", costs=cost)]),
+    ]
+    if len(asked) != 1:
+        raise click.UsageError(
+            "give exactly one of --target-sensitivity, --target-specificity, --youden and --cost"
+        )
+    _choose(run, asked[0])
+
+
+def _choose(run: str, criterion: Criterion) -> None:
+    with closing(open_database(must_exist=True)) as database:
+        with database.read() as session:
+            stored = finished_run(session, run)
+        value = choose_by(criterion, stored.labels, stored.scores)
+        table = confusion(stored.labels, stored.scores, value)
+        how = (
+            f"{criterion} (sensitivity {table.tp}/{table.malignant}, "
+            f"specificity {table.tn}/{table.benign})"
+        )
+        with database.write() as session:
+            chosen_on = run_by_number(session, stored.run.number)
+            before = replaced(chosen_last(session, chosen_on.checkpoint_id), stored.card)
+            number = add_threshold(session, chosen_on, criterion.kind, value, how)
+    digest, source = stored.checkpoint.digest[:12], shown(stored.run.source)
+    tell(f"threshold {written(value)} chosen on run {stored.run.number} of {source}: {how}")
+    tell(f"kept for checkpoint {digest}: in reports of its other runs it is prespecified")
+    replaces = "" if before is None else f"it replaces {before}; "
+    tell(f"{replaces}to take it back: report thresholds --forget {number}")

@@ -1,0 +1,91 @@
+"""What `report compare` does: set two runs beside each other on the images that both scored."""
+
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from base.console.telling import tell
+from base.disk import says_why
+from base.permissions import make_folder
+from db.queries.report.export import stream_scored
+from db.session import open_database
+from report.loading.load_run import finished_run
+from report.loading.pairing import Pairs, pair
+from report.loading.read import Stored
+from report.metrics.comparing import compare
+from report.plots.compare import draw_comparison
+from report.plots.save import save
+from report.render import comparison_views as views
+from report.thresholds.threshold import Threshold, choose
+
+
+def compare_runs(
+    runs: tuple[str, str],
+    threshold_a: float | None,
+    threshold_b: float | None,
+    confidence: float,
+    layout: str,
+    output: Path | None,
+) -> None:
+    """Compare two runs on the labelled images that both scored, and draw both curves."""
+    both, pairs = _read(*runs)
+    thresholds = (
+        _threshold(both[0], threshold_a, "--threshold-a"),
+        _threshold(both[1], threshold_b, "--threshold-b"),
+    )
+    values = (thresholds[0].value, thresholds[1].value)
+    comparison = compare(pairs.labels, pairs.scores, values, confidence)
+    compared = views.Compared(both, thresholds, pairs, comparison)
+    click.echo(_show(compared, layout))
+    if output is not None:
+        _draw(output, compared)
+
+
+def _read(run_a: str, run_b: str) -> tuple[tuple[Stored, Stored], Pairs]:
+    with closing(open_database(to_be_read=True)) as database, database.read() as session:
+        runs = finished_run(session, run_a), finished_run(session, run_b)
+        images = [stream_scored(session, stored.run.number) for stored in runs]
+        # Ids of imported scores are names without a folder.
+        imported = [stored.checkpoint.imported is not None for stored in runs]
+        pairs = pair(*images, by_name=imported[0] != imported[1])
+    if not pairs.paths:
+        raise click.ClickException(
+            f"runs {runs[0].run.number} and {runs[1].run.number} have no labelled image that both "
+            "scored"
+        )
+    return runs, pairs
+
+
+def _threshold(stored: Stored, given: float | None, option: str) -> Threshold:
+    try:
+        return choose(given, stored.card, stored.chosen, stored.seen)
+    except click.UsageError as error:
+        said = error.message.replace("--threshold 0.23", f"{option} 0.23")
+        raise click.UsageError(f"run {stored.run.number}: {said}") from None
+
+
+def _show(compared: views.Compared, layout: str) -> str:
+    match layout:
+        case "json":
+            return views.as_json(compared)
+        case "csv":
+            return views.as_csv(compared)
+    return views.as_text(compared, terminal=sys.stdout.isatty())
+
+
+def _draw(output: Path, compared: views.Compared) -> None:
+    picture = draw_comparison(
+        [views.describe(stored.run) for stored in compared.runs],
+        compared.pairs.labels,
+        compared.pairs.scores,
+        compared.thresholds,
+        compared.comparison,
+        synthetic=any(stored.checkpoint.synthetic for stored in compared.runs),
+    )
+    with says_why(f"cannot write pictures to {output}"):
+        make_folder(output)
+        for kind in ("png", "svg"):
+            save(picture, output / f"roc_compared.{kind}")
+            tell(f"wrote {output / f'roc_compared.{kind}'}", err=True)

@@ -1,0 +1,49 @@
+"""What `report import-scores` does: make a run of scores that came from elsewhere."""
+
+from contextlib import closing
+from pathlib import Path
+
+from base.console import interrupt
+from base.console.progress_counter import end_count, progress_counter
+from base.console.telling import tell
+from db.queries.report.imports import store_imported
+from db.session import open_database
+from db.unused import removed_if_unused
+from report.exchange.importing import Columns, read_import
+
+
+def import_run(
+    scores: Path,
+    truth: Path,
+    name: str,
+    id_column: str | None,
+    score_column: str | None,
+    label_column: str | None,
+) -> None:
+    """Store the scores of one CSV file, with the labels of the other, as a run of this name."""
+    columns = Columns(id_column, score_column, label_column)
+    try:
+        read = read_import(
+            scores, truth, columns, lambda rows: progress_counter(f"{rows:,} rows read")
+        )
+        of_all = f"of {read.counts.images:,} images stored"
+        with (
+            closing(open_database()) as database,
+            removed_if_unused(database),
+            database.write() as session,
+        ):
+            number = store_imported(
+                session,
+                name,
+                str(truth),
+                read.scores,
+                read.images(),
+                lambda stored: progress_counter(f"{stored:,} {of_all}"),
+            )
+        interrupt.keeps(f"run {number} ({name}) is stored")
+    finally:
+        end_count()
+    database.tell_if_new()
+    column = read.scores.card["imported"]["column"]
+    tell(f"run {number} ({name}): {', '.join(read.counts.words())}; scores: column {column}")
+    tell(f"next: report --run {number} --threshold 0.5")

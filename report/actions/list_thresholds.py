@@ -1,0 +1,65 @@
+"""What `report thresholds` does: say what was chosen, and which the next report takes."""
+
+import sys
+from contextlib import closing
+
+import click
+from sqlalchemy.orm import Session
+
+from base.console.telling import tell
+from db.errors import NoSuchRunError
+from db.queries.report.thresholds import all_chosen, choosers, forget_threshold
+from db.queries.runs import get_run
+from db.session import open_database
+from report.loading.kept_thresholds import Kept, described, in_use, kept, section
+from report.render.text import render_parts
+from report.section import Section
+
+_UNLESS = "unless --threshold is given"
+_NEEDS = "so give one, such as --threshold 0.23, or choose one with `report choose-threshold`"
+
+
+def list_thresholds(forget: int | None) -> None:
+    """List the chosen thresholds, or forget one."""
+    if forget is None:
+        click.echo(render_parts(_listed(), terminal=sys.stdout.isatty()))
+        return
+    for line in _forget(forget):
+        tell(line)
+
+
+def _listed() -> list[str | Section]:
+    with closing(open_database(to_be_read=True)) as database, database.read() as session:
+        found = _kept(session)
+        try:
+            newest = get_run(session)
+        except NoSuchRunError:
+            newest = None
+    tables = [table for one in found if (table := section(one)) is not None]
+    if newest is None:
+        return ["there is no run yet", *tables]
+    (of_newest,) = (one for one in found if one.checkpoint.checkpoint_id == newest.checkpoint_id)
+    taken = in_use(of_newest)
+    which = f"it takes threshold {taken}" if taken else "no threshold is kept for it"
+    return [
+        f"the next report is of run {newest.id}: {which}, {_UNLESS if taken else _NEEDS}",
+        *tables,
+    ]
+
+
+def _forget(number: int) -> tuple[str, str]:
+    with closing(open_database(must_exist=True)) as database, database.write() as session:
+        forgotten = forget_threshold(session, number)
+        if forgotten is None:
+            raise click.ClickException(
+                f"there is no threshold {number}: `report thresholds` lists them"
+            )
+        found = _kept(session)
+    (left,) = (one for one in found if one.checkpoint.checkpoint_id == forgotten.checkpoint_id)
+    taken = in_use(left)
+    now = f"they take {taken}, {_UNLESS}" if taken else f"no threshold is kept, {_NEEDS}"
+    return f"forgotten: {described(forgotten)}", f"reports of {left} from now on: {now}"
+
+
+def _kept(session: Session) -> list[Kept]:
+    return kept(choosers(session), all_chosen(session))

@@ -1,0 +1,70 @@
+"""What `report` does: print the figures of a run, and draw its pictures."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from base.console.telling import tell
+from base.disk import says_why
+from db.errors import DatabaseError
+from db.run_option import RUN_WORD
+from report.build import build, read_finished, refuse_nothing_scored
+from report.contents import Report
+from report.loading.read import Stored
+from report.render import formats, markdown, text
+
+
+def show_report(  # noqa: PLR0913 - a command has as many arguments as options
+    *,
+    run: str | None,
+    threshold: float | None,
+    by: tuple[str, ...],
+    prevalence: float | None,
+    confidence: float,
+    layout: str,
+    output: Path | None,
+) -> None:
+    """Print the report of a run, and draw its pictures into `output`."""
+    stored = _read(run, by)
+    report = build(stored, threshold, confidence, prevalence)
+    click.echo(_show(report, layout))
+    if output is not None:
+        _draw(output, report, stored)
+    refuse_nothing_scored(stored)
+
+
+def _read(run: str | None, by: tuple[str, ...]) -> Stored:
+    try:
+        return read_finished(run, by)
+    except DatabaseError as error:
+        word = click.get_current_context().meta.get(RUN_WORD)
+        if word is None or word.isdecimal():
+            raise
+        raise click.UsageError(f"No such command {word!r}, and {error.message}") from None
+
+
+def _show(report: Report, layout: str) -> str:
+    match layout:
+        case "json":
+            return formats.as_json(report)
+        case "csv":
+            return formats.as_csv(report)
+        case "markdown":
+            return markdown.as_markdown(report)
+    return text.render(report, terminal=sys.stdout.isatty())
+
+
+def _draw(output: Path, report: Report, stored: Stored) -> None:
+    from report.plots.save import save_pictures  # deferred: matplotlib, for --output alone
+
+    with says_why(f"cannot write pictures to {output}"):
+        pictures = save_pictures(output, report, stored)
+    # stderr, so that JSON and CSV on stdout stay clean
+    for path in pictures.written:
+        tell(f"wrote {path}", err=True)
+    for path in pictures.removed:
+        tell(f"removed {path}: it was of an earlier report", err=True)
+    if pictures.undrawn:
+        absent = report.figures.roc_auc.reason
+        tell(f"not drawn ({absent}): {', '.join(pictures.undrawn)}", err=True)

@@ -1,0 +1,37 @@
+"""What `report page` does: write the report as one file that opens offline in any browser."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from base.console.telling import tell
+from base.disk import says_why
+from base.permissions import make_folder
+from base.whole_file import whole_file
+from report.build import build, read_finished, refuse_nothing_scored
+from report.html.contents import prepare
+from report.html.gather import gather
+from report.html.render import render
+
+
+def write_page(  # noqa: PLR0913 - a command has as many arguments as options
+    *,
+    run: str | None,
+    output: Path,
+    threshold: float | None,
+    by: tuple[str, ...],
+    prevalence: float | None,
+    confidence: float,
+    images: int,
+) -> None:
+    """Write a run's report as one HTML file, with this many images of each kind of error."""
+    stored = read_finished(run, by)
+    report = build(stored, threshold, confidence, prevalence)
+    gathered = gather(stored.run.number, images)
+    page = prepare(stored, report, gathered.cases, gathered.times, datetime.now(UTC))
+    html = render(page)
+    with says_why(f"cannot write the page to {output}"):
+        make_folder(output.parent)
+        with whole_file(output) as draft:
+            draft.write_text(html, encoding="utf-8", newline="\n")
+    tell(f"wrote {output}", err=True)
+    refuse_nothing_scored(stored)

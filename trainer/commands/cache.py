@@ -1,0 +1,24 @@
+import click
+
+from base.console.lazy_group import calls
+
+
+@click.group()
+def command() -> None:
+    """Features of images that were kept for later trainings."""
+
+
+@command.command("list")
+@calls("trainer.cache:list_cache")
+def list_cache() -> None:
+    """List the kept features by backbone, decode settings and variant."""
+
+
+@command.command()
+@click.option(
+    "--backbone", metavar="DIGEST", help="Only of the backbone with this start of a digest."
+)
+@click.option("--yes", "sure", is_flag=True, help="Do not ask.")
+@calls("trainer.cache:clear_cache")
+def clear() -> None:
+    """Delete kept features; the next training computes them again."""

@@ -1,0 +1,25 @@
+from pathlib import Path
+
+import click
+
+from base.console.lazy_group import calls
+from imaging.listing.labels import label_option
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write.  [default: the folder's name and .csv, in the working directory]",
+)
+@label_option
+@click.option("--force", is_flag=True, help="Write over a file with other rows.")
+@calls("trainer.manifest:write_manifest")
+def command() -> None:
+    """Write the images of DIR and their labels into a CSV manifest.
+
+    `producer enqueue` and `trainer train` read it. Its paths are relative to DATA_ROOT (default:
+    the working directory). An image outside the class folders gets an empty label.
+    """

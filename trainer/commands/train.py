@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import click
+
+from base.console.lazy_group import calls
+from imaging.listing.labels import label_option
+from trainer.options import RECIPES, recipe_options
+
+
+@click.command()
+@click.argument("train_source", metavar="TRAIN")
+@click.argument("valid_source", metavar="VALID")
+@click.option(
+    "--recipe",
+    "recipe_name",
+    default="tutorial",
+    show_default=True,
+    type=click.Choice(sorted(RECIPES)),
+    help="Sets several of the options below; those given beside it go first.",
+)
+@recipe_options
+@click.option(
+    "--target-sensitivity",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Put the operating point of this sensitivity on VALID into the model card.",
+)
+@click.option("--resume", is_flag=True, help="Go on with an interrupted training.")
+@click.option(
+    "--output",
+    default="checkpoints",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder for checkpoints.",
+)
+@click.option(
+    "--logs",
+    default="logs",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder for TensorBoard.",
+)
+@label_option
+@calls("trainer.command:train")
+def command() -> None:
+    """Train a checkpoint on TRAIN, its best epoch chosen on VALID.
+
+    Both are folders of class folders or manifests with labels.
+    """
