@@ -1,24 +1,25 @@
-# Everything here works on a fresh machine with Python 3.11 or 3.12, make and a package index.
+# Everything here works on a fresh machine with Python 3.11 to 3.13, make and a package index.
 #   make demo     draws images, trains, scores, reports; DATA=folder BACKBONE=hub:folder for real ones
-#   make test     linters, types, import contracts and tests, with real servers from wheels
+#   make check    linters, types, import contracts and the unit tests: about a minute
+#   make test     the same and all other tests, with real servers from wheels
 #   make chaos    faults, properties and damaged images at length: some twenty minutes
 #   make bench    the benchmarks, on real images where ../shared is there
 #   make install  the environment alone, in .venv
 #   make clean    removes what demo and test made
 
-RIGHT_VERSION = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
-PYTHON ?= $(shell for python in python3 python3.12 python3.11; do \
+RIGHT_VERSION = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(RIGHT_VERSION)' 2>/dev/null && echo $$python && break; done)
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: install demo test lint chaos bench lock clean
+.PHONY: install demo check test lint chaos bench lock clean
 
 install: $(VENV)/.installed
 
 $(VENV)/bin/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.13 is needed: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/python
@@ -39,6 +40,9 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/mypy demo/draw.py
 	$(BIN)/lint-imports
+
+check: lint
+	$(BIN)/pytest --numprocesses 2 tests/unit
 
 test: lint
 	$(BIN)/pytest --numprocesses 2 --dist loadfile

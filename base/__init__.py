@@ -1,1 +1,1 @@
-"""What every program and package may use: the settings, and what Ctrl-C does."""
+"""What every program and package may use: settings, whole files, locks, TensorFlow's start."""

@@ -106,11 +106,9 @@ def refuse_name(session: Session, name: str) -> None:
         DatabaseError: it is a number or empty, or belongs to a run.
     """
     if name.isdecimal() or not name.strip():
-        raise DatabaseError(
-            f"--name {name!r}: a number or nothing cannot be told from a run number"
-        )
+        raise DatabaseError(f"--name {name!r}: a name is neither empty nor a number, as runs have")
     if named_run(session, name) is not None:
-        raise DatabaseError(f"--name {name}: there is a run of this name already")
+        raise DatabaseError(f"--name {name}: there is already a run of this name")
 
 
 def get_run(session: Session, run: str | None = None) -> Run:

@@ -18,7 +18,7 @@ def list_cache() -> None:
 @click.option(
     "--backbone", metavar="DIGEST", help="Only of the backbone with this start of a digest."
 )
-@click.option("--yes", "sure", is_flag=True, help="Do not ask.")
+@click.option("--yes", "sure", is_flag=True, help="Delete without asking.")
 @calls("trainer.cache:clear_cache")
 def clear() -> None:
     """Delete kept features; the next training computes them again."""
