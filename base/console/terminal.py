@@ -33,6 +33,7 @@ class Program(LazyGroup):
         try:
             return super().main(*args, **options)
         except OSError as error:
+            _write_no_more(sys.stdout)  # what is left in its buffer would fail once more
             _tell(error)
             sys.exit(1)
         finally:

@@ -123,14 +123,17 @@ FULL_COMMANDS = [
 ]
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
 @pytest.mark.parametrize("command", FULL_COMMANDS, ids=" ".join)
-def test_standard_output_on_a_full_disk_is_one_line(site: Site, command: tuple[str, ...]) -> None:
+def test_standard_output_on_a_full_disk_is_one_line(
+    site: Site, command: tuple[str, ...], unbuffered: str
+) -> None:
     if not FULL.exists():
         pytest.skip("this system has no /dev/full")
     with FULL.open("wb") as full:
         done = subprocess.run(
             [SCRIPTS / command[0], *command[1:]],
-            env=site.environment,
+            env=site.environment | {"PYTHONUNBUFFERED": unbuffered},
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
