@@ -63,7 +63,7 @@ class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
     def save_assets(self, inner_path: str) -> None:
         """Store the module's files inside the .keras file."""
         if self._folder is not None and self._folder.is_dir():
-            shutil.copytree(self._folder, inner_path, dirs_exist_ok=True)
+            _copy_files(self._folder, Path(inner_path))
         elif self._module is not None:
             self._module.save(inner_path)
 
@@ -74,6 +74,17 @@ class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
         if module is None:
             module = _loaded[self.digest] = ServedModule(Path(inner_path), self.digest)
         self._module = module
+
+
+def _copy_files(source: Path, target: Path) -> None:
+    """Copy a module's files without their permissions: a folder that is read only would stay so.
+
+    Keras could then neither fill the copy nor remove it.
+    """
+    for file in sorted(path for path in source.rglob("*") if path.is_file()):
+        copy = target / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
 
 
 def module_digest(folder: Path) -> str:

@@ -277,6 +277,22 @@ def test_a_checkpoint_carries_its_module_into_another_process(
     np.testing.assert_array_equal(np.load(tmp_path / "scores.npy"), expected)
 
 
+def test_the_copy_of_a_module_that_may_only_be_read_can_be_written(
+    module: Path, tmp_path: Path
+) -> None:
+    # Keras fills the copy and removes it again, as a user whom permissions hinder.
+    for folder in (module, *module.rglob("*/")):
+        folder.chmod(0o555)
+    inside = tmp_path / "inside"
+
+    HubModule(5, module).save_assets(str(inside))
+
+    copied = [inside, *(path for path in inside.rglob("*") if path.is_dir())]
+    assert len(copied) > 1
+    assert all(folder.stat().st_mode & 0o200 for folder in copied)
+    assert module_digest(inside) == module_digest(module)
+
+
 def test_a_reloaded_checkpoint_can_be_saved_again(
     module: Path, tmp_path: Path, images: npt.NDArray[np.float32]
 ) -> None:
