@@ -50,7 +50,7 @@ HEADER_BYTES = 10_000_000
 READERS = 8
 # Of all batches together, and small beside a group that is decoded: photographs of 4 MB are still
 # read eight at once.
-READ_AHEAD_BYTES = 32_000_000
+READ_AHEAD_BYTES = 16_000_000
 # For good, and for all batches: threads made anew for each cost more than the reading.
 _readers = ThreadPoolExecutor(READERS, "read")
 _ahead = ReadAhead(READ_AHEAD_BYTES)
