@@ -96,7 +96,7 @@ def test_any_text_is_stored_as_it_is(database: Database, run: Run) -> None:
 
     with database.write() as session:
         stored = session.execute(select(Image.path, Image.label, Image.attributes)).all()
-        assert sorted(stored) == sorted(rows)
+        assert sorted(ListedImage(*row) for row in stored) == sorted(rows)
         assert stored_labels(session, run.id, odd) == dict.fromkeys(odd)
 
 
