@@ -38,7 +38,6 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/mypy demo/draw.py
 	$(BIN)/lint-imports
 
 check: lint

@@ -71,12 +71,12 @@ def bare(folder: Path) -> Iterator[None]:
         for _, rows in batches():
             rows.tofile(file)
     yield
-    with path.open("rb") as file:
+    with path.open("rb") as written:
         yield
 
         def get(number: int) -> Floats:
-            file.seek(number * SIZE * 4)
-            return np.fromfile(file, np.float32, SIZE)
+            written.seek(number * SIZE * 4)
+            return np.fromfile(written, np.float32, SIZE)
 
         check(IN_ORDER, get)
         yield

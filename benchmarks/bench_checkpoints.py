@@ -13,9 +13,10 @@ from statistics import median
 
 from common import backbone_option, describe_machine, images_folder, line
 
+from base.listed_image import ListedImage
 from base.runtime import keras
 from db.queries.ledger import BatchKey
-from db.queries.listing import ListedImage, cut_batches, lock_run, stage_images
+from db.queries.listing import cut_batches, lock_run, stage_images
 from db.queries.runs import add_checkpoint, put_together
 from db.session import Database, open_database
 from db.tables import Run
@@ -35,14 +36,14 @@ REPEATS = 5
 _seeds = itertools.count()
 
 
-def make_checkpoint(folder: Path, network: object, card: object) -> tuple[Path, str]:
+def make_checkpoint(folder: Path, network: keras.Model, card: object) -> tuple[Path, str]:
     """The backbone under a head of its own; untrained, which costs the same."""
     keras.utils.set_random_seed(next(_seeds))
-    layers = [*network.layers, keras.layers.GlobalAveragePooling2D()]  # type: ignore[attr-defined]
-    if len(network.output_shape) == 2:  # type: ignore[attr-defined]
+    layers = [*network.layers, keras.layers.GlobalAveragePooling2D()]
+    if len(network.output_shape) == 2:
         layers.pop()
     whole = keras.Sequential([*layers, keras.layers.Dense(1, activation="sigmoid")])
-    whole.build(network.input_shape)  # type: ignore[attr-defined]
+    whole.build(network.input_shape)
     path, finished = save_checkpoint(
         whole, folder / "head.keras", {"decode": Decode(), "backbone": card}
     )

@@ -254,8 +254,7 @@ def watched(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Watch
         waited = site.succeed("producer", "enqueue", "data/test", "--wait")
         site.succeed("producer", "enqueue", "copies", "--batch-size", "16")
         worker.await_true(lambda: site.ledger.predictions(2), "it was at the second run")
-        held: list[str] = []
-        worker.await_true(lambda: held.extend(site.ledger.leased()) or held, "it held a batch")
+        worker.await_true(site.ledger.leased, "it held a batch")
         worker.send(signal.SIGTERM)
         code, output = worker.await_end(), worker.output
     state = "SELECT finished_at IS NOT NULL, leased_until IS NOT NULL FROM batches WHERE run_id = 2"

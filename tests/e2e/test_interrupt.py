@@ -126,10 +126,10 @@ def test_what_was_interrupted_goes_on(site: Site) -> None:
     command = ("producer", "enqueue", "m.csv", "--name", "again", "--new-run")
     events = counted(site, *command).events
     for number, moment in enumerate(moments(events, 3)):
-        command = ("producer", "enqueue", "m.csv", "--name", f"run {number}")
-        with start(site, *command, INTERRUPT_AT=str(moment)) as process:
+        order = ("producer", "enqueue", "m.csv", "--name", f"run {number}")
+        with start(site, *order, INTERRUPT_AT=str(moment)) as process:
             process.await_end()
-        site.succeed(*command)
+        site.succeed(*order)
     site.succeed("celery", "-A", "stub_worker", "worker", "--drain")
     assert site.ledger.unfinished() == 0
 

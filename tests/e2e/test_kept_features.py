@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from drawing import draw
 from networks import (
@@ -123,7 +122,7 @@ def decoded(site: Site, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-def near(expected: dict[int, float]) -> Any:
+def near(expected: dict[int, float] | tuple[float, ...]) -> Any:
     return pytest.approx(expected, abs=1e-6)
 
 
@@ -153,7 +152,7 @@ def test_nothing_is_kept_and_nothing_taken_unless_it_is_asked_for(
 def test_features_that_the_trainer_kept_are_used(site: Site, decoded: list[int]) -> None:
     backbone = build_backbone(f"hub:{site.module}", DECODE)
     key = FeatureKey(backbone=backbone.card.digest, decode=DECODE, shape=(FEATURES,))
-    images = LabelledImages("data", NAMES, np.zeros(IMAGES, np.float32))
+    images = LabelledImages("data", NAMES, [0] * IMAGES)
     store = FeatureStore(site.cache, key)
     compute_features(backbone.forward, Decoder(DECODE), site.root, images, store)
     decoded.clear()

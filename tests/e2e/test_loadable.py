@@ -224,8 +224,8 @@ def test_a_config_of_anything_is_refused_in_one_line(
 
 def test_a_graph_that_goes_round_ends(models: Path, tmp_path: Path) -> None:
     """A layer that is its own input."""
-    tensor = {"class_name": "__keras_tensor__"}
-    tensor["config"] = {"shape": [None, 1], "keras_history": ["a", 0, 0]}  # type: ignore[assignment]
+    tensor: dict[str, Any] = {"class_name": "__keras_tensor__"}
+    tensor["config"] = {"shape": [None, 1], "keras_history": ["a", 0, 0]}
     layer = {"class_name": "Dropout", "module": "keras.layers", "name": "a", "config": {}}
     entry: dict[str, Any] = {"class_name": "InputLayer", "module": "keras.layers", "name": "i"}
     entry["config"] = {"batch_shape": [None, SIDE, SIDE, 3]}

@@ -98,7 +98,7 @@ def images_by_outcome(samples: Samples) -> dict[str, float]:
 def outcomes_in(site: Site) -> dict[str, float]:
     """The same from the ledger."""
     query = "SELECT coalesce(error, 'scored'), count(*) FROM predictions GROUP BY 1"
-    return dict(site.ledger.rows(query))  # type: ignore[arg-type]
+    return dict(site.ledger.rows(query))
 
 
 def test_counts_follow_the_ledger_during_a_run_and_equal_it_afterwards(site: Site) -> None:
@@ -167,9 +167,8 @@ def test_log_metric_and_status_agree_on_images_per_second_and_an_idle_worker_has
         found: list[Rates] = []
 
         def agreed() -> bool:
-            (run,) = json.loads(site.succeed("producer", "status", "--format", "json").stdout)[
-                "runs"
-            ]
+            seen = site.succeed("producer", "status", "--format", "json").stdout
+            (run,) = json.loads(seen)["runs"]
             assert run["pending"], "they are at work on it"
             shown = [each.samples()["images_per_second",] for each in (one, two)]
             found.append(Rates(run, shown, [told_rate(one), told_rate(two)]))
@@ -183,9 +182,12 @@ def test_log_metric_and_status_agree_on_images_per_second_and_an_idle_worker_has
         assert run["seconds_left"] == pytest.approx(run["pending"] / run["images_per_second"])
         one.await_samples(lambda found: found["owed_batches",] == 0, "nothing owed")
         for each, busy in ((one, rates.shown[0]), (two, rates.shown[1])):
-            each.await_samples(
-                lambda found, busy=busy: found["images_per_second",] < busy / 2, "it fell"
-            )
+            each.await_samples(shows_fewer_than(busy / 2), "it fell")
+
+
+def shows_fewer_than(rate: float) -> Callable[[Samples], bool]:
+    """Images per second."""
+    return lambda found: found["images_per_second",] < rate
 
 
 def asked_for() -> set[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from colours import draw_number
 from forging import stub_site
-from kombu import Connection
+from kombu.connection import Connection
 from processes import Done, Site, error_lines
 
 from worker.broker.embedded import BROKER_URL

@@ -121,7 +121,7 @@ PROPERTIES = {
 }
 
 
-class Raw(amqp.Message):
+class Raw(amqp.Message):  # type: ignore[misc] # amqp has no types
     """A message whose properties are written as they are given."""
 
     def __init__(self, properties: bytes) -> None:

@@ -301,7 +301,7 @@ def grown(url: str) -> bool:
         log = Path("dermscore.db-wal")
         return log.exists() and log.stat().st_size > 1e6
     ((size,),) = Ledger(url).rows("SELECT pg_relation_size('images')")
-    return size > 1e6
+    return bool(size > 1e6)
 
 
 def on_a_terminal(*arguments: str) -> str:

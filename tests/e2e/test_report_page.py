@@ -65,9 +65,9 @@ def test_the_slider_set_and_thresholds_typed(chrome: Browser, page_url: str, htm
         for value in ("0.5", "0.3", "0.23", "0", "1"):
             page.get_by_label("Move the threshold").fill(value)
             assert_as_reported(page, reported(float(value)))
-        for value in (0.1 + 0.2, 0.2299999, 2 / 3, 1 / 3 + 0.5, 5e-324, 1e-7, 0.9999999999999999):
-            type_threshold(page, repr(value))
-            assert_as_reported(page, reported(value))
+        for typed in (0.1 + 0.2, 0.2299999, 2 / 3, 1 / 3 + 0.5, 5e-324, 1e-7, 0.9999999999999999):
+            type_threshold(page, repr(typed))
+            assert_as_reported(page, reported(typed))
         type_threshold(page, "0,5")
         assert_as_reported(page, reported(0.5))
 

@@ -42,10 +42,10 @@ def test_thumbnails_are_of_the_bytes_that_were_scored(
     (folder / "undigested.png").write_bytes(red)
     (folder / "damaged.png").write_bytes(red[:60])
     names = ("same", "changed", "undigested", "damaged", "gone")
-    digests = (red, red, None, red[:60], red)
+    scored = (red, red, None, red[:60], red)
     given = [
-        Shot(f"images/{name}.png", 1, at / 10, digest and sha256(digest).hexdigest())
-        for at, (name, digest) in enumerate(zip(names, digests, strict=True))
+        Shot(f"images/{name}.png", 1, at / 10, sha256(data).hexdigest() if data else None)
+        for at, (name, data) in enumerate(zip(names, scored, strict=True))
     ]
     outside = Shot("../outside.png", 1, 0.45, sha256(red).hexdigest())
     (tmp_path.parent / "outside.png").write_bytes(red)

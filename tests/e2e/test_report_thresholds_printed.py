@@ -196,7 +196,8 @@ def test_numbers_are_written_plainly(number: float, words: str) -> None:
 
 
 # In pictures two digits of each figure stand beside the threshold.
-def legend(picture: Picture) -> str:
+def legend(picture: Picture | None) -> str:
+    assert picture is not None
     (axes, *_) = picture.axes
     shown = axes.get_legend()
     assert shown is not None
@@ -223,13 +224,16 @@ def picture_words(images: Images, at: float) -> Iterator[tuple[str, str, str]]:
     if (net := re.search(r"threshold (\S+) \(.*\):\nnet benefit (-?[\d.]+)", drawn)) is not None:
         yield net[1], "net_benefit", net[2]
     both = draw_distributions(report, labels, scores)
+    assert both is not None
     at_cut = re.search(r"threshold\s(\S+)", both.axes[1].get_xlabel())
     assert at_cut is not None
     for axes, name in zip(both.axes, ("sensitivity", "specificity"), strict=True):
         found = re.search(rf"{name} (\S+)", axes.get_title(loc="left"))
         assert found is not None
         yield at_cut[1], name, found[1]
-    matrix = draw_confusion(report).axes[0]
+    confusion = draw_confusion(report)
+    assert confusion is not None
+    matrix = confusion.axes[0]
     at_cut = re.search(r"threshold\s(\S+)", matrix.get_xlabel())
     assert at_cut is not None
     yield at_cut[1], "specificity", matrix.texts[0].get_text()

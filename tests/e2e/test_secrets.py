@@ -129,7 +129,8 @@ def postgres_socket(postgres_uri: str) -> str:
     """The folder of the server's socket; a role `ana` must give its password there."""
     with psycopg.connect(postgres_uri, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE ana LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
-        file = Path(connection.execute("SHOW hba_file").fetchone()[0])  # type: ignore[index]
+        ((name,),) = connection.execute("SHOW hba_file").fetchall()
+        file = Path(name)
         rules = file.read_text()
         file.write_text(f"local all ana scram-sha-256\n{rules}")
         connection.execute("SELECT pg_reload_conf()")

@@ -14,19 +14,19 @@ from faults import colour_site, enqueue, stub_worker
 from processes import SCRIPTS, Site, Trained, fresh_site
 from rich.console import Console
 from sqlalchemy import text, update
+from stored import enlist, finish
 
 from db.clock import Now
 from db.errors import DatabaseError
 from db.queries.deleting import close_run, delete_images, delete_run
 from db.queries.ledger import BatchKey, pending_images, take_leases
-from db.queries.listing import ListedImage, cut_batches, stage_images
-from db.queries.outcomes import Outcome, Seconds, finish_batch, store_outcomes
+from db.queries.outcomes import Seconds
 from db.queries.results import Progress
-from db.queries.runs import RunSpec, add_checkpoint
+from db.queries.runs import RunSpec
 from db.queries.status import BatchCounts, work_on, workers
 from db.queries.workers import forget_dead, note_ended, note_seen
 from db.session import Database
-from db.tables import Batch, Run
+from db.tables import Batch
 from producer.diagnosis import RunState, diagnose
 from producer.status import RunStatus, Status
 from producer.status_view import as_list, as_tables
@@ -61,26 +61,6 @@ def test_what_keeps_a_run_is_said(changes: dict[str, Any], expected: list[str]) 
     assert len(found) == len(expected)
     for words, sentence in zip(expected, found, strict=True):
         assert words in sentence
-
-
-def enlist(database: Database, images: int) -> int:
-    """A run of that many images in batches of two."""
-    with database.write() as session:
-        checkpoint = add_checkpoint(session, "digest", "model.keras", {})
-        run = Run(source="images", checkpoint_id=checkpoint.id, precision="float32", batch_size=2)
-        session.add(run)
-        session.flush()
-        stage_images(session, run, [ListedImage(f"{at}.jpg", None, None) for at in range(images)])
-        cut_batches(session, run.id)
-        return run.id
-
-
-def finish(database: Database, key: BatchKey, worker: str) -> None:
-    with database.write() as session:
-        take_leases(session, key, worker, 600)
-        pending = pending_images(session, [key])
-        store_outcomes(session, worker, [Outcome(one.id, 0.5, None, None, None) for one in pending])
-        assert finish_batch(session, key) is not None
 
 
 def test_workers_are_known_by_what_they_hold_and_finished(database: Database) -> None:

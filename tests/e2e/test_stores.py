@@ -289,7 +289,8 @@ class Hostile(BaseHTTPRequestHandler):
         name = self.path.rpartition("/")[2]
         if location := REDIRECTS.get(name):
             self.send_response(302)
-            self.send_header("Location", location.format(port=self.server.server_address[1]))
+            assert isinstance(self.server, ThreadingHTTPServer)
+            self.send_header("Location", location.format(port=self.server.server_port))
             self.end_headers()
             return
         data = gzip.compress(bytes(MAX_BYTES)) if name == "gzip.png" else draw_number(3000)

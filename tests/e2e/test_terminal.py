@@ -109,7 +109,7 @@ def test_signs_become_their_plain_forms(
     monkeypatch.setattr(sys, "stdout", shown)
     show_plain_forms()
     print(text)
-    assert shown.buffer.getvalue() == f"{plain}{os.linesep}".encode()  # type: ignore[attr-defined]
+    assert shown.buffer.getvalue() == f"{plain}{os.linesep}".encode()
 
 
 # --- a full disk behind standard output

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import text
-from test_status import enlist, finish
+from stored import enlist, finish
 
 from db.queries.ledger import BatchKey
 from db.queries.results import throughput

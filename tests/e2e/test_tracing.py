@@ -79,7 +79,7 @@ def test_stages_lie_within_their_batch_and_carry_its_numbers(traced: Traced, sta
 
 
 def test_computing_takes_as_long_as_the_ledger_says(traced: Traced) -> None:
-    kept = dict(traced.ledger.rows("SELECT number, compute_seconds FROM batches"))  # type: ignore[arg-type]
+    kept = dict(traced.ledger.rows("SELECT number, compute_seconds FROM batches"))
     for span in traced.named("compute"):
         # Times of spans have a resolution of microseconds.
         kept_seconds = kept[span["attributes"]["dermscore.batch"]]

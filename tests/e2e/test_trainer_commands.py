@@ -24,6 +24,7 @@ from processes import PATIENCE, POLL_SECONDS, PROJECT, Ledger, Process, Site
 from sqlalchemy.orm import Session
 
 import report.cli
+from base.listed_image import ListedImage
 from base.runtime import keras, tf
 from db.queries import ledger, listing, outcomes, runs
 from db.queries.results import Progress, progress
@@ -368,7 +369,7 @@ def score_all(session: Session, count: int) -> Progress:
     run = Run(source="test", checkpoint_id=checkpoint.id, precision="float32", batch_size=64)
     session.add(run)
     session.flush()
-    rows = [listing.ListedImage(f"{at}.jpg", at % 2, None) for at in range(count)]
+    rows = [ListedImage(f"{at}.jpg", at % 2, None) for at in range(count)]
     listing.stage_images(session, run, rows)
     listing.cut_batches(session, run.id)
     pending = ledger.pending_images(session, [ledger.BatchKey(run.id, 1)])

@@ -58,13 +58,13 @@ def test_nothing_is_lost_while_two_releases_work_together(
     old.succeed("python", "-c", started, "enqueue", "data/test", "--batch-size", "8")
     assert schema(old) == "0001"
     order = ("enqueue", "data/test", "--batch-size", "4", "--new-run")
-    with ExitStack() as started:
-        elder = started.enter_context(old.worker())
+    with ExitStack() as workers:
+        elder = workers.enter_context(old.worker())
         elder.await_true(old.ledger.predictions, "the old worker scored something")
         new.succeed("producer", *order)
         assert schema(new) > "0001"
         elder.await_true(lambda: new.ledger.predictions(2), "it goes on under the new schema")
-        younger = started.enter_context(new.worker())
+        younger = workers.enter_context(new.worker())
         younger.await_output(GREETED)
         new.succeed("producer", *order)
         younger.await_true(lambda: len(new.ledger.predictions(3)) == 150, "all was scored")

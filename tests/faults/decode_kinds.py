@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from bad_images import GOOD
 
 from imaging.decoding.preprocess import Decoder
@@ -41,12 +43,12 @@ def main(root: Path, paths: list[str]) -> None:
         print(json.dumps(outcome), flush=True)
 
 
-def _digest(image: object) -> str:
-    return hashlib.sha256(image.tobytes()).hexdigest()  # type: ignore[attr-defined] # an array
+def _digest(image: npt.NDArray[np.float32]) -> str:
+    return hashlib.sha256(image.tobytes()).hexdigest()
 
 
-def _range(image: object) -> list[float]:
-    return [float(image.min()), float(image.max())]  # type: ignore[attr-defined] # an array
+def _range(image: npt.NDArray[np.float32]) -> list[float]:
+    return [float(image.min()), float(image.max())]
 
 
 def _peak() -> int:

@@ -315,7 +315,7 @@ def _with_bad_image(site: Site, harm: str) -> dict[str, Outcome]:
 
 
 def _producer(site: Site, folder: str) -> Process:
-    script = str(PROJECT / "tests" / "stub_producer.py")
+    script = str(PROJECT / "tests" / "helpers" / "stub_producer.py")
     return site.start("python", script, "enqueue", folder, "--batch-size", "16")
 
 

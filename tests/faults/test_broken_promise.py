@@ -9,9 +9,10 @@ from networks import DECODE, Saved, engine, sequential
 from PIL import Image as Picture
 from sqlalchemy import select
 
+from base.listed_image import ListedImage
 from base.runtime import keras
 from db.queries.ledger import BatchKey
-from db.queries.listing import ListedImage, cut_batches, stage_images
+from db.queries.listing import cut_batches, stage_images
 from db.queries.refusals import refusals_of
 from db.queries.runs import add_checkpoint
 from db.session import Database, open_database

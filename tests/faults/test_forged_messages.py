@@ -85,8 +85,8 @@ BODIES: dict[str, object] = {
     "an old protocol": {"task": "worker.tasks.score_batch", "args": [1, 1], "kwargs": {}},
     "no third part": [[1, 1], {}],
     "nothing in its parts": [None, None, None],
-    "a task to run after it": [[1, 1], {}, {**NOTHING_AFTER, "chain": [{"task": "celery.map"}]}],
-    "a task to run on failure": [[1, 1], {}, {**NOTHING_AFTER, "errbacks": [{"task": "x"}]}],
+    "a task to run after it": [[1, 1], {}, NOTHING_AFTER | {"chain": [{"task": "celery.map"}]}],
+    "a task to run on failure": [[1, 1], {}, NOTHING_AFTER | {"errbacks": [{"task": "x"}]}],
 }
 GOOD = message(body(1, 1))
 ENVELOPES: dict[str, object] = {

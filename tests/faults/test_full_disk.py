@@ -6,6 +6,7 @@ from functools import partial
 from itertools import repeat
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 from page_runs import Shot, store
@@ -19,7 +20,8 @@ from trainer.cli import main as trainer
 
 SHOTS = [Shot(f"melanoma/{at}.jpg", at % 2, at / 10) for at in range(8)]
 # The last word is the file or folder that is written.
-COMMANDS = [
+Call = tuple[click.Command, *tuple[str, ...], str]
+COMMANDS: list[Call] = [
     (report, "--threshold", "0.3", "--output", "figures"),
     (report, "page", "1", "--threshold", "0.3", "-o", "page.html"),
     (report, "export", "1", "-o", "rows.csv"),
@@ -52,11 +54,9 @@ def full(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=IDS)
-def test_a_full_disk_is_one_line_and_leaves_no_half_file(
-    full: Path, command: tuple[object, ...]
-) -> None:
+def test_a_full_disk_is_one_line_and_leaves_no_half_file(full: Path, command: Call) -> None:
     program, *words, name = command
-    done = CliRunner().invoke(program, [*words, f"{full}/{name}"])  # type: ignore[arg-type, list-item]
+    done = CliRunner().invoke(program, [*words, f"{full}/{name}"])
     assert done.exit_code == 1, done.output
     (line,) = done.stderr.splitlines()
     assert line.startswith("Error: ")
@@ -85,16 +85,16 @@ def test_a_ledger_whose_disk_fills_up_is_told_the_same(full: Path) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS[1:4], ids=IDS[1:4])
-def test_a_folder_that_is_not_ours_is_one_line(tmp_path: Path, command: tuple[object, ...]) -> None:
+def test_a_folder_that_is_not_ours_is_one_line(tmp_path: Path, command: Call) -> None:
     program, *words, name = command
-    CliRunner().invoke(program, ["--help"])  # type: ignore[arg-type] # imported while root
+    CliRunner().invoke(program, ["--help"])  # imported while root
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
     (tmp_path / "ledger.db").chmod(0o644)  # for others to read, which a new ledger is not
     let_others_enter(closed)
-    CliRunner().invoke(program, [*words, str(tmp_path / name)])  # type: ignore[arg-type, list-item]
+    CliRunner().invoke(program, [*words, str(tmp_path / name)])
     with as_other_user():
-        done = CliRunner().invoke(program, [*words, str(closed / name)])  # type: ignore[arg-type, list-item]
+        done = CliRunner().invoke(program, [*words, str(closed / name)])
     assert done.exit_code == 1, done.output
     assert f"{closed}/{name}" in done.stderr
     assert "Permission denied: write to a folder that is yours" in done.stderr

@@ -68,7 +68,11 @@ def with_layer(module: str | None, name: str, registered: str | None = None, **o
 
     def change(entries: Entries, folder: Path) -> None:
         config = json.loads(entries["config.json"])
-        layer = {"module": module, "class_name": name, "registered_name": registered}
+        layer: dict[str, Any] = {
+            "module": module,
+            "class_name": name,
+            "registered_name": registered,
+        }
         told = {key: str(folder / value) for key, value in options.items()}
         layer["config"] = {"name": "added", **told}
         config["config"]["layers"].insert(1, layer)
@@ -107,7 +111,8 @@ def with_pickle(name: str) -> Change:
 def with_numpys_weights(entries: Entries, folder: Path) -> None:
     file = io.BytesIO()
     objects = np.array([Executed(folder / "mark")], dtype=object)
-    np.savez(file, **{"layers/dense/vars": objects})
+    arrays: dict[str, Any] = {"layers/dense/vars": objects}
+    np.savez(file, **arrays)
     del entries["model.weights.h5"]
     entries["model.weights.npz"] = file.getvalue()
 

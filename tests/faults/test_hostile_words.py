@@ -24,8 +24,9 @@ from processes import stub_checkpoint
 import producer.cli
 import report.cli
 import trainer.cli
+from base.listed_image import ListedImage
 from db.queries.ledger import BatchKey, pending_images, take_leases
-from db.queries.listing import ListedImage, claim_unleased, cut_batches, stage_images
+from db.queries.listing import claim_unleased, cut_batches, stage_images
 from db.queries.outcomes import Outcome, finish_batch, store_outcomes
 from db.queries.refusals import Wanted, note_refusal
 from db.queries.report.thresholds import add_threshold

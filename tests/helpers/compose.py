@@ -14,7 +14,7 @@ _VARIABLE = re.compile(r"\$\$|\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*)
 def env_file(path: Path) -> dict[str, str]:
     """The variables of a file such as .env.example."""
     lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
-    return dict(line.split("=", 1) for line in lines)  # type: ignore[misc] # each has one
+    return dict(line.split("=", 1) for line in lines)
 
 
 def variables_of(text: str) -> dict[str, str | None]:

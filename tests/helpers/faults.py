@@ -168,7 +168,7 @@ class Crew:
 
 
 @contextmanager
-def crew(site: Site, size: int = 2, **settings: str) -> Iterator[Crew]:
+def crew(site: Site, size: int = 2, /, **settings: str) -> Iterator[Crew]:
     """Workers that are kept alive until the end of the block; `settings` as of `stub_worker`."""
     with ExitStack() as started:
         yield Crew(site, started, size, **settings)

@@ -46,7 +46,7 @@ class Mean(tf.Module):  # type: ignore[misc] # tensorflow has no types
         return tf.reduce_mean(images, [1, 2]) * self.scale
 
 
-class Initialised(tf.saved_model.experimental.TrackableResource):  # type: ignore[misc]
+class Initialised(tf.saved_model.experimental.TrackableResource):  # type: ignore[misc] # no types
     """A resource, such as a lookup table, whose initialiser runs while the module is loaded."""
 
     def __init__(self, write: Callable[[], Any]) -> None:

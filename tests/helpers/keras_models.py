@@ -21,7 +21,7 @@ class Kind(NamedTuple):
 
 
 @keras.saving.register_keras_serializable("elsewhere")
-class Registered(layers.Layer):  # type: ignore[misc] # keras has no types
+class Registered(keras.layers.Layer):  # type: ignore[misc] # keras has no types
     """A layer that its maker registered, in a program that is not here."""
 
     def call(self, rows: Any) -> Any:

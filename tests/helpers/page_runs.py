@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+from base.listed_image import ListedImage
 from db.queries import ledger, listing, outcomes, runs
 from db.session import open_database
 from db.tables import Run
@@ -45,7 +46,7 @@ def store(
         )  # fmt: skip
         session.add(run)
         session.flush()
-        rows = [listing.ListedImage(s.path, s.label, s.attributes or None) for s in shots]
+        rows = [ListedImage(s.path, s.label, s.attributes or None) for s in shots]
         listing.stage_images(session, run, rows)
         listing.cut_batches(session, run.id)
         for number in listing.claim_unleased(session, run.id):

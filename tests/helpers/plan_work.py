@@ -114,4 +114,5 @@ def _rows(node: dict[str, Any]) -> int:
     if node["Node Type"] in {"ModifyTable", "Bitmap Heap Scan"} or not _COUNTED & set(node):
         return below
     each = sum(node.get(name, 0) for name in _READ)
-    return below + round(each * node["Actual Loops"])
+    taken: int = round(each * node["Actual Loops"])
+    return below + taken

@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import redis
@@ -110,7 +111,7 @@ def watched_redis(
             started.callback(one.kill)
             watchers.append(one)
         for one in watchers:
-            _await(lambda one=one: _is_ready(one, sentinels), "that sentinels know each other")
+            _await(partial(_is_ready, one, sentinels), "that sentinels know each other")
         yield Watched(master, replica, watchers)
 
 

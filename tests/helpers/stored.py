@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from click.testing import CliRunner, Result
 
+from base.listed_image import ListedImage
 from db.queries import ledger, listing, outcomes, runs
-from db.session import open_database
+from db.session import Database, open_database
 from db.tables import Run
 from report.cli import main
 
@@ -53,7 +54,7 @@ def store_run(
         )
         session.add(run)
         session.flush()
-        listed = [listing.ListedImage(one.path, one.label, one.attributes) for one in images]
+        listed = [ListedImage(one.path, one.label, one.attributes) for one in images]
         listing.stage_images(session, run, listed)
         listing.cut_batches(session, run.id)
         by_path = {one.path: one for one in images}
@@ -65,6 +66,29 @@ def store_run(
             outcomes.store_outcomes(session, "worker", stored)
             outcomes.finish_batch(session, batch)
         return run.id
+
+
+def enlist(database: Database, images: int) -> int:
+    """A run of that many images in batches of two; returns its number."""
+    with database.write() as session:
+        checkpoint = runs.add_checkpoint(session, "digest", "model.keras", {})
+        run = Run(source="images", checkpoint_id=checkpoint.id, precision="float32", batch_size=2)
+        session.add(run)
+        session.flush()
+        listed = [ListedImage(f"{at}.jpg", None, None) for at in range(images)]
+        listing.stage_images(session, run, listed)
+        listing.cut_batches(session, run.id)
+        return run.id
+
+
+def finish(database: Database, key: ledger.BatchKey, worker: str) -> None:
+    """Let a worker take a batch and score each of its images 0.5."""
+    with database.write() as session:
+        ledger.take_leases(session, key, worker, 600)
+        pending = ledger.pending_images(session, [key])
+        scored = [outcomes.Outcome(one.id, 0.5, None, None, None) for one in pending]
+        outcomes.store_outcomes(session, worker, scored)
+        assert outcomes.finish_batch(session, key) is not None
 
 
 def report(*arguments: str) -> Result:

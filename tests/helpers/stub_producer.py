@@ -13,7 +13,9 @@ from points import die_at, then_die_at
 
 import producer.enqueue
 import worker.publish
+from db.queries.listing import cut_batches
 from producer.cli import main
+from worker.celery import app
 
 CHUNK = 100  # images
 SENT = 5  # messages before the last point
@@ -40,9 +42,9 @@ def die_while_sending(function: Callable[..., Any]) -> Callable[..., Any]:
 
 producer.enqueue.CHUNK = CHUNK
 producer.enqueue._stage_chunk = then_die_at("stage", producer.enqueue._stage_chunk)  # noqa: SLF001
-producer.enqueue.cut_batches = first_die_at("cut", producer.enqueue.cut_batches)
+producer.enqueue.cut_batches = first_die_at("cut", cut_batches)  # type: ignore[attr-defined] # imported there
 worker.publish.publish = first_die_at("publish", worker.publish.publish)
-worker.publish.app.send_task = die_while_sending(worker.publish.app.send_task)
+app.send_task = die_while_sending(app.send_task)
 
 if __name__ == "__main__":
     main()

@@ -39,6 +39,7 @@ import worker.process
 import worker.scoring.batch_ledger
 from db.queries.outcomes import Seconds, finish_batch
 from db.queries.runs import RunSpec
+from imaging.data_root import Root
 from imaging.decoding.image_file import ImageFile, check_header, read_images
 from imaging.errors import ImageError
 from model.card import read_checkpoint_card
@@ -55,7 +56,7 @@ class StubEngine:
 
     device = "stub"
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Root) -> None:
         self._root = root
         self._prepared: set[str] = set()
         self._failures: dict[str, CheckpointError] = {}
@@ -150,8 +151,10 @@ def _shorten(lease: float) -> None:
 
 # From outside: the product has no such doors.
 worker.lifecycle.make_engine = StubEngine
-worker.scoring.batch_ledger.finish_batch = then_die_at("commit", finish_batch)
-worker.process.WorkerProcess.score = then_die_at("acknowledge", worker.process.WorkerProcess.score)  # type: ignore[method-assign]
+worker.scoring.batch_ledger.finish_batch = then_die_at("commit", finish_batch)  # type: ignore[attr-defined] # imported there
+worker.process.WorkerProcess.score = then_die_at(  # type: ignore[method-assign] # on purpose
+    "acknowledge", worker.process.WorkerProcess.score
+)
 if "STUB_VISIBILITY_SECONDS" in os.environ:
     # Here a message that comes again is told.
     logging.getLogger("worker.scoring.batches").setLevel(logging.DEBUG)

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from container_tools import run
 from processes import PROJECT
-from test_container_tools import run
 
 PROMETHEUS = PROJECT / "deploy" / "prometheus"
 RULES = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"][0]["rules"]

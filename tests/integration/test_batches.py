@@ -5,10 +5,11 @@ from contextlib import suppress
 import pytest
 from sqlalchemy import delete, select, update
 
+from base.listed_image import ListedImage
 from db.clock import Now
 from db.errors import DatabaseError
 from db.queries.ledger import BatchKey, take_leases
-from db.queries.listing import ListedImage, cut_batches, stage_images
+from db.queries.listing import cut_batches, stage_images
 from db.queries.outcomes import Outcome, Seconds, store_outcomes
 from db.queries.refusals import Refused, forget_refusals, is_refused_by_all, refusals_of
 from db.queries.retry import clear_errors

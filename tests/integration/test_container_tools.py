@@ -4,42 +4,19 @@ promtool comes with Debian's package `prometheus`, which CI installs; the others
 """
 
 import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
-import pytest
 from compose import services
-from processes import PROJECT, SCRIPTS
+from container_tools import run
+from processes import PROJECT
 from stack import PASSWORDS
 
-SEARCHED = os.pathsep.join([str(SCRIPTS), os.environ["PATH"]])
 MANIFESTS = sorted(
     path
     for path in (PROJECT / "deploy" / "kubernetes").glob("*.yaml")
     # Of KEDA's, kustomize's and the Prometheus operator's kinds Kubernetes has no schema.
     if path.stem not in {"kustomization", "keda", "podmonitor"}
 )
-
-
-def run(
-    tool: str, *arguments: str, variables: dict[str, str] = PASSWORDS
-) -> subprocess.CompletedProcess[str]:
-    """The tool's answer; without promtool, the one that is not in the lock, the test is skipped."""
-    found = shutil.which(tool, path=SEARCHED)
-    if found is None:
-        assert tool == "promtool", f"no {tool}: `make .venv/.dev` installs it"
-        pytest.skip("no promtool here")
-    environment = {key: value for key, value in os.environ.items() if key not in PASSWORDS}
-    return subprocess.run(
-        [found, *arguments],
-        cwd=PROJECT,
-        env={**environment, **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_docker_compose_reads_the_file_as_these_tests_do() -> None:

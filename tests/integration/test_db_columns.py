@@ -1,6 +1,7 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from base.listed_image import ListedImage
 from db.queries import ledger, listing, outcomes, runs
 from db.queries.report import columns
 from db.queries.report.columns import PENDING, SCORED, UNREADABLE
@@ -22,7 +23,7 @@ def store(database: Database, images: list[tuple[int | None, float | str | None]
         session.add(run)
         session.flush()
         rows = [
-            listing.ListedImage(f"{at:03d}.jpg", label, {"at": str(at)})
+            ListedImage(f"{at:03d}.jpg", label, {"at": str(at)})
             for at, (label, _) in enumerate(images)
         ]
         listing.stage_images(session, run, rows)

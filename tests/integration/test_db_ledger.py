@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from processes import PATIENCE
 from sqlalchemy import func, select, update
 
+from base.listed_image import ListedImage
 from db.clock import Now
 from db.queries.ledger import (
     BatchKey,
@@ -22,7 +23,7 @@ from db.queries.ledger import (
     renew_leases,
     take_leases,
 )
-from db.queries.listing import ListedImage, cut_batches, stage_images
+from db.queries.listing import cut_batches, stage_images
 from db.queries.outcomes import Outcome, finish_batch, note_start, store_outcomes
 from db.queries.runs import add_checkpoint
 from db.queries.unfinished import (

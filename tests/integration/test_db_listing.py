@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import Session
 
+from base.listed_image import ListedImage
 from db.errors import DatabaseError
 from db.queries.ledger import BatchKey, take_leases
 from db.queries.listing import (
-    ListedImage,
     claim_unleased,
     cut_batches,
     drop_run_if_empty,
@@ -84,7 +84,7 @@ def test_a_row_is_stored_as_it_was_listed(database: Database, run: Run) -> None:
         stored = session.execute(
             select(Image.path, Image.label, Image.attributes).order_by(Image.id)
         ).all()
-        assert stored == rows
+        assert [ListedImage(*row) for row in stored] == rows
 
 
 def test_any_text_is_stored_as_it_is(database: Database, run: Run) -> None:
@@ -96,7 +96,7 @@ def test_any_text_is_stored_as_it_is(database: Database, run: Run) -> None:
 
     with database.write() as session:
         stored = session.execute(select(Image.path, Image.label, Image.attributes)).all()
-        assert sorted(stored) == sorted(rows)
+        assert sorted(ListedImage(*row) for row in stored) == sorted(rows)
         assert stored_labels(session, run.id, odd) == dict.fromkeys(odd)
 
 

@@ -19,9 +19,10 @@ from sqlalchemy.exc import IntegrityError
 
 import db
 import db.connection.engine
+from base.listed_image import ListedImage
 from db.connection.engine import open_engine
 from db.errors import DatabaseAwayError, DatabaseError
-from db.queries.listing import ListedImage, stage_images
+from db.queries.listing import stage_images
 from db.queries.outcomes import Outcome, store_outcomes
 from db.queries.runs import add_checkpoint, needs_of
 from db.queries.unfinished import count_unfinished
@@ -204,7 +205,7 @@ def test_the_models_are_the_migrated_schema(connection: Connection) -> None:
 
 def dropped(change: Any) -> bool:
     """The one foreign key that PostgreSQL is spared; see migration 0002."""
-    return change[0] == "add_fk" and change[1].column_keys == ["run_id"]
+    return bool(change[0] == "add_fk" and change[1].column_keys == ["run_id"])
 
 
 def test_the_models_name_the_checks_of_the_migrated_schema(connection: Connection) -> None:

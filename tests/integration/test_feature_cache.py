@@ -135,7 +135,7 @@ def test_a_row_of_another_shape_or_type_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"float32 \(4,\), not float32 \(5,\)"):
             writer.add(digest(0), np.zeros(5, np.float32))
         with pytest.raises(ValueError, match="not float64"):
-            writer.add(digest(0), np.zeros(4))  # type: ignore[arg-type]
+            writer.add(digest(0), np.zeros(4))  # type: ignore[arg-type] # on purpose
 
 
 def test_full_segments_are_published_before_the_writer_ends(tmp_path: Path) -> None:

@@ -2,46 +2,11 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
 
 import click
 import pytest
+from commands import ALL, COLUMNS, PROGRAMS
 from processes import SCRIPTS
-
-import db.upgrade
-from producer.cli import main as producer
-from report.cli import main as report
-from trainer.cli import main as trainer
-
-COLUMNS = 80
-PROGRAMS = {"producer": producer, "report": report, "trainer": trainer}
-
-
-def commands(context: click.Context) -> Iterator[tuple[str, click.Context]]:
-    """A command and all below it, each with the words that call it."""
-    yield context.command_path, context
-    group = context.command
-    if isinstance(group, click.Group):
-        for name in group.list_commands(context):
-            command = group.get_command(context, name)
-            assert command is not None
-            yield from commands(
-                click.Context(command, parent=context, info_name=name, terminal_width=COLUMNS)
-            )
-
-
-def every_command() -> dict[str, click.Context]:
-    programs = {**PROGRAMS, "python -m db.upgrade": db.upgrade.main}
-    return {
-        words: context
-        for name, program in programs.items()
-        for words, context in commands(
-            click.Context(program, info_name=name, terminal_width=COLUMNS)
-        )
-    }
-
-
-ALL = every_command()
 
 
 def examples(context: click.Context) -> list[str]:

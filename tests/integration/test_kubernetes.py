@@ -16,7 +16,8 @@ from processes import PROJECT
 from sqlalchemy import text, update
 from stack import PASSWORDS
 
-from db.queries.listing import ListedImage, cut_batches, stage_images
+from base.listed_image import ListedImage
+from db.queries.listing import cut_batches, stage_images
 from db.queries.runs import add_checkpoint
 from db.session import Database
 from db.tables import Batch, Run

@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
+from base.listed_image import ListedImage
 from db.queries.ledger import (
     BatchKey,
     Lease,
@@ -32,7 +33,7 @@ from db.queries.ledger import (
     return_untried,
     take_leases,
 )
-from db.queries.listing import ListedImage, claim_unleased, cut_batches, lock_run, stage_images
+from db.queries.listing import claim_unleased, cut_batches, lock_run, stage_images
 from db.queries.outcomes import Outcome, finish_batch, lock_batches, note_start, store_outcomes
 from db.queries.retry import clear_errors
 from db.queries.runs import add_checkpoint, put_together
@@ -341,8 +342,13 @@ class LedgerMachine(RuleBasedStateMachine):
 
 def test_any_interleaving_ends_with_one_prediction_for_each_image(database: Database) -> None:
     examples = int(os.environ.get("PROPERTY_EXAMPLES", EXAMPLES[database.engine.dialect.name]))
+
+    class Machine(LedgerMachine):
+        def __init__(self) -> None:
+            super().__init__(database)
+
     run_state_machine_as_test(
-        lambda: LedgerMachine(database),
+        Machine,
         settings=settings(
             max_examples=examples,
             stateful_step_count=STEPS,

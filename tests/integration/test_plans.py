@@ -18,6 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import db
+from base.listed_image import ListedImage
 from db import unused
 from db.connection import bulk
 from db.connection.bulk import ImageRow, insert_images
@@ -36,7 +37,6 @@ from db.queries import (
     workers,
 )
 from db.queries.ledger import BatchKey
-from db.queries.listing import ListedImage
 from db.queries.outcomes import Outcome
 from db.queries.report import columns, export, imports, page, thresholds
 from db.queries.report.imports import ImportedImage, ImportedScores

@@ -61,7 +61,7 @@ def tutorial(data: bytes) -> npt.NDArray[np.float32]:
 def pixels(data: bytes) -> npt.NDArray[np.float32]:
     """What Pillow sees."""
     with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image.convert("RGB"), np.float32) / 255
+        return np.asarray(image.convert("RGB"), np.float32) / np.float32(255)
 
 
 def equal(one: DecodedBatch, other: DecodedBatch) -> bool:
@@ -83,7 +83,7 @@ def test_images_are_decoded_as_in_the_tutorial(
 
     image = decoder.decode(data)
 
-    assert (image.shape, image.dtype) == ((299, 299, 3), np.float32)
+    assert (image.shape, image.dtype) == ((299, 299, 3), np.dtype(np.float32))
     assert 0 <= image.min() < 0.2
     assert 0.8 < image.max() <= 1
     np.testing.assert_allclose(image, tutorial(data), atol=1e-6, rtol=0)

@@ -1,6 +1,6 @@
 import pytest
-from kombu import Connection
 from kombu.common import ignore_errors
+from kombu.connection import Connection
 from kombu.simple import SimpleQueue
 from processes import PATIENCE
 from servers import RedisServer

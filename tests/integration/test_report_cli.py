@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import text
 
+from base.listed_image import ListedImage
 from db.queries import ledger, listing, outcomes, runs
 from db.session import open_database
 from db.tables import Run
@@ -66,9 +67,7 @@ def store(
         )
         session.add(run)
         session.flush()
-        rows = [
-            listing.ListedImage(f"{at}.jpg", label, None) for at, (label, _) in enumerate(images)
-        ]
+        rows = [ListedImage(f"{at}.jpg", label, None) for at, (label, _) in enumerate(images)]
         listing.stage_images(session, run, rows)
         if cut:
             listing.cut_batches(session, run.id)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest, norm  # type: ignore[import-untyped] # it ships no types
 from stored import Stored, bytes_of, one_line, report, store_run, succeed
 
 from db.queries.results import ScoredImage

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from base.listed_image import ListedImage
 from db.queries import ledger, listing, outcomes, runs
 from db.session import open_database
 from db.tables import Run
@@ -37,7 +38,7 @@ def stored(url: str) -> str:
         session.add(run)
         session.flush()
         rows = [
-            listing.ListedImage(f"{at:03d}.jpg", label, {"site": site, "patient": str(at)})
+            ListedImage(f"{at:03d}.jpg", label, {"site": site, "patient": str(at)})
             for at, (label, site, _) in enumerate(images)
         ]
         listing.stage_images(session, run, rows)

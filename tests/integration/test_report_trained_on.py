@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 from click.testing import CliRunner
 
+from base.listed_image import ListedImage
 from db.queries import ledger, listing, outcomes, runs
 from db.queries.results import count_digests
 from db.session import Database, open_database
@@ -40,7 +41,7 @@ def store(database: Database, images: Sequence[Stored], trained_on: Sequence[int
         )
         session.add(run)
         session.flush()
-        rows = [listing.ListedImage(f"{at}.jpg", at % 2, None) for at in range(len(images))]
+        rows = [ListedImage(f"{at}.jpg", at % 2, None) for at in range(len(images))]
         listing.stage_images(session, run, rows)
         listing.cut_batches(session, run.id)
         pending = ledger.pending_images(session, [ledger.BatchKey(run.id, 1)])

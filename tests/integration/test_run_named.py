@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from page_runs import Shot, store
@@ -33,13 +34,13 @@ def _ledger(page_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     store(page_url, SHOTS[:2], name="second")
 
 
-def call(program: object, words: Sequence[str]) -> Result:
-    return CliRunner().invoke(program, list(words))  # type: ignore[arg-type] # a click command
+def call(program: click.Command, words: Sequence[str]) -> Result:
+    return CliRunner().invoke(program, list(words))
 
 
 @pytest.mark.parametrize(("program", "before", "behind"), COMMANDS, ids=IDS)
 def test_every_form_means_the_same_run(
-    program: object, before: tuple[str, ...], behind: tuple[str, ...]
+    program: click.Command, before: tuple[str, ...], behind: tuple[str, ...]
 ) -> None:
     forms = [("1",), ("first",), ("--run", "1"), ("--run", "first")]
     results = [call(program, (*before, *form, *behind)) for form in forms]

@@ -51,7 +51,7 @@ class Doing(tf.Module):  # type: ignore[misc] # tensorflow has no types
         return tf.ensure_shape(self._body(tf.reduce_mean(images, [1, 2])), [None, 3])
 
 
-class Initialised(tf.saved_model.experimental.TrackableResource):  # type: ignore[misc]
+class Initialised(tf.saved_model.experimental.TrackableResource):  # type: ignore[misc] # no types
     """A resource, such as a lookup table, whose initializer runs while the module is loaded."""
 
     def __init__(self, body: Callable[[], Any]) -> None:

@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 from drawing import draw
 from PIL import Image
 
+from base.listed_image import ListedImage
 from db.queries import ledger, listing, outcomes, runs
 from db.queries.report import thresholds
 from db.queries.results import sample_scored
@@ -44,7 +45,7 @@ def score_all(database: Database, root: Path, scored: int = 30, **card: object) 
         session.add(run)
         session.flush()
         listed = list_source(str(root / "test"), root)
-        rows = [listing.ListedImage(image.path, image.label, None) for image in listed]
+        rows = [ListedImage(image.path, image.label, None) for image in listed]
         listing.stage_images(session, run, rows)
         listing.cut_batches(session, run.id)
         pending = ledger.pending_images(session, [ledger.BatchKey(run.id, 1)])

@@ -435,7 +435,7 @@ def test_tensorboard_finds_every_epoch(tmp_path: Path) -> None:
 
 
 def events(file: Path) -> list[Any]:
-    from tensorboard.backend.event_processing import event_file_loader  # type: ignore[import-untyped]
+    from tensorboard.backend.event_processing import event_file_loader
 
     return list(event_file_loader.EventFileLoader(str(file)).Load())
 

@@ -144,7 +144,7 @@ def decoder() -> Decoder:
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 3}])
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_a_whole_jpeg_is_the_same_prolonged(
-    decoder: Decoder, mode: str, options: dict[str, object]
+    decoder: Decoder, mode: str, options: dict[str, Any]
 ) -> None:
     data = encoded("JPEG", 60, 45, mode=mode, **options)
 

@@ -14,7 +14,6 @@ from processes import PATIENCE
 
 from imaging.decoding import image_file as images
 from imaging.decoding.image_file import (
-    MAX_BYTES,
     READ_AHEAD_BYTES,
     READERS,
     ImageFile,
@@ -23,6 +22,7 @@ from imaging.decoding.image_file import (
     read_images,
 )
 from imaging.errors import ImageError
+from imaging.limits import MAX_BYTES
 from imaging.stores.read_ahead import BeforeReading
 
 

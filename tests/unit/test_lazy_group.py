@@ -5,7 +5,7 @@ import inspect
 import click
 import pytest
 from click.testing import CliRunner
-from test_help import ALL
+from commands import ALL
 
 from base.console.lazy_group import Deferred, calls
 

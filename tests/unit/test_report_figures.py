@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -165,9 +166,9 @@ def test_undefined_has_a_reason_and_the_rest_agrees_with_the_libraries(
         assert figures.lr_negative.value == pytest.approx(ratios[1])
 
 
-def check(figure: Estimate, defined: bool, theirs: object) -> None:
+def check(figure: Estimate, defined: bool, theirs: Callable[[], object]) -> None:
     if defined:
-        assert figure.value == pytest.approx(theirs())  # type: ignore[operator]
+        assert figure.value == pytest.approx(theirs())
     else:
         assert figure.value is None
         assert figure.reason

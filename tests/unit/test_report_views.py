@@ -32,6 +32,11 @@ def a_report(
     )
 
 
+def drawn(picture: Figure | None) -> Figure:
+    assert picture is not None
+    return picture
+
+
 def words(picture: Figure) -> list[str]:
     axes = picture.axes[0]
     legend = axes.get_legend()
@@ -40,7 +45,7 @@ def words(picture: Figure) -> list[str]:
 
 
 def test_roc_names_area_operating_point_and_chance() -> None:
-    picture = draw_roc(a_report(), LABELS, SCORES)
+    picture = drawn(draw_roc(a_report(), LABELS, SCORES))
     assert words(picture) == [
         "ROC curve (area = 0.83)",
         "threshold 0.5 (prespecified):\nsensitivity 0.75, specificity 0.67",
@@ -50,7 +55,7 @@ def test_roc_names_area_operating_point_and_chance() -> None:
 
 
 def test_roc_curve_and_operating_point_are_where_they_belong() -> None:
-    curve, point, chance = draw_roc(a_report(), LABELS, SCORES).axes[0].lines
+    curve, point, chance = drawn(draw_roc(a_report(), LABELS, SCORES)).axes[0].lines
     assert np.column_stack(curve.get_data())[[0, -1]].tolist() == [[0, 0], [1, 1]]
     assert np.column_stack(point.get_data()).tolist() == [[1 - 2 / 3, 3 / 4]]
     assert np.column_stack(chance.get_data()).tolist() == [[0, 0], [1, 1]]
@@ -65,17 +70,18 @@ def test_of_one_class_there_are_no_curves() -> None:
 
 def test_precision_is_never_drawn_where_no_threshold_gives_it() -> None:
     """By convention the curve ends at 1, and here the highest scores are benign."""
-    curve = draw_precision_recall(a_report(1 - LABELS), 1 - LABELS, SCORES).axes[0].lines[0]
-    assert max(curve.get_ydata()) <= 3 / 7
+    picture = drawn(draw_precision_recall(a_report(1 - LABELS), 1 - LABELS, SCORES))
+    curve = picture.axes[0].lines[0]
+    assert np.asarray(curve.get_ydata()).max() <= 3 / 7
 
 
 def test_a_net_benefit_below_the_picture_is_marked_at_its_edge() -> None:
-    picture = draw_decision(a_report(1 - LABELS), 1 - LABELS, SCORES)  # 1 of 4 is malignant
+    picture = drawn(draw_decision(a_report(1 - LABELS), 1 - LABELS, SCORES))  # 1 of 4 is malignant
     assert "threshold 0.5 (prespecified):\nnet benefit -0.286, below the picture" in words(picture)
 
 
 def test_confusion_matrix_shows_fractions_over_counts() -> None:
-    picture = draw_confusion(a_report())
+    picture = drawn(draw_confusion(a_report()))
     # Fraction and count of each cell: true benign first, predicted benign first.
     assert words(picture)[:8] == [
         *("0.67", "2 of 3", "0.33", "1 of 3"),
@@ -88,15 +94,15 @@ def test_confusion_matrix_shows_fractions_over_counts() -> None:
 
 
 def test_confusion_matrix_of_one_class_has_no_fractions_of_the_other() -> None:
-    picture = draw_confusion(a_report(np.zeros_like(LABELS)))
+    picture = drawn(draw_confusion(a_report(np.zeros_like(LABELS))))
     assert words(picture)[4:8] == ["n/a", "no malignant images"] * 2
 
 
 def test_synthetic_images_are_called_so_in_the_pictures() -> None:
     report = a_report(synthetic=True)
-    assert draw_roc(report, LABELS, SCORES).get_supxlabel() == SYNTHETIC
-    assert draw_confusion(report).get_supxlabel() == SYNTHETIC
-    assert draw_confusion(a_report()).get_supxlabel() == ""
+    assert drawn(draw_roc(report, LABELS, SCORES)).get_supxlabel() == SYNTHETIC
+    assert drawn(draw_confusion(report)).get_supxlabel() == SYNTHETIC
+    assert drawn(draw_confusion(a_report())).get_supxlabel() == ""
 
 
 @pytest.mark.parametrize("columns", ["80", "100", "200"])
@@ -131,16 +137,17 @@ def test_no_legend_lies_over_a_curve() -> None:
     """Whatever the scores are worth: at an AUC under 0.5 a curve takes the corner below too."""
     for scores in (SCORES, 1 - SCORES):
         report = a_report(scores=scores)
-        for picture in (
+        for made in (
             draw_roc(report, LABELS, scores),
             draw_precision_recall(report, LABELS, scores),
             draw_decision(report, LABELS, scores),
             draw_calibration(report, scores),
         ):
+            picture = drawn(made)
             picture.draw_without_rendering()
-            drawn = [axes.get_window_extent() for axes in picture.axes]
+            frames = [axes.get_window_extent() for axes in picture.axes]
             legends = [axes.get_legend() for axes in picture.axes]
             (frame,) = [legend.get_window_extent() for legend in legends if legend is not None]
-            assert not [box for box in drawn if box.overlaps(frame)]
+            assert not [box for box in frames if box.overlaps(frame)]
             assert picture.bbox.containsx(frame.x1)
             assert picture.bbox.containsy(frame.y0)

@@ -306,7 +306,9 @@ def test_the_data_root_is_the_working_directory_unless_told(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DATA_ROOT", raising=False)
-    assert data_root().resolve() == root
+    here = data_root()
+    assert isinstance(here, Path)
+    assert here.resolve() == root
 
     monkeypatch.setenv("DATA_ROOT", str(root.parent))
     assert data_root() == root.parent

@@ -2,6 +2,7 @@
 
 import pytest
 
+from db.connection.engine import POSTGRES
 from worker import timing
 
 BROKEN = {
@@ -32,8 +33,8 @@ def test_a_time_that_does_not_fit_the_others_is_refused(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     value, reason = BROKEN[name]
-    if name in timing.POSTGRES:
-        monkeypatch.setitem(timing.POSTGRES, name, int(value))
+    if name in POSTGRES:
+        monkeypatch.setitem(POSTGRES, name, int(value))
     else:
         monkeypatch.setattr(timing, name, value)
 
@@ -46,7 +47,7 @@ def test_a_time_that_does_not_fit_the_others_is_refused(
 def test_every_relation_is_broken_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in vars(timing) if name.endswith("_SECONDS")]:
         monkeypatch.setattr(timing, name, float("nan"))  # which nothing is less than
-    monkeypatch.setitem(timing.POSTGRES, "tcp_user_timeout", 0)
+    monkeypatch.setitem(POSTGRES, "tcp_user_timeout", 0)
 
     with pytest.raises(timing.TimingError) as refused:
         timing.check()

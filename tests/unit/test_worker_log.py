@@ -70,7 +70,7 @@ def test_a_traceback_about_the_broker_is_left_out(told: Told) -> None:
 def test_any_other_line_is_told_whole_each_time(told: Told) -> None:
     for _ in range(2):
         try:
-            {}["score"]
+            dict[str, float]()["score"]
         except KeyError:
             told("celery.app.trace", logging.ERROR, "Task %s failed", "worker.tasks.score_batch")
         told("worker.scoring.batches", logging.INFO, "consumer: Cannot connect is not from here")
