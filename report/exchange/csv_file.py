@@ -54,13 +54,10 @@ class CsvFile:
         return frame.apply(lambda column: column.str.strip()), fault
 
     def _simple_cells(self) -> pd.DataFrame | None:
-        """The cells as pandas reads them, None unless it surely reads what `_any_cells` does.
-
-        It forgives stray quotes and short rows, so quotes are left to the other, and a file whose
-        rows are all of one length has so many commas.
-        """
+        """The cells as pandas reads them, None unless it surely reads what `_any_cells` does."""
         data, width = self._data, len(self.columns)
-        if b'"' in data or b"\0" in data:
+        # pandas forgives stray quotes, and loses a comma that follows a lone carriage return.
+        if b'"' in data or b"\0" in data or data.count(b"\r") > data.count(b"\r\n"):
             return None
         try:
             frame = pd.read_csv(
@@ -75,7 +72,9 @@ class CsvFile:
             )
         except ValueError:  # a row is too long, or bytes are not UTF-8
             return None
-        # With a longer first row, pandas takes its first cells for the names of rows.
+        # It fills up short rows: then there are too few commas. If the first row is longer than
+        # the header, it takes the first cells for the names of rows. A first cell that is empty
+        # may stand in an empty row.
         odd = not isinstance(frame.index, pd.RangeIndex) or (frame[0] == "").any()
         if odd or data.count(b",") != (width - 1) * (len(frame) + 1) or _has_long_cell(frame):
             return None
@@ -84,16 +83,14 @@ class CsvFile:
 
     def _any_cells(self) -> tuple[pd.DataFrame, CsvError | None]:
         """The cells as the csv module reads them, row by row."""
-        lines: list[int] = []
-        rows: list[list[str]] = []
+        rows: dict[int, list[str]] = {}
         fault = None
         try:
-            for line, row in self._rows():
-                lines.append(line)
-                rows.append(row)
+            rows.update(self._rows())  # keeps those above a fault
         except CsvError as error:
             fault = error
-        return pd.DataFrame(rows, lines, range(len(self.columns)), dtype="str"), fault
+        columns = range(len(self.columns))
+        return pd.DataFrame(list(rows.values()), list(rows), columns, dtype="str"), fault
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         reader, length = self._reader, len(self.columns)

@@ -97,8 +97,12 @@ def read_import(
             no number in [0, 1]; a label is neither 0 nor 1 nor empty.
     """
     scores, truth = CsvFile(scores_path), CsvFile(truth_path)
-    score_id, score_column = _score_columns(scores, named)
-    truth_id, label_column = _truth_columns(truth, named)
+    score_column = find_column(scores, named.score, SCORE_COLUMNS, "--score")
+    score_id = find_column(scores, named.id, ID_COLUMNS, "--id")
+    # The truth may call its ids otherwise than the file of the scores.
+    same = named.id if named.id in truth.columns else None
+    truth_id = find_column(truth, same, ID_COLUMNS, "--id")
+    label_column = find_column(truth, named.label, LABEL_COLUMNS, "--label")
     given = _read_scores(scores, score_id, score_column)
     told(len(given))
     listed = _read_truth(truth, truth_id, label_column)
@@ -108,18 +112,6 @@ def read_import(
     provenance = _provenance(scores, scores.columns[score_column], truth)
     attributes = {at: name for at, name in enumerate(truth.columns) if at in listed}
     return Import(provenance, _counts(rows), rows, attributes)
-
-
-def _score_columns(file: CsvFile, named: Columns) -> tuple[int, int]:
-    score = find_column(file, named.score, SCORE_COLUMNS, "--score")
-    return find_column(file, named.id, ID_COLUMNS, "--id"), score
-
-
-def _truth_columns(file: CsvFile, named: Columns) -> tuple[int, int]:
-    # The truth may call its ids otherwise than the file of the scores.
-    same = named.id if named.id in file.columns else None
-    image = find_column(file, same, ID_COLUMNS, "--id")
-    return image, find_column(file, named.label, LABEL_COLUMNS, "--label")
 
 
 class _Check(NamedTuple):
@@ -135,17 +127,11 @@ def _read_scores(file: CsvFile, image: int, score: int) -> pd.DataFrame:
     cells, fault = file.cells()
     ids, texts = cells[image], cells[score]
     scores = texts.map(_score).astype(float)
-    called = shown(file.columns[score])
-    checks = (
-        _empty(ids),
-        _Check(
-            texts,
-            scores.isna(),
-            lambda cell: f"the {called} {cell!r} is not a number between 0 and 1",
-        ),
-        _twice(ids),
+    what = f"the {shown(file.columns[score])}"
+    wrong = _Check(
+        texts, scores.isna(), lambda cell: f"{what} {cell!r} is not a number between 0 and 1"
     )
-    _refuse_first(file, checks, fault)
+    _refuse_first(file, (_empty(ids), wrong, _twice(ids)), fault)
     if cells.empty:
         raise CsvError(f"{file.path}: there are no rows below the header")
     return pd.DataFrame({"id": ids, "score": scores})
