@@ -107,8 +107,8 @@ def read_import(
     told(len(given))
     listed = _read_truth(truth, truth_id, label_column)
     told(len(given) + len(listed))
-    _require_truth(scores, given, listed, truth_path)
     rows = listed.merge(given, on="id", how="left", validate="one_to_one")
+    _require_truth(scores, given[~given["line"].isin(rows["line"])], truth_path)
     provenance = _provenance(scores, scores.columns[score_column], truth)
     attributes = {at: name for at, name in enumerate(truth.columns) if at in listed}
     return Import(provenance, _counts(rows), rows, attributes)
@@ -123,7 +123,7 @@ class _Check(NamedTuple):
 
 
 def _read_scores(file: CsvFile, image: int, score: int) -> pd.DataFrame:
-    """The columns `id` and `score`, by line."""
+    """The columns `id`, `score` and `line`."""
     cells, fault = file.cells()
     ids, texts = cells[image], cells[score]
     scores = texts.map(_score).astype(float)
@@ -134,7 +134,7 @@ def _read_scores(file: CsvFile, image: int, score: int) -> pd.DataFrame:
     _refuse_first(file, (_empty(ids), wrong, _twice(ids)), fault)
     if cells.empty:
         raise CsvError(f"{file.path}: there are no rows below the header")
-    return pd.DataFrame({"id": ids, "score": scores})
+    return pd.DataFrame({"id": ids, "score": scores, "line": cells.index})
 
 
 def _read_truth(file: CsvFile, image: int, label: int) -> pd.DataFrame:
@@ -182,12 +182,11 @@ def _score(cell: str) -> float:
     return score if 0 <= score <= 1 and "_" not in cell else math.nan
 
 
-def _require_truth(file: CsvFile, given: pd.DataFrame, listed: pd.DataFrame, truth: Path) -> None:
-    missing = given["id"][~given["id"].isin(listed["id"])]
+def _require_truth(file: CsvFile, missing: pd.DataFrame, truth: Path) -> None:
     if len(missing):
+        image, line = missing["id"].iloc[0], missing["line"].iloc[0]
         more = f", nor {len(missing) - 1} more" if len(missing) > 1 else ""
-        where = file.where(missing.index[0])
-        raise CsvError(f"{where}: {shown(missing.iloc[0])} is not in the truth {truth}{more}")
+        raise CsvError(f"{file.where(line)}: {shown(image)} is not in the truth {truth}{more}")
 
 
 def _counts(rows: pd.DataFrame) -> Counts:
