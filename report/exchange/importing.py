@@ -5,17 +5,19 @@ takes to insert the rows, and a bad file never opens it.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import pandas as pd
+
 from base.console.foreign import shown
 from base.listed_image import ListedImage
 from db.queries.report.imports import ImportedImage, ImportedScores
-from report.exchange.csv_rows import CsvError, CsvFile, find_column, open_csv
-from report.exchange.packed import PackedRows
-from report.exchange.score_index import ScoreIndex, TakenTwiceError
+from report.exchange.csv_file import CsvError, CsvFile, find_column
 
 ID_COLUMNS = ("image_id", "image", "image_name", "isic_id", "id", "path", "filepath")
 SCORE_COLUMNS = ("score", "melanoma", "mel", "target", "probability")
@@ -24,8 +26,8 @@ LABEL_COLUMNS = ("label", "melanoma", "mel", "target")
 _LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "": None}
 # An image of the truth that the file gives no score for: counted, and never dropped.
 NO_SCORE = "no_score"
-# Rows from one count on the terminal to the next.
-_TOLD_EVERY = 10_000
+# Rows of the frame that are Python objects at a time.
+_BLOCK = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +39,13 @@ class Columns:
     label: str | None = None
 
 
-class ScoreColumns(NamedTuple):
-    """Where the cells of the scores' file stand in a row."""
-
-    id: int
-    score: int
-
-
-class TruthColumns(NamedTuple):
-    """The same of the truth; `others` are attributes by name."""
-
-    id: int
-    label: int
-    others: tuple[tuple[str, int], ...]
-
-
-@dataclass
-class Counts:
+class Counts(NamedTuple):
     """The numbers that a person checks an import by."""
 
-    images: int = 0
-    malignant: int = 0
-    benign: int = 0
-    unscored: int = 0
+    images: int
+    malignant: int
+    benign: int
+    unscored: int
 
     def words(self) -> Iterator[str]:
         """Each with what it counts; the last two only where there are some."""
@@ -73,21 +59,30 @@ class Counts:
 
 
 class Import(NamedTuple):
-    """What goes into the ledger: the scores' provenance and every image of the truth."""
+    """What goes into the ledger: the scores' provenance and every image of the truth.
+
+    `rows` has the columns `id`, `label` (text), `score` (NaN for none), and one for each of the
+    `attributes`, of which these are the names.
+    """
 
     scores: ImportedScores
     counts: Counts
-    rows: PackedRows
+    rows: pd.DataFrame
+    attributes: dict[int, str]
 
     def images(self) -> Iterator[ImportedImage]:
         """The images in the order of the truth."""
         nothing = f"{self.scores.card['imported']['file']} holds no score for it"
-        for image, label, attributes, score in self.rows:
-            listed = ListedImage(image, label, attributes)
-            if score is None:
-                yield ImportedImage(listed, None, NO_SCORE, nothing)
-            else:
-                yield ImportedImage(listed, score)
+        for start in range(0, len(self.rows), _BLOCK):
+            block = self.rows.iloc[start : start + _BLOCK]
+            columns = (block[name].tolist() for name in ("id", "label", "score", *self.attributes))
+            for image, label, score, *others in zip(*columns, strict=True):
+                attributes = dict(zip(self.attributes.values(), others, strict=True))
+                listed = ListedImage(image, _LABELS[label], attributes or None)
+                if math.isnan(score):
+                    yield ImportedImage(listed, None, NO_SCORE, nothing)
+                else:
+                    yield ImportedImage(listed, score)
 
 
 def read_import(
@@ -101,113 +96,103 @@ def read_import(
         CsvError: a column is not to be found; an id is empty, doubled or without truth; a score is
             no number in [0, 1]; a label is neither 0 nor 1 nor empty.
     """
-    with open_csv(scores_path) as scores, open_csv(truth_path) as truth:
-        score_columns = _score_columns(scores, named)
-        truth_columns = _truth_columns(truth, named)
-        index = _read_scores(scores, score_columns, told)
-        rows, counts = PackedRows(), Counts()
-        for row in _joined(truth, truth_columns, index):
-            rows.append(row)
-            _count(counts, row)
-            if counts.images % _TOLD_EVERY == 0:
-                told(len(index) + counts.images)
-        _require_truth(index, scores, truth_path)
-        column = scores.columns[score_columns.score]
-        return Import(_provenance(scores, column, truth), counts, rows)
-
-
-def _score_columns(file: CsvFile, named: Columns) -> ScoreColumns:
-    score = find_column(file, named.score, SCORE_COLUMNS, "--score")
-    return ScoreColumns(find_column(file, named.id, ID_COLUMNS, "--id"), score)
-
-
-def _truth_columns(file: CsvFile, named: Columns) -> TruthColumns:
+    scores, truth = CsvFile(scores_path), CsvFile(truth_path)
+    score_column = find_column(scores, named.score, SCORE_COLUMNS, "--score")
+    score_id = find_column(scores, named.id, ID_COLUMNS, "--id")
     # The truth may call its ids otherwise than the file of the scores.
-    same = named.id if named.id in file.columns else None
-    image = find_column(file, same, ID_COLUMNS, "--id")
-    label = find_column(file, named.label, LABEL_COLUMNS, "--label")
-    others = ((name, at) for at, name in enumerate(file.columns) if name)
-    return TruthColumns(image, label, tuple(one for one in others if one[1] not in (image, label)))
+    same = named.id if named.id in truth.columns else None
+    truth_id = find_column(truth, same, ID_COLUMNS, "--id")
+    label_column = find_column(truth, named.label, LABEL_COLUMNS, "--label")
+    given = _read_scores(scores, score_id, score_column)
+    told(len(given))
+    listed = _read_truth(truth, truth_id, label_column)
+    told(len(given) + len(listed))
+    rows = listed.merge(given, on="id", how="left", validate="one_to_one")
+    _require_truth(scores, given[~given["line"].isin(rows["line"])], truth_path)
+    provenance = _provenance(scores, scores.columns[score_column], truth)
+    attributes = {at: name for at, name in enumerate(truth.columns) if at in listed}
+    return Import(provenance, _counts(rows), rows, attributes)
 
 
-def _read_scores(file: CsvFile, columns: ScoreColumns, told: Callable[[int], None]) -> ScoreIndex:
-    index = ScoreIndex()
-    for line, cells in file.rows():
-        image, cell = cells[columns.id], cells[columns.score]
-        _require_id(image, file, line)
-        score = _score(cell)
-        if score is None:
-            what = f"the {shown(file.columns[columns.score])} {cell!r}"
-            raise CsvError(f"{file.where(line)}: {what} is not a number between 0 and 1")
-        if not index.add(image, score, line):
-            raise _twice(image, file, line)
-        if len(index) % _TOLD_EVERY == 0:
-            told(len(index))
-    if not len(index):
+class _Check(NamedTuple):
+    """Cells of one column, which of them are bad, and the words for such a cell."""
+
+    cells: pd.Series
+    bad: pd.Series
+    words: Callable[[str], str]
+
+
+def _read_scores(file: CsvFile, image: int, score: int) -> pd.DataFrame:
+    """The columns `id`, `score` and `line`."""
+    cells, fault = file.cells()
+    ids, texts = cells[image], cells[score]
+    scores = texts.map(_score).astype(float)
+    what = f"the {shown(file.columns[score])}"
+    wrong = _Check(
+        texts, scores.isna(), lambda cell: f"{what} {cell!r} is not a number between 0 and 1"
+    )
+    _refuse_first(file, (_empty(ids), wrong, _twice(ids)), fault)
+    if cells.empty:
         raise CsvError(f"{file.path}: there are no rows below the header")
-    return index
+    return pd.DataFrame({"id": ids, "score": scores, "line": cells.index})
 
 
-_Joined = tuple[str, int | None, dict[str, str] | None, float | None]
+def _read_truth(file: CsvFile, image: int, label: int) -> pd.DataFrame:
+    """The columns `id` and `label`, and every other that has a name by its place in the header."""
+    cells, fault = file.cells()
+    ids, labels = cells[image], cells[label]
+    wrong = _Check(
+        labels,
+        ~labels.isin(list(_LABELS)),
+        lambda cell: f"label {cell!r} is neither 0 (benign) nor 1 (malignant) nor empty",
+    )
+    _refuse_first(file, (_empty(ids), _twice(ids), wrong), fault)
+    unnamed = [at for at, name in enumerate(file.columns) if not name]
+    others = cells.drop(columns=[*unnamed, image, label])
+    return others.assign(id=ids, label=labels)
 
 
-def _joined(file: CsvFile, columns: TruthColumns, index: ScoreIndex) -> Iterator[_Joined]:
-    """Id, label, attributes and score of each row of the truth."""
-    for line, cells in file.rows():
-        image = cells[columns.id]
-        _require_id(image, file, line)
-        try:
-            score = index.take(image)
-        except TakenTwiceError:
-            raise _twice(image, file, line) from None
-        label = _label(cells[columns.label], file, line)
-        others = {name: cells[at] for name, at in columns.others}
-        yield image, label, others or None, score
+def _empty(ids: pd.Series) -> _Check:
+    return _Check(ids, ids == "", lambda _: "the image id is empty")
 
 
-def _require_id(image: str, file: CsvFile, line: int) -> None:
-    if not image:
-        raise CsvError(f"{file.where(line)}: the image id is empty")
+def _twice(ids: pd.Series) -> _Check:
+    return _Check(ids, ids.duplicated(), lambda image: f"{shown(image)} is there twice")
 
 
-def _twice(image: str, file: CsvFile, line: int) -> CsvError:
-    return CsvError(f"{file.where(line)}: {shown(image)} is there twice")
+def _refuse_first(file: CsvFile, checks: Sequence[_Check], fault: CsvError | None) -> None:
+    """Refuse the first bad row, for the first of the checks that it fails; then the `fault`."""
+    rows = np.logical_or.reduce([check.bad for check in checks]).nonzero()[0]
+    if rows.size:
+        at = rows[0]
+        check = next(check for check in checks if check.bad.iloc[at])
+        where = file.where(check.cells.index[at])
+        raise CsvError(f"{where}: {check.words(check.cells.iloc[at])}")
+    if fault is not None:
+        raise fault
 
 
-def _score(cell: str) -> float | None:
-    """The number in [0, 1], None if it is no such number."""
+def _score(cell: str) -> float:
+    """The number in [0, 1], NaN if it is no such number."""
     try:
         score = float(cell)
     except ValueError:
-        return None
+        return math.nan
     # Python reads 0_5 as 5.
-    return score if 0 <= score <= 1 and "_" not in cell else None
+    return score if 0 <= score <= 1 and "_" not in cell else math.nan
 
 
-def _label(cell: str, file: CsvFile, line: int) -> int | None:
-    try:
-        return _LABELS[cell]
-    except KeyError:
-        raise CsvError(
-            f"{file.where(line)}: label {cell!r} is neither 0 (benign) nor 1 (malignant) nor empty"
-        ) from None
-
-
-def _count(counts: Counts, row: _Joined) -> None:
-    _, label, _, score = row
-    counts.images += 1
-    counts.malignant += label == 1
-    counts.benign += label == 0
-    counts.unscored += score is None
-
-
-def _require_truth(index: ScoreIndex, scores: CsvFile, truth: Path) -> None:
-    missing = list(index.untaken())
-    if missing:
-        first = missing[0]
+def _require_truth(file: CsvFile, missing: pd.DataFrame, truth: Path) -> None:
+    if len(missing):
+        image, line = missing["id"].iloc[0], missing["line"].iloc[0]
         more = f", nor {len(missing) - 1} more" if len(missing) > 1 else ""
-        where = scores.where(first.line)
-        raise CsvError(f"{where}: {shown(first.image)} is not in the truth {truth}{more}")
+        raise CsvError(f"{file.where(line)}: {shown(image)} is not in the truth {truth}{more}")
+
+
+def _counts(rows: pd.DataFrame) -> Counts:
+    labels = rows["label"].map(_LABELS)
+    malignant, benign = int((labels == 1).sum()), int((labels == 0).sum())
+    return Counts(len(rows), malignant, benign, int(rows["score"].isna().sum()))
 
 
 def _provenance(scores: CsvFile, column: str, truth: CsvFile) -> ImportedScores:

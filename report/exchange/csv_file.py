@@ -1,4 +1,4 @@
-"""CSV files of scores and labels, streamed row by row with the line they stand on."""
+"""CSV files of scores and labels: their cells as a frame, by the line that they stand on."""
 
 import csv
 import hashlib
@@ -6,9 +6,9 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
+import pandas as pd
 
 from base.console.foreign import shown
 
@@ -17,39 +17,82 @@ class CsvError(click.ClickException):
     """A CSV file cannot be used; the message names the file, the line and what is wrong."""
 
 
-# The number of a row's last line, and its cells in the order of the columns. A plain tuple: a
-# million objects with names would cost as much as reading them.
-Row = tuple[int, list[str]]
-
-
 class CsvFile:
-    """An open CSV file whose header was read; `rows` can be read once."""
+    """A whole CSV file, whose header was read. It is kept in memory, for it may be a pipe.
 
-    def __init__(self, path: Path, raw: "_Digested") -> None:
+    Raises:
+        CsvError: it cannot be read, or its first line is no header.
+    """
+
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._raw = raw
+        try:
+            self._data = path.read_bytes()
+        except OSError as error:
+            raise CsvError(f"{path}: {error.strerror}") from error
+        self.digest = hashlib.sha256(self._data).hexdigest()
         text = io.TextIOWrapper(
-            io.BufferedReader(raw), "utf-8-sig", errors="surrogateescape", newline=""
+            io.BytesIO(self._data), "utf-8-sig", errors="surrogateescape", newline=""
         )
         self._reader = csv.reader(_checked(path, text), strict=True)
         with self._plain_errors():
             self.columns = _columns(path, next(self._reader, []))
 
-    @property
-    def digest(self) -> str:
-        """The SHA-256 in hex of the bytes read so far: of all, once the rows are through."""
-        return self._raw.sha256.hexdigest()
-
     def where(self, line: int) -> str:
         """`file:line`, for messages."""
         return f"{self.path}:{line}"
 
-    def rows(self) -> Iterator[Row]:
-        """Every row that is not empty; cells are stripped of blanks around them.
+    def cells(self) -> tuple[pd.DataFrame, CsvError | None]:
+        """The rows above the first that is no row of this table, and what is wrong with that one.
 
-        Raises:
-            CsvError: it cannot be read, is no UTF-8 text or no CSV, or a row is of another length.
+        Text without blanks around it; columns are called by their places in the header, and a
+        row by the number of its last line. Rows of empty cells are left out.
         """
+        frame, fault = self._simple_cells(), None
+        if frame is None:
+            frame, fault = self._any_cells()
+        return frame.apply(lambda column: column.str.strip()), fault
+
+    def _simple_cells(self) -> pd.DataFrame | None:
+        """The cells as pandas reads them, None unless it surely reads what `_any_cells` does."""
+        data, width = self._data, len(self.columns)
+        # pandas forgives stray quotes, and loses a comma that follows a lone carriage return.
+        if b'"' in data or b"\0" in data or data.count(b"\r") > data.count(b"\r\n"):
+            return None
+        try:
+            frame = pd.read_csv(
+                io.BytesIO(data),
+                header=None,
+                names=range(width),
+                skiprows=1,
+                skip_blank_lines=False,
+                dtype=str,
+                keep_default_na=False,
+                na_filter=False,
+            )
+        except ValueError:  # a row is too long, or bytes are not UTF-8
+            return None
+        # It fills up short rows: then there are too few commas. If the first row is longer than
+        # the header, it takes the first cells for the names of rows. A first cell that is empty
+        # may stand in an empty row.
+        odd = not isinstance(frame.index, pd.RangeIndex) or (frame[0] == "").any()
+        if odd or data.count(b",") != (width - 1) * (len(frame) + 1) or _has_long_cell(frame):
+            return None
+        frame.index += 2  # one line each, below the header
+        return frame
+
+    def _any_cells(self) -> tuple[pd.DataFrame, CsvError | None]:
+        """The cells as the csv module reads them, row by row."""
+        rows: dict[int, list[str]] = {}
+        fault = None
+        try:
+            rows.update(self._rows())  # keeps those above a fault
+        except CsvError as error:
+            fault = error
+        columns = range(len(self.columns))
+        return pd.DataFrame(list(rows.values()), list(rows), columns, dtype="str"), fault
+
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
         reader, length = self._reader, len(self.columns)
         with self._plain_errors():
             for fields in reader:
@@ -60,7 +103,7 @@ class CsvFile:
                         f"{self.where(reader.line_num)}: {len(fields)} fields under "
                         f"{length} columns"
                     )
-                yield reader.line_num, list(map(str.strip, fields))
+                yield reader.line_num, fields
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:
@@ -69,23 +112,6 @@ class CsvFile:
         except csv.Error as error:
             where = self.where(self._reader.line_num)
             raise CsvError(f"{where}: not CSV: {error}") from error
-        except OSError as error:
-            raise CsvError(f"{self.path}: {error.strerror}") from error
-
-
-@contextmanager
-def open_csv(path: Path) -> Iterator[CsvFile]:
-    """The file with its header read.
-
-    Raises:
-        CsvError: it cannot be read, or its first line is no header.
-    """
-    try:
-        file = path.open("rb", buffering=0)
-    except OSError as error:
-        raise CsvError(f"{path}: {error.strerror}") from error
-    with file:
-        yield CsvFile(path, _Digested(file))
 
 
 def find_column(file: CsvFile, asked: str | None, known: Sequence[str], option: str) -> int:
@@ -112,20 +138,9 @@ def find_column(file: CsvFile, asked: str | None, known: Sequence[str], option: 
     raise CsvError(f"{file.path}:1: the column {why}: name it with {option}")
 
 
-class _Digested(io.RawIOBase):
-    """The bytes of a file, digested as they are read: once, for it may be a pipe."""
-
-    def __init__(self, file: io.FileIO) -> None:
-        self._file = file
-        self.sha256 = hashlib.sha256()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - whatever the caller reads into
-        count = self._file.readinto(buffer) or 0
-        self.sha256.update(memoryview(buffer)[:count])
-        return count
+def _has_long_cell(frame: pd.DataFrame) -> bool:
+    """Whether a cell is longer than the csv module allows."""
+    return any(frame[at].str.len().max() > csv.field_size_limit() for at in frame)
 
 
 def _checked(path: Path, lines: Iterator[str]) -> Iterator[str]:
