@@ -8,15 +8,15 @@ import click
 from base.console.telling import tell
 from db.session import open_database
 from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
-from report.contents import Answers, Report
 from report.loading.load_run import finished_run
-from report.loading.read import Stored
+from report.loading.read import LoadedRun
 from report.metrics.metrics import measure
 from report.metrics.subgroups import by_subgroup
+from report.report_model import Answers, Report
 from report.thresholds.threshold import choose
 
 
-def read_finished(run: str | None, by: Sequence[str]) -> Stored:
+def read_finished(run: str | None, by: Sequence[str]) -> LoadedRun:
     """The run of this number or name, the newest without one; the command ends while it is pending.
 
     Raises:
@@ -27,7 +27,7 @@ def read_finished(run: str | None, by: Sequence[str]) -> Stored:
 
 
 def build(
-    stored: Stored, threshold: float | None, confidence: float, prevalence: float | None
+    stored: LoadedRun, threshold: float | None, confidence: float, prevalence: float | None
 ) -> Report:
     """The report at this threshold, or at that of choose-threshold or of the model card.
 
@@ -51,7 +51,7 @@ def build(
     )
 
 
-def refuse_nothing_scored(stored: Stored) -> None:
+def refuse_nothing_scored(stored: LoadedRun) -> None:
     """End a command, after what it shows, whose run has no score at all.
 
     Raises:

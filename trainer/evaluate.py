@@ -17,9 +17,9 @@ from imaging.decoding.preprocess import Decoder
 from imaging.listing.sources import list_source
 from model.errors import CheckpointError
 from model.held import hold_checkpoint
-from report.contents import optimistic
 from report.metrics.metrics import measure
 from report.render.text import render_figures
+from report.report_model import optimistic
 from report.thresholds.threshold import choose
 from worker.scoring.batch_scores import is_outside, rounded_in
 from worker.scoring.loaded_model import Backbones, LoadedModel

@@ -17,8 +17,8 @@ from db.session import open_database
 from imaging.data_root import data_folder
 from imaging.listing.sources import list_source
 from model.card import Decode
-from report.contents import SYNTHETIC, is_synthetic
 from report.loading.read import chosen_threshold
+from report.report_model import SYNTHETIC, is_synthetic
 from report.thresholds.threshold import Threshold, choose
 from report.thresholds.written import written
 from trainer.grid import LEGEND, Cell, Title, class_title, prediction_title, save_grid, shortened

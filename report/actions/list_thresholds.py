@@ -13,7 +13,7 @@ from db.queries.runs import get_run
 from db.session import open_database
 from report.loading.kept_thresholds import Kept, described, in_use, kept, section
 from report.render.text import render_parts
-from report.section import Section
+from report.table import Section
 
 _UNLESS = "unless --threshold is given"
 _NEEDS = "so give one, such as --threshold 0.23, or choose one with `report choose-threshold`"

@@ -8,8 +8,8 @@ from base.disk import says_why
 from base.permissions import make_folder
 from base.whole_file import whole_file
 from report.build import build, read_finished, refuse_nothing_scored
-from report.html.contents import prepare
-from report.html.gather import gather
+from report.html.load import gather
+from report.html.page_context import prepare
 from report.html.render import render
 
 

@@ -7,14 +7,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from report.arrays import NO_SCORES, Floats, Labels
-from report.contents import Report
 from report.html import curves
 from report.html.curves import Axis
-from report.html.steps import Steps
-from report.html.words import images
+from report.html.formatting import images
+from report.html.threshold_counts import Steps
 from report.metrics.calibration import Bin, bin_fraction
 from report.metrics.net_benefit import decision_curve
-from report.render.sections import percent
+from report.render.tables import percent
+from report.report_model import Report
 
 Style = Literal["model", "chance", "malignant", "benign", "unlabelled", "treat-all"]
 

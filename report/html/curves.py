@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from report.arrays import NO_SCORES, Floats, Labels
-from report.html.steps import Steps
+from report.html.threshold_counts import Steps
 
 # The plotting area within the 400 x 400; the rest is for ticks and names.
 LEFT, TOP, SIDE = 56.0, 14.0, 330.0

@@ -6,10 +6,10 @@ from itertools import groupby
 from typing import Literal, NamedTuple
 
 from base.console.foreign import shown
-from report.contents import Report
 from report.metrics.estimate import Estimate
 from report.metrics.subgroups import Subgroup
-from report.render.sections import short
+from report.render.tables import short
+from report.report_model import Report
 
 WIDTH, MARGIN = 200.0, 6.0  # SVG units of one row's drawing
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from base.console.foreign import shown
 from db.queries.report.page import Times
-from report.loading.read import Stored
+from report.loading.read import LoadedRun
 
 # What computed the figures.
 SOFTWARE = ("dermscore", "numpy", "scikit-learn", "statsmodels", "scipy", "pillow")
@@ -23,7 +23,7 @@ class Fact(NamedTuple):
     value: str
 
 
-def run_facts(stored: Stored, times: Times, made: datetime) -> list[Fact]:
+def run_facts(stored: LoadedRun, times: Times, made: datetime) -> list[Fact]:
     """What was scored, with what, and when."""
     run, checkpoint = stored.run, stored.checkpoint
     facts = [

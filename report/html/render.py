@@ -8,8 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from base.console.foreign import for_html
-from report.html.contents import Page
-from report.html.words import images
+from report.html.formatting import images
+from report.html.page_context import Page
 
 
 def render(page: Page) -> str:

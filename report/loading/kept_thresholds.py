@@ -8,7 +8,7 @@ from typing import Any
 
 from base.console.foreign import shown
 from db.queries.report.thresholds import Chooser, Chosen
-from report.section import Section
+from report.table import Section
 from report.thresholds.threshold import in_range
 from report.thresholds.written import written
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from imaging.listing.sources import class_folder
 from report.arrays import Labels
-from report.contents import Labelled
+from report.report_model import Labelled
 
 # What `producer enqueue` takes labels from in a manifest.
 _MANIFEST_COLUMN = "label"

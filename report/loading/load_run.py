@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from report.loading.read import Stored, read_run
+from report.loading.read import LoadedRun, read_run
 from report.loading.unfinished import exits_unfinished
 
 
-def finished_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> Stored:
+def finished_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> LoadedRun:
     """The run of this number or name; while images of it are pending the command ends.
 
     Raises:

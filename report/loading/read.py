@@ -13,7 +13,12 @@ from db.queries.report import columns, thresholds
 from db.queries.report.columns import PENDING, SCORED, UNREADABLE, Columns
 from db.tables import Checkpoint, Run
 from report.arrays import NO_SCORES, Floats, Labels
-from report.contents import (
+from report.loading.kept_thresholds import day
+from report.loading.label_origins import label_origins
+from report.loading.read_groups import read_groups
+from report.loading.unfinished import require_finished
+from report.metrics.subgroups import Groups
+from report.report_model import (
     CheckpointFacts,
     Flow,
     Labelled,
@@ -21,15 +26,10 @@ from report.contents import (
     imported_from,
     is_synthetic,
 )
-from report.loading.kept_thresholds import day
-from report.loading.label_origins import label_origins
-from report.loading.read_groups import read_groups
-from report.loading.unfinished import require_finished
-from report.metrics.subgroups import Groups
 from report.thresholds.threshold import ChosenOn
 
 
-class Stored(NamedTuple):
+class LoadedRun(NamedTuple):
     """A finished run; `labels` and `scores` are `[analysed]`; `groups` by attribute asked for.
 
     `unlabelled` are the scores of the other scored images `[scored - analysed]`.
@@ -52,7 +52,7 @@ class Stored(NamedTuple):
     unlabelled: Floats = NO_SCORES
 
 
-def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> Stored:
+def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> LoadedRun:
     """The run of this number or name, the newest without one.
 
     Args:
@@ -74,7 +74,7 @@ def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> St
     chosen = chosen_threshold(session, run)
     analysed = (listed.outcomes == SCORED) & (listed.labels >= 0)
     failed = None if flow.scored else results.failed_wholly(session, run.id)
-    return Stored(
+    return LoadedRun(
         RunFacts(run.id, run.name, run.source, run.precision),
         _facts(checkpoint),
         checkpoint.card,

@@ -5,7 +5,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from report.arrays import Floats
-from report.contents import Report
 from report.metrics.calibration import bin_fraction
 from report.metrics.estimate import Estimate
 from report.plots.canvas import (
@@ -19,7 +18,8 @@ from report.plots.canvas import (
     legend_beneath,
     title,
 )
-from report.render.sections import short
+from report.render.tables import short
+from report.report_model import Report
 
 _HISTOGRAM_BINS = 50
 

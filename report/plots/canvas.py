@@ -7,7 +7,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import ScaledTranslation
 
 from report.arrays import Floats
-from report.contents import SYNTHETIC, Report
+from report.report_model import SYNTHETIC, Report
 from report.thresholds.threshold import Threshold
 from report.thresholds.written import written
 

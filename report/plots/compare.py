@@ -10,7 +10,6 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from base.console.foreign import for_picture
 from report.arrays import Floats, Labels
-from report.contents import SYNTHETIC
 from report.metrics.comparing import Comparison
 from report.metrics.ranking import roc_points
 from report.plots.canvas import (
@@ -25,6 +24,7 @@ from report.plots.canvas import (
     thinned,
     unit_square,
 )
+from report.report_model import SYNTHETIC
 from report.thresholds.threshold import Threshold
 
 # Told apart by line and marker where a print has no colour.

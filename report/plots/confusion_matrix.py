@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from report.arrays import Floats
-from report.contents import Report
 from report.plots.canvas import CLASSES, GREY, canvas, named
+from report.report_model import Report
 from report.thresholds.threshold import Threshold
 
 

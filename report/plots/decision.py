@@ -4,7 +4,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from report.arrays import Floats, Labels
-from report.contents import Report
 from report.metrics.net_benefit import decision_curve
 from report.plots.canvas import (
     BLUE,
@@ -19,6 +18,7 @@ from report.plots.canvas import (
     mark_operating_point,
     named,
 )
+from report.report_model import Report
 
 _THRESHOLDS = np.arange(0, 1, 0.005)
 

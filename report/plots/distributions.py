@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from report.arrays import NO_SCORES, Floats, Labels
-from report.contents import Report
 from report.metrics.estimate import Proportion
 from report.plots.canvas import (
     BLUE,
@@ -23,7 +22,8 @@ from report.plots.canvas import (
     named,
     title,
 )
-from report.render.sections import short
+from report.render.tables import short
+from report.report_model import Report
 
 _BINS = 40
 # Beside the colour, malignant is told by its place and its hatching.

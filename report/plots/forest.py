@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from base.console.foreign import for_picture, shown
-from report.contents import Report
 from report.metrics.estimate import Estimate
 from report.metrics.subgroups import Subgroup
 from report.plots.canvas import BLUE, DASHED, GREY, PALE, blank, title
-from report.render.sections import percent
+from report.render.tables import percent
+from report.report_model import Report
 
 _PANELS = ("sensitivity", "specificity", "roc_auc")
 _TITLES = {"roc_auc": "ROC AUC"}

@@ -4,7 +4,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from report.arrays import Floats, Labels
-from report.contents import Report
 from report.metrics.ranking import precision_recall
 from report.plots.canvas import (
     BLUE,
@@ -18,6 +17,7 @@ from report.plots.canvas import (
     thinned,
     unit_square,
 )
+from report.report_model import Report
 
 
 def draw_precision_recall(report: Report, labels: Labels, scores: Floats) -> Figure | None:

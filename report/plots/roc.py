@@ -3,7 +3,6 @@
 from matplotlib.figure import Figure
 
 from report.arrays import Floats, Labels
-from report.contents import Report
 from report.metrics.ranking import roc_points
 from report.plots.canvas import (
     BLUE,
@@ -17,6 +16,7 @@ from report.plots.canvas import (
     thinned,
     unit_square,
 )
+from report.report_model import Report
 
 
 def draw_roc(report: Report, labels: Labels, scores: Floats) -> Figure | None:

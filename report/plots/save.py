@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 
 from base.permissions import make_folder
 from base.whole_file import whole_file
-from report.contents import Report
-from report.loading.read import Stored
+from report.loading.read import LoadedRun
 from report.plots.calibration import draw_calibration
 from report.plots.confusion_matrix import draw_confusion
 from report.plots.decision import draw_decision
@@ -18,6 +17,7 @@ from report.plots.distributions import draw_distributions
 from report.plots.forest import draw_forest
 from report.plots.precision_recall import draw_precision_recall
 from report.plots.roc import draw_roc
+from report.report_model import Report
 
 DPI = 200
 
@@ -30,7 +30,7 @@ class Pictures(NamedTuple):
     undrawn: list[str]
 
 
-def save_pictures(directory: Path, report: Report, stored: Stored) -> Pictures:
+def save_pictures(directory: Path, report: Report, stored: LoadedRun) -> Pictures:
     """Write each picture as PNG and as SVG; a picture of an earlier report is replaced.
 
     One that cannot be drawn of these images is removed, or it would be taken for theirs.
@@ -55,7 +55,7 @@ def save_pictures(directory: Path, report: Report, stored: Stored) -> Pictures:
     return done
 
 
-def draw_all(report: Report, stored: Stored) -> Iterator[tuple[str, Figure | None]]:
+def draw_all(report: Report, stored: LoadedRun) -> Iterator[tuple[str, Figure | None]]:
     """Each picture with the name of its file, None where there is nothing to draw.
 
     That of the subgroups comes only where some were asked for.

@@ -8,15 +8,15 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from base.console.foreign import for_csv, shown
-from report.contents import RunFacts
 from report.loading.pairing import LeftOut, Pairs
-from report.loading.read import Stored
+from report.loading.read import LoadedRun
 from report.metrics.comparing import Comparison, McNemar
 from report.metrics.estimate import Estimate
 from report.render.formats import checkpoint_dict, threshold_dict
-from report.render.sections import percent, short, threshold_line, warnings_of
+from report.render.tables import percent, short, threshold_line, warnings_of
 from report.render.text import render_parts
-from report.section import Section
+from report.report_model import RunFacts
+from report.table import Section
 from report.thresholds.threshold import Threshold
 from report.thresholds.written import score_text
 
@@ -28,7 +28,7 @@ _CHANGED = ("path", "label", "score_a", "score_b", "positive_a", "positive_b")
 class Compared(NamedTuple):
     """All that a comparison is shown from; `runs` and `thresholds` are of A and B."""
 
-    runs: tuple[Stored, Stored]
+    runs: tuple[LoadedRun, LoadedRun]
     thresholds: tuple[Threshold, Threshold]
     pairs: Pairs
     comparison: Comparison

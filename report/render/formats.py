@@ -8,11 +8,11 @@ from dataclasses import asdict
 from typing import Any
 
 from base.console.foreign import for_csv
-from report.contents import CheckpointFacts, Report
 from report.metrics.calibration import Bin, bin_fraction
 from report.metrics.estimate import Estimate
 from report.metrics.likelihood import AtPrevalence
 from report.metrics.subgroups import Subgroup
+from report.report_model import CheckpointFacts, Report
 from report.thresholds.threshold import Threshold
 
 # In the order they are printed; the names are those of `report.metrics.metrics.Metrics`. What has

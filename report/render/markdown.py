@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from base.console.foreign import for_markdown, shown
-from report.contents import Report
-from report.render.sections import (
+from report.render.tables import (
     figure_sections,
     flow_section,
     provenance_line,
@@ -13,7 +12,8 @@ from report.render.sections import (
     warnings,
 )
 from report.render.unlabelled import answers_sections, why_no_figures
-from report.section import Section
+from report.report_model import Report
+from report.table import Section
 
 
 def as_markdown(report: Report) -> str:

@@ -9,9 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from base.console.foreign import for_terminal
-from report.contents import Report
 from report.metrics.metrics import Metrics
-from report.render.sections import (
+from report.render.tables import (
     figure_sections,
     flow_section,
     provenance_line,
@@ -20,7 +19,8 @@ from report.render.sections import (
     warnings,
 )
 from report.render.unlabelled import answers_sections, why_no_figures
-from report.section import Section
+from report.report_model import Report
+from report.table import Section
 from report.thresholds.threshold import Threshold
 
 # A file has no width; this one folds nothing that a report prints.

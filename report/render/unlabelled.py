@@ -1,8 +1,8 @@
 """What a report says of scored images without a label, and why there are no figures. Pure."""
 
 from imaging.listing.labels import LABELS
-from report.contents import Report
-from report.section import Section
+from report.report_model import Report
+from report.table import Section
 
 _CLASS_FOLDERS = (
     f"class folders ({', '.join(LABELS)}; others by `producer enqueue SOURCE --label NAME=0|1`) or "

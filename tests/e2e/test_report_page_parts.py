@@ -16,7 +16,7 @@ from processes import PROJECT
 
 from report.arrays import Floats, Labels
 from report.html import curves
-from report.html.steps import MOST_DISTINCT, Steps, steps
+from report.html.threshold_counts import MOST_DISTINCT, Steps, steps
 from report.metrics.confusion import confusion
 
 # Few values, so that ties are common.

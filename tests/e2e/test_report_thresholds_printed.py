@@ -20,8 +20,7 @@ from stored import rows, store_run, succeed
 
 from report.arrays import Floats, Labels
 from report.build import build
-from report.contents import CheckpointFacts, Flow, Report, RunFacts
-from report.loading.read import Stored
+from report.loading.read import LoadedRun
 from report.metrics.comparing import compare
 from report.metrics.metrics import measure
 from report.plots.compare import draw_comparison
@@ -32,6 +31,7 @@ from report.plots.precision_recall import draw_precision_recall
 from report.plots.roc import draw_roc
 from report.render.markdown import as_markdown
 from report.render.text import render
+from report.report_model import CheckpointFacts, Flow, Report, RunFacts
 from report.thresholds.select_threshold import Criterion, choose_by
 from report.thresholds.threshold import Threshold, ThresholdType
 from report.thresholds.written import score_text, shortest, written
@@ -66,10 +66,10 @@ def typed(words: str) -> float:
     return ThresholdType().convert(words, None, None)
 
 
-def stored(images: Images) -> Stored:
+def stored(images: Images) -> LoadedRun:
     labels, scores = arrays(images)
     n = len(labels)
-    return Stored(
+    return LoadedRun(
         RunFacts(3, None, "data/test", "float32"),
         CheckpointFacts("some.keras", "0" * 64, synthetic=False),
         {},

@@ -15,10 +15,10 @@ from db.queries.report.page import Times
 from report.arrays import Floats, Labels
 from report.build import build
 from report.cli import main
-from report.contents import CheckpointFacts, Flow, RunFacts
-from report.html.contents import Cases, prepare
+from report.html.page_context import Cases, prepare
 from report.html.render import render
-from report.loading.read import Stored
+from report.loading.read import LoadedRun
+from report.report_model import CheckpointFacts, Flow, RunFacts
 
 FIGURES = ("sensitivity", "specificity", "ppv", "npv", "accuracy")
 CARD = {"threshold": {"value": 0.23, "how": "sensitivity of at least 0.90 on data/valid"}}
@@ -97,7 +97,7 @@ def many(number: int) -> tuple[Labels, Floats]:
 def html_of(labels: Labels, scores: Floats) -> str:
     """The page of these images, without a ledger."""
     n = len(labels)
-    stored = Stored(
+    stored = LoadedRun(
         RunFacts(1, None, "data/test", "float32"),
         CheckpointFacts("some.keras", "0" * 64, synthetic=False),
         {},

@@ -30,7 +30,7 @@ from report.metrics.likelihood import at_prevalence, lr_negative, lr_positive
 from report.metrics.metrics import Metrics, measure
 from report.metrics.net_benefit import decision_curve, net_benefit
 from report.metrics.subgroups import Groups, by_subgroup
-from report.render.sections import subgroup_sections
+from report.render.tables import subgroup_sections
 
 TUTORIAL = Confusion(tp=79, fp=175, tn=308, fn=38)
 IMAGES = st.lists(

@@ -5,7 +5,6 @@ import pytest
 from matplotlib.figure import Figure
 
 from report.arrays import Floats, Labels
-from report.contents import SYNTHETIC, CheckpointFacts, Flow, Report, RunFacts
 from report.metrics.metrics import measure
 from report.plots.calibration import draw_calibration
 from report.plots.confusion_matrix import draw_confusion
@@ -13,6 +12,7 @@ from report.plots.decision import draw_decision
 from report.plots.precision_recall import draw_precision_recall
 from report.plots.roc import draw_roc
 from report.render.text import render
+from report.report_model import SYNTHETIC, CheckpointFacts, Flow, Report, RunFacts
 from report.thresholds.threshold import Threshold
 
 LABELS: Labels = np.array([1, 1, 1, 1, 0, 0, 0], dtype=np.int8)

@@ -4,10 +4,10 @@ from typing import Any, NamedTuple
 
 from scipy.stats import norm  # type: ignore[import-untyped] # it ships no types
 
-from report.contents import Report
 from report.html import curves
-from report.html.steps import Steps
+from report.html.threshold_counts import Steps
 from report.metrics.estimate import Proportion
+from report.report_model import Report
 
 # As report/metrics/metrics.py says it; a test compares both.
 NO_POSITIVE, NO_NEGATIVE = "no image is positive", "no image is negative"

@@ -9,8 +9,7 @@ import numpy as np
 
 from base.console.foreign import shown
 from db.queries.report.page import Times
-from report.contents import Answers, Report
-from report.html import curves, live, provenance
+from report.html import curves, provenance, slider_metrics
 from report.html.cases import Gallery, Unreadable
 from report.html.charts import (
     Chart,
@@ -21,14 +20,15 @@ from report.html.charts import (
     roc_chart,
 )
 from report.html.forest import SubgroupTable, subgroup_tables
+from report.html.formatting import images
 from report.html.provenance import Fact
-from report.html.steps import Steps, steps
-from report.html.words import images
-from report.loading.read import Stored
+from report.html.threshold_counts import Steps, steps
+from report.loading.read import LoadedRun
 from report.metrics.confusion import Confusion
-from report.render.sections import figure_sections, flow_section, origin, percent, warnings
+from report.render.tables import figure_sections, flow_section, origin, percent, warnings
 from report.render.unlabelled import answers_sections, why_no_figures
-from report.section import Section
+from report.report_model import Answers, Report
+from report.table import Section
 from report.thresholds.written import written
 
 
@@ -62,7 +62,7 @@ class Page:
     exactness: str
     answers: Answers
     why_no_figures: str | None
-    live: Sequence[live.Live]
+    live: Sequence[slider_metrics.Live]
     cells: Confusion
     plot: Plot
     roc: Chart | None
@@ -80,7 +80,7 @@ class Page:
     embedded: dict[str, Any]
 
 
-def prepare(stored: Stored, report: Report, cases: Cases, times: Times, made: datetime) -> Page:
+def prepare(stored: LoadedRun, report: Report, cases: Cases, times: Times, made: datetime) -> Page:
     """The page of a run at the threshold of `report`."""
     printed = _printed(report)
     counts = steps(stored.labels, stored.scores, *printed)
@@ -92,10 +92,10 @@ def prepare(stored: Stored, report: Report, cases: Cases, times: Times, made: da
         start=written(report.threshold.value),
         kind=origin(report.threshold),
         level=percent(report.figures.confidence),
-        exactness=live.exactness(counts),
+        exactness=slider_metrics.exactness(counts),
         answers=report.answers,
         why_no_figures=why_no_figures(report),
-        live=live.live_figures(report),
+        live=slider_metrics.live_figures(report),
         cells=report.figures.confusion,
         plot=Plot(curves.LEFT, curves.TOP, curves.SIDE, curves.x_axis(), report.threshold.value),
         roc=roc_chart(report, counts) if report.figures.roc_auc.value is not None else None,
@@ -110,7 +110,7 @@ def prepare(stored: Stored, report: Report, cases: Cases, times: Times, made: da
         facts=provenance.run_facts(stored, times, made),
         software=provenance.software(),
         card=provenance.card_facts(stored.card),
-        embedded=live.embedded(report, _of_all_scored(stored, printed)),
+        embedded=slider_metrics.embedded(report, _of_all_scored(stored, printed)),
     )
 
 
@@ -120,11 +120,11 @@ def _printed(report: Report) -> list[float]:
     return [report.threshold.value, *(float(one.written) for one in found if one.written)]
 
 
-def _title(stored: Stored) -> str:
+def _title(stored: LoadedRun) -> str:
     return f"Run {stored.run.number}" + (f": {shown(stored.run.name)}" if stored.run.name else "")
 
 
-def _subtitle(stored: Stored) -> str:
+def _subtitle(stored: LoadedRun) -> str:
     flow = stored.flow
     return (
         f"{images(flow.analysed)} analysed of {flow.listed:,} listed in "
@@ -133,12 +133,12 @@ def _subtitle(stored: Stored) -> str:
     )
 
 
-def _of_all_scored(stored: Stored, printed: Sequence[float]) -> Steps:
+def _of_all_scored(stored: LoadedRun, printed: Sequence[float]) -> Steps:
     labels = np.append(stored.labels, np.full(len(stored.unlabelled), -1, np.int8))
     return steps(labels, np.append(stored.scores, stored.unlabelled), *printed)
 
 
-def _charts(report: Report, counts: Steps, stored: Stored) -> list[Chart]:
+def _charts(report: Report, counts: Steps, stored: LoadedRun) -> list[Chart]:
     labels, scores = stored.labels, stored.scores
     return [
         precision_recall_chart(report, counts),

@@ -10,7 +10,7 @@ from db.queries.report.page import Times
 from db.session import open_database
 from imaging.data_root import data_root
 from report.html.cases import Gallery, Kind, gallery, unreadable
-from report.html.contents import Cases
+from report.html.page_context import Cases
 from report.loading.thumbnails import thumbnails
 
 MOST_UNREADABLE = 200  # rows of the page's table; the others are counted only

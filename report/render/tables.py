@@ -4,7 +4,11 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from base.console.foreign import shown
-from report.contents import (
+from report.metrics.confusion import Confusion
+from report.metrics.estimate import Accuracy, Brier, Estimate, NetBenefit, Proportion, SpecificityAt
+from report.metrics.metrics import Metrics
+from report.metrics.subgroups import Subgroup
+from report.report_model import (
     SYNTHETIC,
     CheckpointFacts,
     Flow,
@@ -14,11 +18,7 @@ from report.contents import (
     optimistic,
     trained_on,
 )
-from report.metrics.confusion import Confusion
-from report.metrics.estimate import Accuracy, Brier, Estimate, NetBenefit, Proportion, SpecificityAt
-from report.metrics.metrics import Metrics
-from report.metrics.subgroups import Subgroup
-from report.section import Section
+from report.table import Section
 from report.thresholds.threshold import Threshold
 from report.thresholds.written import written
 
