@@ -11,7 +11,13 @@ from db.errors import NoSuchRunError
 from db.queries.report.thresholds import all_chosen, choosers, forget_threshold
 from db.queries.runs import get_run
 from db.session import open_database
-from report.loading.kept_thresholds import Kept, described, in_use, kept, section
+from report.loading.kept_thresholds import (
+    CheckpointThresholds,
+    described,
+    in_use,
+    thresholds_by_checkpoint,
+    thresholds_table,
+)
 from report.render.text import render_parts
 from report.table import Section
 
@@ -30,12 +36,12 @@ def list_thresholds(forget: int | None) -> None:
 
 def _listed() -> list[str | Section]:
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
-        found = _kept(session)
+        found = _read_all(session)
         try:
             newest = get_run(session)
         except NoSuchRunError:
             newest = None
-    tables = [table for one in found if (table := section(one)) is not None]
+    tables = [table for one in found if (table := thresholds_table(one)) is not None]
     if newest is None:
         return ["there is no run yet", *tables]
     (of_newest,) = (one for one in found if one.checkpoint.checkpoint_id == newest.checkpoint_id)
@@ -54,12 +60,12 @@ def _forget(number: int) -> tuple[str, str]:
             raise click.ClickException(
                 f"there is no threshold {number}: `report thresholds` lists them"
             )
-        found = _kept(session)
+        found = _read_all(session)
     (left,) = (one for one in found if one.checkpoint.checkpoint_id == forgotten.checkpoint_id)
     taken = in_use(left)
     now = f"they take {taken}, {_UNLESS}" if taken else f"no threshold is kept, {_NEEDS}"
     return f"forgotten: {described(forgotten)}", f"reports of {left} from now on: {now}"
 
 
-def _kept(session: Session) -> list[Kept]:
-    return kept(choosers(session), all_chosen(session))
+def _read_all(session: Session) -> list[CheckpointThresholds]:
+    return thresholds_by_checkpoint(choosers(session), all_chosen(session))

@@ -14,7 +14,7 @@ from report.thresholds.written import written
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CheckpointThresholds:
     """A checkpoint with the thresholds that were chosen for it, the last first, and its card's."""
 
     checkpoint: Chooser
@@ -30,15 +30,19 @@ class Kept:
         return f"{shown(PurePath(self.checkpoint.path).name)} ({self.checkpoint.digest[:12]})"
 
 
-def kept(checkpoints: Sequence[Chooser], chosen: Sequence[Chosen]) -> list[Kept]:
+def thresholds_by_checkpoint(
+    checkpoints: Sequence[Chooser], chosen: Sequence[Chosen]
+) -> list[CheckpointThresholds]:
     """Each checkpoint with its thresholds, in the order in which they are given."""
     return [
-        Kept(one, [each for each in chosen if each.checkpoint_id == one.checkpoint_id])
+        CheckpointThresholds(
+            one, [each for each in chosen if each.checkpoint_id == one.checkpoint_id]
+        )
         for one in checkpoints
     ]
 
 
-def section(one: Kept) -> Section | None:
+def thresholds_table(one: CheckpointThresholds) -> Section | None:
     """The table of a checkpoint, the threshold that is in use first; None where it has none."""
     rows = [(f"number {each.number}", *_chosen_cells(each)) for each in one.chosen]
     if one.card is not None:
@@ -50,7 +54,7 @@ def section(one: Kept) -> Section | None:
     return Section((str(one), "", "threshold", "chosen on", "date", "how"), tuple(cells))
 
 
-def in_use(one: Kept) -> str | None:
+def in_use(one: CheckpointThresholds) -> str | None:
     """The threshold that reports of the checkpoint's runs take, in words; None if there is none."""
     return _last(one.chosen[0] if one.chosen else None, one.card)
 
@@ -84,5 +88,5 @@ def _chosen_cells(one: Chosen) -> tuple[str, ...]:
     return written(one.value), f"run {one.run_id} of {shown(one.source)}", day(one), shown(one.how)
 
 
-def _how_of_card(one: Kept) -> str:
+def _how_of_card(one: CheckpointThresholds) -> str:
     return shown(str(one.checkpoint.card_threshold.get("how") or ""))
