@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class Table:
     """A table: its headings, its rows, each as long, and which columns hold numbers only."""
 
     headings: tuple[str, ...]

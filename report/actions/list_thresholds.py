@@ -19,7 +19,7 @@ from report.loading.kept_thresholds import (
     thresholds_table,
 )
 from report.render.text import render_parts
-from report.table import Section
+from report.table import Table
 
 _UNLESS = "unless --threshold is given"
 _NEEDS = "so give one, such as --threshold 0.23, or choose one with `report choose-threshold`"
@@ -34,7 +34,7 @@ def list_thresholds(forget: int | None) -> None:
         tell(line)
 
 
-def _listed() -> list[str | Section]:
+def _listed() -> list[str | Table]:
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         found = _read_all(session)
         try:

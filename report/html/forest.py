@@ -43,7 +43,7 @@ class SubgroupTable:
     rows: tuple[SubgroupRow, ...]
 
 
-def subgroup_tables(report: Report) -> list[SubgroupTable]:
+def forest_tables(report: Report) -> list[SubgroupTable]:
     """A table for each attribute asked for."""
     return [
         SubgroupTable(shown(column), tuple(map(_row, rows)))

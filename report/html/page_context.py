@@ -19,16 +19,16 @@ from report.html.charts import (
     precision_recall_chart,
     roc_chart,
 )
-from report.html.forest import SubgroupTable, subgroup_tables
+from report.html.forest import SubgroupTable, forest_tables
 from report.html.formatting import images
 from report.html.provenance import Fact
 from report.html.threshold_counts import Steps, steps
 from report.loading.read import LoadedRun
 from report.metrics.confusion import Confusion
-from report.render.tables import figure_sections, flow_section, origin, percent, warnings
-from report.render.unlabelled import answers_sections, why_no_figures
+from report.render.tables import figure_tables, flow_table, origin, percent, warnings
+from report.render.unlabelled import answers_tables, why_no_figures
 from report.report_model import Answers, Report
-from report.table import Section
+from report.table import Table
 from report.thresholds.written import written
 
 
@@ -68,7 +68,7 @@ class Page:
     roc: Chart | None
     charts: Sequence[Chart]
     undrawn: str
-    sections: Sequence[Section]
+    tables: Sequence[Table]
     subgroups: Sequence[SubgroupTable]
     galleries: Sequence[Gallery]
     unreadable: Sequence[Unreadable]
@@ -101,8 +101,8 @@ def prepare(stored: LoadedRun, report: Report, cases: Cases, times: Times, made:
         roc=roc_chart(report, counts) if report.figures.roc_auc.value is not None else None,
         charts=[chart for chart in charts if chart.absent is None],
         undrawn=_undrawn(report, charts),
-        sections=_sections(report),
-        subgroups=subgroup_tables(report),
+        tables=_tables(report),
+        subgroups=forest_tables(report),
         galleries=[gallery for gallery in cases.galleries if gallery.cards],
         unreadable=cases.unreadable,
         unreadable_total=report.flow.unreadable,
@@ -155,9 +155,9 @@ def _undrawn(report: Report, charts: Sequence[Chart]) -> str:
     return f"Not drawn ({reason}): {', '.join(['ROC curve', *absent])}." if absent else ""
 
 
-def _sections(report: Report) -> list[Section]:
-    figures = figure_sections(report.figures) if report.flow.analysed else []
-    return [flow_section(report.flow), *answers_sections(report), *figures]
+def _tables(report: Report) -> list[Table]:
+    figures = figure_tables(report.figures) if report.flow.analysed else []
+    return [flow_table(report.flow), *answers_tables(report), *figures]
 
 
 def _unreadable(report: Report, listed: int) -> str:

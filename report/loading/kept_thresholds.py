@@ -8,7 +8,7 @@ from typing import Any
 
 from base.console.foreign import shown
 from db.queries.report.thresholds import Chooser, Chosen
-from report.table import Section
+from report.table import Table
 from report.thresholds.threshold import in_range
 from report.thresholds.written import written
 
@@ -42,7 +42,7 @@ def thresholds_by_checkpoint(
     ]
 
 
-def thresholds_table(one: CheckpointThresholds) -> Section | None:
+def thresholds_table(one: CheckpointThresholds) -> Table | None:
     """The table of a checkpoint, the threshold that is in use first; None where it has none."""
     rows = [(f"number {each.number}", *_chosen_cells(each)) for each in one.chosen]
     if one.card is not None:
@@ -51,7 +51,7 @@ def thresholds_table(one: CheckpointThresholds) -> Section | None:
         return None
     states = ["in use", *["replaced"] * (len(rows) - 1)]
     cells = ((name, state, *rest) for (name, *rest), state in zip(rows, states, strict=True))
-    return Section((str(one), "", "threshold", "chosen on", "date", "how"), tuple(cells))
+    return Table((str(one), "", "threshold", "chosen on", "date", "how"), tuple(cells))
 
 
 def in_use(one: CheckpointThresholds) -> str | None:

@@ -16,7 +16,7 @@ from report.render.formats import checkpoint_dict, threshold_dict
 from report.render.tables import percent, short, threshold_line, warnings_of
 from report.render.text import render_parts
 from report.report_model import RunFacts
-from report.table import Section
+from report.table import Table
 from report.thresholds.threshold import Threshold
 from report.thresholds.written import score_text
 
@@ -83,10 +83,10 @@ def _changed(compared: Compared) -> Iterator[tuple[str, int, float, float, bool,
         )
 
 
-def _flow(compared: Compared) -> Section:
+def _flow(compared: Compared) -> Table:
     left_out, labels = compared.pairs.left_out, compared.pairs.labels
     malignant = int(labels.sum())
-    return Section(
+    return Table(
         ("images", "", ""),
         (
             ("compared", str(len(labels)), f"{malignant} malignant, scored in both and labelled"),
@@ -99,11 +99,11 @@ def _flow(compared: Compared) -> Section:
     )
 
 
-def _figures(comparison: Comparison) -> Section:
+def _figures(comparison: Comparison) -> Table:
     test = comparison.auc_test
     (a, b), (sensitivity_a, sensitivity_b) = comparison.aucs, comparison.malignant.right
     specificity_a, specificity_b = comparison.benign.right
-    return Section(
+    return Table(
         (f"figure ({percent(comparison.confidence)} interval)", "A", "B", "A − B"),
         (
             ("ROC AUC", short(a), short(b), "n/a" if test is None else _difference(comparison)),
@@ -122,8 +122,8 @@ def _difference(comparison: Comparison) -> str:
     return f"{short(interval)}, {said} (DeLong, paired)"
 
 
-def _answers(comparison: Comparison) -> Section:
-    return Section(
+def _answers(comparison: Comparison) -> Table:
+    return Table(
         ("answers that differ", "positive with A only", "positive with B only", "McNemar, exact"),
         (
             ("malignant", *_sides(comparison.malignant)),
@@ -138,7 +138,7 @@ def _sides(of: McNemar) -> tuple[str, str, str]:
     return str(of.only_a_positive), str(of.only_b_positive), said
 
 
-def _changed_lines(compared: Compared) -> list[str | Section]:
+def _changed_lines(compared: Compared) -> list[str | Table]:
     number = len(compared.comparison.changed)
     if not number:
         return ["no image changed sides"]
@@ -150,7 +150,7 @@ def _changed_lines(compared: Compared) -> list[str | Section]:
         (shown(path), "malignant" if label else "benign", _scored(a, at_a), _scored(b, at_b))
         for path, label, a, b, *_ in some
     )
-    table = Section(("image", "truth", "A", "B"), rows)
+    table = Table(("image", "truth", "A", "B"), rows)
     return [f"{number} image{'' if number == 1 else 's'} changed sides{rest}", table]
 
 

@@ -18,20 +18,20 @@ from report.report_model import (
     optimistic,
     trained_on,
 )
-from report.table import Section
+from report.table import Table
 from report.thresholds.threshold import Threshold
 from report.thresholds.written import written
 
 
-def figure_sections(figures: Metrics) -> list[Section]:
+def figure_tables(figures: Metrics) -> list[Table]:
     """The tables of the figures: 2x2 table, operating point, ranking, calibration, usefulness."""
     interval = f"({percent(figures.confidence)} interval)"
     return [
         _confusion(figures.confusion),
-        Section(("operating point", interval, ""), tuple(_operating_point(figures))),
-        Section(("ranking", interval, ""), tuple(_ranking(figures))),
-        Section(("calibration", interval, ""), tuple(_calibration(figures))),
-        Section(("usefulness", "", ""), tuple(_usefulness(figures.net_benefit))),
+        Table(("operating point", interval, ""), tuple(_operating_point(figures))),
+        Table(("ranking", interval, ""), tuple(_ranking(figures))),
+        Table(("calibration", interval, ""), tuple(_calibration(figures))),
+        Table(("usefulness", "", ""), tuple(_usefulness(figures.net_benefit))),
     ]
 
 
@@ -81,12 +81,12 @@ def provenance_line(report: Report) -> str:
     )
 
 
-def flow_section(flow: Flow) -> Section:
+def flow_table(flow: Flow) -> Table:
     """From the listing to the analysis."""
     unlabelled = flow.scored - flow.analysed
     some = f"{unlabelled} of them" if flow.analysed else "all of them"
     left_out = f"{some} without a label: left out" if unlabelled else ""
-    return Section(
+    return Table(
         ("images", "", ""),
         (
             ("listed", str(flow.listed), ""),
@@ -111,11 +111,11 @@ def _labelled(one: Labelled) -> tuple[str, str, str]:
     return origin, str(one.images), "malignant" if one.label else "benign"
 
 
-def subgroup_sections(subgroups: Sequence[Subgroup], confidence: float) -> list[Section]:
+def subgroup_tables(subgroups: Sequence[Subgroup], confidence: float) -> list[Table]:
     """A table for each attribute."""
     headings = ("images", "malignant", "sensitivity", "specificity", "ROC AUC")
     return [
-        Section(
+        Table(
             (f"by {shown(column)} ({percent(confidence)} interval)", *headings),
             tuple(_subgroup(one) for one in rows),
             frozenset({1, 2}),
@@ -139,8 +139,8 @@ def percent(confidence: float) -> str:
     return f"{100 * confidence:.10g} %"
 
 
-def _confusion(cells: Confusion) -> Section:
-    return Section(
+def _confusion(cells: Confusion) -> Table:
+    return Table(
         ("", "predicted benign", "predicted malignant", "all"),
         (
             ("truly benign", str(cells.tn), str(cells.fp), str(cells.benign)),

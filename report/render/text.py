@@ -5,22 +5,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from base.console.foreign import for_terminal
 from report.metrics.metrics import Metrics
 from report.render.tables import (
-    figure_sections,
-    flow_section,
+    figure_tables,
+    flow_table,
     provenance_line,
-    subgroup_sections,
+    subgroup_tables,
     threshold_line,
     warnings,
 )
-from report.render.unlabelled import answers_sections, why_no_figures
+from report.render.unlabelled import answers_tables, why_no_figures
 from report.report_model import Report
-from report.table import Section
+from report.table import Table
 from report.thresholds.threshold import Threshold
 
 # A file has no width; this one folds nothing that a report prints.
@@ -38,14 +38,14 @@ def render_figures(threshold: Threshold, figures: Metrics, *, terminal: bool) ->
     return _print([lead, *_figures(figures, _rules(terminal))], terminal=terminal)
 
 
-def render_parts(parts: Sequence[str | Section], *, terminal: bool) -> str:
+def render_parts(parts: Sequence[str | Table], *, terminal: bool) -> str:
     """Lines and tables one under the other, an empty line before and after each table."""
     rules = _rules(terminal)
     shown: list[RenderableType] = []
     for at, part in enumerate(parts):
-        if at and isinstance(part, Section) | isinstance(parts[at - 1], Section):
+        if at and isinstance(part, Table) | isinstance(parts[at - 1], Table):
             shown.append(Text())
-        shown.append(_table(part, rules) if isinstance(part, Section) else _line(part))
+        shown.append(_table(part, rules) if isinstance(part, Table) else _line(part))
     return _print(shown, terminal=terminal)
 
 
@@ -64,30 +64,30 @@ def _print(parts: Iterable[RenderableType], *, terminal: bool) -> str:
 
 
 def _parts(report: Report, rules: box.Box | None) -> Iterator[RenderableType]:
-    yield _table(flow_section(report.flow), rules)
+    yield _table(flow_table(report.flow), rules)
     yield Text()
     for warning in warnings(report):
         yield _line(warning, style="bold")
     yield _line(threshold_line(report.threshold))
-    yield from _spaced(answers_sections(report), rules)
+    yield from _spaced(answers_tables(report), rules)
     if (absent := why_no_figures(report)) is not None:
         yield Text()
         yield Text(absent)
     else:
         yield from _figures(report.figures, rules)
-        yield from _spaced(subgroup_sections(report.subgroups, report.figures.confidence), rules)
+        yield from _spaced(subgroup_tables(report.subgroups, report.figures.confidence), rules)
     yield Text()
     yield _line(provenance_line(report))
 
 
-def _spaced(sections: Iterable[Section], rules: box.Box | None) -> Iterator[RenderableType]:
-    for section in sections:
+def _spaced(tables: Iterable[Table], rules: box.Box | None) -> Iterator[RenderableType]:
+    for table in tables:
         yield Text()
-        yield _table(section, rules)
+        yield _table(table, rules)
 
 
 def _figures(figures: Metrics, rules: box.Box | None) -> Iterator[RenderableType]:
-    cells, *groups = figure_sections(figures)
+    cells, *groups = figure_tables(figures)
     yield Text()
     yield _table(cells, rules)
     # The names in all groups take the same width, so that the figures stand in one column.
@@ -101,17 +101,17 @@ def _line(words: str, style: str = "") -> Text:
     return Text(for_terminal(words), style=style)
 
 
-def _table(section: Section, rules: box.Box | None, width: int | None = None) -> Table:
-    table = Table(box=rules, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
-    for at, heading in enumerate(section.headings):
-        table.add_column(
+def _table(table: Table, rules: box.Box | None, width: int | None = None) -> RichTable:
+    drawn = RichTable(box=rules, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
+    for at, heading in enumerate(table.headings):
+        drawn.add_column(
             _line(heading),
-            justify="right" if at in section.numeric else "left",
+            justify="right" if at in table.numeric else "left",
             min_width=width if at == 0 else None,
             # In a narrow terminal the others wrap: rich would cut what the least width pushes out.
             no_wrap=at == 0 and width is not None,
             overflow="fold",
         )
-    for row in section.rows:
-        table.add_row(*map(_line, row))
-    return table
+    for row in table.rows:
+        drawn.add_row(*map(_line, row))
+    return drawn

@@ -2,7 +2,7 @@
 
 from imaging.listing.labels import LABELS
 from report.report_model import Report
-from report.table import Section
+from report.table import Table
 
 _CLASS_FOLDERS = (
     f"class folders ({', '.join(LABELS)}; others by `producer enqueue SOURCE --label NAME=0|1`) or "
@@ -11,7 +11,7 @@ _CLASS_FOLDERS = (
 _TRUTH = "the column of the truth that `report import-scores` found, or that its --label names"
 
 
-def answers_sections(report: Report) -> list[Section]:
+def answers_tables(report: Report) -> list[Table]:
     """How many scored images are positive, where some have no label; else the 2x2 table says it."""
     answers = report.answers
     if not report.unlabelled.images:
@@ -20,7 +20,7 @@ def answers_sections(report: Report) -> list[Section]:
         ("positive", str(answers.positive), _share(answers.positive, answers.images)),
         ("negative", str(answers.negative), _share(answers.negative, answers.images)),
     )
-    return [Section(("answers", "", "share of the scored images"), rows, frozenset({1}))]
+    return [Table(("answers", "", "share of the scored images"), rows, frozenset({1}))]
 
 
 def why_no_figures(report: Report) -> str | None:

@@ -30,7 +30,7 @@ from report.metrics.likelihood import at_prevalence, lr_negative, lr_positive
 from report.metrics.metrics import Metrics, measure
 from report.metrics.net_benefit import decision_curve, net_benefit
 from report.metrics.subgroups import Groups, by_subgroup
-from report.render.tables import subgroup_sections
+from report.render.tables import subgroup_tables
 
 TUTORIAL = Confusion(tp=79, fp=175, tn=308, fn=38)
 IMAGES = st.lists(
@@ -312,7 +312,7 @@ def test_a_likelihood_ratio_of_nothing_over_nothing_is_not_without_bound() -> No
 def test_a_subgroups_table_says_why_an_area_has_no_interval() -> None:
     labels = np.array([0, 1] * 10, np.int8)
     group = Groups("site", ("arm",), np.zeros(20, np.int64), labels, np.full(20, 0.5))
-    (table,) = subgroup_sections(by_subgroup([group], 0.5), 0.95)
+    (table,) = subgroup_tables(by_subgroup([group], 0.5), 0.95)
     assert (
         table.rows[0][-1] == "0.500; no interval: all scores are equal: the estimated variance is 0"
     )
