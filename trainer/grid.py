@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from base.console.foreign import shown
-from report.thresholds.written import score_text
+from report.thresholds.threshold_text import score_text
 
 CLASSES = ("benign", "malignant")
 # Blue and red of the same darkness on paper; the colour-blind tell them apart. A wrong prediction

@@ -20,7 +20,7 @@ from model.card import Decode
 from report.loading.read import chosen_threshold
 from report.report_model import SYNTHETIC, is_synthetic
 from report.thresholds.threshold import Threshold, choose
-from report.thresholds.written import written
+from report.thresholds.threshold_text import threshold_text
 from trainer.grid import LEGEND, Cell, Title, class_title, prediction_title, save_grid, shortened
 
 IMAGES = 25  # five times five, as in the tutorial
@@ -103,7 +103,7 @@ def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
 
 def notes_of(threshold: Threshold, seed: int, *, synthetic: bool) -> list[str]:
     """The small lines above the predictions of a run."""
-    at = f"threshold {written(threshold.value)} ({threshold.kind}), seed {seed}"
+    at = f"threshold {threshold_text(threshold.value)} ({threshold.kind}), seed {seed}"
     # A picture travels without its report.
     return [at, LEGEND, *([SYNTHETIC] if synthetic else [])]
 

@@ -14,7 +14,7 @@ from report.loading.kept_thresholds import replaced
 from report.loading.load_run import finished_run
 from report.metrics.confusion import confusion
 from report.thresholds.select_threshold import Criterion, choose_by
-from report.thresholds.written import written
+from report.thresholds.threshold_text import threshold_text
 
 
 def choose_on_run(
@@ -54,7 +54,7 @@ def _choose(run: str, criterion: Criterion) -> None:
             before = replaced(chosen_last(session, chosen_on.checkpoint_id), stored.card)
             number = add_threshold(session, chosen_on, criterion.kind, value, how)
     digest, source = stored.checkpoint.digest[:12], shown(stored.run.source)
-    tell(f"threshold {written(value)} chosen on run {stored.run.number} of {source}: {how}")
+    tell(f"threshold {threshold_text(value)} chosen on run {stored.run.number} of {source}: {how}")
     tell(f"kept for checkpoint {digest}: in reports of its other runs it is prespecified")
     replaces = "" if before is None else f"it replaces {before}; "
     tell(f"{replaces}to take it back: report thresholds --forget {number}")

@@ -32,14 +32,14 @@ class Origin(NamedTuple):
     checkpoint: str
 
 
-class Written(NamedTuple):
+class ExportCounts(NamedTuple):
     """How many images a file holds, and how many it cannot hold for want of a score."""
 
     images: int
     left_out: int = 0
 
 
-def write_file(layout: str, path: str, chunks: Chunks, origin: Origin) -> Written:
+def write_file(layout: str, path: str, chunks: Chunks, origin: Origin) -> ExportCounts:
     """Write `csv`, `parquet` or `isic` to the file of this name; "-" is standard output."""
     if layout == "parquet":
         return _write_parquet(path, chunks, origin)
@@ -47,35 +47,35 @@ def write_file(layout: str, path: str, chunks: Chunks, origin: Origin) -> Writte
         return write_isic(file, chunks) if layout == "isic" else write_csv(file, chunks, origin)
 
 
-def write_csv(file: IO[str], chunks: Chunks, origin: Origin) -> Written:
+def write_csv(file: IO[str], chunks: Chunks, origin: Origin) -> ExportCounts:
     """A header and a row for each image."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
-    written = 0
+    count = 0
     for chunk in chunks:
         writer.writerows(_safe_rows(chunk, origin))
-        written += len(chunk)
-    return Written(written)
+        count += len(chunk)
+    return ExportCounts(count)
 
 
-def _write_parquet(path: str, chunks: Chunks, origin: Origin) -> Written:
+def _write_parquet(path: str, chunks: Chunks, origin: Origin) -> ExportCounts:
     """The same columns as CSV, typed, with a row group for each chunk."""
     # Deferred: 0.2 s that CSV need not wait for.
     import pyarrow as pa
     from pyarrow import parquet
 
     schema = pa.schema([(name, _parquet_type(pa, name)) for name in COLUMNS])
-    written = 0
+    count = 0
     with parquet.ParquetWriter(path, schema) as writer:
         for chunk in chunks:
             columns = zip(*_rows(chunk, origin), strict=True)
             arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
-            written += len(chunk)
-    return Written(written)
+            count += len(chunk)
+    return ExportCounts(count)
 
 
-def write_isic(file: IO[str], chunks: Chunks) -> Written:
+def write_isic(file: IO[str], chunks: Chunks) -> ExportCounts:
     """A row for each scored image, its id being the name of its file.
 
     Raises:
@@ -97,7 +97,7 @@ def write_isic(file: IO[str], chunks: Chunks) -> Written:
             )
         seen[name] = image.path
         writer.writerow((for_csv(name), float(image.score), NO_INFORMATION))
-    return Written(len(seen), listed - len(seen))
+    return ExportCounts(len(seen), listed - len(seen))
 
 
 def _rows(chunk: Sequence[ExportedImage], origin: Origin) -> Iterator[tuple[Any, ...]]:

@@ -29,7 +29,7 @@ from report.render.tables import figure_tables, flow_table, origin, percent, war
 from report.render.unlabelled import answers_tables, why_no_figures
 from report.report_model import Answers, Report
 from report.table import Table
-from report.thresholds.written import written
+from report.thresholds.threshold_text import threshold_text
 
 
 class Plot(NamedTuple):
@@ -89,7 +89,7 @@ def prepare(stored: LoadedRun, report: Report, cases: Cases, times: Times, made:
         title=_title(stored),
         subtitle=_subtitle(stored),
         warnings=warnings(report),
-        start=written(report.threshold.value),
+        start=threshold_text(report.threshold.value),
         kind=origin(report.threshold),
         level=percent(report.figures.confidence),
         exactness=slider_metrics.exactness(counts),
@@ -117,7 +117,10 @@ def prepare(stored: LoadedRun, report: Report, cases: Cases, times: Times, made:
 def _printed(report: Report) -> list[float]:
     """Every threshold on the page: each gives the figures beside it when it is typed in."""
     found = report.figures.specificity_at_sensitivity
-    return [report.threshold.value, *(float(one.written) for one in found if one.written)]
+    return [
+        report.threshold.value,
+        *(float(one.threshold_text) for one in found if one.threshold_text),
+    ]
 
 
 def _title(stored: LoadedRun) -> str:

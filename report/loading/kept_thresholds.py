@@ -10,7 +10,7 @@ from base.console.foreign import shown
 from db.queries.report.thresholds import Chooser, Chosen
 from report.table import Table
 from report.thresholds.threshold import in_range
-from report.thresholds.written import written
+from report.thresholds.threshold_text import threshold_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +36,38 @@ def thresholds_by_checkpoint(
     """Each checkpoint with its thresholds, in the order in which they are given."""
     return [
         CheckpointThresholds(
-            one, [each for each in chosen if each.checkpoint_id == one.checkpoint_id]
+            checkpoint,
+            [each for each in chosen if each.checkpoint_id == checkpoint.checkpoint_id],
         )
-        for one in checkpoints
+        for checkpoint in checkpoints
     ]
 
 
-def thresholds_table(one: CheckpointThresholds) -> Table | None:
+def thresholds_table(thresholds: CheckpointThresholds) -> Table | None:
     """The table of a checkpoint, the threshold that is in use first; None where it has none."""
-    rows = [(f"number {each.number}", *_chosen_cells(each)) for each in one.chosen]
-    if one.card is not None:
-        rows.append(("model card", written(one.card), "in training", "", _how_of_card(one)))
+    rows = [
+        (f"number {threshold.number}", *_chosen_cells(threshold)) for threshold in thresholds.chosen
+    ]
+    if thresholds.card is not None:
+        rows.append(
+            (
+                "model card",
+                threshold_text(thresholds.card),
+                "in training",
+                "",
+                _how_of_card(thresholds),
+            )
+        )
     if not rows:
         return None
     states = ["in use", *["replaced"] * (len(rows) - 1)]
     cells = ((name, state, *rest) for (name, *rest), state in zip(rows, states, strict=True))
-    return Table((str(one), "", "threshold", "chosen on", "date", "how"), tuple(cells))
+    return Table((str(thresholds), "", "threshold", "chosen on", "date", "how"), tuple(cells))
 
 
-def in_use(one: CheckpointThresholds) -> str | None:
+def in_use(thresholds: CheckpointThresholds) -> str | None:
     """The threshold that reports of the checkpoint's runs take, in words; None if there is none."""
-    return _last(one.chosen[0] if one.chosen else None, one.card)
+    return _last(thresholds.chosen[0] if thresholds.chosen else None, thresholds.card)
 
 
 def replaced(last: Chosen | None, card: Mapping[str, Any]) -> str | None:
@@ -64,29 +75,35 @@ def replaced(last: Chosen | None, card: Mapping[str, Any]) -> str | None:
     return _last(last, _card_value(card.get("threshold")))
 
 
-def described(one: Chosen) -> str:
+def described(threshold: Chosen) -> str:
     """A chosen threshold: its value, and on which run and day it was chosen."""
-    return f"{written(one.value)}, chosen on run {one.run_id} of {shown(one.source)} on {day(one)}"
+    value, source = threshold_text(threshold.value), shown(threshold.source)
+    return f"{value}, chosen on run {threshold.run_id} of {source} on {day(threshold)}"
 
 
-def day(one: Chosen) -> str:
+def day(threshold: Chosen) -> str:
     """The date it was chosen, in UTC, as 2026-11-24."""
-    return datetime.fromtimestamp(one.created_at, UTC).strftime("%Y-%m-%d")
+    return datetime.fromtimestamp(threshold.created_at, UTC).strftime("%Y-%m-%d")
 
 
 def _last(chosen: Chosen | None, card: float | None) -> str | None:
     if chosen is not None:
         return described(chosen)
-    return None if card is None else f"{written(card)}, the model card's"
+    return None if card is None else f"{threshold_text(card)}, the model card's"
 
 
 def _card_value(stored: object) -> float | None:
     return in_range(stored.get("value")) if isinstance(stored, Mapping) else None
 
 
-def _chosen_cells(one: Chosen) -> tuple[str, ...]:
-    return written(one.value), f"run {one.run_id} of {shown(one.source)}", day(one), shown(one.how)
+def _chosen_cells(threshold: Chosen) -> tuple[str, ...]:
+    return (
+        threshold_text(threshold.value),
+        f"run {threshold.run_id} of {shown(threshold.source)}",
+        day(threshold),
+        shown(threshold.how),
+    )
 
 
-def _how_of_card(one: CheckpointThresholds) -> str:
-    return shown(str(one.checkpoint.card_threshold.get("how") or ""))
+def _how_of_card(thresholds: CheckpointThresholds) -> str:
+    return shown(str(thresholds.checkpoint.card_threshold.get("how") or ""))

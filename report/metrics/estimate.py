@@ -44,12 +44,12 @@ class AveragePrecision(Estimate):
 class SpecificityAt(Estimate):
     """The best specificity with at least this `sensitivity`, and the `threshold` that gives it.
 
-    `written` is the shortest decimal that gives it on these images too.
+    `threshold_text` is the shortest decimal that gives it on these images too.
     """
 
     sensitivity: float = 0.0
     threshold: float | None = None
-    written: str = ""
+    threshold_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from report.arrays import Floats, Labels
 from report.metrics.confusion import confusion, why_undefined
 from report.metrics.delong import auc_interval, delong
 from report.metrics.estimate import AveragePrecision, Estimate, SpecificityAt
-from report.thresholds.written import shortest
+from report.thresholds.threshold_text import shortest
 
 SENSITIVITIES = (0.80, 0.90, 0.95)
 
@@ -87,5 +87,5 @@ def _specificity_at(
         table.tn / table.benign,
         sensitivity=target,
         threshold=threshold,
-        written=shortest(threshold, below[0] if below else None),
+        threshold_text=shortest(threshold, below[0] if below else None),
     )

@@ -9,7 +9,7 @@ from matplotlib.transforms import ScaledTranslation
 from report.arrays import Floats
 from report.report_model import SYNTHETIC, Report
 from report.thresholds.threshold import Threshold
-from report.thresholds.written import written
+from report.thresholds.threshold_text import threshold_text
 
 CLASSES = ("benign", "malignant")
 # Okabe and Ito's, which the colour-blind tell apart. In grey some are alike, so what a colour tells
@@ -123,4 +123,4 @@ def thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 def named(threshold: Threshold) -> str:
     """The threshold with its kind."""
-    return f"{written(threshold.value)} ({threshold.kind})"
+    return f"{threshold_text(threshold.value)} ({threshold.kind})"

@@ -18,7 +18,7 @@ from report.render.text import render_parts
 from report.report_model import RunFacts
 from report.table import Table
 from report.thresholds.threshold import Threshold
-from report.thresholds.written import score_text
+from report.thresholds.threshold_text import score_text
 
 # Images that changed sides and are named in the text; JSON and CSV name all.
 LISTED = 20

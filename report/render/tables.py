@@ -20,7 +20,7 @@ from report.report_model import (
 )
 from report.table import Table
 from report.thresholds.threshold import Threshold
-from report.thresholds.written import written
+from report.thresholds.threshold_text import threshold_text
 
 
 def figure_tables(figures: Metrics) -> list[Table]:
@@ -51,7 +51,7 @@ def warnings_of(checkpoint: CheckpointFacts, flow: Flow, threshold: Threshold) -
 
 def threshold_line(threshold: Threshold) -> str:
     """The threshold, its kind, and how it came about."""
-    value = written(threshold.value)
+    value = threshold_text(threshold.value)
     return f"threshold {value}, {origin(threshold)}; positive when score >= threshold"
 
 
@@ -262,7 +262,7 @@ def _reference(brier: Brier) -> str:
 
 
 def _at_threshold(one: SpecificityAt) -> str:
-    return f"at threshold {one.written}" if one.written else ""
+    return f"at threshold {one.threshold_text}" if one.threshold_text else ""
 
 
 def _if_any(figure: Estimate, words: str) -> str:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from report.arrays import Floats, Labels
 from report.thresholds.operating_point import just_below, threshold_for_sensitivity
-from report.thresholds.written import written
+from report.thresholds.threshold_text import threshold_text
 
 Kind = Literal["sensitivity", "specificity", "youden", "cost"]
 
@@ -40,9 +40,9 @@ class Criterion:
             case "youden":
                 return "the highest Youden index"
             case "cost":
-                missed, alarm = (written(float(cost)) for cost in self.costs)
+                missed, alarm = (threshold_text(float(cost)) for cost in self.costs)
                 return f"the lowest cost at {missed} a false negative and {alarm} a false positive"
-        return f"{self.kind} at least {written(self.target)}"
+        return f"{self.kind} at least {threshold_text(self.target)}"
 
 
 class Cuts(NamedTuple):
@@ -97,8 +97,8 @@ def _for_specificity(labels: Labels, scores: Floats, target: float) -> float:
     above = scores[scores > benign[needed - 1]]
     if not len(above):
         raise ChoiceError(
-            f"no observed score reaches specificity {written(target)}: the highest, "
-            f"{written(float(benign[needed - 1]))}, is a benign image's"
+            f"no observed score reaches specificity {threshold_text(target)}: the highest, "
+            f"{threshold_text(float(benign[needed - 1]))}, is a benign image's"
         )
     return just_below(scores, float(above.min()))
 

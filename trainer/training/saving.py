@@ -21,7 +21,7 @@ from model.checkpoint import save_checkpoint
 from report.arrays import Floats, Labels
 from report.metrics.metrics import measure
 from report.thresholds.operating_point import threshold_for_sensitivity
-from report.thresholds.written import written
+from report.thresholds.threshold_text import threshold_text
 from trainer.training.backbone import FrozenBackbone
 from trainer.training.curves import save_curves
 from trainer.training.features import FeatureRows
@@ -92,7 +92,9 @@ def describe(saved: list[Saved]) -> str:
             f"  validation: {figures} (epoch {best})",
         ]
         if card.threshold:
-            lines.append(f"  threshold {written(card.threshold.value)}: {card.threshold.how}")
+            lines.append(
+                f"  threshold {threshold_text(card.threshold.value)}: {card.threshold.how}"
+            )
     return "\n".join(map(for_terminal, [*lines, "next: producer enqueue SOURCE"]))
 
 
@@ -211,7 +213,7 @@ def _threshold(target: float | None, labels: Labels, scores: Floats) -> Threshol
     reached = measure(labels, scores, value)
     return Threshold(
         value=value,
-        how=f"sensitivity at least {written(target)} on the validation images: "
+        how=f"sensitivity at least {threshold_text(target)} on the validation images: "
         f"{reached.sensitivity.count}/{reached.sensitivity.total}, with specificity "
         f"{reached.specificity.count}/{reached.specificity.total}",
     )

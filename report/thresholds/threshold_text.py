@@ -8,7 +8,7 @@ _EXPONENT_BELOW = 1e-6
 _MOST_DECIMALS = 17
 
 
-def written(number: float) -> str:
+def threshold_text(number: float) -> str:
     """The shortest text that reads back as the same float64, 0 and 1 without a point.
 
     For a threshold that other images will meet as well, of which nobody knows the scores.
@@ -34,8 +34,8 @@ def shortest(lowest: float, below: float | None) -> str:
         # Rounding a decimal to float64 never turns an order round: it stays at or below `lowest`.
         cut = float(exact.quantize(Decimal(1).scaleb(-decimals), ROUND_FLOOR))
         if cut > (below or 0.0):
-            return written(cut)
-    return written(lowest)
+            return threshold_text(cut)
+    return threshold_text(lowest)
 
 
 def score_text(score: float, threshold: float, decimals: int = 2) -> str:
