@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from report.arrays import NO_SCORES, Floats, Labels
+from report.arrays import NO_SCORES, Float64Array, LabelArray
 from report.html import curves
 from report.html.curves import Axis
 from report.html.formatting import images
@@ -98,7 +98,7 @@ def precision_recall_chart(report: Report, counts: Steps) -> Chart:
 
 
 def distribution_chart(
-    report: Report, labels: Labels, scores: Floats, unlabelled: Floats = NO_SCORES
+    report: Report, labels: LabelArray, scores: Float64Array, unlabelled: Float64Array = NO_SCORES
 ) -> Chart:
     """How the scores of each class, and of images without a label, lie about the threshold."""
     drawn = curves.histogram(labels, scores, unlabelled)
@@ -142,7 +142,7 @@ def calibration_chart(report: Report) -> Chart:
     )
 
 
-def decision_chart(report: Report, labels: Labels, scores: Floats) -> Chart:
+def decision_chart(report: Report, labels: LabelArray, scores: Float64Array) -> Chart:
     """Net benefit by threshold, beside that of treating everybody or nobody."""
     absent = report.figures.average_precision.reason  # without both classes there is none to weigh
     high = curves.round_up(max(report.figures.prevalence.value or 0, 0.05))

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from report.arrays import NO_SCORES, Floats, Labels
+from report.arrays import NO_SCORES, Float64Array, Int64Array, LabelArray
 from report.html.threshold_counts import Steps
 
 # The plotting area within the 400 x 400; the rest is for ticks and names.
@@ -92,7 +91,9 @@ def precision_recall(counts: Steps) -> Path:
     return path(x, y, y_axis())
 
 
-def histogram(labels: Labels, scores: Floats, unlabelled: Floats = NO_SCORES) -> Histogram:
+def histogram(
+    labels: LabelArray, scores: Float64Array, unlabelled: Float64Array = NO_SCORES
+) -> Histogram:
     """Outlines of both classes' scores, as shares of the class, in bins of 1/40.
 
     And of the scores of images without a label, as shares of these.
@@ -104,7 +105,7 @@ def histogram(labels: Labels, scores: Floats, unlabelled: Floats = NO_SCORES) ->
     return Histogram(malignant, benign, without, y)
 
 
-def path(x: Floats, y: Floats, axis: Axis) -> Path:
+def path(x: Float64Array, y: Float64Array, axis: Axis) -> Path:
     """A line through values, to a tenth of a unit, without points that change nothing."""
     heights = TOP + SIDE * (axis.high - y) / (axis.high - axis.low)
     corners = np.column_stack([LEFT + SIDE * x, heights])
@@ -112,7 +113,7 @@ def path(x: Floats, y: Floats, axis: Axis) -> Path:
     return " ".join(f"{a / 10:g},{b / 10:g}" for a, b in kept.tolist())
 
 
-def _corners(points: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _corners(points: Int64Array) -> Int64Array:
     """Without points that repeat the one before, or lie inside a horizontal or vertical stretch."""
     moved = np.append(True, (np.diff(points, axis=0) != 0).any(axis=1))
     points = points[moved]
@@ -120,22 +121,22 @@ def _corners(points: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         return points
     direction = np.sign(np.diff(points, axis=0))
     straight = (direction == 0).any(axis=1)[:-1] & (direction[:-1] == direction[1:]).all(axis=1)
-    kept: npt.NDArray[np.int64] = points[np.concatenate([[True], ~straight, [True]])]
+    kept: Int64Array = points[np.concatenate([[True], ~straight, [True]])]
     return kept
 
 
-def _descending(counts: Steps) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _descending(counts: Steps) -> tuple[Int64Array, Int64Array]:
     true, false = counts.positives()
     return true[::-1], false[::-1]
 
 
-def _shares(scores: Floats) -> Floats | None:
+def _shares(scores: Float64Array) -> Float64Array | None:
     if not len(scores):
         return None
     return np.histogram(scores, bins=BINS, range=(0, 1))[0] / len(scores)
 
 
-def _outline(shares: Floats, axis: Axis) -> Path:
+def _outline(shares: Float64Array, axis: Axis) -> Path:
     edges = np.repeat(np.arange(BINS + 1) / BINS, 2)
     heights = np.concatenate([[0.0], np.repeat(shares, 2), [0.0]])
     return path(edges, heights, axis)

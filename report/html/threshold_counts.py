@@ -4,17 +4,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, Int64Array, LabelArray
 
 # Up to so many distinct scores all of them are embedded, some 100 KB at most.
 MOST_DISTINCT = 4000
 # Beyond: every position of the slider, and scores spread evenly over the images of each class.
 GRID = 1000
 SPREAD = 1000
-
-Counts = npt.NDArray[np.int64]
 
 
 class Steps(NamedTuple):
@@ -27,13 +24,13 @@ class Steps(NamedTuple):
     holds each distinct score.
     """
 
-    thresholds: Floats
-    malignant: Counts
-    benign: Counts
-    unlabelled: Counts
+    thresholds: Float64Array
+    malignant: Int64Array
+    benign: Int64Array
+    unlabelled: Int64Array
     complete: bool
 
-    def positives(self) -> tuple[Counts, Counts]:
+    def positives(self) -> tuple[Int64Array, Int64Array]:
         """True and false positives at each threshold, both `[m]`."""
         return _from_the_end(self.malignant), _from_the_end(self.benign)
 
@@ -48,7 +45,7 @@ class Steps(NamedTuple):
         }
 
 
-def steps(labels: Labels, scores: Floats, *kept: float) -> Steps:
+def steps(labels: LabelArray, scores: Float64Array, *kept: float) -> Steps:
     """The steps of these images; a list that is cut short holds the thresholds `kept` too.
 
     Args:
@@ -67,18 +64,18 @@ def steps(labels: Labels, scores: Floats, *kept: float) -> Steps:
     return Steps(thresholds, malignant, benign, unlabelled, complete)
 
 
-def _chosen(labels: Labels, scores: Floats, kept: Sequence[float]) -> Floats:
+def _chosen(labels: LabelArray, scores: Float64Array, kept: Sequence[float]) -> Float64Array:
     grid = np.arange(GRID + 1) / GRID
     spread = [_spread(scores[labels == label]) for label in (0, 1, -1)]
     return np.unique(np.concatenate([grid, kept, *spread]))
 
 
-def _spread(scores: Floats) -> Floats:
+def _spread(scores: Float64Array) -> Float64Array:
     ordered = np.sort(scores)
     if not len(ordered):
         return ordered
     return ordered[np.linspace(0, len(ordered) - 1, SPREAD).round().astype(np.int64)]
 
 
-def _from_the_end(counts: Counts) -> Counts:
+def _from_the_end(counts: Int64Array) -> Int64Array:
     return np.cumsum(counts[::-1])[::-1]

@@ -7,7 +7,7 @@ from itertools import chain
 import numpy as np
 
 from imaging.listing.sources import class_folder
-from report.arrays import Labels
+from report.arrays import LabelArray
 from report.report_model import Labelled
 
 # What `producer enqueue` takes labels from in a manifest.
@@ -15,7 +15,7 @@ _MANIFEST_COLUMN = "label"
 
 
 def label_origins(
-    source: str, labels: Labels, labelled: Iterator[tuple[str, int]]
+    source: str, labels: LabelArray, labelled: Iterator[tuple[str, int]]
 ) -> tuple[Labelled, ...]:
     """Of a run that was enqueued; malignant first, then by folder.
 

@@ -7,7 +7,7 @@ import click
 import numpy as np
 
 from db.queries.results import ScoredImage
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.exchange.image_id import image_name
 
 # Of images that an error names.
@@ -31,8 +31,8 @@ class Pairs(NamedTuple):
     """What is compared: names as the first run has them, labels `[n]` and scores `[2, n]`."""
 
     paths: list[str]
-    labels: Labels
-    scores: Floats
+    labels: LabelArray
+    scores: Float64Array
     left_out: LeftOut
 
 

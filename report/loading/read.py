@@ -12,7 +12,7 @@ from db.queries import results, runs
 from db.queries.report import columns, thresholds
 from db.queries.report.columns import PENDING, SCORED, UNREADABLE, Columns
 from db.tables import Checkpoint, Run
-from report.arrays import NO_SCORES, Floats, Labels
+from report.arrays import NO_SCORES, Float64Array, LabelArray
 from report.loading.kept_thresholds import day
 from report.loading.label_origins import label_origins
 from report.loading.read_groups import read_groups
@@ -43,13 +43,13 @@ class LoadedRun(NamedTuple):
     checkpoint: CheckpointFacts
     card: Mapping[str, Any]
     flow: Flow
-    labels: Labels
-    scores: Floats
+    labels: LabelArray
+    scores: Float64Array
     groups: tuple[Groups, ...] = ()
     chosen: ChosenOn | None = None
     seen: int = 0
     failed: tuple[str, ...] = ()
-    unlabelled: Floats = NO_SCORES
+    unlabelled: Float64Array = NO_SCORES
 
 
 def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> LoadedRun:

@@ -1,1 +1,1 @@
-"""Labels and scores to figures. Pure: nothing is read or written."""
+"""LabelArray and scores to figures. Pure: nothing is read or written."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.metrics.confusion import why_undefined
 from report.metrics.estimate import Brier, Estimate
 from report.metrics.logistic import Fit, fit
@@ -33,7 +33,7 @@ class Calibration(NamedTuple):
     slope: Estimate
 
 
-def brier(labels: Labels, scores: Floats, nothing: str) -> Brier:
+def brier(labels: LabelArray, scores: Float64Array, nothing: str) -> Brier:
     """The mean of (score - label)² (Brier 1950)."""
     if len(labels) == 0:
         return Brier(None, nothing)
@@ -46,7 +46,7 @@ def brier(labels: Labels, scores: Floats, nothing: str) -> Brier:
 
 
 def calibration(
-    labels: Labels, scores: Floats, nothing: str, confidence: float = 0.95
+    labels: LabelArray, scores: Float64Array, nothing: str, confidence: float = 0.95
 ) -> Calibration:
     """Calibration in the large and slope (Cox 1958), by logistic regression on the scores' logit.
 
@@ -64,7 +64,7 @@ def calibration(
     return Calibration(intercept, slope)
 
 
-def calibration_bins(labels: Labels, scores: Floats) -> list[Bin]:
+def calibration_bins(labels: LabelArray, scores: Float64Array) -> list[Bin]:
     """Tenths of the range of scores that hold an image."""
     at = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
     images = np.bincount(at, minlength=BINS)
@@ -87,7 +87,7 @@ def bin_fraction(one: Bin, confidence: float = 0.95) -> Estimate:
     return proportion(one.malignant, one.images, "no images", confidence)
 
 
-def _no_slope(labels: Labels, logit: Floats) -> str | None:
+def _no_slope(labels: LabelArray, logit: Float64Array) -> str | None:
     """Where one class lies wholly on one side, the likelihood grows with the slope for ever."""
     malignant, benign = logit[labels == 1], logit[labels == 0]
     if logit.min() == logit.max():

@@ -6,13 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from statsmodels.stats.contingency_tables import mcnemar
 
-from report.arrays import Floats, Labels
+from report.arrays import BoolArray, Float64Array, LabelArray
 from report.metrics.confusion import why_undefined
 from report.metrics.delong import Interval, PairedTest, auc_interval, delong, paired_test
 from report.metrics.estimate import Estimate, Proportion
 from report.metrics.proportions import proportion
-
-Answers = npt.NDArray[np.bool_]
 
 
 class McNemar(NamedTuple):
@@ -37,12 +35,15 @@ class Comparison(NamedTuple):
     auc_test: PairedTest | None
     malignant: McNemar
     benign: McNemar
-    positive: tuple[Answers, Answers]
+    positive: tuple[BoolArray, BoolArray]
     changed: npt.NDArray[np.intp]
 
 
 def compare(
-    labels: Labels, scores: Floats, thresholds: tuple[float, float], confidence: float = 0.95
+    labels: LabelArray,
+    scores: Float64Array,
+    thresholds: tuple[float, float],
+    confidence: float = 0.95,
 ) -> Comparison:
     """Compare two runs on the images that both scored.
 
@@ -66,7 +67,7 @@ def compare(
 
 
 def _aucs(
-    labels: Labels, scores: Floats, confidence: float
+    labels: LabelArray, scores: Float64Array, confidence: float
 ) -> tuple[tuple[Estimate, Estimate], PairedTest | None]:
     reason = why_undefined(labels, "no labelled images")
     if reason is not None:
@@ -84,7 +85,7 @@ def _auc(value: float, interval: Interval) -> Estimate:
 
 
 def _mcnemar(
-    truth: Answers, positive: tuple[Answers, Answers], name: str, confidence: float
+    truth: BoolArray, positive: tuple[BoolArray, BoolArray], name: str, confidence: float
 ) -> McNemar:
     """The exact test (McNemar 1947, by the binomial distribution) among the images of one class."""
     total = int(np.count_nonzero(truth))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Confusion:
         return self.tn + self.fn
 
 
-def confusion(labels: Labels, scores: Floats, threshold: float) -> Confusion:
+def confusion(labels: LabelArray, scores: Float64Array, threshold: float) -> Confusion:
     """Count the four cells.
 
     Raises:
@@ -59,7 +59,7 @@ def confusion(labels: Labels, scores: Floats, threshold: float) -> Confusion:
     return Confusion(tp=tp, fp=fp, tn=len(labels) - tp - fp - fn, fn=fn)
 
 
-def why_undefined(labels: Labels, nothing: str) -> str | None:
+def why_undefined(labels: LabelArray, nothing: str) -> str | None:
     """Why what needs both classes is undefined, None where both are there.
 
     Args:

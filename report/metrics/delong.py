@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 
 # Rounding leaves about this much of a variance whose true value is zero.
 _ROUNDING = 1e-12
@@ -20,8 +20,8 @@ _ROUNDING = 1e-12
 class DeLong(NamedTuple):
     """AUCs `[k]` and their covariance `[k, k]`, nan where a class has one image only."""
 
-    aucs: Floats
-    covariance: Floats
+    aucs: Float64Array
+    covariance: Float64Array
 
 
 class Interval(NamedTuple):
@@ -42,7 +42,7 @@ class PairedTest(NamedTuple):
     reason: str | None = None
 
 
-def delong(labels: Labels, scores: npt.ArrayLike) -> DeLong:
+def delong(labels: LabelArray, scores: npt.ArrayLike) -> DeLong:
     """AUCs of `k` models on the same images, and their covariance.
 
     Args:
@@ -60,7 +60,7 @@ def delong(labels: Labels, scores: npt.ArrayLike) -> DeLong:
     # Twice the benign images below each malignant one, ties counting half; and the reverse.
     below = np.array([_twice_below(b, a) for a, b in zip(malignant, benign, strict=True)])
     above = 2 * m - np.array([_twice_below(a, b) for a, b in zip(malignant, benign, strict=True)])
-    aucs: Floats = below.mean(axis=1) / (2 * n)
+    aucs: Float64Array = below.mean(axis=1) / (2 * n)
     return DeLong(aucs, _covariance(below) / (4 * n * n) + _covariance(above) / (4 * m * m))
 
 
@@ -99,7 +99,7 @@ def paired_test(two: DeLong, confidence: float = 0.95) -> PairedTest:
     return PairedTest(difference, interval, z, math.erfc(abs(z) / math.sqrt(2)))
 
 
-def _check(labels: Labels, columns: Floats) -> None:
+def _check(labels: LabelArray, columns: Float64Array) -> None:
     if columns.ndim != 2 or labels.shape != columns.shape[1:]:
         raise ValueError(f"labels {labels.shape} and scores {columns.shape} are not [n] and [k, n]")
     if not np.isfinite(columns).all():
@@ -108,7 +108,7 @@ def _check(labels: Labels, columns: Floats) -> None:
         raise ValueError("labels must be 0 and 1, and both be there")
 
 
-def _twice_below(ranked: Floats, values: Floats) -> Floats:
+def _twice_below(ranked: Float64Array, values: Float64Array) -> Float64Array:
     """Twice the number of `ranked` below each of `values`, those equal to it counting half."""
     ordered = np.sort(ranked)
     # In order of the values, one search lands beside the last: three times as fast on a million.
@@ -120,12 +120,12 @@ def _twice_below(ranked: Floats, values: Floats) -> Floats:
     return twice
 
 
-def _covariance(components: Floats) -> Floats:
+def _covariance(components: Float64Array) -> Float64Array:
     """The covariance `[k, k]` of the mean of `[k, m]`."""
     k, m = components.shape
     if m < 2:
         return np.full((k, k), np.nan)
-    covariance: Floats = np.cov(components).reshape(k, k) / m
+    covariance: Float64Array = np.cov(components).reshape(k, k) / m
     return covariance
 
 

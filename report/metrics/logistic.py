@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 
 _ITERATIONS = 100
 _HALVINGS = 40
@@ -18,11 +18,13 @@ _CONVERGED = 1e-7  # in a coefficient; the next step would be about its square
 class Fit(NamedTuple):
     """The coefficients `[k]` that make the labels most likely, and their standard errors `[k]`."""
 
-    coefficients: Floats
-    errors: Floats
+    coefficients: Float64Array
+    errors: Float64Array
 
 
-def fit(labels: Labels, columns: Floats, offset: Floats | float = 0.0) -> Fit | None:
+def fit(
+    labels: LabelArray, columns: Float64Array, offset: Float64Array | float = 0.0
+) -> Fit | None:
     """The model `logit = offset + coefficients @ columns`; None where no fit converges.
 
     Args:
@@ -51,7 +53,7 @@ def fit(labels: Labels, columns: Floats, offset: Floats | float = 0.0) -> Fit | 
     return None
 
 
-def _chances(truth: Floats, linear: Floats) -> tuple[Floats, float]:
+def _chances(truth: Float64Array, linear: Float64Array) -> tuple[Float64Array, float]:
     """The probability of each image's being malignant, and the logarithm of the likelihood."""
     small = np.exp(-np.abs(linear))  # never overflows
     chances = np.where(linear >= 0, 1.0, small) / (1 + small)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.metrics.calibration import Bin, brier, calibration, calibration_bins
 from report.metrics.confusion import Confusion, confusion
 from report.metrics.estimate import (
@@ -19,7 +19,15 @@ from report.metrics.net_benefit import net_benefit
 from report.metrics.proportions import accuracy, balanced_accuracy, f1, geometric_mean, proportion
 from report.metrics.ranking import average_precision, roc_auc, roc_points, specificity_at
 
-__all__ = ["Confusion", "Estimate", "Floats", "Labels", "Metrics", "measure", "roc_points"]
+__all__ = [
+    "Confusion",
+    "Estimate",
+    "Float64Array",
+    "LabelArray",
+    "Metrics",
+    "measure",
+    "roc_points",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +59,8 @@ class Metrics:
 
 
 def measure(
-    labels: Labels,
-    scores: Floats,
+    labels: LabelArray,
+    scores: Float64Array,
     threshold: float,
     *,
     nothing: str = "no labelled images",

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.metrics.confusion import Confusion
 from report.metrics.estimate import NetBenefit
 
@@ -12,9 +12,9 @@ from report.metrics.estimate import NetBenefit
 class DecisionCurve(NamedTuple):
     """Net benefit by threshold, all `[m]`; that of treating nobody is 0."""
 
-    thresholds: Floats
-    model: Floats
-    treat_all: Floats
+    thresholds: Float64Array
+    model: Float64Array
+    treat_all: Float64Array
 
 
 def net_benefit(table: Confusion, threshold: float, nothing: str) -> NetBenefit:
@@ -33,7 +33,9 @@ def net_benefit(table: Confusion, threshold: float, nothing: str) -> NetBenefit:
     )
 
 
-def decision_curve(labels: Labels, scores: Floats, thresholds: Floats) -> DecisionCurve:
+def decision_curve(
+    labels: LabelArray, scores: Float64Array, thresholds: Float64Array
+) -> DecisionCurve:
     """Net benefit at each of `thresholds` `[m]` in [0, 1); at least one image must be there."""
     n, odds = len(labels), thresholds / (1 - thresholds)
     malignant, benign = np.sort(scores[labels == 1]), np.sort(scores[labels == 0])

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.metrics.confusion import confusion, why_undefined
 from report.metrics.delong import auc_interval, delong
 from report.metrics.estimate import AveragePrecision, Estimate, SpecificityAt
@@ -16,19 +16,19 @@ SENSITIVITIES = (0.80, 0.90, 0.95)
 class RocPoints(NamedTuple):
     """The ROC curve, all `[m]`, from (0, 0) to (1, 1); `thresholds` begins with inf."""
 
-    false_positives: Floats  # 1 - specificity
-    sensitivity: Floats
-    thresholds: Floats
+    false_positives: Float64Array  # 1 - specificity
+    sensitivity: Float64Array
+    thresholds: Float64Array
 
 
 class PrecisionRecall(NamedTuple):
     """The precision-recall curve, both `[m]`, from recall 1 to recall 0."""
 
-    precision: Floats  # PPV
-    recall: Floats  # sensitivity
+    precision: Float64Array  # PPV
+    recall: Float64Array  # sensitivity
 
 
-def roc_points(labels: Labels, scores: Floats, *, every: bool = False) -> RocPoints:
+def roc_points(labels: LabelArray, scores: Float64Array, *, every: bool = False) -> RocPoints:
     """The ROC curve; both classes must be there.
 
     Args:
@@ -39,13 +39,15 @@ def roc_points(labels: Labels, scores: Floats, *, every: bool = False) -> RocPoi
     return RocPoints(*roc_curve(labels, scores, drop_intermediate=not every))
 
 
-def precision_recall(labels: Labels, scores: Floats) -> PrecisionRecall:
+def precision_recall(labels: LabelArray, scores: Float64Array) -> PrecisionRecall:
     """The precision-recall curve; both classes must be there."""
     precision, recall, _ = precision_recall_curve(labels, scores, drop_intermediate=True)
     return PrecisionRecall(precision, recall)
 
 
-def roc_auc(labels: Labels, scores: Floats, nothing: str, confidence: float = 0.95) -> Estimate:
+def roc_auc(
+    labels: LabelArray, scores: Float64Array, nothing: str, confidence: float = 0.95
+) -> Estimate:
     """The area under the ROC curve with DeLong's interval."""
     # On scores. On answers at one threshold it would be the balanced accuracy under another name.
     if (absent := why_undefined(labels, nothing)) is not None:
@@ -56,7 +58,7 @@ def roc_auc(labels: Labels, scores: Floats, nothing: str, confidence: float = 0.
     return Estimate(auc, None if reason is None else f"no interval: {reason}", low, high)
 
 
-def average_precision(labels: Labels, scores: Floats, nothing: str) -> AveragePrecision:
+def average_precision(labels: LabelArray, scores: Float64Array, nothing: str) -> AveragePrecision:
     """The mean precision over the steps of recall, without interpolation."""
     if (absent := why_undefined(labels, nothing)) is not None:
         return AveragePrecision(None, absent)
@@ -64,7 +66,9 @@ def average_precision(labels: Labels, scores: Floats, nothing: str) -> AveragePr
     return AveragePrecision(value, baseline=float((labels == 1).mean()))
 
 
-def specificity_at(labels: Labels, scores: Floats, nothing: str) -> tuple[SpecificityAt, ...]:
+def specificity_at(
+    labels: LabelArray, scores: Float64Array, nothing: str
+) -> tuple[SpecificityAt, ...]:
     """The best specificity where sensitivity is at least 0.80, 0.90 and 0.95.
 
     Without interval: the threshold is chosen on these images, which Wilson's would not know.
@@ -76,7 +80,7 @@ def specificity_at(labels: Labels, scores: Floats, nothing: str) -> tuple[Specif
 
 
 def _specificity_at(
-    target: float, points: RocPoints, labels: Labels, scores: Floats
+    target: float, points: RocPoints, labels: LabelArray, scores: Float64Array
 ) -> SpecificityAt:
     # Sensitivity only grows along the curve and specificity only falls: the first is the best.
     at = int((points.sensitivity >= target).argmax())

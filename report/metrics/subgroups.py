@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.metrics.confusion import Confusion, confusion
 from report.metrics.estimate import Estimate, Proportion
 from report.metrics.proportions import proportion
@@ -26,8 +26,8 @@ class Groups:
     column: str
     values: tuple[str | None, ...]
     codes: npt.NDArray[np.integer]
-    labels: Labels
-    scores: Floats
+    labels: LabelArray
+    scores: Float64Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from report.arrays import Floats
+from report.arrays import Float64Array
 from report.metrics.calibration import bin_fraction
 from report.metrics.estimate import Estimate
 from report.plots.canvas import (
@@ -24,7 +24,7 @@ from report.report_model import Report
 _HISTOGRAM_BINS = 50
 
 
-def draw_calibration(report: Report, scores: Floats) -> Figure | None:
+def draw_calibration(report: Report, scores: Float64Array) -> Figure | None:
     """The fraction of malignant images by tenths of the score, with Wilson intervals.
 
     None where no image is analysed.

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import ScaledTranslation
 
-from report.arrays import Floats
+from report.arrays import Float64Array
 from report.report_model import SYNTHETIC, Report
 from report.thresholds.threshold import Threshold
 from report.thresholds.threshold_text import threshold_text
@@ -111,7 +111,7 @@ def legend_beneath(axes: Axes, entries: Axes | None = None) -> None:
     )
 
 
-def thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+def thinned(x: Float64Array, y: Float64Array) -> tuple[Float64Array, Float64Array]:
     """A curve whose `x` only grows or only falls, by as many points as can be seen."""
     if len(x) <= _MOST_POINTS:
         return x, y

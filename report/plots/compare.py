@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from base.console.foreign import for_picture
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.metrics.comparing import Comparison
 from report.metrics.ranking import roc_points
 from report.plots.canvas import (
@@ -39,8 +39,8 @@ _NAME = 45  # characters of a run's name that fit there
 
 def draw_comparison(
     names: Sequence[str],
-    labels: Labels,
-    scores: Floats,
+    labels: LabelArray,
+    scores: Float64Array,
     thresholds: Sequence[Threshold],
     comparison: Comparison,
     *,
@@ -76,7 +76,7 @@ def draw_comparison(
     return picture
 
 
-def _curve(axes: Axes, words: str, labels: Labels, scores: Floats, at: int) -> None:
+def _curve(axes: Axes, words: str, labels: LabelArray, scores: Float64Array, at: int) -> None:
     points = roc_points(labels, scores)
     across, up = thinned(points.false_positives, points.sensitivity)
     axes.plot(across, up, clip_on=False, label=words, **_STYLES[at])

@@ -3,11 +3,10 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from report.arrays import Floats
+from report.arrays import Float64Array, Int64Array
 from report.plots.canvas import CLASSES, GREY, canvas, named
 from report.report_model import Report
 from report.thresholds.threshold import Threshold
@@ -52,9 +51,9 @@ def _name_classes(axes: Axes, threshold: Threshold) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _normalised(counts: npt.NDArray[np.int64]) -> Floats:
+def _normalised(counts: Int64Array) -> Float64Array:
     totals = counts.sum(axis=1, keepdims=True)
-    fractions: Floats = np.zeros((2, 2))
+    fractions: Float64Array = np.zeros((2, 2))
     np.divide(counts, totals, out=fractions, where=totals > 0)
     return fractions
 

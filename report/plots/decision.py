@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.metrics.net_benefit import decision_curve
 from report.plots.canvas import (
     BLUE,
@@ -23,7 +23,7 @@ from report.report_model import Report
 _THRESHOLDS = np.arange(0, 1, 0.005)
 
 
-def draw_decision(report: Report, labels: Labels, scores: Floats) -> Figure | None:
+def draw_decision(report: Report, labels: LabelArray, scores: Float64Array) -> Figure | None:
     """Net benefit of the model, of treating all and of treating none, by threshold.
 
     None where a class is missing: there is nothing to weigh.

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from report.arrays import NO_SCORES, Floats, Labels
+from report.arrays import NO_SCORES, Float64Array, LabelArray
 from report.metrics.estimate import Proportion
 from report.plots.canvas import (
     BLUE,
@@ -37,12 +37,12 @@ class _Group(NamedTuple):
     """Images that share a panel: what stands above it, their scores `[n]`, and its look."""
 
     words: str
-    scores: Floats
+    scores: Float64Array
     style: dict[str, Any]
 
 
 def draw_distributions(
-    report: Report, labels: Labels, scores: Floats, unlabelled: Floats = NO_SCORES
+    report: Report, labels: LabelArray, scores: Float64Array, unlabelled: Float64Array = NO_SCORES
 ) -> Figure | None:
     """A histogram for each class, malignant above benign, cut by the threshold.
 
@@ -66,7 +66,9 @@ def draw_distributions(
     return picture
 
 
-def _groups(report: Report, labels: Labels, scores: Floats, unlabelled: Floats) -> Iterator[_Group]:
+def _groups(
+    report: Report, labels: LabelArray, scores: Float64Array, unlabelled: Float64Array
+) -> Iterator[_Group]:
     figures, table = report.figures, report.figures.confusion
     if table.malignant:
         words = _found(1, table.malignant, figures.sensitivity)

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.metrics.ranking import precision_recall
 from report.plots.canvas import (
     BLUE,
@@ -20,7 +20,9 @@ from report.plots.canvas import (
 from report.report_model import Report
 
 
-def draw_precision_recall(report: Report, labels: Labels, scores: Floats) -> Figure | None:
+def draw_precision_recall(
+    report: Report, labels: LabelArray, scores: Float64Array
+) -> Figure | None:
     """Precision against recall, the operating point, and the prevalence that chance reaches.
 
     None where there is no curve: a class is missing.

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 
 
-def threshold_for_sensitivity(labels: Labels, scores: Floats, target: float) -> float:
+def threshold_for_sensitivity(labels: LabelArray, scores: Float64Array, target: float) -> float:
     """The highest threshold whose sensitivity on these images is at least `target`.
 
     It lies half-way between the lowest score that must be positive and the next one below, so that
@@ -26,7 +26,7 @@ def threshold_for_sensitivity(labels: Labels, scores: Floats, target: float) -> 
     return just_below(scores, float(malignant[needed - 1]))
 
 
-def just_below(scores: Floats, lowest: float) -> float:
+def just_below(scores: Float64Array, lowest: float) -> float:
     """The threshold at which `lowest` is the lowest positive score: half-way to the next below.
 
     Args:

@@ -15,7 +15,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, Int64Array, LabelArray
 from report.thresholds.operating_point import just_below, threshold_for_sensitivity
 from report.thresholds.threshold_text import threshold_text
 
@@ -48,12 +48,12 @@ class Criterion:
 class Cuts(NamedTuple):
     """What each different score gives as the lowest positive one, descending; all `[m]`."""
 
-    scores: Floats
-    tp: npt.NDArray[np.int64]
-    fp: npt.NDArray[np.int64]
+    scores: Float64Array
+    tp: Int64Array
+    fp: Int64Array
 
 
-def choose_by(criterion: Criterion, labels: Labels, scores: Floats) -> float:
+def choose_by(criterion: Criterion, labels: LabelArray, scores: Float64Array) -> float:
     """The threshold that the criterion chooses on these images.
 
     Args:
@@ -80,7 +80,7 @@ def choose_by(criterion: Criterion, labels: Labels, scores: Floats) -> float:
     return just_below(scores, float(cuts.scores[best]))
 
 
-def cuts_of(labels: Labels, scores: Floats) -> Cuts:
+def cuts_of(labels: LabelArray, scores: Float64Array) -> Cuts:
     """True and false positives at every observed score."""
     order = np.argsort(scores)[::-1]
     ordered, malignant = scores[order], labels[order] == 1
@@ -89,7 +89,7 @@ def cuts_of(labels: Labels, scores: Floats) -> Cuts:
     return Cuts(ordered[last], tp, last + 1 - tp)
 
 
-def _for_specificity(labels: Labels, scores: Floats, target: float) -> float:
+def _for_specificity(labels: LabelArray, scores: Float64Array, target: float) -> float:
     """The lowest threshold, so the most sensitive, whose specificity is at least `target`."""
     benign = np.sort(scores[labels == 0])
     # As for sensitivity: a hair in the floats must not cost an image.
@@ -103,9 +103,9 @@ def _for_specificity(labels: Labels, scores: Floats, target: float) -> float:
     return just_below(scores, float(above.min()))
 
 
-def _youden(cuts: Cuts) -> npt.NDArray[np.int64]:
+def _youden(cuts: Cuts) -> Int64Array:
     # (TP / P - FP / N) * P * N, in whole numbers so that equal cuts are equal.
-    gains: npt.NDArray[np.int64] = cuts.tp * cuts.fp[-1] - cuts.fp * cuts.tp[-1]
+    gains: Int64Array = cuts.tp * cuts.fp[-1] - cuts.fp * cuts.tp[-1]
     return gains
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from page_views import html_of, many
 from processes import PROJECT
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.html import curves
 from report.html.threshold_counts import MOST_DISTINCT, Steps, steps
 from report.metrics.confusion import confusion
@@ -23,7 +23,7 @@ from report.metrics.confusion import confusion
 IMAGES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 12)), max_size=40)
 
 
-def columns(images: list[tuple[int, int]]) -> tuple[Labels, Floats]:
+def columns(images: list[tuple[int, int]]) -> tuple[LabelArray, Float64Array]:
     labels = np.array([label for label, _ in images], dtype=np.int8)
     return labels, np.array([score / 12 for _, score in images], dtype=np.float64)
 
@@ -75,7 +75,9 @@ def distance(line: npt.NDArray[np.float64], x: float, y: float) -> float:
     return float(np.hypot(*(nearest - (x, y)).T).min())
 
 
-def operating_points(labels: Labels, scores: Floats) -> Iterator[tuple[float, float, float | None]]:
+def operating_points(
+    labels: LabelArray, scores: Float64Array
+) -> Iterator[tuple[float, float, float | None]]:
     """Sensitivity, 1 - specificity and PPV at each score."""
     for threshold in np.unique(scores).tolist():
         table = confusion(labels, scores, threshold)

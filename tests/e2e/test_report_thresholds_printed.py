@@ -18,7 +18,7 @@ from page_views import html_of, type_threshold
 from playwright.sync_api import Browser
 from stored import rows, store_run, succeed
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.build import build
 from report.loading.read import LoadedRun
 from report.metrics.comparing import compare
@@ -56,7 +56,7 @@ CERTAIN = [(1, 0.99999), (1, 0.999991), (0, 0.99998), (0, 0.9999)]
 EIGHTY = [(1, 0.9), (1, 0.8), *((0, 0.95) for _ in range(79)), (0, 0.1)]
 
 
-def arrays(images: Images) -> tuple[Labels, Floats]:
+def arrays(images: Images) -> tuple[LabelArray, Float64Array]:
     labels, scores = zip(*images, strict=True)
     return np.array(labels, np.int8), np.array(scores, np.float64)
 

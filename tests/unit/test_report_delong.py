@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from isic2017 import submitted
 from sklearn.metrics import roc_auc_score
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.metrics.delong import DeLong, auc_interval, delong, paired_test
 
 # Few distinct scores, so that ties are the rule.
@@ -19,7 +19,7 @@ IMAGES = st.lists(st.tuples(st.integers(0, 1), VALUES, VALUES), min_size=2, max_
 )
 
 
-def by_all_pairs(labels: Labels, scores: Floats) -> DeLong:
+def by_all_pairs(labels: LabelArray, scores: Float64Array) -> DeLong:
     """DeLong, DeLong and Clarke-Pearson 1988, equations 2 to 7, pair by pair."""
     kernels = []
     for column in scores:

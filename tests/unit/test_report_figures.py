@@ -22,7 +22,7 @@ from sklearn.metrics import (
 from statsmodels.genmod import families
 from statsmodels.genmod.generalized_linear_model import GLM
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.metrics.calibration import CLIP
 from report.metrics.confusion import Confusion
 from report.metrics.estimate import Estimate
@@ -39,7 +39,7 @@ IMAGES = st.lists(
 THRESHOLDS = st.sampled_from([0.0, 0.1, 0.23, 0.3, 0.5, 1.0])
 
 
-def arrays(images: list[tuple[int, float]]) -> tuple[Labels, Floats]:
+def arrays(images: list[tuple[int, float]]) -> tuple[LabelArray, Float64Array]:
     labels, scores = zip(*images, strict=True)
     return np.array(labels, np.int8), np.array(scores, np.float64)
 

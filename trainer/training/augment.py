@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from base.runtime import tf
+from trainer.training.arrays import Float32Array
 
-Pixels = npt.NDArray[np.float32]
+Pixels = Float32Array
 
 # A lesion has no up and no left; its colours mean something, so they are changed only slightly.
 _BRIGHTNESS = 0.05

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import click
 import numpy as np
-import numpy.typing as npt
 from rich.progress import track
 
 from base.console.telling import tell
@@ -17,21 +16,21 @@ from imaging.decoding.preprocess import GROUP_BYTES, Decoder
 from imaging.errors import ImageError
 from model.features.feature_cache import FeatureStore
 from model.features.kept_features import KeptFeatures
+from trainer.training.arrays import Float32Array
 from trainer.training.dataset import LabelledImages
 
 _BATCH = 64
 
-_Floats = npt.NDArray[np.float32]
 # Pixels `[n, height, width, 3]` to features `[n, ...]`; `FrozenBackbone.forward` is one.
 Network = Callable[[Any], Any]
-Change = Callable[[_Floats, Sequence[str]], _Floats]
+Change = Callable[[Float32Array, Sequence[str]], Float32Array]
 
 
 class FeatureRows(NamedTuple):
     """Features `[n, ...]`, labels `[n]` and file digests of the images that could be read."""
 
-    features: _Floats
-    labels: _Floats
+    features: Float32Array
+    labels: Float32Array
     digests: list[str]
 
 
@@ -95,7 +94,7 @@ class _ForwardPass:
         self._cached = 0
         self._digests: dict[int, str] = {}
         self._encoded: dict[int, ImageFile] = {}
-        self._decoded: dict[int, _Floats] = {}
+        self._decoded: dict[int, Float32Array] = {}
         self._done = np.zeros(len(images.paths), np.bool_)
         self._features = np.empty(0, np.float32)
 
@@ -167,7 +166,7 @@ class _ForwardPass:
             if self._kept is not None:
                 self._kept.add(self._digests[position], row)
 
-    def _put(self, position: int, row: _Floats) -> None:
+    def _put(self, position: int, row: Float32Array) -> None:
         if not self._features.size:  # only now is the shape of a row known
             self._features = np.empty((len(self._done), *row.shape), np.float32)
         self._features[position] = row

@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from base.console.telling import tell
 from base.runtime import keras
 from imaging.decoding.preprocess import Decoder
+from trainer.training.arrays import Float32Array, Int64Array
 from trainer.training.dataset import LabelledImages
 from trainer.training.recipe import Recipe
 from trainer.training.train import make_optimizer
 
 # The head is trained already; a higher rate would first undo what the backbone knows.
 _RATE = 1e-2
-_Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+_Batch = tuple[Float32Array, Float32Array]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Images:
     root: Path
     images: LabelledImages
 
-    def batches(self, order: npt.NDArray[np.int64], size: int) -> Iterator[_Batch]:
+    def batches(self, order: Int64Array, size: int) -> Iterator[_Batch]:
         """Images `[k, height, width, 3]` and labels `[k]`; unreadable ones are left out."""
         for start in range(0, len(order), size):
             rows = order[start : start + size].tolist()
@@ -77,7 +77,7 @@ def scores_of(network: Any, images: Images, size: int) -> _Batch:  # noqa: ANN40
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
-def mean_loss(scores: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]) -> float:
+def mean_loss(scores: Float32Array, labels: Float32Array) -> float:
     """Binary cross-entropy of scores `[n]` against labels `[n]`, as Keras clips it."""
     return float(np.mean(keras.losses.binary_crossentropy(labels[:, None], scores[:, None])))
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from base.console.foreign import for_terminal
 from base.console.telling import tell
@@ -18,10 +17,11 @@ from db.session import Database
 from model.backbones import weights_digest
 from model.card import Backbone, Data, Decode, ModelCard, Threshold, Training
 from model.checkpoint import save_checkpoint
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.metrics.metrics import measure
 from report.thresholds.operating_point import threshold_for_sensitivity
 from report.thresholds.threshold_text import threshold_text
+from trainer.training.arrays import Float32Array
 from trainer.training.backbone import FrozenBackbone
 from trainer.training.curves import save_curves
 from trainer.training.features import FeatureRows
@@ -42,9 +42,6 @@ class TrainRequest:
     logs: Path
     target_sensitivity: float | None = None
     resume: bool = False
-
-
-Floats32 = npt.NDArray[np.float32]
 
 
 class Saved(NamedTuple):
@@ -162,7 +159,7 @@ def _save(
     request: TrainRequest,
     inputs: TrainingInputs,
     best: Best,
-    outcome: tuple[Any, dict[str, float], Floats32, Floats32],
+    outcome: tuple[Any, dict[str, float], Float32Array, Float32Array],
 ) -> Saved:
     """Write a checkpoint; `outcome` is its network, validation figures, scores and labels."""
     network, figures, raw_scores, raw_labels = outcome
@@ -205,7 +202,7 @@ def _training(recipe: Recipe, training: HeadTraining, best: Best) -> Training:
     )
 
 
-def _threshold(target: float | None, labels: Labels, scores: Floats) -> Threshold | None:
+def _threshold(target: float | None, labels: LabelArray, scores: Float64Array) -> Threshold | None:
     """The operating point of this sensitivity on the validation images."""
     if target is None:
         return None

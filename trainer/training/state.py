@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from base.runtime import keras
+from trainer.training.arrays import Float32Array
 
-Weights = list[npt.NDArray[np.float32]]
+Weights = list[Float32Array]
 
 
 @dataclass

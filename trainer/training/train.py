@@ -8,17 +8,16 @@ from typing import Any
 
 import click
 import numpy as np
-import numpy.typing as npt
 from imblearn.over_sampling import RandomOverSampler
 
 from base.console.telling import tell
 from base.runtime import keras
+from trainer.training.arrays import Float32Array, Int64Array
 from trainer.training.backbone import FrozenBackbone
 from trainer.training.features import FeatureRows
 from trainer.training.recipe import Recipe
 from trainer.training.state import Best, TrainingState, Weights
 
-Rows = npt.NDArray[np.int64]
 # A kill costs at most this much training, beside the features, which are cached.
 SAVE_SECONDS = 2.0
 _EVALUATION_BATCH = 1024
@@ -110,7 +109,7 @@ class HeadTraining:
     def _epoch(self, epoch: int) -> dict[str, float]:
         order = np.random.default_rng([self._recipe.seed, epoch]).permutation(self._rows)
 
-        def train(rows: Rows) -> dict[str, float]:
+        def train(rows: Int64Array) -> dict[str, float]:
             features, labels = self._train.features[rows], self._train.labels[rows]
             logs: dict[str, float] = self.head.train_on_batch(
                 features, labels, class_weight=self._weights, return_dict=True
@@ -155,7 +154,7 @@ def _variables(head: Any) -> list[Any]:  # noqa: ANN401 - keras.Model
 def evaluate(head: Any, rows: FeatureRows) -> dict[str, float]:  # noqa: ANN401 - keras.Model
     """Loss and accuracy of the head on these rows."""
 
-    def test(some: Rows) -> dict[str, float]:
+    def test(some: Int64Array) -> dict[str, float]:
         logs: dict[str, float] = head.test_on_batch(
             rows.features[some], rows.labels[some], return_dict=True
         )
@@ -179,7 +178,7 @@ def _score_unit(recipe: Recipe) -> Any:  # noqa: ANN401 - keras.Layer
     return keras.layers.Dense(1, activation="sigmoid", kernel_initializer=start, name="score")
 
 
-def _standardisation(features: npt.NDArray[np.float32]) -> Any:  # noqa: ANN401 - keras.Layer
+def _standardisation(features: Float32Array) -> Any:  # noqa: ANN401 - keras.Layer
     """Centre and scale each feature by the training rows."""
     axes = tuple(range(features.ndim - 1))
     mean = features.mean(axes, dtype=np.float64)
@@ -190,16 +189,16 @@ def _standardisation(features: npt.NDArray[np.float32]) -> Any:  # noqa: ANN401 
     )
 
 
-def _balanced_rows(labels: npt.NDArray[np.float32], recipe: Recipe) -> Rows:
+def _balanced_rows(labels: Float32Array, recipe: Recipe) -> Int64Array:
     rows = np.arange(len(labels))
     if recipe.balance != "oversample":
         return rows
     sampler = RandomOverSampler(random_state=recipe.seed)
-    resampled: Rows = sampler.fit_resample(rows[:, None], labels)[0][:, 0]
+    resampled: Int64Array = sampler.fit_resample(rows[:, None], labels)[0][:, 0]
     return resampled
 
 
-def _class_weights(labels: npt.NDArray[np.float32], recipe: Recipe) -> dict[int, float] | None:
+def _class_weights(labels: Float32Array, recipe: Recipe) -> dict[int, float] | None:
     """Weights under which both classes count the same, and all rows together count as before."""
     if recipe.balance != "weights":
         return None
@@ -208,7 +207,7 @@ def _class_weights(labels: npt.NDArray[np.float32], recipe: Recipe) -> dict[int,
 
 
 def _mean_over(
-    order: Rows, size: int, step: Callable[[Rows], dict[str, float]]
+    order: Int64Array, size: int, step: Callable[[Int64Array], dict[str, float]]
 ) -> dict[str, float]:
     """The figures of `step` over all rows in slices of `size`, each row counting the same."""
     sums: dict[str, float] = {}
