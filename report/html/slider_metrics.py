@@ -7,10 +7,8 @@ from scipy.stats import norm  # type: ignore[import-untyped] # it ships no types
 from report.html import curves
 from report.html.threshold_counts import Steps
 from report.metrics.estimate import Proportion
+from report.metrics.proportions import NO_NEGATIVE, NO_POSITIVE
 from report.report_model import Report
-
-# As report/metrics/metrics.py says it; a test compares both.
-NO_POSITIVE, NO_NEGATIVE = "no image is positive", "no image is negative"
 
 
 class Live(NamedTuple):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from report.arrays import Float64Array, LabelArray
+from report.metrics import proportions
 from report.metrics.calibration import Bin, brier, calibration, calibration_bins
 from report.metrics.confusion import Confusion, confusion
 from report.metrics.estimate import (
@@ -16,18 +17,7 @@ from report.metrics.estimate import (
 )
 from report.metrics.likelihood import AtPrevalence, at_prevalence, lr_negative, lr_positive
 from report.metrics.net_benefit import net_benefit
-from report.metrics.proportions import accuracy, balanced_accuracy, f1, geometric_mean, proportion
-from report.metrics.ranking import average_precision, roc_auc, roc_points, specificity_at
-
-__all__ = [
-    "Confusion",
-    "Estimate",
-    "Float64Array",
-    "LabelArray",
-    "Metrics",
-    "measure",
-    "roc_points",
-]
+from report.metrics.ranking import average_precision, roc_auc, specificity_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +71,19 @@ def measure(
         ValueError: the threshold or a label is none.
     """
     table = confusion(labels, scores, threshold)
-    absent = nothing if table.total == 0 else None
-    sensitivity = proportion(table.tp, table.malignant, absent or "no malignant images", confidence)
-    specificity = proportion(table.tn, table.benign, absent or "no benign images", confidence)
     calibrated = calibration(labels, scores, nothing, confidence)
     return Metrics(
         confidence=confidence,
         confusion=table,
-        prevalence=proportion(table.malignant, table.total, nothing, confidence),
-        sensitivity=sensitivity,
-        specificity=specificity,
-        geometric_mean=geometric_mean(sensitivity, specificity),
-        balanced_accuracy=balanced_accuracy(sensitivity, specificity),
-        accuracy=accuracy(table, nothing, confidence),
-        f1=f1(table, nothing),
-        ppv=proportion(table.tp, table.positive, absent or "no image is positive", confidence),
-        npv=proportion(table.tn, table.negative, absent or "no image is negative", confidence),
+        prevalence=proportions.prevalence(table, nothing, confidence),
+        sensitivity=proportions.sensitivity(table, nothing, confidence),
+        specificity=proportions.specificity(table, nothing, confidence),
+        geometric_mean=proportions.geometric_mean(table, nothing),
+        balanced_accuracy=proportions.balanced_accuracy(table, nothing),
+        accuracy=proportions.accuracy(table, nothing, confidence),
+        f1=proportions.f1(table, nothing),
+        ppv=proportions.ppv(table, nothing, confidence),
+        npv=proportions.npv(table, nothing, confidence),
         at_prevalence=None
         if prevalence is None
         else at_prevalence(table, prevalence, nothing, confidence),

@@ -11,7 +11,10 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_m
 from statsmodels.stats.proportion import proportion_confint
 
 from report.arrays import Float64Array, LabelArray
-from report.metrics.metrics import Confusion, Estimate, Metrics, measure, roc_points
+from report.metrics.confusion import Confusion
+from report.metrics.estimate import Estimate
+from report.metrics.metrics import Metrics, measure
+from report.metrics.ranking import roc_points
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data" / "isic2017_scores"
 
