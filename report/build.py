@@ -34,7 +34,7 @@ def build(
     Raises:
         click.UsageError: there is neither.
     """
-    chosen = choose(threshold, stored.card, stored.chosen, stored.seen)
+    chosen = choose(threshold, stored.card, stored.chosen, stored.overlap)
     figures = measure(
         stored.labels,
         stored.scores,

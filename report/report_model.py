@@ -93,8 +93,8 @@ def trained_on(flow: Flow) -> str:
 
 def optimistic(threshold: Threshold, scored: int) -> str:
     """What a reader must know of a threshold that these very images, or some of them, chose."""
-    chosen, seen = threshold.chosen_on, threshold.seen
-    which = "these images" if seen >= scored else f"{seen} of the {scored} scored images"
+    chosen, overlap = threshold.chosen_on, threshold.overlap
+    which = "these images" if overlap >= scored else f"{overlap} of the {scored} scored images"
     where = "in training" if chosen is None else f"run {chosen.run}"
     return (
         f"warning: the threshold was chosen on {which} ({where}): the figures at it are optimistic"

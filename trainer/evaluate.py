@@ -67,10 +67,10 @@ def evaluate_checkpoint(
                 digests.append(batch.digests[position])
                 scores.append(rounded_in(score))
     valid = set(scorer.card.data.valid_images) if scorer.card.data else set[str]()
-    threshold = choose(given_threshold, card, seen=sum(one in valid for one in digests))
+    threshold = choose(given_threshold, card, overlap=sum(digest in valid for digest in digests))
     figures = measure(np.asarray(truth, np.int8), np.asarray(scores), threshold.value)
     loss = f"{log_loss(truth, scores, labels=[0, 1]):.3f}" if truth else "n/a (no labelled images)"
-    warning = f"{optimistic(threshold, len(truth))}\n" if threshold.seen else ""
+    warning = f"{optimistic(threshold, len(truth))}\n" if threshold.overlap else ""
     tables = render_figures(threshold, figures, terminal=sys.stdout.isatty())
     return (
         f"{shown(checkpoint.name)} on {shown(source)}: {len(truth)} labelled images\n"

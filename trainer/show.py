@@ -103,9 +103,9 @@ def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
 
 def notes_of(threshold: Threshold, seed: int, *, synthetic: bool) -> list[str]:
     """The small lines above the predictions of a run."""
-    at = f"threshold {threshold_text(threshold.value)} ({threshold.kind}), seed {seed}"
+    line = f"threshold {threshold_text(threshold.value)} ({threshold.kind}), seed {seed}"
     # A picture travels without its report.
-    return [at, LEGEND, *([SYNTHETIC] if synthetic else [])]
+    return [line, LEGEND, *([SYNTHETIC] if synthetic else [])]
 
 
 def _with_titles(drawn: list[ScoredImage], threshold: Threshold) -> list[Wanted]:
@@ -117,21 +117,21 @@ def _with_titles(drawn: list[ScoredImage], threshold: Threshold) -> list[Wanted]
     ]
 
 
-def _draw(wanted: list[Wanted], decode: Decode, output: Path, words: Words) -> None:
+def _draw(images: list[Wanted], decode: Decode, output: Path, words: Words) -> None:
     from imaging.decoding.preprocess import (
         Decoder,  # deferred: TensorFlow takes seconds, a mistake should not
     )
 
-    batch = Decoder(decode).decode_files(data_folder(), [image.path for image in wanted])
-    faults = {at: error.detail for at, error in batch.errors.items()}
+    batch = Decoder(decode).decode_files(data_folder(), [image.path for image in images])
+    faults = {position: error.detail for position, error in batch.errors.items()}
     cells = []
-    for at, image in zip(batch.positions, batch.images, strict=True):
-        if wanted[at].digest not in (None, batch.digests[at]):
-            faults[at] = "it is not the file that was scored"
+    for position, image in zip(batch.positions, batch.images, strict=True):
+        if images[position].digest not in (None, batch.digests[position]):
+            faults[position] = "it is not the file that was scored"
             continue
-        cells.append(Cell(image, wanted[at].title))
-    for at, fault in sorted(faults.items()):
-        tell(f"left out {wanted[at].path}: {fault}", err=True)
+        cells.append(Cell(image, images[position].title))
+    for position, fault in sorted(faults.items()):
+        tell(f"left out {images[position].path}: {fault}", err=True)
     if not cells:
         raise click.ClickException(
             "not one image could be read: is DATA_ROOT the folder they lie under?"

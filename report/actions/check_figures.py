@@ -27,7 +27,9 @@ def _answer(claim: Claim, verdict: Verdict) -> str:
     )
     if not verdict.consistent:
         return f"inconsistent: no 2x2 table {images} gives {given}"
-    number = "one 2x2 table" if verdict.number == 1 else f"{verdict.number:,} 2x2 tables"
-    gives = "gives" if verdict.number == 1 else "give"
-    tables = (f"TP {one.tp}, FN {one.fn}, TN {one.tn}, FP {one.fp}" for one in verdict.tables)
-    return "\n  ".join([f"consistent: {number} {images} {gives} {given}", *tables])
+    what = "one 2x2 table" if verdict.table_count == 1 else f"{verdict.table_count:,} 2x2 tables"
+    gives = "gives" if verdict.table_count == 1 else "give"
+    tables = (
+        f"TP {table.tp}, FN {table.fn}, TN {table.tn}, FP {table.fp}" for table in verdict.tables
+    )
+    return "\n  ".join([f"consistent: {what} {images} {gives} {given}", *tables])

@@ -60,7 +60,7 @@ def _read(run_a: str, run_b: str) -> tuple[tuple[LoadedRun, LoadedRun], Pairs]:
 
 def _threshold(stored: LoadedRun, given: float | None, option: str) -> Threshold:
     try:
-        return choose(given, stored.card, stored.chosen, stored.seen)
+        return choose(given, stored.card, stored.chosen, stored.overlap)
     except click.UsageError as error:
         said = error.message.replace("--threshold 0.23", f"{option} 0.23")
         raise click.UsageError(f"run {stored.run.number}: {said}") from None

@@ -41,10 +41,10 @@ def _listed() -> list[str | Table]:
             newest = get_run(session)
         except NoSuchRunError:
             newest = None
-    tables = [table for one in found if (table := thresholds_table(one)) is not None]
+    tables = [table for kept in found if (table := thresholds_table(kept)) is not None]
     if newest is None:
         return ["there is no run yet", *tables]
-    (of_newest,) = (one for one in found if one.checkpoint.checkpoint_id == newest.checkpoint_id)
+    (of_newest,) = (kept for kept in found if kept.checkpoint.checkpoint_id == newest.checkpoint_id)
     taken = in_use(of_newest)
     which = f"it takes threshold {taken}" if taken else "no threshold is kept for it"
     return [
@@ -61,10 +61,12 @@ def _forget(number: int) -> tuple[str, str]:
                 f"there is no threshold {number}: `report thresholds` lists them"
             )
         found = _read_all(session)
-    (left,) = (one for one in found if one.checkpoint.checkpoint_id == forgotten.checkpoint_id)
-    taken = in_use(left)
+    (remaining,) = (
+        kept for kept in found if kept.checkpoint.checkpoint_id == forgotten.checkpoint_id
+    )
+    taken = in_use(remaining)
     now = f"they take {taken}, {_UNLESS}" if taken else f"no threshold is kept, {_NEEDS}"
-    return f"forgotten: {described(forgotten)}", f"reports of {left} from now on: {now}"
+    return f"forgotten: {described(forgotten)}", f"reports of {remaining} from now on: {now}"
 
 
 def _read_all(session: Session) -> list[CheckpointThresholds]:

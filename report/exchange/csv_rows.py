@@ -130,14 +130,14 @@ class _Digested(io.RawIOBase):
 
 def _checked(path: Path, lines: Iterator[str]) -> Iterator[str]:
     """The same lines; what no database stores is refused, where its line is known."""
-    for number, line in enumerate(lines, start=1):
+    for line_number, line in enumerate(lines, start=1):
         if not line.isascii():
             try:
                 line.encode()
             except UnicodeEncodeError:  # bytes that are not UTF-8 were read as surrogates
-                raise CsvError(f"{path}:{number}: not UTF-8 text") from None
+                raise CsvError(f"{path}:{line_number}: not UTF-8 text") from None
         if "\0" in line:
-            raise CsvError(f"{path}:{number}: it holds a NUL")
+            raise CsvError(f"{path}:{line_number}: it holds a NUL")
         yield line
 
 
@@ -145,7 +145,7 @@ def _columns(path: Path, header: list[str]) -> list[str]:
     columns = [column.strip() for column in header]
     if not any(columns):
         raise CsvError(f"{path}:1: there is no header line")
-    twice = next((one for one in columns if one and columns.count(one) > 1), None)
+    twice = next((column for column in columns if column and columns.count(column) > 1), None)
     if twice is not None:
         raise CsvError(f"{path}:1: two columns are called {shown(twice)}")
     return columns

@@ -83,21 +83,21 @@ def write_isic(file: IO[str], chunks: Chunks) -> ExportCounts:
     """
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(ISIC_COLUMNS)
-    seen: dict[str, str] = {}
+    paths: dict[str, str] = {}
     listed = 0
     for image in (image for chunk in chunks for image in chunk):
         listed += 1
         if image.score is None:
             continue
         name = image_name(image.path)
-        if name in seen:
+        if name in paths:
             raise ExportError(
-                f"{shown(seen[name])} and {shown(image.path)} are both called {shown(name)}: the "
+                f"{shown(paths[name])} and {shown(image.path)} are both called {shown(name)}: the "
                 "challenge's scorer knows an image by its name alone"
             )
-        seen[name] = image.path
+        paths[name] = image.path
         writer.writerow((for_csv(name), float(image.score), NO_INFORMATION))
-    return ExportCounts(len(seen), listed - len(seen))
+    return ExportCounts(len(paths), listed - len(paths))
 
 
 def _rows(chunk: Sequence[ExportedImage], origin: Origin) -> Iterator[tuple[Any, ...]]:

@@ -126,8 +126,10 @@ def _truth_columns(file: CsvFile, named: Columns) -> TruthColumns:
     same = named.id if named.id in file.columns else None
     image = find_column(file, same, ID_COLUMNS, "--id")
     label = find_column(file, named.label, LABEL_COLUMNS, "--label")
-    others = ((name, at) for at, name in enumerate(file.columns) if name)
-    return TruthColumns(image, label, tuple(one for one in others if one[1] not in (image, label)))
+    others = ((name, index) for index, name in enumerate(file.columns) if name)
+    return TruthColumns(
+        image, label, tuple(column for column in others if column[1] not in (image, label))
+    )
 
 
 def _read_scores(file: CsvFile, columns: ScoreColumns, told: Callable[[int], None]) -> ScoreIndex:
@@ -161,7 +163,7 @@ def _joined(file: CsvFile, columns: TruthColumns, index: ScoreIndex) -> Iterator
         except TakenTwiceError:
             raise _twice(image, file, line) from None
         label = _label(cells[columns.label], file, line)
-        others = {name: cells[at] for name, at in columns.others}
+        others = {name: cells[index] for name, index in columns.others}
         yield image, label, others or None, score
 
 

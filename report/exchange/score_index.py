@@ -24,19 +24,19 @@ class ScoreIndex:
     """
 
     def __init__(self) -> None:
-        self._at: dict[str, int] = {}
+        self._index: dict[str, int] = {}
         self._scores = array("d")
         self._lines = array("Q")
         self._taken = bytearray()
         self._unscored: set[str] = set()
 
     def __len__(self) -> int:
-        return len(self._at)
+        return len(self._index)
 
     def add(self, image: str, score: float, line: int) -> bool:
         """Whether the id is new; its score is kept if so."""
-        at = len(self._at)
-        if self._at.setdefault(image, at) != at:
+        index = len(self._index)
+        if self._index.setdefault(image, index) != index:
             return False
         self._scores.append(score)
         self._lines.append(line)
@@ -49,19 +49,19 @@ class ScoreIndex:
         Raises:
             TakenTwiceError: it was asked for before.
         """
-        at = self._at.get(image)
-        if at is None:
+        index = self._index.get(image)
+        if index is None:
             if image in self._unscored:
                 raise TakenTwiceError
             self._unscored.add(image)
             return None
-        if self._taken[at]:
+        if self._taken[index]:
             raise TakenTwiceError
-        self._taken[at] = 1
-        return self._scores[at]
+        self._taken[index] = 1
+        return self._scores[index]
 
     def untaken(self) -> Iterator[Untaken]:
         """Ids that `take` was never asked for, in the order in which they were added."""
-        for image, at in self._at.items():
-            if not self._taken[at]:
-                yield Untaken(image, self._lines[at])
+        for image, index in self._index.items():
+            if not self._taken[index]:
+                yield Untaken(image, self._lines[index])

@@ -178,14 +178,19 @@ def _area(report: Report) -> str:
 
 
 def _marks(report: Report) -> Iterator[Point]:
-    return (_mark(one, report.figures.confidence) for one in report.figures.calibration_curve)
+    return (
+        _mark(score_bin, report.figures.confidence)
+        for score_bin in report.figures.calibration_curve
+    )
 
 
-def _mark(one: Bin, confidence: float) -> Point:
+def _mark(score_bin: Bin, confidence: float) -> Point:
     y = curves.y_axis()
-    found = bin_fraction(one, confidence)
-    value, low, high = (curves.y_at(end or 0, y) for end in (found.value, found.low, found.high))
-    return Point(curves.x_at(one.mean_score), value, low, high)
+    fraction = bin_fraction(score_bin, confidence)
+    value, low, high = (
+        curves.svg_y(value or 0, y) for value in (fraction.value, fraction.low, fraction.high)
+    )
+    return Point(curves.svg_x(score_bin.mean_score), value, low, high)
 
 
 def _diagonal(words: str) -> Line:
@@ -196,4 +201,4 @@ def _diagonal(words: str) -> Line:
 def _point(x: float | None, y: float | None) -> Point | None:
     if x is None or y is None:
         return None
-    return Point(curves.x_at(x), curves.y_at(y, curves.y_axis()))
+    return Point(curves.svg_x(x), curves.svg_y(y, curves.y_axis()))

@@ -18,7 +18,7 @@ Path = str  # "x,y x,y ...", as an SVG polyline takes it
 class Tick(NamedTuple):
     """A mark on an axis: where, in SVG units, and what it says."""
 
-    at: float
+    position: float
     words: str
 
 
@@ -41,7 +41,7 @@ class Histogram(NamedTuple):
 
 def x_axis() -> Axis:
     """0 to 1, left to right."""
-    ticks = tuple(Tick(x_at(value), f"{value:.1f}") for value in _fifths(1.0))
+    ticks = tuple(Tick(svg_x(value), f"{value:.1f}") for value in _fifths(1.0))
     return Axis(0.0, 1.0, ticks)
 
 
@@ -52,17 +52,17 @@ def y_axis(high: float = 1.0, low: float = 0.0) -> Axis:
     values = [*(-value for value in _fifths(high) if 0 < value <= -low), *_fifths(high)]
     words = (f"{value:.{digits}f}".replace("-", "−") for value in sorted(values))
     ticks = tuple(
-        Tick(y_at(value, bare), said) for value, said in zip(sorted(values), words, strict=True)
+        Tick(svg_y(value, bare), said) for value, said in zip(sorted(values), words, strict=True)
     )
     return bare._replace(ticks=ticks)
 
 
-def x_at(value: float) -> float:
+def svg_x(value: float) -> float:
     """SVG units of a value from 0 to 1."""
     return LEFT + SIDE * value
 
 
-def y_at(value: float, axis: Axis) -> float:
+def svg_y(value: float, axis: Axis) -> float:
     """SVG units of a value on an axis."""
     return TOP + SIDE * (axis.high - value) / (axis.high - axis.low)
 

@@ -119,7 +119,7 @@ def _printed(report: Report) -> list[float]:
     found = report.figures.specificity_at_sensitivity
     return [
         report.threshold.value,
-        *(float(one.threshold_text) for one in found if one.threshold_text),
+        *(float(figure.threshold_text) for figure in found if figure.threshold_text),
     ]
 
 
@@ -164,7 +164,7 @@ def _tables(report: Report) -> list[Table]:
 
 
 def _unreadable(report: Report, listed: int) -> str:
-    codes = ", ".join(f"{number} {code}" for code, number in report.flow.errors.items())
+    codes = ", ".join(f"{count} {code}" for code, count in report.flow.errors.items())
     total = report.flow.unreadable
     have = "has" if total == 1 else "have"
     left_out = f" The first {listed} are listed." if 0 < listed < total else ""

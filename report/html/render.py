@@ -50,7 +50,9 @@ def _sentence(words: str) -> Markup:
     """A sentence; what stands in backticks is to be typed."""
     parts = f"{words[:1].upper()}{words[1:]}.".split("`")
     code = Markup("<code>{}</code>")  # it escapes what is put in
-    return Markup("").join(code.format(one) if at % 2 else one for at, one in enumerate(parts))
+    return Markup("").join(
+        code.format(part) if index % 2 else part for index, part in enumerate(parts)
+    )
 
 
 def _inline(name: str) -> str:

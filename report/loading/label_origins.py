@@ -35,5 +35,5 @@ def label_origins(
     folders = Counter(
         (class_folder(source, path) or "", label) for path, label in chain([first], labelled)
     )
-    ordered = sorted(folders.items(), key=lambda one: (-one[0][1], one[0][0]))
+    ordered = sorted(folders.items(), key=lambda item: (-item[0][1], item[0][0]))
     return tuple(Labelled(label, images, folder or None) for (folder, label), images in ordered)

@@ -8,7 +8,7 @@ from report.loading.read import LoadedRun, read_run
 from report.loading.unfinished import exits_unfinished
 
 
-def finished_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> LoadedRun:
+def finished_run(session: Session, id_or_name: str | None, by: Sequence[str] = ()) -> LoadedRun:
     """The run of this number or name; while images of it are pending the command ends.
 
     Raises:
@@ -17,4 +17,4 @@ def finished_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -
         click.exceptions.Exit: with `UNFINISHED`, after one line that says how many are pending.
     """
     with exits_unfinished():
-        return read_run(session, wanted, by)
+        return read_run(session, id_or_name, by)

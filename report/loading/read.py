@@ -34,9 +34,9 @@ class LoadedRun(NamedTuple):
 
     `unlabelled` are the scores of the other scored images `[scored - analysed]`.
 
-    `chosen` is the threshold chosen last for its checkpoint; `seen` are the scored images that it,
-    or without it the model card's, was chosen on. `failed` are paths of some images of a run of
-    which none was scored.
+    `chosen` is the threshold chosen last for its checkpoint. `overlap` counts the scored images on
+    which it, or without it the model card's threshold, was chosen. `failed` are paths of some
+    images of a run in which no image was scored.
     """
 
     run: RunFacts
@@ -47,17 +47,17 @@ class LoadedRun(NamedTuple):
     scores: Float64Array
     groups: tuple[Groups, ...] = ()
     chosen: ChosenOn | None = None
-    seen: int = 0
+    overlap: int = 0
     failed: tuple[str, ...] = ()
     unlabelled: Float64Array = NO_SCORES
 
 
-def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> LoadedRun:
+def read_run(session: Session, id_or_name: str | None, by: Sequence[str] = ()) -> LoadedRun:
     """The run of this number or name, the newest without one.
 
     Args:
         session: of the ledger.
-        wanted: number or name.
+        id_or_name: the newest run without one.
         by: attributes of the images by whose values they are to be grouped.
 
     Raises:
@@ -65,7 +65,7 @@ def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> Lo
         UnfinishedRunError: some of its images have no prediction yet.
         NoSuchColumnError: no image has such an attribute.
     """
-    run = runs.get_run(session, wanted)
+    run = runs.get_run(session, id_or_name)
     checkpoint = runs.checkpoint_of(session, run)
     listed = columns.columns(session, run.id)
     pending = int(np.count_nonzero(listed.outcomes == PENDING))
@@ -83,7 +83,7 @@ def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> Lo
         listed.scores[analysed],
         read_groups(session, run.id, by),
         chosen,
-        _seen(session, run, checkpoint, chosen, flow.scored),
+        _overlap(session, run, checkpoint, chosen, flow.scored),
         () if failed is None else tuple(failed.examples),
         listed.scores[(listed.outcomes == SCORED) & ~analysed],
     )
@@ -121,7 +121,7 @@ def chosen_threshold(session: Session, run: Run) -> ChosenOn | None:
     return ChosenOn(last.value, last.how, last.run_id, last.source, day(last))
 
 
-def _seen(
+def _overlap(
     session: Session, run: Run, checkpoint: Checkpoint, chosen: ChosenOn | None, scored: int
 ) -> int:
     if chosen is None:

@@ -31,14 +31,14 @@ def exits_unfinished() -> Iterator[None]:
         raise click.exceptions.Exit(UNFINISHED) from None
 
 
-def finished_origin(session: Session, wanted: str) -> tuple[int, str]:
+def finished_origin(session: Session, id_or_name: str) -> tuple[int, str]:
     """The number of the run of this number or name, and the digest of its checkpoint.
 
     Raises:
         NoSuchRunError: there is none.
         click.exceptions.Exit: with `UNFINISHED`, after one line that says how many are pending.
     """
-    run = get_run(session, wanted)
+    run = get_run(session, id_or_name)
     counts = progress(session, run.id)
     with exits_unfinished():
         require_finished(session, run, counts.listed, counts.pending)

@@ -66,10 +66,10 @@ def calibration(
 
 def calibration_bins(labels: LabelArray, scores: Float64Array) -> list[Bin]:
     """Tenths of the range of scores that hold an image."""
-    at = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
-    images = np.bincount(at, minlength=BINS)
-    malignant = np.bincount(at, weights=labels, minlength=BINS)
-    total = np.bincount(at, weights=scores, minlength=BINS)
+    bin_of = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+    images = np.bincount(bin_of, minlength=BINS)
+    malignant = np.bincount(bin_of, weights=labels, minlength=BINS)
+    total = np.bincount(bin_of, weights=scores, minlength=BINS)
     return [
         Bin(
             index / BINS,
@@ -82,9 +82,9 @@ def calibration_bins(labels: LabelArray, scores: Float64Array) -> list[Bin]:
     ]
 
 
-def bin_fraction(one: Bin, confidence: float = 0.95) -> Estimate:
+def bin_fraction(score_bin: Bin, confidence: float = 0.95) -> Estimate:
     """The fraction of malignant images in a bin, with its Wilson interval."""
-    return proportion(one.malignant, one.images, "no images", confidence)
+    return proportion(score_bin.malignant, score_bin.images, "no images", confidence)
 
 
 def _no_slope(labels: LabelArray, logit: Float64Array) -> str | None:

@@ -91,8 +91,8 @@ def _mcnemar(
     total = int(np.count_nonzero(truth))
     nothing = f"no {name} images"
     a, b = (answers[truth] for answers in positive)
-    right = [np.count_nonzero(one if name == "malignant" else ~one) for one in (a, b)]
-    first, second = (proportion(int(one), total, nothing, confidence) for one in right)
+    correct = [np.count_nonzero(answers if name == "malignant" else ~answers) for answers in (a, b)]
+    first, second = (proportion(int(count), total, nothing, confidence) for count in correct)
     only_a, only_b = int(np.count_nonzero(a & ~b)), int(np.count_nonzero(b & ~a))
     if not total:
         return McNemar((first, second), 0, 0, None, nothing)

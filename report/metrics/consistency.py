@@ -69,7 +69,7 @@ class Verdict(NamedTuple):
     """Whether one table gives all figures; `tables` are all of them, or none if too many."""
 
     consistent: bool
-    number: int
+    table_count: int
     tables: tuple[Confusion, ...]
 
 
@@ -98,15 +98,15 @@ def parse(text: str) -> Claim:
 def check(claim: Claim) -> Verdict:
     """Look for 2x2 tables that give every figure of the claim."""
     found = _mlscorecheck(claim)
-    number = int(found.get("n_valid_tptn_pairs", 0))
-    if found["inconsistency"] or not number:
-        return Verdict(consistent=False, number=0, tables=())
-    if number > SHOWN:
-        return Verdict(consistent=True, number=number, tables=())
+    table_count = int(found.get("n_valid_tptn_pairs", 0))
+    if found["inconsistency"] or not table_count:
+        return Verdict(consistent=False, table_count=0, tables=())
+    if table_count > SHOWN:
+        return Verdict(consistent=True, table_count=table_count, tables=())
     pairs = found["prefiltering_details"]
     tp, tn = _spans(pairs["tp"]), _spans(pairs["tn"])
     if sum(map(len, tp)) * sum(map(len, tn)) > SEARCHED:
-        return Verdict(consistent=True, number=number, tables=())
+        return Verdict(consistent=True, table_count=table_count, tables=())
     # mlscorecheck lets a figure that is 0/0 be anything; here it cannot have been published.
     tables = tuple(_tables(claim, tp, tn))
     return Verdict(bool(tables), len(tables), tables)

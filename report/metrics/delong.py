@@ -113,10 +113,10 @@ def _twice_below(ranked: Float64Array, values: Float64Array) -> Float64Array:
     ordered = np.sort(ranked)
     # In order of the values, one search lands beside the last: three times as fast on a million.
     order = np.argsort(values)
-    wanted = values[order]
+    sorted_values = values[order]
     twice = np.empty(len(values))
-    twice[order] = np.searchsorted(ordered, wanted, "left")
-    twice[order] += np.searchsorted(ordered, wanted, "right")
+    twice[order] = np.searchsorted(ordered, sorted_values, "left")
+    twice[order] += np.searchsorted(ordered, sorted_values, "right")
     return twice
 
 

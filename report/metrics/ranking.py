@@ -74,17 +74,17 @@ def specificity_at(
     Without interval: the threshold is chosen on these images, which Wilson's would not know.
     """
     if (absent := why_undefined(labels, nothing)) is not None:
-        return tuple(SpecificityAt(None, absent, sensitivity=one) for one in SENSITIVITIES)
+        return tuple(SpecificityAt(None, absent, sensitivity=target) for target in SENSITIVITIES)
     points = roc_points(labels, scores, every=True)
-    return tuple(_specificity_at(one, points, labels, scores) for one in SENSITIVITIES)
+    return tuple(_specificity_at(target, points, labels, scores) for target in SENSITIVITIES)
 
 
 def _specificity_at(
     target: float, points: RocPoints, labels: LabelArray, scores: Float64Array
 ) -> SpecificityAt:
     # Sensitivity only grows along the curve and specificity only falls: the first is the best.
-    at = int((points.sensitivity >= target).argmax())
-    threshold, *below = points.thresholds[at : at + 2].tolist()
+    first = int((points.sensitivity >= target).argmax())
+    threshold, *below = points.thresholds[first : first + 2].tolist()
     # Counted, as a report at this threshold counts: 1 - (1 - x) may round to another last digit.
     table = confusion(labels, scores, threshold)
     return SpecificityAt(

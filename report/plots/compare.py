@@ -64,11 +64,13 @@ def draw_comparison(
     if comparison.auc_test is None:
         say_undefined(axes, comparison.aucs[0].reason)
     else:
-        for at, name in enumerate(names):
-            words = f"{for_picture(shorten(name, _NAME))} (area = {comparison.aucs[at].value:.3f})"
-            _curve(axes, words, labels, scores[at], at)
-        for at, threshold in enumerate(thresholds):
-            _point(axes, comparison, threshold, at)
+        for index, name in enumerate(names):
+            words = (
+                f"{for_picture(shorten(name, _NAME))} (area = {comparison.aucs[index].value:.3f})"
+            )
+            _curve(axes, words, labels, scores[index], index)
+        for index, threshold in enumerate(thresholds):
+            _point(axes, comparison, threshold, index)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DOTTED, label="chance")
     legend_beneath(axes)
     if synthetic:
@@ -76,23 +78,23 @@ def draw_comparison(
     return picture
 
 
-def _curve(axes: Axes, words: str, labels: LabelArray, scores: Float64Array, at: int) -> None:
+def _curve(axes: Axes, words: str, labels: LabelArray, scores: Float64Array, index: int) -> None:
     points = roc_points(labels, scores)
     across, up = thinned(points.false_positives, points.sensitivity)
-    axes.plot(across, up, clip_on=False, label=words, **_STYLES[at])
+    axes.plot(across, up, clip_on=False, label=words, **_STYLES[index])
 
 
-def _point(axes: Axes, comparison: Comparison, threshold: Threshold, at: int) -> None:
-    sensitivity = comparison.malignant.right[at].value
-    specificity = comparison.benign.right[at].value
+def _point(axes: Axes, comparison: Comparison, threshold: Threshold, index: int) -> None:
+    sensitivity = comparison.malignant.right[index].value
+    specificity = comparison.benign.right[index].value
     if sensitivity is None or specificity is None:
         return
     axes.plot(
         1 - specificity,
         sensitivity,
-        marker=_MARKERS[at],
+        marker=_MARKERS[index],
         markersize=9,
-        color=_STYLES[at]["color"],
+        color=_STYLES[index]["color"],
         markeredgecolor="white",
         markeredgewidth=1.5,
         linestyle="none",

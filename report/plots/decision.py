@@ -55,7 +55,7 @@ def draw_decision(report: Report, labels: LabelArray, scores: Float64Array) -> F
         beneath = benefit < lowest
         words = f"threshold {named(report.threshold)}:\nnet benefit {benefit:.3f}"
         words += ", below the picture" if beneath else ""
-        at = (report.threshold.value, max(benefit, lowest))
-        mark_operating_point(axes, *at, words, "v" if beneath else "o")
+        position = (report.threshold.value, max(benefit, lowest))
+        mark_operating_point(axes, *position, words, "v" if beneath else "o")
     legend_beneath(axes)
     return picture

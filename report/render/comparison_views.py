@@ -37,11 +37,14 @@ class Compared(NamedTuple):
 def as_text(compared: Compared, *, terminal: bool) -> str:
     """Tables for a person."""
     sides = list(zip("AB", compared.runs, compared.thresholds, strict=True))
-    lead = [f"{side}: {describe(stored.run)}, {threshold_line(at)}" for side, stored, at in sides]
+    lead = [
+        f"{side}: {describe(stored.run)}, {threshold_line(threshold)}"
+        for side, stored, threshold in sides
+    ]
     lead += [
         f"{side}: {warning}"
-        for side, stored, at in sides
-        for warning in warnings_of(stored.checkpoint, stored.flow, at)
+        for side, stored, threshold in sides
+        for warning in warnings_of(stored.checkpoint, stored.flow, threshold)
     ]
     tables = (_flow(compared), _figures(compared.comparison), _answers(compared.comparison))
     return render_parts([*lead, *tables, *_changed_lines(compared)], terminal=terminal)
@@ -71,15 +74,15 @@ def describe(run: RunFacts) -> str:
 
 def _changed(compared: Compared) -> Iterator[tuple[str, int, float, float, bool, bool]]:
     pairs, (first, second) = compared.pairs, compared.comparison.positive
-    for at in compared.comparison.changed:
-        a, b = pairs.scores[:, at]
+    for index in compared.comparison.changed:
+        a, b = pairs.scores[:, index]
         yield (
-            pairs.paths[at],
-            int(pairs.labels[at]),
+            pairs.paths[index],
+            int(pairs.labels[index]),
             float(a),
             float(b),
-            bool(first[at]),
-            bool(second[at]),
+            bool(first[index]),
+            bool(second[index]),
         )
 
 
@@ -139,19 +142,19 @@ def _sides(of: McNemar) -> tuple[str, str, str]:
 
 
 def _changed_lines(compared: Compared) -> list[str | Table]:
-    number = len(compared.comparison.changed)
-    if not number:
+    count = len(compared.comparison.changed)
+    if not count:
         return ["no image changed sides"]
     # The malignant first: there a side that changed is a melanoma found or missed.
-    some = sorted(_changed(compared), key=lambda row: -row[1])[:LISTED]
-    rest = f", the first {LISTED} of them (--format csv lists all)" if number > LISTED else ""
+    listed = sorted(_changed(compared), key=lambda row: -row[1])[:LISTED]
+    rest = f", the first {LISTED} of them (--format csv lists all)" if count > LISTED else ""
     at_a, at_b = (threshold.value for threshold in compared.thresholds)
     rows = tuple(
         (shown(path), "malignant" if label else "benign", _scored(a, at_a), _scored(b, at_b))
-        for path, label, a, b, *_ in some
+        for path, label, a, b, *_ in listed
     )
     table = Table(("image", "truth", "A", "B"), rows)
-    return [f"{number} image{'' if number == 1 else 's'} changed sides{rest}", table]
+    return [f"{count} image{'' if count == 1 else 's'} changed sides{rest}", table]
 
 
 def _scored(score: float, threshold: float) -> str:

@@ -81,8 +81,8 @@ def threshold_dict(threshold: Threshold) -> dict[str, Any]:
         shown["how"] = threshold.how
     if (chosen := threshold.chosen_on) is not None:
         shown["chosen_on"] = {"run": chosen.run, "source": chosen.source, "date": chosen.date}
-    if threshold.chosen_on is not None or threshold.seen:
-        shown["same_images"] = threshold.seen > 0
+    if threshold.chosen_on is not None or threshold.overlap:
+        shown["same_images"] = threshold.overlap > 0
     return shown
 
 
@@ -115,19 +115,19 @@ def _at_prevalence(other: AtPrevalence | None) -> dict[str, Any] | None:
     }
 
 
-def _bin(one: Bin, confidence: float) -> dict[str, Any]:
-    fraction = _figure(bin_fraction(one, confidence), ends=True)
-    return {**one._asdict(), "fraction": fraction}
+def _bin(score_bin: Bin, confidence: float) -> dict[str, Any]:
+    fraction = _figure(bin_fraction(score_bin, confidence), ends=True)
+    return {**score_bin._asdict(), "fraction": fraction}
 
 
-def _subgroup(one: Subgroup) -> dict[str, Any]:
+def _subgroup(subgroup: Subgroup) -> dict[str, Any]:
     figures = {
-        name: _figure(getattr(one, name), ends=True)
+        name: _figure(getattr(subgroup, name), ends=True)
         for name in ("sensitivity", "specificity", "roc_auc")
     }
-    table = one.confusion
+    table = subgroup.confusion
     counts = {"images": table.total, "malignant": table.malignant, "benign": table.benign}
-    return {"column": one.column, "value": one.value, **counts, **figures}
+    return {"column": subgroup.column, "value": subgroup.value, **counts, **figures}
 
 
 def _rows(report: Report) -> Iterator[Row]:
@@ -137,14 +137,14 @@ def _rows(report: Report) -> Iterator[Row]:
     yield _plain("precision", report.run.precision)
     yield _plain("synthetic", str(report.checkpoint.synthetic).lower())
     errors, labels = whole["flow"].pop("errors"), whole["flow"].pop("labels")
-    yield from (_plain(name, number) for name, number in whole["flow"].items())
-    yield from (_plain(f"error_{code}", number) for code, number in errors.items())
+    yield from (_plain(name, count) for name, count in whole["flow"].items())
+    yield from (_plain(f"error_{code}", count) for code, count in errors.items())
     yield from (_plain(_labelled(one), one["images"]) for one in labels)
     yield _plain("threshold", report.threshold.value)
     yield _plain("threshold_kind", report.threshold.kind)
-    yield from (_plain(f"answers_{name}", number) for name, number in whole["answers"].items())
+    yield from (_plain(f"answers_{name}", count) for name, count in whole["answers"].items())
     yield _plain("confidence", report.figures.confidence)
-    yield from (_plain(cell, number) for cell, number in whole["confusion"].items())
+    yield from (_plain(cell, count) for cell, count in whole["confusion"].items())
     for name in FIGURES:
         yield from _with_beside(name, whole[name])
     for one in whole["specificity_at_sensitivity"]:
@@ -157,9 +157,11 @@ def _rows(report: Report) -> Iterator[Row]:
             yield _row(f"{name}{where}", one[name])
 
 
-def _labelled(one: Mapping[str, Any]) -> str:
-    origin = next((f"{what}={one[what]}," for what in ("folder", "column") if one[what]), "")
-    return f"labelled[{origin}label={one['label']}]"
+def _labelled(labelled: Mapping[str, Any]) -> str:
+    origin = next(
+        (f"{kind}={labelled[kind]}," for kind in ("folder", "column") if labelled[kind]), ""
+    )
+    return f"labelled[{origin}label={labelled['label']}]"
 
 
 def _with_beside(name: str, figure: Mapping[str, Any]) -> Iterator[Row]:

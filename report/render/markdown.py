@@ -36,7 +36,7 @@ def _blocks(report: Report) -> Iterator[str]:
 
 
 def _table(table: Table) -> str:
-    rules = ["---:" if at in table.numeric else "---" for at in range(len(table.headings))]
+    rules = ["---:" if index in table.numeric else "---" for index in range(len(table.headings))]
     lines = [
         [for_markdown(heading) for heading in table.headings],
         rules,

@@ -46,7 +46,7 @@ def warnings_of(checkpoint: CheckpointFacts, flow: Flow, threshold: Threshold) -
     said = [] if facts is None else [imported(facts)]
     said += [SYNTHETIC] if checkpoint.synthetic else []
     said += [trained_on(flow)] if flow.trained_on else []
-    return said + ([optimistic(threshold, flow.scored)] if threshold.seen else [])
+    return said + ([optimistic(threshold, flow.scored)] if threshold.overlap else [])
 
 
 def threshold_line(threshold: Threshold) -> str:
@@ -63,7 +63,7 @@ def origin(threshold: Threshold) -> str:
             f"chosen on run {chosen.run} of {shown(chosen.source)} on {chosen.date}, "
             f"{shown(chosen.how)}"
         )
-    elif threshold.kind == "exploratory" and not threshold.seen:
+    elif threshold.kind == "exploratory" and not threshold.overlap:
         why = "given on the command line, so it may have been chosen on these images"
     else:
         why = f"from the model card{f', {shown(threshold.how)}' if threshold.how else ''}"
@@ -91,24 +91,24 @@ def flow_table(flow: Flow) -> Table:
         (
             ("listed", str(flow.listed), ""),
             ("unreadable", str(flow.unreadable), ""),
-            *((f"  {code}", str(number), "") for code, number in flow.errors.items()),
+            *((f"  {code}", str(count), "") for code, count in flow.errors.items()),
             ("scored", str(flow.scored), left_out),
             ("labelled", str(flow.labelled), ""),
-            *(_labelled(one) for one in flow.labels),
+            *(_labelled(labelled) for labelled in flow.labels),
             ("analysed", str(flow.analysed), "scored and labelled"),
         ),
         frozenset({1}),
     )
 
 
-def _labelled(one: Labelled) -> tuple[str, str, str]:
+def _labelled(labelled: Labelled) -> tuple[str, str, str]:
     """A wrong name of a folder would turn labels round: so what it was taken for stands beside."""
     origin = "  of unknown origin"
-    if one.folder is not None:
-        origin = f"  folder {shown(one.folder)}"
-    elif one.column is not None:
-        origin = f"  column {shown(one.column)}"
-    return origin, str(one.images), "malignant" if one.label else "benign"
+    if labelled.folder is not None:
+        origin = f"  folder {shown(labelled.folder)}"
+    elif labelled.column is not None:
+        origin = f"  column {shown(labelled.column)}"
+    return origin, str(labelled.images), "malignant" if labelled.label else "benign"
 
 
 def subgroup_tables(subgroups: Sequence[Subgroup], confidence: float) -> list[Table]:
@@ -117,10 +117,10 @@ def subgroup_tables(subgroups: Sequence[Subgroup], confidence: float) -> list[Ta
     return [
         Table(
             (f"by {shown(column)} ({percent(confidence)} interval)", *headings),
-            tuple(_subgroup(one) for one in rows),
+            tuple(_subgroup(subgroup) for subgroup in rows),
             frozenset({1, 2}),
         )
-        for column, rows in groupby(subgroups, key=lambda one: one.column)
+        for column, rows in groupby(subgroups, key=lambda subgroup: subgroup.column)
     ]
 
 
@@ -190,9 +190,9 @@ def _ranking(figures: Metrics) -> Iterator[tuple[str, str, str]]:
     baseline = precision.baseline
     beside = "" if baseline is None else f"chance reaches the prevalence: {baseline:.3f}"
     yield "average precision", short(precision), beside
-    for one in figures.specificity_at_sensitivity:
-        name = f"specificity at sensitivity {one.sensitivity:.2f}"
-        yield name, short(one), _at_threshold(one)
+    for specificity in figures.specificity_at_sensitivity:
+        name = f"specificity at sensitivity {specificity.sensitivity:.2f}"
+        yield name, short(specificity), _at_threshold(specificity)
 
 
 def _calibration(figures: Metrics) -> Iterator[tuple[str, str, str]]:
@@ -217,17 +217,17 @@ def _usefulness(benefit: NetBenefit) -> Iterator[tuple[str, str, str]]:
     yield "net benefit", short(benefit), beside
 
 
-def _subgroup(one: Subgroup) -> tuple[str, ...]:
-    table = one.confusion
+def _subgroup(subgroup: Subgroup) -> tuple[str, ...]:
+    table = subgroup.confusion
     counts = (
-        "unknown" if one.value is None else shown(one.value),
+        "unknown" if subgroup.value is None else shown(subgroup.value),
         str(table.total),
         str(table.malignant),
     )
-    if one.suppressed is not None:
-        return (*counts, f"kept back ({one.suppressed})", "", "")
-    auc = _and(short(one.roc_auc), _why_no_interval(one.roc_auc))
-    return (*counts, short(one.sensitivity), short(one.specificity), auc)
+    if subgroup.suppressed is not None:
+        return (*counts, f"kept back ({subgroup.suppressed})", "", "")
+    auc = _and(short(subgroup.roc_auc), _why_no_interval(subgroup.roc_auc))
+    return (*counts, short(subgroup.sensitivity), short(subgroup.specificity), auc)
 
 
 def _exact(figure: Proportion) -> str:
@@ -261,8 +261,8 @@ def _reference(brier: Brier) -> str:
     return f"forecasting the prevalence: {brier.reference:.3f}; {scaled}"
 
 
-def _at_threshold(one: SpecificityAt) -> str:
-    return f"at threshold {one.threshold_text}" if one.threshold_text else ""
+def _at_threshold(specificity: SpecificityAt) -> str:
+    return f"at threshold {specificity.threshold_text}" if specificity.threshold_text else ""
 
 
 def _if_any(figure: Estimate, words: str) -> str:

@@ -42,8 +42,8 @@ def render_parts(parts: Sequence[str | Table], *, terminal: bool) -> str:
     """Lines and tables one under the other, an empty line before and after each table."""
     rules = _rules(terminal)
     shown: list[RenderableType] = []
-    for at, part in enumerate(parts):
-        if at and isinstance(part, Table) | isinstance(parts[at - 1], Table):
+    for index, part in enumerate(parts):
+        if index and isinstance(part, Table) | isinstance(parts[index - 1], Table):
             shown.append(Text())
         shown.append(_table(part, rules) if isinstance(part, Table) else _line(part))
     return _print(shown, terminal=terminal)
@@ -103,13 +103,13 @@ def _line(words: str, style: str = "") -> Text:
 
 def _table(table: Table, rules: box.Box | None, width: int | None = None) -> RichTable:
     drawn = RichTable(box=rules, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
-    for at, heading in enumerate(table.headings):
+    for index, heading in enumerate(table.headings):
         drawn.add_column(
             _line(heading),
-            justify="right" if at in table.numeric else "left",
-            min_width=width if at == 0 else None,
+            justify="right" if index in table.numeric else "left",
+            min_width=width if index == 0 else None,
             # In a narrow terminal the others wrap: rich would cut what the least width pushes out.
-            no_wrap=at == 0 and width is not None,
+            no_wrap=index == 0 and width is not None,
             overflow="fold",
         )
     for row in table.rows:

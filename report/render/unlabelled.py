@@ -39,5 +39,5 @@ def why_no_figures(report: Report) -> str | None:
     )
 
 
-def _share(number: int, of: int) -> str:
-    return f"{number / of:.3f}"
+def _share(count: int, total: int) -> str:
+    return f"{count / total:.3f}"

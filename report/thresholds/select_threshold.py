@@ -64,8 +64,8 @@ def choose_by(criterion: Criterion, labels: LabelArray, scores: Float64Array) ->
     Raises:
         ChoiceError: a class is missing, or no observed score reaches the target.
     """
-    for number, name in ((1, "malignant"), (0, "benign")):
-        if not np.any(labels == number):
+    for label, name in ((1, "malignant"), (0, "benign")):
+        if not np.any(labels == label):
             raise ChoiceError(f"no threshold can be chosen without {name} images that are scored")
     if criterion.kind == "sensitivity":
         return threshold_for_sensitivity(labels, scores, criterion.target)

@@ -27,14 +27,14 @@ class ChosenOn:
 class Threshold:
     """An image is positive when its score >= `value`; the kind is asked for by STARD 2015, 12a.
 
-    `seen` are the scored images that it was chosen on itself; 0 for one that was given.
+    `overlap` is the number of scored images that it was chosen on; 0 for one that was given.
     """
 
     value: float
     kind: Kind
     how: str | None = None  # how one that was not given was chosen, in the words of who chose it
     chosen_on: ChosenOn | None = None
-    seen: int = 0
+    overlap: int = 0
 
 
 class ThresholdType(click.ParamType[float]):
@@ -70,7 +70,7 @@ class FractionType(click.ParamType[float]):
 
 
 def choose(
-    given: float | None, card: Mapping[str, Any], chosen: ChosenOn | None = None, seen: int = 0
+    given: float | None, card: Mapping[str, Any], chosen: ChosenOn | None = None, overlap: int = 0
 ) -> Threshold:
     """The threshold of the command line, else the one `chosen` on a run, else the model card's.
 
@@ -78,16 +78,16 @@ def choose(
         given: that of the command line.
         card: of the checkpoint.
         chosen: the one chosen last.
-        seen: scored images that `chosen`, or without it the card's, was chosen on.
+        overlap: scored images that `chosen`, or without it the card's, was chosen on.
 
     Raises:
         click.UsageError: there is neither, or the card's is not a number in [0, 1].
     """
     if given is not None:
         return Threshold(given, "exploratory")
-    kind: Kind = "exploratory" if seen else "prespecified"
+    kind: Kind = "exploratory" if overlap else "prespecified"
     if chosen is not None:
-        return Threshold(chosen.value, kind, chosen.how, chosen, seen)
+        return Threshold(chosen.value, kind, chosen.how, chosen, overlap)
     stored = card.get("threshold")
     if not stored:
         raise click.UsageError(
@@ -99,7 +99,7 @@ def choose(
             f"the checkpoint's model card holds {stored} as threshold, not a number between "
             "0 and 1: give one, such as --threshold 0.23"
         )
-    return Threshold(value, kind, stored.get("how"), seen=seen)
+    return Threshold(value, kind, stored.get("how"), overlap=overlap)
 
 
 def in_range(value: object) -> float | None:

@@ -8,15 +8,15 @@ _EXPONENT_BELOW = 1e-6
 _MOST_DECIMALS = 17
 
 
-def threshold_text(number: float) -> str:
+def threshold_text(value: float) -> str:
     """The shortest text that reads back as the same float64, 0 and 1 without a point.
 
     For a threshold that other images will meet as well, of which nobody knows the scores.
     """
-    exact = repr(float(number))
-    if number == int(number):
-        return str(int(number))
-    return exact if number < _EXPONENT_BELOW else f"{Decimal(exact):f}"
+    exact = repr(float(value))
+    if value == int(value):
+        return str(int(value))
+    return exact if value < _EXPONENT_BELOW else f"{Decimal(exact):f}"
 
 
 def shortest(lowest: float, below: float | None) -> str:

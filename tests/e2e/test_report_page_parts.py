@@ -91,10 +91,10 @@ def test_every_operating_point_lies_on_the_curves(images: list[tuple[int, int]])
     roc, precision = points(curves.roc(embedded)), points(curves.precision_recall(embedded))
     axis = curves.y_axis()
     for sensitivity, false_positives, ppv in operating_points(labels, scores):
-        y = curves.y_at(sensitivity, axis)
-        assert distance(roc, curves.x_at(false_positives), y) < 0.15
-        x = curves.x_at(sensitivity)
-        assert distance(precision, x, curves.y_at(ppv or 0, axis)) < 0.15
+        y = curves.svg_y(sensitivity, axis)
+        assert distance(roc, curves.svg_x(false_positives), y) < 0.15
+        x = curves.svg_x(sensitivity)
+        assert distance(precision, x, curves.svg_y(ppv or 0, axis)) < 0.15
     assert roc[[0, -1]].tolist() == [[56, 344], [386, 14]]
 
 

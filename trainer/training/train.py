@@ -154,9 +154,9 @@ def _variables(head: Any) -> list[Any]:  # noqa: ANN401 - keras.Model
 def evaluate(head: Any, rows: FeatureRows) -> dict[str, float]:  # noqa: ANN401 - keras.Model
     """Loss and accuracy of the head on these rows."""
 
-    def test(some: Int64Array) -> dict[str, float]:
+    def test(batch: Int64Array) -> dict[str, float]:
         logs: dict[str, float] = head.test_on_batch(
-            rows.features[some], rows.labels[some], return_dict=True
+            rows.features[batch], rows.labels[batch], return_dict=True
         )
         return logs
 
