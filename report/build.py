@@ -9,7 +9,7 @@ from base.console.telling import tell
 from db.session import open_database
 from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
 from report.loading.load_run import finished_run
-from report.loading.read import LoadedRun
+from report.loading.read_run import LoadedRun
 from report.metrics.metrics import measure
 from report.metrics.subgroups import by_subgroup
 from report.report_model import Answers, Report

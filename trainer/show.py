@@ -17,7 +17,7 @@ from db.session import open_database
 from imaging.data_root import data_folder
 from imaging.listing.sources import list_source
 from model.card import Decode
-from report.loading.read import chosen_threshold
+from report.loading.read_run import chosen_threshold
 from report.report_model import SYNTHETIC, is_synthetic
 from report.thresholds.threshold import Threshold, choose
 from report.thresholds.threshold_text import threshold_text

@@ -13,7 +13,7 @@ from db.queries.report.export import stream_scored
 from db.session import open_database
 from report.loading.load_run import finished_run
 from report.loading.pairing import Pairs, pair
-from report.loading.read import LoadedRun
+from report.loading.read_run import LoadedRun
 from report.metrics.comparing import compare
 from report.plots.compare import draw_comparison
 from report.plots.save import save

@@ -15,10 +15,10 @@ class _TargetType(ThresholdType):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        number = super().convert(value, param, ctx)
-        if number == 0:
+        target = super().convert(value, param, ctx)
+        if target == 0:
             self.fail(f"{value} asks for nothing: give a number above 0, such as 0.9", param, ctx)
-        return number
+        return target
 
 
 class _CostType(click.ParamType[tuple[Fraction, Fraction]]):

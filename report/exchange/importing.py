@@ -91,11 +91,11 @@ class Import(NamedTuple):
 
 
 def read_import(
-    scores_path: Path, truth_path: Path, named: Columns, told: Callable[[int], None]
+    scores_path: Path, truth_path: Path, named: Columns, on_progress: Callable[[int], None]
 ) -> Import:
     """Every image of the truth with its label, its other columns as attributes, and its score.
 
-    `told` is called with the number of rows read so far, of both files together.
+    `on_progress` is called with the number of rows read so far, of both files together.
 
     Raises:
         CsvError: a column is not to be found; an id is empty, doubled or without truth; a score is
@@ -104,13 +104,13 @@ def read_import(
     with open_csv(scores_path) as scores, open_csv(truth_path) as truth:
         score_columns = _score_columns(scores, named)
         truth_columns = _truth_columns(truth, named)
-        index = _read_scores(scores, score_columns, told)
+        index = _read_scores(scores, score_columns, on_progress)
         rows, counts = PackedRows(), Counts()
         for row in _joined(truth, truth_columns, index):
             rows.append(row)
             _count(counts, row)
             if counts.images % _TOLD_EVERY == 0:
-                told(len(index) + counts.images)
+                on_progress(len(index) + counts.images)
         _require_truth(index, scores, truth_path)
         column = scores.columns[score_columns.score]
         return Import(_provenance(scores, column, truth), counts, rows)
@@ -132,7 +132,9 @@ def _truth_columns(file: CsvFile, named: Columns) -> TruthColumns:
     )
 
 
-def _read_scores(file: CsvFile, columns: ScoreColumns, told: Callable[[int], None]) -> ScoreIndex:
+def _read_scores(
+    file: CsvFile, columns: ScoreColumns, on_progress: Callable[[int], None]
+) -> ScoreIndex:
     index = ScoreIndex()
     for line, cells in file.rows():
         image, cell = cells[columns.id], cells[columns.score]
@@ -144,7 +146,7 @@ def _read_scores(file: CsvFile, columns: ScoreColumns, told: Callable[[int], Non
         if not index.add(image, score, line):
             raise _twice(image, file, line)
         if len(index) % _TOLD_EVERY == 0:
-            told(len(index))
+            on_progress(len(index))
     if not len(index):
         raise CsvError(f"{file.path}: there are no rows below the header")
     return index

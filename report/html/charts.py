@@ -10,7 +10,7 @@ from report.arrays import NO_SCORES, Float64Array, LabelArray
 from report.html import curves
 from report.html.curves import Axis
 from report.html.formatting import images
-from report.html.threshold_counts import Steps
+from report.html.threshold_counts import ThresholdCounts
 from report.metrics.calibration import Bin, bin_fraction
 from report.metrics.net_benefit import decision_curve
 from report.render.tables import percent
@@ -58,7 +58,7 @@ class Chart:
     absent: str | None = None
 
 
-def roc_chart(report: Report, counts: Steps) -> Chart:
+def roc_chart(report: Report, counts: ThresholdCounts) -> Chart:
     """The ROC curve with the operating point on it; both classes must be there."""
     sensitivity, specificity = report.figures.sensitivity.value, report.figures.specificity.value
     return Chart(
@@ -73,7 +73,7 @@ def roc_chart(report: Report, counts: Steps) -> Chart:
     )
 
 
-def precision_recall_chart(report: Report, counts: Steps) -> Chart:
+def precision_recall_chart(report: Report, counts: ThresholdCounts) -> Chart:
     """PPV against sensitivity, over the line of what chance reaches."""
     figures = report.figures
     area, prevalence = figures.average_precision.value, figures.prevalence.value

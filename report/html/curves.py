@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from report.arrays import NO_SCORES, Float64Array, Int64Array, LabelArray
-from report.html.threshold_counts import Steps
+from report.html.threshold_counts import ThresholdCounts
 
 # The plotting area within the 400 x 400; the rest is for ticks and names.
 LEFT, TOP, SIDE = 56.0, 14.0, 330.0
@@ -67,13 +67,13 @@ def svg_y(value: float, axis: Axis) -> float:
     return TOP + SIDE * (axis.high - value) / (axis.high - axis.low)
 
 
-def roc(counts: Steps) -> Path:
+def roc(counts: ThresholdCounts) -> Path:
     """1 - specificity against sensitivity, from (0, 0) to (1, 1); both classes must be there."""
     true, false = _descending(counts)
     return path(np.append(0, false) / false[-1], np.append(0, true) / true[-1], y_axis())
 
 
-def precision_recall(counts: Steps) -> Path:
+def precision_recall(counts: ThresholdCounts) -> Path:
     """Sensitivity against PPV in steps, so that the area below is the average precision.
 
     Where further false positives lower the PPV at the same sensitivity, the line goes down to the
@@ -125,7 +125,7 @@ def _corners(points: Int64Array) -> Int64Array:
     return kept
 
 
-def _descending(counts: Steps) -> tuple[Int64Array, Int64Array]:
+def _descending(counts: ThresholdCounts) -> tuple[Int64Array, Int64Array]:
     true, false = counts.positives()
     return true[::-1], false[::-1]
 

@@ -16,14 +16,14 @@ from report.loading.thumbnails import thumbnails
 MOST_UNREADABLE = 200  # rows of the page's table; the others are counted only
 
 
-class Gathered(NamedTuple):
+class PageData(NamedTuple):
     """What the page shows beside the figures."""
 
     cases: Cases
     times: Times
 
 
-def gather(run_id: int, images: int) -> Gathered:
+def load_page_data(run_id: int, images: int) -> PageData:
     """The cases and times of a run.
 
     Args:
@@ -34,16 +34,16 @@ def gather(run_id: int, images: int) -> Gathered:
         SourceError: DATA_ROOT names no folder.
     """
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
-        return _gather(session, run_id, images)
+        return _read(session, run_id, images)
 
 
-def _gather(session: Session, run_id: int, images: int) -> Gathered:
+def _read(session: Session, run_id: int, images: int) -> PageData:
     times = queries.times(session, run_id)
     if not images:
-        return Gathered(Cases([], []), times)
+        return PageData(Cases([], []), times)
     galleries = [_gallery(session, run_id, "fn", images), _gallery(session, run_id, "fp", images)]
     rows = unreadable(queries.unreadable(session, run_id, MOST_UNREADABLE))
-    return Gathered(Cases(galleries, rows), times)
+    return PageData(Cases(galleries, rows), times)
 
 
 def _gallery(session: Session, run_id: int, kind: Kind, images: int) -> Gallery:

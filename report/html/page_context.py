@@ -22,8 +22,8 @@ from report.html.charts import (
 from report.html.forest import SubgroupTable, forest_tables
 from report.html.formatting import images
 from report.html.provenance import Fact
-from report.html.threshold_counts import Steps, steps
-from report.loading.read import LoadedRun
+from report.html.threshold_counts import ThresholdCounts, count_by_threshold
+from report.loading.read_run import LoadedRun
 from report.metrics.confusion import Confusion
 from report.render.tables import figure_tables, flow_table, origin, percent, warnings
 from report.render.unlabelled import answers_tables, why_no_figures
@@ -62,7 +62,7 @@ class Page:
     exactness: str
     answers: Answers
     why_no_figures: str | None
-    live: Sequence[slider_metrics.Live]
+    slider: Sequence[slider_metrics.SliderMetric]
     cells: Confusion
     plot: Plot
     roc: Chart | None
@@ -83,7 +83,7 @@ class Page:
 def prepare(stored: LoadedRun, report: Report, cases: Cases, times: Times, made: datetime) -> Page:
     """The page of a run at the threshold of `report`."""
     printed = _printed(report)
-    counts = steps(stored.labels, stored.scores, *printed)
+    counts = count_by_threshold(stored.labels, stored.scores, *printed)
     charts = _charts(report, counts, stored)
     return Page(
         title=_title(stored),
@@ -95,7 +95,7 @@ def prepare(stored: LoadedRun, report: Report, cases: Cases, times: Times, made:
         exactness=slider_metrics.exactness(counts),
         answers=report.answers,
         why_no_figures=why_no_figures(report),
-        live=slider_metrics.live_figures(report),
+        slider=slider_metrics.metrics_at_start(report),
         cells=report.figures.confusion,
         plot=Plot(curves.LEFT, curves.TOP, curves.SIDE, curves.x_axis(), report.threshold.value),
         roc=roc_chart(report, counts) if report.figures.roc_auc.value is not None else None,
@@ -136,12 +136,12 @@ def _subtitle(stored: LoadedRun) -> str:
     )
 
 
-def _of_all_scored(stored: LoadedRun, printed: Sequence[float]) -> Steps:
+def _of_all_scored(stored: LoadedRun, printed: Sequence[float]) -> ThresholdCounts:
     labels = np.append(stored.labels, np.full(len(stored.unlabelled), -1, np.int8))
-    return steps(labels, np.append(stored.scores, stored.unlabelled), *printed)
+    return count_by_threshold(labels, np.append(stored.scores, stored.unlabelled), *printed)
 
 
-def _charts(report: Report, counts: Steps, stored: LoadedRun) -> list[Chart]:
+def _charts(report: Report, counts: ThresholdCounts, stored: LoadedRun) -> list[Chart]:
     labels, scores = stored.labels, stored.scores
     return [
         precision_recall_chart(report, counts),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from base.console.foreign import shown
 from db.queries.report.page import Times
-from report.loading.read import LoadedRun
+from report.loading.read_run import LoadedRun
 
 # What computed the figures.
 SOFTWARE = ("dermscore", "numpy", "scikit-learn", "statsmodels", "scipy", "pillow")

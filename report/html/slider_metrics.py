@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 from scipy.stats import norm  # type: ignore[import-untyped] # it ships no types
 
 from report.html import curves
-from report.html.threshold_counts import Steps
+from report.html.threshold_counts import ThresholdCounts
 from report.metrics.estimate import Proportion
 from report.metrics.proportions import NO_NEGATIVE, NO_POSITIVE
 from report.report_model import Report
 
 
-class Live(NamedTuple):
+class SliderMetric(NamedTuple):
     """A figure that follows the slider, at the threshold where it starts."""
 
     key: str
@@ -20,19 +20,25 @@ class Live(NamedTuple):
     figure: Proportion
 
 
-def live_figures(report: Report) -> list[Live]:
+def metrics_at_start(report: Report) -> list[SliderMetric]:
     """Sensitivity, specificity, PPV, NPV and accuracy."""
     figures = report.figures
     return [
-        Live("sensitivity", "sensitivity", "malignant images called positive", figures.sensitivity),
-        Live("specificity", "specificity", "benign images called negative", figures.specificity),
-        Live("ppv", "PPV", "positive images that are malignant, in this sample", figures.ppv),
-        Live("npv", "NPV", "negative images that are benign, in this sample", figures.npv),
-        Live("accuracy", "accuracy", _baseline(report), figures.accuracy),
+        SliderMetric(
+            "sensitivity", "sensitivity", "malignant images called positive", figures.sensitivity
+        ),
+        SliderMetric(
+            "specificity", "specificity", "benign images called negative", figures.specificity
+        ),
+        SliderMetric(
+            "ppv", "PPV", "positive images that are malignant, in this sample", figures.ppv
+        ),
+        SliderMetric("npv", "NPV", "negative images that are benign, in this sample", figures.npv),
+        SliderMetric("accuracy", "accuracy", _baseline(report), figures.accuracy),
     ]
 
 
-def embedded(report: Report, counts: Steps) -> dict[str, Any]:
+def embedded(report: Report, counts: ThresholdCounts) -> dict[str, Any]:
     """The data of the script, as JSON types."""
     figures = report.figures
     absent = figures.accuracy.reason
@@ -52,7 +58,7 @@ def embedded(report: Report, counts: Steps) -> dict[str, Any]:
     }
 
 
-def exactness(counts: Steps) -> str:
+def exactness(counts: ThresholdCounts) -> str:
     """What a reader must know of the thresholds that the slider can take."""
     if counts.complete:
         return "Counts are exact at every threshold."

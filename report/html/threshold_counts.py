@@ -14,7 +14,7 @@ GRID = 1000
 SPREAD = 1000
 
 
-class Steps(NamedTuple):
+class ThresholdCounts(NamedTuple):
     """How many images of each class score in [thresholds[i], thresholds[i + 1]), all `[m]`.
 
     `unlabelled` are those of no known class.
@@ -45,7 +45,7 @@ class Steps(NamedTuple):
         }
 
 
-def steps(labels: LabelArray, scores: Float64Array, *kept: float) -> Steps:
+def count_by_threshold(labels: LabelArray, scores: Float64Array, *kept: float) -> ThresholdCounts:
     """The steps of these images; a list that is cut short holds the thresholds `kept` too.
 
     Args:
@@ -61,7 +61,7 @@ def steps(labels: LabelArray, scores: Float64Array, *kept: float) -> Steps:
     malignant, benign, unlabelled = (
         np.bincount(places[labels == label], minlength=len(thresholds)) for label in (1, 0, -1)
     )
-    return Steps(thresholds, malignant, benign, unlabelled, complete)
+    return ThresholdCounts(thresholds, malignant, benign, unlabelled, complete)
 
 
 def _chosen(labels: LabelArray, scores: Float64Array, kept: Sequence[float]) -> Float64Array:

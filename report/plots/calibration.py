@@ -54,12 +54,16 @@ def draw_calibration(report: Report, scores: Float64Array) -> Figure | None:
 def _draw_bins(axes: Axes, report: Report) -> None:
     figures = report.figures
     bins = figures.calibration_curve
-    fractions = [bin_fraction(one, figures.confidence) for one in bins]
-    values = [one.value or 0.0 for one in fractions]
-    lows = [value - (one.low or 0.0) for value, one in zip(values, fractions, strict=True)]
-    highs = [(one.high or 0.0) - value for value, one in zip(values, fractions, strict=True)]
+    fractions = [bin_fraction(score_bin, figures.confidence) for score_bin in bins]
+    values = [fraction.value or 0.0 for fraction in fractions]
+    lows = [
+        value - (fraction.low or 0.0) for value, fraction in zip(values, fractions, strict=True)
+    ]
+    highs = [
+        (fraction.high or 0.0) - value for value, fraction in zip(values, fractions, strict=True)
+    ]
     axes.errorbar(
-        [one.mean_score for one in bins],
+        [score_bin.mean_score for score_bin in bins],
         values,
         yerr=(lows, highs),
         color=BLUE,

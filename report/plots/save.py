@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from base.permissions import make_folder
 from base.whole_file import whole_file
-from report.loading.read import LoadedRun
+from report.loading.read_run import LoadedRun
 from report.plots.calibration import draw_calibration
 from report.plots.confusion_matrix import draw_confusion
 from report.plots.decision import draw_decision

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from base.console.foreign import for_csv, shown
 from report.loading.pairing import LeftOut, Pairs
-from report.loading.read import LoadedRun
+from report.loading.read_run import LoadedRun
 from report.metrics.comparing import Comparison, McNemar
 from report.metrics.estimate import Estimate
 from report.render.formats import checkpoint_dict, threshold_dict

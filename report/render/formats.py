@@ -60,12 +60,18 @@ def as_dict(report: Report) -> dict[str, Any]:
         "confusion": asdict(figures.confusion),
         **{name: _figure(getattr(figures, name), ends) for name, ends in FIGURES.items()},
         "specificity_at_sensitivity": [
-            {"sensitivity": one.sensitivity, **_figure(one, ends=False), "threshold": one.threshold}
-            for one in figures.specificity_at_sensitivity
+            {
+                "sensitivity": figure.sensitivity,
+                **_figure(figure, ends=False),
+                "threshold": figure.threshold,
+            }
+            for figure in figures.specificity_at_sensitivity
         ],
         "at_prevalence": _at_prevalence(figures.at_prevalence),
-        "calibration_curve": [_bin(one, figures.confidence) for one in figures.calibration_curve],
-        "subgroups": [_subgroup(one) for one in report.subgroups],
+        "calibration_curve": [
+            _bin(score_bin, figures.confidence) for score_bin in figures.calibration_curve
+        ],
+        "subgroups": [_subgroup(subgroup) for subgroup in report.subgroups],
     }
 
 
@@ -139,7 +145,7 @@ def _rows(report: Report) -> Iterator[Row]:
     errors, labels = whole["flow"].pop("errors"), whole["flow"].pop("labels")
     yield from (_plain(name, count) for name, count in whole["flow"].items())
     yield from (_plain(f"error_{code}", count) for code, count in errors.items())
-    yield from (_plain(_labelled(one), one["images"]) for one in labels)
+    yield from (_plain(_labelled(labelled), labelled["images"]) for labelled in labels)
     yield _plain("threshold", report.threshold.value)
     yield _plain("threshold_kind", report.threshold.kind)
     yield from (_plain(f"answers_{name}", count) for name, count in whole["answers"].items())
@@ -147,14 +153,15 @@ def _rows(report: Report) -> Iterator[Row]:
     yield from (_plain(cell, count) for cell, count in whole["confusion"].items())
     for name in FIGURES:
         yield from _with_beside(name, whole[name])
-    for one in whole["specificity_at_sensitivity"]:
-        yield _row(f"specificity_at_sensitivity_{one['sensitivity']:.2f}", one)
+    for figure in whole["specificity_at_sensitivity"]:
+        yield _row(f"specificity_at_sensitivity_{figure['sensitivity']:.2f}", figure)
     yield from _other_prevalence(whole["at_prevalence"])
-    for one in whole["subgroups"]:
-        where = f"[{one['column']}={'unknown' if one['value'] is None else one['value']}]"
-        yield from (_plain(f"{name}{where}", one[name]) for name in ("images", "malignant"))
+    for subgroup in whole["subgroups"]:
+        value = "unknown" if subgroup["value"] is None else subgroup["value"]
+        where = f"[{subgroup['column']}={value}]"
+        yield from (_plain(f"{name}{where}", subgroup[name]) for name in ("images", "malignant"))
         for name in ("sensitivity", "specificity", "roc_auc"):
-            yield _row(f"{name}{where}", one[name])
+            yield _row(f"{name}{where}", subgroup[name])
 
 
 def _labelled(labelled: Mapping[str, Any]) -> str:

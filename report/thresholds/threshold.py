@@ -46,10 +46,10 @@ class ThresholdType(click.ParamType[float]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """The number, or one clear error."""
-        number = in_range(value)
-        if number is None:
+        threshold = in_range(value)
+        if threshold is None:
             self.fail(f"{value} is not a number between 0 and 1", param, ctx)
-        return number
+        return threshold
 
 
 class FractionType(click.ParamType[float]):
@@ -61,12 +61,12 @@ class FractionType(click.ParamType[float]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """The number, or one clear error."""
-        number = in_range(value)
-        if number is None or number in (0, 1):
+        fraction = in_range(value)
+        if fraction is None or fraction in (0, 1):
             self.fail(f"{value} is not a number between 0 and 1, such as 0.95", param, ctx)
-        if (1 + number) / 2 == 1:  # rounded; an interval of that confidence has no ends
+        if (1 + fraction) / 2 == 1:  # rounded; an interval of that confidence has no ends
             self.fail(f"{value} is too near to 1", param, ctx)
-        return number
+        return fraction
 
 
 def choose(

@@ -20,7 +20,7 @@ from stored import rows, store_run, succeed
 
 from report.arrays import Float64Array, LabelArray
 from report.build import build
-from report.loading.read import LoadedRun
+from report.loading.read_run import LoadedRun
 from report.metrics.comparing import compare
 from report.metrics.metrics import measure
 from report.plots.compare import draw_comparison

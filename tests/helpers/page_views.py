@@ -17,7 +17,7 @@ from report.build import build
 from report.cli import main
 from report.html.page_context import Cases, prepare
 from report.html.render import render
-from report.loading.read import LoadedRun
+from report.loading.read_run import LoadedRun
 from report.report_model import CheckpointFacts, Flow, RunFacts
 
 FIGURES = ("sensitivity", "specificity", "ppv", "npv", "accuracy")

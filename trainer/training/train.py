@@ -53,7 +53,7 @@ class HeadTraining:
         for variable, value in zip(_variables(self.head), _variables(stored), strict=True):
             variable.assign(value)
 
-    def run(self, folder: Path, told: Callable[[TrainingState], None], logs: Path) -> None:
+    def run(self, folder: Path, on_epoch: Callable[[TrainingState], None], logs: Path) -> None:
         """Train to the last epoch, or until `patience` runs out; the state is kept in `folder`.
 
         Raises:
@@ -66,7 +66,7 @@ class HeadTraining:
                 figures = self._epoch_or_nothing(self.state.epochs)
                 self.state.record(figures, self.head.get_weights())
                 callbacks.on_epoch_end(self.state.epochs - 1, figures)
-                told(self.state)
+                on_epoch(self.state)
                 if time.monotonic() > saved_at + SAVE_SECONDS:
                     self._save_state(folder)
                     saved_at = time.monotonic()
