@@ -17,7 +17,7 @@ from report.thresholds.threshold import choose
 
 
 def read_finished(run: str | None, by: Sequence[str]) -> LoadedRun:
-    """The run of this number or name, the newest without one; the command ends while it is pending.
+    """The run with this number or name, by default the newest; a pending run ends the command.
 
     Raises:
         click.ClickException: there is no ledger, no such run or no such column.
@@ -29,10 +29,10 @@ def read_finished(run: str | None, by: Sequence[str]) -> LoadedRun:
 def build(
     stored: LoadedRun, threshold: float | None, confidence: float, prevalence: float | None
 ) -> Report:
-    """The report at this threshold, or at that of choose-threshold or of the model card.
+    """The report at this threshold; without one, at that of choose-threshold or the model card.
 
     Raises:
-        click.UsageError: there is neither.
+        click.UsageError: no threshold is given or stored.
     """
     chosen = choose(threshold, stored.card, stored.chosen, stored.overlap)
     figures = measure(
@@ -52,10 +52,10 @@ def build(
 
 
 def refuse_nothing_scored(stored: LoadedRun) -> None:
-    """End a command, after what it shows, whose run has no score at all.
+    """End a command with an error if its run has no score at all; call it after the output.
 
     Raises:
-        click.exceptions.Exit: with `NOTHING_SCORED`, after one line that says the likely cause.
+        click.exceptions.Exit: with `NOTHING_SCORED`, after one line that names the likely cause.
     """
     if not stored.flow.unreadable or stored.flow.scored:
         return

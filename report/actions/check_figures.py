@@ -5,11 +5,11 @@ import click
 from base.console.telling import tell
 from report.metrics.consistency import Claim, Verdict, check, culprits, parse
 
-INCONSISTENT = 1  # exit code: an answer, and one that a script wants to hear
+INCONSISTENT = 1  # exit code; a script can test for it
 
 
 def check_figures(figures: tuple[str, ...]) -> None:
-    """Say whether published figures are of one table; exit code `INCONSISTENT` where none is."""
+    """Say whether one table gives the published figures; exit with `INCONSISTENT` if none does."""
     claim = parse(" ".join(figures))
     verdict = check(claim)
     click.echo(_answer(claim, verdict))

@@ -1,4 +1,4 @@
-"""What `report choose-threshold` does: choose a threshold on one run, for the others."""
+"""What `report choose-threshold` does: choose a threshold on one run for use on other runs."""
 
 from contextlib import closing
 from fractions import Fraction

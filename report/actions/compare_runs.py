@@ -1,4 +1,4 @@
-"""What `report compare` does: set two runs beside each other on the images that both scored."""
+"""What `report compare` does: compare two runs on the images that both scored."""
 
 import sys
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""What `report import-scores` does: make a run of scores that came from elsewhere."""
+"""What `report import-scores` does: make a run from scores that another program computed."""
 
 from contextlib import closing
 from pathlib import Path

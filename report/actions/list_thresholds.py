@@ -1,4 +1,4 @@
-"""What `report thresholds` does: say what was chosen, and which the next report takes."""
+"""What `report thresholds` does: list the chosen thresholds and the one the next report uses."""
 
 import sys
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""The thresholds that a ledger keeps: which there are, and which the next report takes. Pure."""
+"""The thresholds in the ledger, and which of them the next report uses. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,25 +15,25 @@ from report.thresholds.threshold_text import threshold_text
 
 @dataclass(frozen=True, slots=True)
 class CheckpointThresholds:
-    """A checkpoint with the thresholds that were chosen for it, the last first, and its card's."""
+    """A checkpoint with its chosen thresholds, the newest first, and its model card's threshold."""
 
     checkpoint: Chooser
     chosen: Sequence[Chosen]
 
     @property
     def card(self) -> float | None:
-        """The card's threshold, if there is one that a report would take."""
+        """The model card's threshold if a report could use it, else None."""
         return _card_value(self.checkpoint.card_threshold)
 
     def __str__(self) -> str:
-        """The checkpoint, by its file and the beginning of its digest."""
+        """The name of the checkpoint's file and the beginning of its digest."""
         return f"{shown(PurePath(self.checkpoint.path).name)} ({self.checkpoint.digest[:12]})"
 
 
 def thresholds_by_checkpoint(
     checkpoints: Sequence[Chooser], chosen: Sequence[Chosen]
 ) -> list[CheckpointThresholds]:
-    """Each checkpoint with its thresholds, in the order in which they are given."""
+    """Each checkpoint with its thresholds, in the given order."""
     return [
         CheckpointThresholds(
             checkpoint,
@@ -44,7 +44,7 @@ def thresholds_by_checkpoint(
 
 
 def thresholds_table(thresholds: CheckpointThresholds) -> Table | None:
-    """The table of a checkpoint, the threshold that is in use first; None where it has none."""
+    """A checkpoint's thresholds as a table, the one in use first; None if it has none."""
     rows = [
         (f"number {threshold.number}", *_chosen_cells(threshold)) for threshold in thresholds.chosen
     ]
@@ -66,12 +66,12 @@ def thresholds_table(thresholds: CheckpointThresholds) -> Table | None:
 
 
 def in_use(thresholds: CheckpointThresholds) -> str | None:
-    """The threshold that reports of the checkpoint's runs take, in words; None if there is none."""
+    """The threshold that reports of the checkpoint's runs use, as text; None if it has none."""
     return _last(thresholds.chosen[0] if thresholds.chosen else None, thresholds.card)
 
 
 def replaced(last: Chosen | None, card: Mapping[str, Any]) -> str | None:
-    """The threshold that a new one replaces: the `last` chosen, else that of the model card."""
+    """The threshold that a new one replaces: the `last` one chosen, else the model card's."""
     return _last(last, _card_value(card.get("threshold")))
 
 

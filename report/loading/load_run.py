@@ -1,4 +1,4 @@
-"""The finished run that a command was asked for, or exit code 3."""
+"""Loads the run that a command was asked for; exits with code 3 if it is not finished."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from report.loading.unfinished import exits_unfinished
 
 
 def finished_run(session: Session, id_or_name: str | None, by: Sequence[str] = ()) -> LoadedRun:
-    """The run of this number or name; while images of it are pending the command ends.
+    """The run with this number or name; ends the command if some of its images are pending.
 
     Raises:
-        NoSuchRunError: there is none.
-        NoSuchColumnError: no image has an attribute of `by`.
+        NoSuchRunError: the run does not exist.
+        NoSuchColumnError: no image has an attribute named in `by`.
         click.exceptions.Exit: with `UNFINISHED`, after one line that says how many are pending.
     """
     with exits_unfinished():

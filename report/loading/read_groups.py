@@ -1,4 +1,4 @@
-"""The analysed images of a run by the values of attributes that their manifest gave."""
+"""Groups the analysed images of a run by attributes from their manifest."""
 
 from array import array
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from db.queries.report.columns import described
 from report.metrics.subgroups import Groups
 
-# More than this many different values are no subgroups: it is a column of numbers or names.
+# A column with more different values holds numbers or names, not subgroups.
 MOST_VALUES = 50
 
 
@@ -19,10 +19,10 @@ class NoSuchColumnError(click.ClickException):
 
 
 def read_groups(session: Session, run_id: int, by: Sequence[str]) -> tuple[Groups, ...]:
-    """One for each of `by`, which may be empty: then nothing is read.
+    """The groups of each attribute in `by`; nothing is read if it is empty.
 
     Raises:
-        NoSuchColumnError: no analysed image has such an attribute, or it has too many values.
+        NoSuchColumnError: no analysed image has the attribute, or it has too many values.
     """
     if not by:
         return ()
@@ -35,7 +35,7 @@ def read_groups(session: Session, run_id: int, by: Sequence[str]) -> tuple[Group
         scores.append(image.score)
         columns.update(image.attributes)
         for column, its_codes, values in zip(by, codes, known, strict=True):
-            value = image.attributes.get(column) or None  # an empty cell says nothing
+            value = image.attributes.get(column) or None  # an empty cell is a missing value
             its_codes.append(values.setdefault(value, len(values)))
     _require_columns(run_id, by, columns)
     _require_few_values(by, known)

@@ -1,4 +1,4 @@
-"""What a report needs from the ledger: stored scores only, no image and no model."""
+"""Reads what a report needs from the ledger: stored scores only, no image and no model."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -30,9 +30,9 @@ from report.thresholds.threshold import ChosenOn
 
 
 class LoadedRun(NamedTuple):
-    """A finished run; `labels` and `scores` are `[analysed]`; `groups` by attribute asked for.
+    """A finished run; `labels` and `scores` are `[analysed]`; one of `groups` for each attribute.
 
-    `unlabelled` are the scores of the other scored images `[scored - analysed]`.
+    `unlabelled` are the scores of images without a label, `[scored - analysed]`.
 
     `chosen` is the threshold chosen last for its checkpoint. `overlap` counts the scored images on
     which it, or without it the model card's threshold, was chosen. `failed` are paths of some
@@ -53,17 +53,17 @@ class LoadedRun(NamedTuple):
 
 
 def read_run(session: Session, id_or_name: str | None, by: Sequence[str] = ()) -> LoadedRun:
-    """The run of this number or name, the newest without one.
+    """Read the run with this number or name, by default the newest.
 
     Args:
-        session: of the ledger.
-        id_or_name: the newest run without one.
-        by: attributes of the images by whose values they are to be grouped.
+        session: a session of the ledger.
+        id_or_name: None for the newest run.
+        by: attributes to group the images by.
 
     Raises:
-        NoSuchRunError: there is none.
+        NoSuchRunError: the run does not exist.
         UnfinishedRunError: some of its images have no prediction yet.
-        NoSuchColumnError: no image has such an attribute.
+        NoSuchColumnError: no image has an attribute named in `by`.
     """
     run = runs.get_run(session, id_or_name)
     checkpoint = runs.checkpoint_of(session, run)
@@ -107,14 +107,14 @@ def _flow(session: Session, run: Run, listed: Columns, checkpoint: Checkpoint) -
 def _labels(
     session: Session, run: Run, listed: Columns, checkpoint: Checkpoint
 ) -> tuple[Labelled, ...]:
-    if checkpoint.imported:  # its ids are no paths, and its labels all of one column of its source
+    if checkpoint.imported:  # ids are not paths, and all labels come from one column
         return ()
     with closing(results.stream_labelled(session, run.id)) as labelled:
         return label_origins(run.source, listed.labels, labelled)
 
 
 def chosen_threshold(session: Session, run: Run) -> ChosenOn | None:
-    """The threshold that was chosen last for the run's checkpoint, if any was."""
+    """The threshold that was last chosen for the run's checkpoint, or None."""
     last = thresholds.chosen_last(session, run.checkpoint_id)
     if last is None:
         return None
@@ -126,7 +126,7 @@ def _overlap(
 ) -> int:
     if chosen is None:
         return results.count_digests(session, run.id, _digests(checkpoint, "valid_images"))
-    # Another run of the same source has the same images; what comes down a pipe has no name.
+    # Runs of the same source have the same images, except of `-`, a list read from a pipe.
     if chosen.run == run.id or (chosen.source == run.source != "-"):
         return scored
     return results.count_shared(session, run.id, chosen.run)
