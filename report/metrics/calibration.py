@@ -1,4 +1,4 @@
-"""Whether a score can be taken for a probability."""
+"""Calibration: whether scores can be read as probabilities."""
 
 from statistics import NormalDist
 from typing import NamedTuple
@@ -17,7 +17,7 @@ CLIP = 1e-6
 
 
 class Bin(NamedTuple):
-    """The images of one tenth of the scores, `low` <= score < `high` (the last with its end)."""
+    """The images of one tenth of the scores, `low` <= score < `high`; the last includes `high`."""
 
     low: float
     high: float
@@ -27,7 +27,7 @@ class Bin(NamedTuple):
 
 
 class Calibration(NamedTuple):
-    """Intercept (0 is right) and slope (1 is right) on the scale of the logit."""
+    """Intercept (ideally 0) and slope (ideally 1) on the logit scale."""
 
     intercept: Estimate
     slope: Estimate
@@ -41,7 +41,7 @@ def brier(labels: LabelArray, scores: Float64Array, nothing: str) -> Brier:
     prevalence = float(np.mean(labels))
     reference = prevalence * (1 - prevalence)
     if not reference:
-        return Brier(value, "not to be scaled: all images are of one class", reference=reference)
+        return Brier(value, "cannot be scaled: all images are of one class", reference=reference)
     return Brier(value, reference=reference, scaled=1 - value / reference)
 
 
@@ -50,7 +50,7 @@ def calibration(
 ) -> Calibration:
     """Calibration in the large and slope (Cox 1958), by logistic regression on the scores' logit.
 
-    The intercept is that of a model whose slope is 1. The intervals are Wald's.
+    The intercept is estimated with the slope fixed at 1. The intervals are Wald intervals.
     """
     if (absent := why_undefined(labels, nothing)) is not None:
         return Calibration(Estimate(None, absent), Estimate(None, absent))
@@ -65,7 +65,7 @@ def calibration(
 
 
 def calibration_bins(labels: LabelArray, scores: Float64Array) -> list[Bin]:
-    """Tenths of the range of scores that hold an image."""
+    """The tenths of the score range that hold at least one image."""
     bin_of = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
     images = np.bincount(bin_of, minlength=BINS)
     malignant = np.bincount(bin_of, weights=labels, minlength=BINS)
@@ -88,7 +88,7 @@ def bin_fraction(score_bin: Bin, confidence: float = 0.95) -> Estimate:
 
 
 def _no_slope(labels: LabelArray, logit: Float64Array) -> str | None:
-    """Where one class lies wholly on one side, the likelihood grows with the slope for ever."""
+    """Why no slope exists; under perfect separation the likelihood grows without bound."""
     malignant, benign = logit[labels == 1], logit[labels == 0]
     if logit.min() == logit.max():
         return "all scores are equal"

@@ -1,4 +1,4 @@
-"""Two models on the same images: AUCs paired, and answers apart by the truth. Pure."""
+"""Compares two models on the same images: paired AUCs, and answers by true class. Pure."""
 
 from typing import NamedTuple
 
@@ -14,9 +14,9 @@ from report.metrics.proportions import proportion
 
 
 class McNemar(NamedTuple):
-    """The answers on the images of one true class, and the exact two-sided test of the two runs.
+    """Two runs' answers on the images of one true class, with McNemar's exact two-sided test.
 
-    `right` are the sensitivities (or specificities) of A and B. `p` is None, with the reason, where
+    `right` are the sensitivities (or specificities) of A and B. `p` is None, with a reason, if
     there is no image.
     """
 
@@ -28,7 +28,7 @@ class McNemar(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Two runs at a threshold each; `changed` are the places `[m]` where their answers differ."""
+    """Two runs, each at its threshold; `changed` are indices `[m]` of images they disagree on."""
 
     confidence: float
     aucs: tuple[Estimate, Estimate]

@@ -18,12 +18,12 @@ class Confusion:
 
     @property
     def malignant(self) -> int:
-        """Images that are malignant in truth."""
+        """Images that are truly malignant."""
         return self.tp + self.fn
 
     @property
     def benign(self) -> int:
-        """Images that are benign in truth."""
+        """Images that are truly benign."""
         return self.tn + self.fp
 
     @property
@@ -33,12 +33,12 @@ class Confusion:
 
     @property
     def positive(self) -> int:
-        """Images whose score reaches the threshold."""
+        """Images with a score at or above the threshold."""
         return self.tp + self.fp
 
     @property
     def negative(self) -> int:
-        """Images whose score lies below the threshold."""
+        """Images with a score below the threshold."""
         return self.tn + self.fn
 
 
@@ -60,11 +60,11 @@ def confusion(labels: LabelArray, scores: Float64Array, threshold: float) -> Con
 
 
 def why_undefined(labels: LabelArray, nothing: str) -> str | None:
-    """Why what needs both classes is undefined, None where both are there.
+    """Why figures that need both classes are undefined; None if both classes are present.
 
     Args:
         labels: `[n]`, 1 malignant, 0 benign.
-        nothing: what to say where `n` is 0.
+        nothing: the reason to give if `n` is 0.
     """
     malignant = int(np.count_nonzero(labels == 1))
     if 0 < malignant < len(labels):

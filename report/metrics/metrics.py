@@ -1,4 +1,4 @@
-"""Labels, scores and a threshold become figures. Pure: nothing is read and nothing is written."""
+"""Computes all figures from labels, scores and a threshold. Pure."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from report.metrics.ranking import average_precision, roc_auc, specificity_at
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """What a run is worth at one threshold; every figure's definition is in docs/report.md."""
+    """All figures of a run at one threshold; docs/report.md defines each."""
 
     confidence: float  # of every interval
     confusion: Confusion
@@ -60,15 +60,15 @@ def measure(
     """All figures of the analysed images.
 
     Args:
-        labels: `[n]`, 1 malignant, 0 benign; images without a label are left out beforehand.
+        labels: `[n]`, 1 malignant, 0 benign; without images that have no label.
         scores: `[n]`, in [0, 1]; an image is positive when its score >= `threshold`.
         threshold: in [0, 1].
-        nothing: why every figure is undefined, should `n` be 0.
-        confidence: of the intervals, in (0, 1).
-        prevalence: in (0, 1); predictive values are also given for this share of malignant images.
+        nothing: why every figure is undefined if `n` is 0.
+        confidence: level of the intervals, in (0, 1).
+        prevalence: in (0, 1); adds predictive values for this share of malignant images.
 
     Raises:
-        ValueError: the threshold or a label is none.
+        ValueError: the threshold or a label is invalid.
     """
     table = confusion(labels, scores, threshold)
     calibrated = calibration(labels, scores, nothing, confidence)

@@ -1,4 +1,4 @@
-"""Figures over all thresholds: how well the scores rank malignant above benign."""
+"""Figures over all thresholds: how well the scores rank malignant images above benign ones."""
 
 from typing import NamedTuple
 
@@ -29,18 +29,18 @@ class PrecisionRecall(NamedTuple):
 
 
 def roc_points(labels: LabelArray, scores: Float64Array, *, every: bool = False) -> RocPoints:
-    """The ROC curve; both classes must be there.
+    """The ROC curve; both classes must be present.
 
     Args:
         labels: `[n]`, 1 malignant, 0 benign.
         scores: `[n]`, in [0, 1].
-        every: a point for each different score, and not for each corner only.
+        every: return a point for each distinct score, not only for each corner.
     """
     return RocPoints(*roc_curve(labels, scores, drop_intermediate=not every))
 
 
 def precision_recall(labels: LabelArray, scores: Float64Array) -> PrecisionRecall:
-    """The precision-recall curve; both classes must be there."""
+    """The precision-recall curve; both classes must be present."""
     precision, recall, _ = precision_recall_curve(labels, scores, drop_intermediate=True)
     return PrecisionRecall(precision, recall)
 
@@ -49,7 +49,7 @@ def roc_auc(
     labels: LabelArray, scores: Float64Array, nothing: str, confidence: float = 0.95
 ) -> Estimate:
     """The area under the ROC curve with DeLong's interval."""
-    # On scores. On answers at one threshold it would be the balanced accuracy under another name.
+    # Computed from scores: from answers at one threshold it would equal balanced accuracy.
     if (absent := why_undefined(labels, nothing)) is not None:
         return Estimate(None, absent)
     aucs, covariance = delong(labels, scores[None])
@@ -59,7 +59,7 @@ def roc_auc(
 
 
 def average_precision(labels: LabelArray, scores: Float64Array, nothing: str) -> AveragePrecision:
-    """The mean precision over the steps of recall, without interpolation."""
+    """Mean precision, weighted by the steps in recall, without interpolation."""
     if (absent := why_undefined(labels, nothing)) is not None:
         return AveragePrecision(None, absent)
     value = float(average_precision_score(labels, scores))
@@ -69,9 +69,9 @@ def average_precision(labels: LabelArray, scores: Float64Array, nothing: str) ->
 def specificity_at(
     labels: LabelArray, scores: Float64Array, nothing: str
 ) -> tuple[SpecificityAt, ...]:
-    """The best specificity where sensitivity is at least 0.80, 0.90 and 0.95.
+    """The best specificity at a sensitivity of at least 0.80, 0.90 and 0.95.
 
-    Without interval: the threshold is chosen on these images, which Wilson's would not know.
+    Without an interval: the threshold is chosen on these images, and Wilson's ignores that.
     """
     if (absent := why_undefined(labels, nothing)) is not None:
         return tuple(SpecificityAt(None, absent, sensitivity=target) for target in SENSITIVITIES)
@@ -82,10 +82,10 @@ def specificity_at(
 def _specificity_at(
     target: float, points: RocPoints, labels: LabelArray, scores: Float64Array
 ) -> SpecificityAt:
-    # Sensitivity only grows along the curve and specificity only falls: the first is the best.
+    # Along the curve sensitivity rises and specificity falls, so the first point is the best.
     first = int((points.sensitivity >= target).argmax())
     threshold, *below = points.thresholds[first : first + 2].tolist()
-    # Counted, as a report at this threshold counts: 1 - (1 - x) may round to another last digit.
+    # Counted as in a report at this threshold: 1 - (1 - x) may differ in the last digit.
     table = confusion(labels, scores, threshold)
     return SpecificityAt(
         table.tn / table.benign,

@@ -12,15 +12,15 @@ from report.metrics.estimate import Estimate, Proportion
 from report.metrics.proportions import sensitivity, specificity
 from report.metrics.ranking import roc_auc
 
-# Under this many malignant or benign images a subgroup's figures are chance, and are kept back.
+# With fewer malignant or benign images, a subgroup's figures are too uncertain to show.
 SMALLEST = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Images by the values of one attribute; the arrays are `[analysed]`.
+    """Images grouped by one attribute; the arrays are `[analysed]`.
 
-    `codes` point into `values`; None is the value of images without this attribute.
+    `codes` are indices into `values`; images without the attribute have the value None.
     """
 
     column: str
@@ -32,7 +32,7 @@ class Groups:
 
 @dataclass(frozen=True, slots=True)
 class Subgroup:
-    """The images whose attribute `column` has this value, None for those without it."""
+    """The images with this value of the attribute `column`, or without it if None."""
 
     column: str
     value: str | None
@@ -43,14 +43,14 @@ class Subgroup:
 
     @property
     def suppressed(self) -> str | None:
-        """Why the figures are kept back, None where they are shown."""
+        """Why the figures are not shown; None if they are."""
         return too_few(self.confusion)
 
 
 def by_subgroup(
     groups: Sequence[Groups], threshold: float, confidence: float = 0.95
 ) -> tuple[Subgroup, ...]:
-    """Sensitivity, specificity and ROC AUC of each value of each attribute, in order of value."""
+    """Sensitivity, specificity and ROC AUC for each value of each attribute, in order of value."""
     return tuple(
         _subgroup(attribute, code, threshold, confidence)
         for attribute in groups
@@ -59,7 +59,7 @@ def by_subgroup(
 
 
 def too_few(table: Confusion) -> str | None:
-    """Why a subgroup's figures are kept back, None where there are images enough."""
+    """Why a subgroup is too small to show; None if it has enough images."""
     few = [
         f"{count} {name}"
         for count, name in ((table.malignant, "malignant"), (table.benign, "benign"))
@@ -87,7 +87,7 @@ def _subgroup(groups: Groups, code: int, threshold: float, confidence: float) ->
 
 
 def _in_order(groups: Groups) -> list[int]:
-    """Numbers by size, words by the alphabet, unknown last."""
+    """Numbers in order of size, words in alphabetical order, unknown last."""
     known = [code for code, value in enumerate(groups.values) if value is not None]
     numbers = [_as_number(groups.values[code]) for code in known]
     if None in numbers:

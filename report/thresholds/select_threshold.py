@@ -1,9 +1,8 @@
-"""Thresholds by a criterion, on labelled scores. Pure.
+"""Chooses a threshold by a criterion, on labelled scores. Pure.
 
-Candidates are the observed scores: each is the lowest positive one of a cut. The threshold is put
-half-way to the next score below, as in training (`report.thresholds.operating_point`). Of
-cuts that do equally well the one with the lowest threshold is chosen, for a missed melanoma is
-worse than a false alarm.
+Each observed score is a candidate for the lowest positive score. The threshold lies half-way to the
+next lower score, as in training (`report.thresholds.operating_point`). If several candidates are
+equally good, the lowest threshold is chosen, because a missed melanoma is worse than a false alarm.
 """
 
 import math
@@ -28,14 +27,14 @@ class ChoiceError(click.ClickException):
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """What a threshold is to reach: a `target` in (0, 1], or the costs of FN and FP."""
+    """What a threshold must achieve: a `target` in (0, 1], or the lowest cost of FN and FP."""
 
     kind: Kind
     target: float = 0.0
     costs: tuple[Fraction, Fraction] = (Fraction(1), Fraction(1))
 
     def __str__(self) -> str:
-        """In words, for the ledger and the reader."""
+        """The criterion as text, for the ledger and the reader."""
         match self.kind:
             case "youden":
                 return "the highest Youden index"
@@ -46,7 +45,7 @@ class Criterion:
 
 
 class Cuts(NamedTuple):
-    """What each different score gives as the lowest positive one, descending; all `[m]`."""
+    """Counts with each distinct score as the lowest positive one, descending; all `[m]`."""
 
     scores: Float64Array
     tp: Int64Array
@@ -57,7 +56,7 @@ def choose_by(criterion: Criterion, labels: LabelArray, scores: Float64Array) ->
     """The threshold that the criterion chooses on these images.
 
     Args:
-        criterion: the kind and its target or costs.
+        criterion: its kind and target or costs.
         labels: `[n]`, 1 malignant, 0 benign.
         scores: `[n]`, in [0, 1].
 
@@ -75,7 +74,7 @@ def choose_by(criterion: Criterion, labels: LabelArray, scores: Float64Array) ->
     gains: npt.NDArray[Any] = (
         _youden(cuts) if criterion.kind == "youden" else -_cost(cuts, *criterion.costs)
     )
-    # Descending scores: the last of the best is the lowest.
+    # Scores descend, so the last of the best candidates is the lowest.
     best = int(np.flatnonzero(gains == gains.max())[-1])
     return just_below(scores, float(cuts.scores[best]))
 
@@ -90,9 +89,9 @@ def cuts_of(labels: LabelArray, scores: Float64Array) -> Cuts:
 
 
 def _for_specificity(labels: LabelArray, scores: Float64Array, target: float) -> float:
-    """The lowest threshold, so the most sensitive, whose specificity is at least `target`."""
+    """The lowest, and so most sensitive, threshold with a specificity of at least `target`."""
     benign = np.sort(scores[labels == 0])
-    # As for sensitivity: a hair in the floats must not cost an image.
+    # As for sensitivity: rounding must not require one more image.
     needed = max(1, math.ceil(target * len(benign) - 1e-9))
     above = scores[scores > benign[needed - 1]]
     if not len(above):
@@ -104,13 +103,13 @@ def _for_specificity(labels: LabelArray, scores: Float64Array, target: float) ->
 
 
 def _youden(cuts: Cuts) -> Int64Array:
-    # (TP / P - FP / N) * P * N, in whole numbers so that equal cuts are equal.
+    # (TP / P - FP / N) * P * N, in integers so that ties are exact.
     gains: Int64Array = cuts.tp * cuts.fp[-1] - cuts.fp * cuts.tp[-1]
     return gains
 
 
 def _cost(cuts: Cuts, false_negative: Fraction, false_positive: Fraction) -> npt.NDArray[Any]:
-    # Whole numbers again, both costs over their common denominator; Python's, which never overflow.
+    # Integers again, with both costs over a common denominator; Python integers never overflow.
     common = math.lcm(false_negative.denominator, false_positive.denominator)
     missed = (cuts.tp[-1] - cuts.tp).astype(object) * int(false_negative * common)
     costs: npt.NDArray[Any] = missed + cuts.fp.astype(object) * int(false_positive * common)

@@ -131,10 +131,10 @@ def test_two_models_differ_by_z_and_p_of_their_definition() -> None:
 @pytest.mark.parametrize(
     ("labels", "scores", "says"),
     [
-        ([0, 0], [[0.1, 0.2]], "both be there"),
-        ([1, 1], [[0.1, 0.2]], "both be there"),
+        ([0, 0], [[0.1, 0.2]], "both classes must be present"),
+        ([1, 1], [[0.1, 0.2]], "both classes must be present"),
         ([0, -1], [[0.1, 0.2]], "0 and 1"),
-        ([], [[]], "both be there"),
+        ([], [[]], "both classes must be present"),
         ([0, 1], [[0.1, math.nan]], "not finite"),
         ([0, 1], [0.1, 0.2], r"\[k, n\]"),
         ([0, 1, 1], [[0.1, 0.2]], r"\[k, n\]"),
