@@ -1,4 +1,4 @@
-"""CSV files of scores and labels, streamed row by row with the line they stand on."""
+"""CSV files of scores and labels, read row by row with line numbers."""
 
 import csv
 import hashlib
@@ -17,13 +17,13 @@ class CsvError(click.ClickException):
     """A CSV file cannot be used; the message names the file, the line and what is wrong."""
 
 
-# The number of a row's last line, and its cells in the order of the columns. A plain tuple: a
-# million objects with names would cost as much as reading them.
+# The number of a row's last line, and its cells in the order of the columns. A plain tuple, because
+# creating a million named objects would take as long as reading the rows.
 Row = tuple[int, list[str]]
 
 
 class CsvFile:
-    """An open CSV file whose header was read; `rows` can be read once."""
+    """An open CSV file with its header read; `rows` can be read once."""
 
     def __init__(self, path: Path, raw: "_Digested") -> None:
         self.path = path
@@ -37,7 +37,7 @@ class CsvFile:
 
     @property
     def digest(self) -> str:
-        """The SHA-256 in hex of the bytes read so far: of all, once the rows are through."""
+        """The SHA-256 in hex of the bytes read so far; of the whole file after the last row."""
         return self._raw.sha256.hexdigest()
 
     def where(self, line: int) -> str:
@@ -45,10 +45,10 @@ class CsvFile:
         return f"{self.path}:{line}"
 
     def rows(self) -> Iterator[Row]:
-        """Every row that is not empty; cells are stripped of blanks around them.
+        """Every row that is not empty, with surrounding blanks stripped from its cells.
 
         Raises:
-            CsvError: it cannot be read, is no UTF-8 text or no CSV, or a row is of another length.
+            CsvError: the file cannot be read, is not UTF-8 or CSV, or a row has another length.
         """
         reader, length = self._reader, len(self.columns)
         with self._plain_errors():
@@ -75,10 +75,10 @@ class CsvFile:
 
 @contextmanager
 def open_csv(path: Path) -> Iterator[CsvFile]:
-    """The file with its header read.
+    """Open a CSV file and read its header.
 
     Raises:
-        CsvError: it cannot be read, or its first line is no header.
+        CsvError: the file cannot be read, or its first line is not a header.
     """
     try:
         file = path.open("rb", buffering=0)
@@ -89,16 +89,16 @@ def open_csv(path: Path) -> Iterator[CsvFile]:
 
 
 def find_column(file: CsvFile, asked: str | None, known: Sequence[str], option: str) -> int:
-    """Where the column is that was asked for, or the only one called by one of the `known` names.
+    """The index of the column asked for, or of the only column with one of the `known` names.
 
     Args:
-        file: whose header is looked at.
-        asked: the column's name as the header spells it, if it was named.
-        known: lower-case names to look for; the header's may be in any case.
-        option: what to name the column with, for the message.
+        file: the file whose header is searched.
+        asked: the column's name as in the header, or None.
+        known: lower-case names to look for; the header may use any case.
+        option: the option that names the column, for the message.
 
     Raises:
-        CsvError: there is none, or there are several to choose from.
+        CsvError: no column matches, or several do.
     """
     has = ", ".join(map(shown, file.columns))
     if asked is not None:
@@ -108,12 +108,12 @@ def find_column(file: CsvFile, asked: str | None, known: Sequence[str], option: 
     found = [column for column in file.columns if column.lower() in known]
     if len(found) == 1:
         return file.columns.index(found[0])
-    why = f"could be any of {', '.join(found)}" if found else f"is not to be found among {has}"
+    why = f"could be any of {', '.join(found)}" if found else f"was not found among {has}"
     raise CsvError(f"{file.path}:1: the column {why}: name it with {option}")
 
 
 class _Digested(io.RawIOBase):
-    """The bytes of a file, digested as they are read: once, for it may be a pipe."""
+    """Digests a file while it is read, because a pipe can be read only once."""
 
     def __init__(self, file: io.FileIO) -> None:
         self._file = file
@@ -122,22 +122,22 @@ class _Digested(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - whatever the caller reads into
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
         count = self._file.readinto(buffer) or 0
         self.sha256.update(memoryview(buffer)[:count])
         return count
 
 
 def _checked(path: Path, lines: Iterator[str]) -> Iterator[str]:
-    """The same lines; what no database stores is refused, where its line is known."""
+    """The same lines; refuses text that no database can store, with its line number."""
     for line_number, line in enumerate(lines, start=1):
         if not line.isascii():
             try:
                 line.encode()
-            except UnicodeEncodeError:  # bytes that are not UTF-8 were read as surrogates
+            except UnicodeEncodeError:  # invalid UTF-8 was read as surrogates
                 raise CsvError(f"{path}:{line_number}: not UTF-8 text") from None
         if "\0" in line:
-            raise CsvError(f"{path}:{line_number}: it holds a NUL")
+            raise CsvError(f"{path}:{line_number}: it contains a NUL character")
         yield line
 
 

@@ -1,7 +1,7 @@
-"""Scores that came from elsewhere, joined with their truth by image id, in any order of either.
+"""Joins scores from another program with their truth by image id, in any order.
 
-Everything is read and checked before anything is stored: the ledger is held for no longer than it
-takes to insert the rows, and a bad file never opens it.
+Both files are read and checked before anything is stored, so a bad file never opens the ledger, and
+the ledger is locked only while the rows are inserted.
 """
 
 import hashlib
@@ -22,15 +22,15 @@ SCORE_COLUMNS = ("score", "melanoma", "mel", "target", "probability")
 LABEL_COLUMNS = ("label", "melanoma", "mel", "target")
 # 1.0 is what pandas writes for 1 in a column with gaps.
 _LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "": None}
-# An image of the truth that the file gives no score for: counted, and never dropped.
+# The error of an image of the truth without a score: it is counted and never dropped.
 NO_SCORE = "no_score"
-# Rows from one count on the terminal to the next.
+# Rows between two updates of the count on the terminal.
 _TOLD_EVERY = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns that were named; None is to be found by its usual names."""
+    """The columns that the user named; None means to find the column by its usual names."""
 
     id: str | None = None
     score: str | None = None
@@ -38,14 +38,14 @@ class Columns:
 
 
 class ScoreColumns(NamedTuple):
-    """Where the cells of the scores' file stand in a row."""
+    """Indices of the cells in a row of the scores' file."""
 
     id: int
     score: int
 
 
 class TruthColumns(NamedTuple):
-    """The same of the truth; `others` are attributes by name."""
+    """Indices of the cells in a row of the truth; `others` are attributes by name."""
 
     id: int
     label: int
@@ -54,7 +54,7 @@ class TruthColumns(NamedTuple):
 
 @dataclass
 class Counts:
-    """The numbers that a person checks an import by."""
+    """Counts that help a person check an import."""
 
     images: int = 0
     malignant: int = 0
@@ -62,7 +62,7 @@ class Counts:
     unscored: int = 0
 
     def words(self) -> Iterator[str]:
-        """Each with what it counts; the last two only where there are some."""
+        """Each count with its name; the last two only if they are not zero."""
         yield f"{self.images} images"
         yield f"{self.malignant} malignant"
         yield f"{self.benign} benign"
@@ -73,7 +73,7 @@ class Counts:
 
 
 class Import(NamedTuple):
-    """What goes into the ledger: the scores' provenance and every image of the truth."""
+    """The rows for the ledger: the scores' provenance and every image of the truth."""
 
     scores: ImportedScores
     counts: Counts
@@ -98,8 +98,8 @@ def read_import(
     `on_progress` is called with the number of rows read so far, of both files together.
 
     Raises:
-        CsvError: a column is not to be found; an id is empty, doubled or without truth; a score is
-            no number in [0, 1]; a label is neither 0 nor 1 nor empty.
+        CsvError: a column is not found; an id is empty, repeated or not in the truth; a score is
+            not a number in [0, 1]; a label is not 0, 1 or empty.
     """
     with open_csv(scores_path) as scores, open_csv(truth_path) as truth:
         score_columns = _score_columns(scores, named)
@@ -122,7 +122,7 @@ def _score_columns(file: CsvFile, named: Columns) -> ScoreColumns:
 
 
 def _truth_columns(file: CsvFile, named: Columns) -> TruthColumns:
-    # The truth may call its ids otherwise than the file of the scores.
+    # The id column of the truth may have another name than that of the scores.
     same = named.id if named.id in file.columns else None
     image = find_column(file, same, ID_COLUMNS, "--id")
     label = find_column(file, named.label, LABEL_COLUMNS, "--label")
@@ -179,7 +179,7 @@ def _twice(image: str, file: CsvFile, line: int) -> CsvError:
 
 
 def _score(cell: str) -> float | None:
-    """The number in [0, 1], None if it is no such number."""
+    """The number if it is in [0, 1], else None."""
     try:
         score = float(cell)
     except ValueError:
@@ -229,9 +229,9 @@ def _provenance(scores: CsvFile, column: str, truth: CsvFile) -> ImportedScores:
 
 
 def _digest(content: str, column: str, truth: str) -> str:
-    """What the scores are known by: two columns of one file may be two models.
+    """Identifies the scores; two columns of one file may come from two models.
 
-    With another truth they are others too, or the later import would give its truth to the earlier
-    run's report, and a threshold chosen on the one would pass for prespecified on the other.
+    The truth is part of the digest: otherwise a second import with another truth would change the
+    report of the first run, and a threshold chosen on one would count as prespecified on the other.
     """
     return hashlib.sha256(f"{content} {column} {truth}".encode()).hexdigest()

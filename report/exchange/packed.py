@@ -1,11 +1,11 @@
-"""Many rows in little memory, to be read once more in their order. Pure."""
+"""Stores many rows in little memory and returns them in order. Pure."""
 
 import pickle
 import zlib
 from collections.abc import Iterator
 from typing import Any
 
-# Rows of one block: enough alike to be packed into a tenth, few enough to unpack at once.
+# Rows of one block: enough to compress to a tenth, few enough to unpack at once.
 BLOCK = 4_096
 
 
@@ -17,7 +17,7 @@ class PackedRows:
         self._open: list[tuple[Any, ...]] = []
 
     def append(self, row: tuple[Any, ...]) -> None:
-        """Keep one more row."""
+        """Add a row."""
         self._open.append(row)
         if len(self._open) == BLOCK:
             self._close_block()

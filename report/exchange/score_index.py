@@ -1,4 +1,4 @@
-"""Scores by image id, a million of which take 150 MB. Pure."""
+"""Scores by image id; a million of them take 150 MB. Pure."""
 
 from array import array
 from collections.abc import Iterator
@@ -6,21 +6,20 @@ from typing import NamedTuple
 
 
 class Untaken(NamedTuple):
-    """An id whose score nobody asked for, and the line that gave it."""
+    """An id whose score was not taken, and its line in the file."""
 
     image: str
     line: int
 
 
 class TakenTwiceError(Exception):
-    """A score was asked for a second time."""
+    """A score was taken a second time."""
 
 
 class ScoreIndex:
-    """A score for each id, and which of them were taken.
+    """The score of each id, and whether it was taken.
 
-    One dictionary, and columns of plain numbers beside it: objects for each row would take five
-    times as much.
+    One dictionary and arrays of numbers; an object for each row would take five times the memory.
     """
 
     def __init__(self) -> None:
@@ -34,7 +33,7 @@ class ScoreIndex:
         return len(self._index)
 
     def add(self, image: str, score: float, line: int) -> bool:
-        """Whether the id is new; its score is kept if so."""
+        """Add a score and return True if the id is new, else return False."""
         index = len(self._index)
         if self._index.setdefault(image, index) != index:
             return False
@@ -44,10 +43,10 @@ class ScoreIndex:
         return True
 
     def take(self, image: str) -> float | None:
-        """The score of the id, None if there is none.
+        """The score of the id, or None.
 
         Raises:
-            TakenTwiceError: it was asked for before.
+            TakenTwiceError: it was taken before.
         """
         index = self._index.get(image)
         if index is None:
@@ -61,7 +60,7 @@ class ScoreIndex:
         return self._scores[index]
 
     def untaken(self) -> Iterator[Untaken]:
-        """Ids that `take` was never asked for, in the order in which they were added."""
+        """Ids that were never taken, in the order in which they were added."""
         for image, index in self._index.items():
             if not self._taken[index]:
                 yield Untaken(image, self._lines[index])

@@ -192,12 +192,12 @@ def test_more_images_than_one_batch_and_one_chunk(url: str) -> None:
         (SCORES, TRUTH.replace("b,0", "b,no"), "truth.csv:3: label 'no' is neither"),
         ("", TRUTH, "scores.csv:1: there is no header line"),
         ("image_id,melanoma\n", TRUTH, "scores.csv: there are no rows below the header"),
-        ("image_id,value\na,0.1\n", TRUTH, "not to be found among image_id, value: name it"),
+        ("image_id,value\na,0.1\n", TRUTH, "was not found among image_id, value: name it"),
         ("image_id,score,target\na,1,1\n", TRUTH, "could be any of score, target: name it with"),
         ("picture,score\na,1\n", TRUTH, "name it with --id"),
         (SCORES, "image_id,sex\na,male\n", "name it with --label"),
         ("id,id,score\na,a,1\n", TRUTH, "scores.csv:1: two columns are called id"),
-        (SCORES + "\0,0.1,0\n", TRUTH, "scores.csv:6: it holds a NUL"),
+        (SCORES + "\0,0.1,0\n", TRUTH, "scores.csv:6: it contains a NUL character"),
     ],
 )  # fmt: skip
 def test_a_bad_row_is_named_and_nothing_is_stored(
