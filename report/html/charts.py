@@ -1,4 +1,4 @@
-"""What each chart of the page shows; a chart that cannot be drawn says why."""
+"""The charts of the page; a chart that cannot be drawn gives the reason."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from report.report_model import Report
 
 Style = Literal["model", "chance", "malignant", "benign", "unlabelled", "treat-all"]
 
-# Net benefit is drawn from minus this share of the axis upwards; below, nobody would act.
+# The net benefit axis reaches down to minus this share of its top; lower values do not matter.
 _BELOW_ZERO = 2 / 5
-_THRESHOLDS = np.arange(200) / 200  # of the decision curve; at 1 it is without bound
+_THRESHOLDS = np.arange(200) / 200  # of the decision curve; net benefit is unbounded at 1
 
 
 class Line(NamedTuple):
-    """A line, its look, and its words in the legend."""
+    """A line, its style, and its text in the legend."""
 
     points: curves.Path
     style: Style
@@ -32,7 +32,7 @@ class Line(NamedTuple):
 
 
 class Point(NamedTuple):
-    """Where a marker is, in SVG units; `low` and `high` are the ends of its interval upright."""
+    """The position of a marker in SVG units; `low` and `high` are the ends of its error bar."""
 
     x: float
     y: float
@@ -42,7 +42,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One chart. The slider moves its `point`, or an upright line at the threshold if `upright`."""
+    """One chart. The slider moves its `point`, or if `upright` a vertical line at the threshold."""
 
     key: str
     title: str
@@ -59,7 +59,7 @@ class Chart:
 
 
 def roc_chart(report: Report, counts: ThresholdCounts) -> Chart:
-    """The ROC curve with the operating point on it; both classes must be there."""
+    """The ROC curve with the operating point; both classes must be present."""
     sensitivity, specificity = report.figures.sensitivity.value, report.figures.specificity.value
     return Chart(
         key="roc",
@@ -74,7 +74,7 @@ def roc_chart(report: Report, counts: ThresholdCounts) -> Chart:
 
 
 def precision_recall_chart(report: Report, counts: ThresholdCounts) -> Chart:
-    """PPV against sensitivity, over the line of what chance reaches."""
+    """PPV against sensitivity, with a line at the level of chance."""
     figures = report.figures
     area, prevalence = figures.average_precision.value, figures.prevalence.value
     lines: tuple[Line, ...] = ()
@@ -100,7 +100,7 @@ def precision_recall_chart(report: Report, counts: ThresholdCounts) -> Chart:
 def distribution_chart(
     report: Report, labels: LabelArray, scores: Float64Array, unlabelled: Float64Array = NO_SCORES
 ) -> Chart:
-    """How the scores of each class, and of images without a label, lie about the threshold."""
+    """The distributions of the scores of each class and of images without a label."""
     drawn = curves.histogram(labels, scores, unlabelled)
     cells = report.figures.confusion
     lines = []
@@ -143,8 +143,8 @@ def calibration_chart(report: Report) -> Chart:
 
 
 def decision_chart(report: Report, labels: LabelArray, scores: Float64Array) -> Chart:
-    """Net benefit by threshold, beside that of treating everybody or nobody."""
-    absent = report.figures.average_precision.reason  # without both classes there is none to weigh
+    """Net benefit by threshold, compared with treating all patients and treating none."""
+    absent = report.figures.average_precision.reason  # undefined without both classes
     high = curves.round_up(max(report.figures.prevalence.value or 0, 0.05))
     y = curves.y_axis(high, -high * _BELOW_ZERO)
     lines: tuple[Line, ...] = ()

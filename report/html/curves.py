@@ -1,4 +1,4 @@
-"""The page's curves as points of an SVG of 400 x 400 units; the template only writes them down."""
+"""The page's curves as points of an SVG of 400 x 400 units, ready for the template."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -8,7 +8,7 @@ import numpy as np
 from report.arrays import NO_SCORES, Float64Array, Int64Array, LabelArray
 from report.html.threshold_counts import ThresholdCounts
 
-# The plotting area within the 400 x 400; the rest is for ticks and names.
+# The plotting area within the 400 x 400 units; the rest holds ticks and names.
 LEFT, TOP, SIDE = 56.0, 14.0, 330.0
 BINS = 40
 
@@ -16,7 +16,7 @@ Path = str  # "x,y x,y ...", as an SVG polyline takes it
 
 
 class Tick(NamedTuple):
-    """A mark on an axis: where, in SVG units, and what it says."""
+    """A mark on an axis: its position in SVG units, and its text."""
 
     position: float
     words: str
@@ -31,7 +31,7 @@ class Axis(NamedTuple):
 
 
 class Histogram(NamedTuple):
-    """Share of each class in bins of score; a class without images has no line."""
+    """The share of each class in bins of the score; None for a class without images."""
 
     malignant: Path | None
     benign: Path | None
@@ -46,7 +46,7 @@ def x_axis() -> Axis:
 
 
 def y_axis(high: float = 1.0, low: float = 0.0) -> Axis:
-    """`low` to `high`, bottom to top, in steps of a fifth of `high`; `low` is one of them or 0."""
+    """`low` to `high`, bottom to top, with ticks at each fifth of `high`."""
     digits = 1 if high == 1 else 2
     bare = Axis(low, high, ())
     values = [*(-value for value in _fifths(high) if 0 < value <= -low), *_fifths(high)]
@@ -68,7 +68,7 @@ def svg_y(value: float, axis: Axis) -> float:
 
 
 def roc(counts: ThresholdCounts) -> Path:
-    """1 - specificity against sensitivity, from (0, 0) to (1, 1); both classes must be there."""
+    """1 - specificity against sensitivity, from (0, 0) to (1, 1); needs both classes."""
     true, false = _descending(counts)
     return path(np.append(0, false) / false[-1], np.append(0, true) / true[-1], y_axis())
 
@@ -76,13 +76,13 @@ def roc(counts: ThresholdCounts) -> Path:
 def precision_recall(counts: ThresholdCounts) -> Path:
     """Sensitivity against PPV in steps, so that the area below is the average precision.
 
-    Where further false positives lower the PPV at the same sensitivity, the line goes down to the
-    lowest of them: every operating point lies on it. There must be malignant images.
+    If false positives lower the PPV at the same sensitivity, the line goes down to the lowest PPV,
+    so every operating point lies on the line. Needs at least one malignant image.
     """
     true, false = _descending(counts)
     ppv = true / np.maximum(true + false, 1)
     rises = np.flatnonzero(np.diff(true, prepend=0))
-    lowest = np.append(rises[1:] - 1, len(true) - 1)  # the last before the next rise
+    lowest = np.append(rises[1:] - 1, len(true) - 1)  # the last threshold before the next rise
     sensitivity = true[rises] / true[-1]
     x = np.column_stack([np.append(0, sensitivity[:-1]), sensitivity, sensitivity]).ravel()
     y = np.column_stack([ppv[rises], ppv[rises], ppv[lowest]]).ravel()
@@ -94,9 +94,9 @@ def precision_recall(counts: ThresholdCounts) -> Path:
 def histogram(
     labels: LabelArray, scores: Float64Array, unlabelled: Float64Array = NO_SCORES
 ) -> Histogram:
-    """Outlines of both classes' scores, as shares of the class, in bins of 1/40.
+    """Outlines of the score histograms in bins of 1/40, as shares of each group.
 
-    And of the scores of images without a label, as shares of these.
+    The groups are both classes, and the images without a label.
     """
     shares = [_shares(some) for some in (scores[labels == 0], scores[labels == 1], unlabelled)]
     highest = max((float(share.max()) for share in shares if share is not None), default=1.0)
@@ -106,7 +106,7 @@ def histogram(
 
 
 def path(x: Float64Array, y: Float64Array, axis: Axis) -> Path:
-    """A line through values, to a tenth of a unit, without points that change nothing."""
+    """A line through these values, rounded to a tenth of a unit, without redundant points."""
     heights = TOP + SIDE * (axis.high - y) / (axis.high - axis.low)
     corners = np.column_stack([LEFT + SIDE * x, heights])
     kept = _corners((corners * 10).round().astype(np.int64))
@@ -114,7 +114,7 @@ def path(x: Float64Array, y: Float64Array, axis: Axis) -> Path:
 
 
 def _corners(points: Int64Array) -> Int64Array:
-    """Without points that repeat the one before, or lie inside a horizontal or vertical stretch."""
+    """Without repeated points and points inside a horizontal or vertical segment."""
     moved = np.append(True, (np.diff(points, axis=0) != 0).any(axis=1))
     points = points[moved]
     if len(points) < 3:
@@ -143,7 +143,7 @@ def _outline(shares: Float64Array, axis: Axis) -> Path:
 
 
 def round_up(value: float) -> float:
-    """The next of 0.05, 0.1, 0.2, 0.5 and 1 that is not below."""
+    """The smallest of 0.05, 0.1, 0.2, 0.5 and 1 that is at least `value`."""
     return next(high for high in (0.05, 0.1, 0.2, 0.5, 1.0) if value <= high)
 
 

@@ -15,7 +15,7 @@ WIDTH, MARGIN = 200.0, 6.0  # SVG units of one row's drawing
 
 
 class Bar(NamedTuple):
-    """A value with its interval in SVG units, and in words; without a value only words."""
+    """A value with its interval, in SVG units and as text; only text if it is undefined."""
 
     kind: Literal["malignant", "benign", "model"]
     name: str
@@ -26,7 +26,7 @@ class Bar(NamedTuple):
 
 
 class SubgroupRow(NamedTuple):
-    """A subgroup with its images, and its bars or the reason why there are none."""
+    """A subgroup with its numbers of images, and its bars or the reason why they are missing."""
 
     value: str
     images: int
@@ -37,14 +37,14 @@ class SubgroupRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SubgroupTable:
-    """The subgroups by one attribute."""
+    """The subgroups of one attribute."""
 
     column: str
     rows: tuple[SubgroupRow, ...]
 
 
 def forest_tables(report: Report) -> list[SubgroupTable]:
-    """A table for each attribute asked for."""
+    """A table for each requested attribute."""
     return [
         SubgroupTable(shown(column), tuple(map(_row, rows)))
         for column, rows in groupby(report.subgroups, key=lambda subgroup: subgroup.column)

@@ -13,11 +13,11 @@ from report.html.cases import Gallery, Kind, gallery, unreadable
 from report.html.page_context import Cases
 from report.loading.thumbnails import thumbnails
 
-MOST_UNREADABLE = 200  # rows of the page's table; the others are counted only
+MOST_UNREADABLE = 200  # rows of the page's table; further images are only counted
 
 
 class PageData(NamedTuple):
-    """What the page shows beside the figures."""
+    """Data that the page shows in addition to the figures."""
 
     cases: Cases
     times: Times
@@ -28,10 +28,10 @@ def load_page_data(run_id: int, images: int) -> PageData:
 
     Args:
         run_id: number of the run.
-        images: how many of each gallery; with 0 no image is read and no file is named.
+        images: how many in each gallery; with 0 no image is read and no file is named.
 
     Raises:
-        SourceError: DATA_ROOT names no folder.
+        SourceError: DATA_ROOT is not a folder.
     """
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         return _read(session, run_id, images)

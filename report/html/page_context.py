@@ -1,4 +1,4 @@
-"""Everything that the page shows, ready for its template. Pure: nothing is read or written."""
+"""Everything that the page's template needs. Pure: nothing is read or written."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ from report.thresholds.threshold_text import threshold_text
 
 
 class Plot(NamedTuple):
-    """Where charts draw within their 400 x 400 units, and where an upright line starts."""
+    """The plotting area within the 400 x 400 units, and where the vertical line starts."""
 
     left: float
     top: float
@@ -43,7 +43,7 @@ class Plot(NamedTuple):
 
 
 class Cases(NamedTuple):
-    """The images that the page shows; `galleries` is empty when it is to show none."""
+    """The images that the page shows; `galleries` is empty if it shows none."""
 
     galleries: Sequence[Gallery]
     unreadable: Sequence[Unreadable]
@@ -51,7 +51,7 @@ class Cases(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the template fills in."""
+    """The values that the template fills in."""
 
     title: str
     subtitle: str
@@ -115,7 +115,7 @@ def prepare(stored: LoadedRun, report: Report, cases: Cases, times: Times, made:
 
 
 def _printed(report: Report) -> list[float]:
-    """Every threshold on the page: each gives the figures beside it when it is typed in."""
+    """Every threshold printed on the page; typing one in gives the figures printed with it."""
     found = report.figures.specificity_at_sensitivity
     return [
         report.threshold.value,
@@ -152,7 +152,7 @@ def _charts(report: Report, counts: ThresholdCounts, stored: LoadedRun) -> list[
 
 
 def _undrawn(report: Report, charts: Sequence[Chart]) -> str:
-    """Which charts are left out, and why; empty where all are drawn."""
+    """Which charts are left out, and why; empty if all are drawn."""
     reason = report.figures.roc_auc.reason
     absent = [chart.title.lower() for chart in charts if chart.absent is not None]
     return f"Not drawn ({reason}): {', '.join(['ROC curve', *absent])}." if absent else ""

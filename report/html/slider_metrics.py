@@ -1,4 +1,4 @@
-"""The figures that follow the slider, and what the page's script computes them from."""
+"""The figures that follow the slider, and the data for the page's script."""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from report.report_model import Report
 
 
 class SliderMetric(NamedTuple):
-    """A figure that follows the slider, at the threshold where it starts."""
+    """A figure that follows the slider, with its value at the starting threshold."""
 
     key: str
     name: str
@@ -39,13 +39,13 @@ def metrics_at_start(report: Report) -> list[SliderMetric]:
 
 
 def embedded(report: Report, counts: ThresholdCounts) -> dict[str, Any]:
-    """The data of the script, as JSON types."""
+    """The data for the script, as JSON types."""
     figures = report.figures
     absent = figures.accuracy.reason
     return {
         **counts.as_dict(),
         "start": report.threshold.value,
-        # The same number that statsmodels takes, or intervals would differ in the last digits.
+        # The number that statsmodels uses, so that intervals agree to the last digit.
         "z": float(norm.isf((1 - figures.confidence) / 2)),
         "reasons": {
             "sensitivity": figures.sensitivity.reason,
@@ -59,7 +59,7 @@ def embedded(report: Report, counts: ThresholdCounts) -> dict[str, Any]:
 
 
 def exactness(counts: ThresholdCounts) -> str:
-    """What a reader must know of the thresholds that the slider can take."""
+    """A note on the thresholds that the slider can take."""
     if counts.complete:
         return "Counts are exact at every threshold."
     return (

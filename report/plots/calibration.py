@@ -1,4 +1,4 @@
-"""The calibration curve over the histogram of the scores."""
+"""The calibration curve above a histogram of the scores."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -27,7 +27,7 @@ _HISTOGRAM_BINS = 50
 def draw_calibration(report: Report, scores: Float64Array) -> Figure | None:
     """The fraction of malignant images by tenths of the score, with Wilson intervals.
 
-    None where no image is analysed.
+    None if no image is analysed.
     """
     if not report.figures.calibration_curve:
         return None
@@ -38,7 +38,7 @@ def draw_calibration(report: Report, scores: Float64Array) -> Figure | None:
         bare(axes)
         axes.grid(color=PALE, linewidth=0.6)
         axes.set_axisbelow(True)
-    above.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DASHED, label="as it should be")
+    above.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DASHED, label="perfect")
     _draw_bins(above, report)
     above.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     above.set_ylabel("fraction malignant", fontsize=12)
@@ -80,5 +80,5 @@ def _draw_bins(axes: Axes, report: Report) -> None:
 
 
 def _brief(figure: Estimate) -> str:
-    """Without the reason, which the report gives and a legend has no room for."""
+    """The figure without its reason, because a legend has no room for it."""
     return "n/a" if figure.value is None else short(figure, 2)

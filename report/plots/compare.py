@@ -27,14 +27,14 @@ from report.plots.canvas import (
 from report.report_model import SYNTHETIC
 from report.thresholds.threshold import Threshold
 
-# Told apart by line and marker where a print has no colour.
+# Line styles and markers distinguish the curves in print without colour.
 _STYLES: tuple[dict[str, Any], ...] = (
     {"color": BLUE, "linestyle": "solid", "linewidth": 2.2},
     {"color": VERMILION, "linestyle": (0, (5, 2)), "linewidth": 1.6},
 )
 _MARKERS = ("o", "s")
-_SIZE = (5.2, 7.0)  # inches: a square and the legend beneath, where no curve can run behind it
-_NAME = 45  # characters of a run's name that fit there
+_SIZE = (5.2, 7.0)  # inches: a square with the legend below it
+_NAME = 45  # characters of a run's name that fit in the legend
 
 
 def draw_comparison(
@@ -54,7 +54,7 @@ def draw_comparison(
         scores: `[2, n]`.
         thresholds: of A and B.
         comparison: of these labels and scores.
-        synthetic: whether a reader must be told that the images were drawn.
+        synthetic: whether to note that the images are synthetic.
     """
     picture = Figure(figsize=_SIZE, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     axes = picture.add_subplot()
@@ -74,7 +74,7 @@ def draw_comparison(
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DOTTED, label="chance")
     legend_beneath(axes)
     if synthetic:
-        picture.supxlabel(SYNTHETIC, fontsize=9, color=VERMILION)  # it travels without its report
+        picture.supxlabel(SYNTHETIC, fontsize=9, color=VERMILION)  # stays when shared alone
     return picture
 
 

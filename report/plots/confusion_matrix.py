@@ -15,7 +15,7 @@ from report.thresholds.threshold import Threshold
 def draw_confusion(report: Report) -> Figure | None:
     """Fractions of each true class as a heat map, the counts beneath them.
 
-    None where no image is analysed.
+    None if no image is analysed.
     """
     cells = report.figures.confusion
     if not cells.total:
@@ -25,7 +25,7 @@ def draw_confusion(report: Report) -> Figure | None:
     fractions = _normalised(counts)
     axes.pcolormesh(fractions, cmap="Blues", vmin=0, vmax=1, edgecolor=GREY, linewidth=0.8)
     for row, column in np.ndindex(2, 2):
-        # Where white on this blue becomes easier to read than black.
+        # On darker blue, white is easier to read than black.
         ink = "white" if fractions[row, column] > 0.72 else "black"
         large, small = _cell_words(row, int(counts[row, column]), int(counts[row].sum()))
         middle = (column + 0.5, row + 0.5)

@@ -26,7 +26,7 @@ _THRESHOLDS = np.arange(0, 1, 0.005)
 def draw_decision(report: Report, labels: LabelArray, scores: Float64Array) -> Figure | None:
     """Net benefit of the model, of treating all and of treating none, by threshold.
 
-    None where a class is missing: there is nothing to weigh.
+    None if a class is missing.
     """
     if report.figures.roc_auc.value is None:
         return None
@@ -47,7 +47,7 @@ def draw_decision(report: Report, labels: LabelArray, scores: Float64Array) -> F
     )
     axes.axhline(0, color=GREY, linewidth=1.5, linestyle=DOTTED, label="treat none")
     top = float(np.mean(labels))
-    # Far below zero the curves only say: worse than doing nothing.
+    # Values far below zero only say that doing nothing is better, so they are cut off.
     lowest = -0.3 * top
     axes.set(ylim=(lowest, 1.1 * top))
     benefit = report.figures.net_benefit.value

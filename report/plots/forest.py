@@ -20,7 +20,7 @@ _WIDTH, _ROW, _REST = 9.0, 0.3, 1.5  # inches
 
 
 class _Line(NamedTuple):
-    """A row: its words, its figures by panel, and whether it is a heading, all, or kept back."""
+    """A row: its text, its figure for each panel, and whether it is bold or too small to show."""
 
     words: str
     figures: tuple[Estimate, ...] = ()
@@ -38,7 +38,7 @@ def draw_forest(report: Report) -> Figure:
         axes.set_xlabel(_TITLES.get(name, name), fontsize=12)
     first = panels[0]
     what = f"Subgroups with {percent(report.figures.confidence)} intervals"
-    # Above the panels and not above the first: its width would push the others away.
+    # A title of the first panel would be too wide and push the other panels away.
     picture.suptitle(title(what, report), x=0.02, ha="left")
     first.set(ylim=(len(lines) - 0.5, -0.5))
     first.set_yticks(range(len(lines)), [line.words for line in lines], fontsize=10)

@@ -22,7 +22,7 @@ from report.report_model import Report
 def draw_roc(report: Report, labels: LabelArray, scores: Float64Array) -> Figure | None:
     """The ROC curve with its area, the operating point, and the diagonal of chance.
 
-    None where there is no curve: a class is missing.
+    None if a class is missing.
     """
     figures = report.figures
     if figures.roc_auc.value is None:

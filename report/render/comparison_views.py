@@ -1,4 +1,4 @@
-"""A comparison of two runs as text, JSON, and a CSV of the images that changed sides."""
+"""A comparison of two runs as text, JSON, and CSV of the images whose answer changed."""
 
 import csv
 import io
@@ -20,13 +20,13 @@ from report.table import Table
 from report.thresholds.threshold import Threshold
 from report.thresholds.threshold_text import score_text
 
-# Images that changed sides and are named in the text; JSON and CSV name all.
+# How many changed images the text lists; JSON and CSV list all.
 LISTED = 20
 _CHANGED = ("path", "label", "score_a", "score_b", "positive_a", "positive_b")
 
 
 class Compared(NamedTuple):
-    """All that a comparison is shown from; `runs` and `thresholds` are of A and B."""
+    """Everything that a comparison shows; `runs` and `thresholds` are those of A and B."""
 
     runs: tuple[LoadedRun, LoadedRun]
     thresholds: tuple[Threshold, Threshold]
@@ -35,7 +35,7 @@ class Compared(NamedTuple):
 
 
 def as_text(compared: Compared, *, terminal: bool) -> str:
-    """Tables for a person."""
+    """The comparison as tables for a reader."""
     sides = list(zip("AB", compared.runs, compared.thresholds, strict=True))
     lead = [
         f"{side}: {describe(stored.run)}, {threshold_line(threshold)}"
@@ -51,12 +51,12 @@ def as_text(compared: Compared, *, terminal: bool) -> str:
 
 
 def as_json(compared: Compared) -> str:
-    """One object; what is undefined is null with the reason beside it."""
+    """One object; undefined values are null, with a reason."""
     return json.dumps(_as_dict(compared), indent=2, allow_nan=False)
 
 
 def as_csv(compared: Compared) -> str:
-    """A row for each image that changed sides."""
+    """A row for each image whose answer changed."""
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(_CHANGED)
@@ -68,7 +68,7 @@ def as_csv(compared: Compared) -> str:
 
 
 def describe(run: RunFacts) -> str:
-    """A run by its number and, where it has one, its name."""
+    """A run's number and, if it has one, its name."""
     return f"run {run.number}{f' ({shown(run.name)})' if run.name else ''}"
 
 
@@ -145,7 +145,7 @@ def _changed_lines(compared: Compared) -> list[str | Table]:
     count = len(compared.comparison.changed)
     if not count:
         return ["no image changed sides"]
-    # The malignant first: there a side that changed is a melanoma found or missed.
+    # Malignant images first: there, a change means a melanoma found or missed.
     listed = sorted(_changed(compared), key=lambda row: -row[1])[:LISTED]
     rest = f", the first {LISTED} of them (--format csv lists all)" if count > LISTED else ""
     at_a, at_b = (threshold.value for threshold in compared.thresholds)

@@ -15,8 +15,8 @@ from report.metrics.subgroups import Subgroup
 from report.report_model import CheckpointFacts, Report
 from report.thresholds.threshold import Threshold
 
-# In the order they are printed; the names are those of `report.metrics.metrics.Metrics`. What has
-# no interval by its nature has no `low` and `high` either.
+# Fields of `report.metrics.metrics.Metrics` in printed order, and whether each has an interval;
+# figures without an interval get no `low` and `high`.
 FIGURES = {
     "prevalence": True,
     "sensitivity": True,
@@ -36,19 +36,19 @@ FIGURES = {
     "calibration_slope": True,
     "net_benefit": False,
 }
-# What a figure holds beside its value, where it holds it.
+# Additional fields of some figures.
 _BESIDE = ("baseline", "reference", "scaled", "treat_all")
 
 Row = tuple[str, Any, Any, Any, str | None]
 
 
 def as_json(report: Report) -> str:
-    """One object. A figure that is undefined has the value null and a reason."""
+    """One object. An undefined figure has the value null and a reason."""
     return json.dumps(as_dict(report), indent=2, allow_nan=False)
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-    """The JSON object before it is text. Keys are only ever added, never renamed."""
+    """The JSON object as a dictionary. Keys may be added but never renamed."""
     figures = report.figures
     return {
         "run": asdict(report.run),
@@ -76,12 +76,12 @@ def as_dict(report: Report) -> dict[str, Any]:
 
 
 def checkpoint_dict(checkpoint: CheckpointFacts) -> dict[str, Any]:
-    """A checkpoint; `imported` is only there where scores were."""
+    """A checkpoint; `imported` is present only for imported scores."""
     return {name: value for name, value in asdict(checkpoint).items() if value is not None}
 
 
 def threshold_dict(threshold: Threshold) -> dict[str, Any]:
-    """A threshold with its kind and, where that is known, how it was chosen and on which run."""
+    """A threshold with its kind and, if known, how and on which run it was chosen."""
     shown: dict[str, Any] = {"value": threshold.value, "kind": threshold.kind}
     if threshold.how is not None:
         shown["how"] = threshold.how
@@ -93,7 +93,7 @@ def threshold_dict(threshold: Threshold) -> dict[str, Any]:
 
 
 def as_csv(report: Report) -> str:
-    """Rows `figure,value,low,high,reason`; an empty cell is an undefined or absent value."""
+    """Rows `figure,value,low,high,reason`; an undefined or missing value is an empty cell."""
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(("figure", "value", "low", "high", "reason"))

@@ -17,7 +17,7 @@ from report.table import Table
 
 
 def as_markdown(report: Report) -> str:
-    """A heading, the warnings, and every table in the order in which it is read."""
+    """A heading, the warnings, and every table in reading order."""
     return "\n\n".join(_blocks(report))
 
 

@@ -1,4 +1,4 @@
-"""The report as tables of words, from which text, Markdown and the page are made alike."""
+"""The report as tables of text, which the text, Markdown and HTML reports share."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -36,12 +36,12 @@ def figure_tables(figures: Metrics) -> list[Table]:
 
 
 def warnings(report: Report) -> list[str]:
-    """What a reader must know before the figures."""
+    """Warnings that a reader must see before the figures."""
     return warnings_of(report.checkpoint, report.flow, report.threshold)
 
 
 def warnings_of(checkpoint: CheckpointFacts, flow: Flow, threshold: Threshold) -> list[str]:
-    """The same, for a run of which nothing was measured yet."""
+    """The same warnings, for a run before its figures are computed."""
     facts = checkpoint.imported
     said = [] if facts is None else [imported(facts)]
     said += [SYNTHETIC] if checkpoint.synthetic else []
@@ -50,13 +50,13 @@ def warnings_of(checkpoint: CheckpointFacts, flow: Flow, threshold: Threshold) -
 
 
 def threshold_line(threshold: Threshold) -> str:
-    """The threshold, its kind, and how it came about."""
+    """The threshold, its kind, and how it was chosen."""
     value = threshold_text(threshold.value)
     return f"threshold {value}, {origin(threshold)}; positive when score >= threshold"
 
 
 def origin(threshold: Threshold) -> str:
-    """The threshold's kind, and how it came about."""
+    """The threshold's kind, and how it was chosen."""
     chosen = threshold.chosen_on
     if chosen is not None:
         why = (
@@ -71,7 +71,7 @@ def origin(threshold: Threshold) -> str:
 
 
 def provenance_line(report: Report) -> str:
-    """Which run and which checkpoint the figures are of."""
+    """The run and the checkpoint that the figures describe."""
     run, checkpoint = report.run, report.checkpoint
     name = f" ({shown(run.name)})" if run.name else ""
     errors = "1 error" if report.flow.unreadable == 1 else f"{report.flow.unreadable} errors"
@@ -82,7 +82,7 @@ def provenance_line(report: Report) -> str:
 
 
 def flow_table(flow: Flow) -> Table:
-    """From the listing to the analysis."""
+    """The numbers of images from the listing to the analysis."""
     unlabelled = flow.scored - flow.analysed
     some = f"{unlabelled} of them" if flow.analysed else "all of them"
     left_out = f"{some} without a label: left out" if unlabelled else ""
@@ -102,7 +102,7 @@ def flow_table(flow: Flow) -> Table:
 
 
 def _labelled(labelled: Labelled) -> tuple[str, str, str]:
-    """A wrong name of a folder would turn labels round: so what it was taken for stands beside."""
+    """The origin of a label and its meaning, because a misnamed folder would swap the labels."""
     origin = "  of unknown origin"
     if labelled.folder is not None:
         origin = f"  folder {shown(labelled.folder)}"

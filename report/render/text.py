@@ -1,4 +1,4 @@
-"""The report for a person at a terminal, or for a file that one will read."""
+"""The report as text for a terminal or a file."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -23,23 +23,23 @@ from report.report_model import Report
 from report.table import Table
 from report.thresholds.threshold import Threshold
 
-# A file has no width; this one folds nothing that a report prints.
+# A file has no width; this width wraps no line of a report.
 _FILE_WIDTH = 400
 
 
 def render(report: Report, *, terminal: bool) -> str:
-    """The whole text: ruled tables as wide as the terminal, or plain aligned lines."""
+    """The whole report: tables with rules as wide as the terminal, or plain aligned lines."""
     return _print(_parts(report, _rules(terminal)), terminal=terminal)
 
 
 def render_figures(threshold: Threshold, figures: Metrics, *, terminal: bool) -> str:
-    """The 2x2 table and the figures alone, for scores that are in no ledger."""
+    """Only the 2x2 table and the figures, for scores outside a ledger."""
     lead = _line(threshold_line(threshold))
     return _print([lead, *_figures(figures, _rules(terminal))], terminal=terminal)
 
 
 def render_parts(parts: Sequence[str | Table], *, terminal: bool) -> str:
-    """Lines and tables one under the other, an empty line before and after each table."""
+    """Lines and tables below each other, with an empty line around each table."""
     rules = _rules(terminal)
     shown: list[RenderableType] = []
     for index, part in enumerate(parts):
@@ -90,7 +90,7 @@ def _figures(figures: Metrics, rules: box.Box | None) -> Iterator[RenderableType
     cells, *groups = figure_tables(figures)
     yield Text()
     yield _table(cells, rules)
-    # The names in all groups take the same width, so that the figures stand in one column.
+    # The names in all groups have the same width, so that the figures form one column.
     width = max(cell_len(row[0]) for group in groups for row in group.rows)
     for group in groups:
         yield Text()
@@ -108,7 +108,7 @@ def _table(table: Table, rules: box.Box | None, width: int | None = None) -> Ric
             _line(heading),
             justify="right" if index in table.numeric else "left",
             min_width=width if index == 0 else None,
-            # In a narrow terminal the others wrap: rich would cut what the least width pushes out.
+            # In a narrow terminal the other columns wrap; rich would cut them off otherwise.
             no_wrap=index == 0 and width is not None,
             overflow="fold",
         )

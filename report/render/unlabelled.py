@@ -1,4 +1,4 @@
-"""What a report says of scored images without a label, and why there are no figures. Pure."""
+"""How a report describes scored images without a label, and why figures are missing. Pure."""
 
 from imaging.listing.labels import LABELS
 from report.report_model import Report
@@ -12,7 +12,7 @@ _TRUTH = "the column of the truth that `report import-scores` found, or that its
 
 
 def answers_tables(report: Report) -> list[Table]:
-    """How many scored images are positive, where some have no label; else the 2x2 table says it."""
+    """Counts of positive and negative images; empty if all have labels (see the 2x2 table)."""
     answers = report.answers
     if not report.unlabelled.images:
         return []
@@ -24,7 +24,7 @@ def answers_tables(report: Report) -> list[Table]:
 
 
 def why_no_figures(report: Report) -> str | None:
-    """Why no figure can be given, and where labels come from; None where there are figures."""
+    """Why there are no figures, and where labels come from; None if there are figures."""
     flow = report.flow
     if flow.analysed:
         return None
