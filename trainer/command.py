@@ -1,4 +1,4 @@
-"""What `trainer train` does, from two sources to checkpoints that the ledger knows."""
+"""What `trainer train` does: train checkpoints on two sources and enter them in the ledger."""
 
 import shutil
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ from trainer.training.train import HeadTraining
 
 
 class Interrupted(click.ClickException):
-    """Training was stopped by Ctrl-C; what it has is kept."""
+    """Training was stopped by Ctrl-C; its progress is kept."""
 
     exit_code = interrupt.INTERRUPTED
 
@@ -55,7 +55,7 @@ def train(  # noqa: PLR0913 - a command has as many arguments as options
     labels: Mapping[str, int],
     **values: Any,  # noqa: ANN401 - the options of the recipe
 ) -> None:
-    """Train checkpoints on the first source, choose them on the second, and describe them."""
+    """Train checkpoints on the first source, choose epochs on the second, print a summary."""
     recipe = Recipe(**recipe_values(click.get_current_context(), recipe_name, values))
     request = TrainRequest(
         train_source, valid_source, recipe, output, logs, target_sensitivity, resume
@@ -66,12 +66,12 @@ def train(  # noqa: PLR0913 - a command has as many arguments as options
 
 
 def train_checkpoints(request: TrainRequest, root: Path, labels: Mapping[str, int]) -> list[Saved]:
-    """Train on the first source, choose epochs on the second, write and enter the checkpoints.
+    """Train on the first source, choose epochs on the second, and store the checkpoints.
 
     Raises:
-        Interrupted: by Ctrl-C, after the best epoch so far was written as a checkpoint.
+        Interrupted: by Ctrl-C, after the best epoch so far was saved as a checkpoint.
     """
-    database = open_database()  # an unreachable ledger should not cost an hour of training
+    database = open_database()  # fail before an hour of training if the ledger is unreachable
     interrupt.keeps(
         "cached features and finished checkpoints are kept, and --resume goes on from the last "
         "epoch that was finished"
@@ -186,13 +186,13 @@ def _data(
 
 
 def _is_synthetic(root: Path, images: LabelledImages) -> bool:
-    """Whether the images were drawn by `demo/draw.py`, which leaves a note above them."""
+    """Whether `demo/draw.py` drew the images; it puts a note into a folder above them."""
     folders = (root / images.paths[0]).parents
     return any((folder / "SYNTHETIC.txt").is_file() for folder in list(folders)[:3])
 
 
 def _feature_store(backbone: FrozenBackbone, decode: Decode, variant: str) -> FeatureStore | None:
-    """Where features are kept; not those of `small`, quick to compute and 65 KB an image."""
+    """The store of features; None for `small`, whose features are quick to compute and large."""
     shape = backbone.network.output_shape[1:]
     if backbone.card.option == "small" or None in shape:
         return None

@@ -1,4 +1,4 @@
-"""What `trainer download` does: the tutorial's three archives, fetched, checked and unpacked."""
+"""What `trainer download` does: fetch, check and unpack the tutorial's three archives."""
 
 import fcntl
 from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ def download(home: Path, names: Sequence[str], url: str, retries: int, *, keep: 
 
 @contextmanager
 def _only_one(home: Path) -> Iterator[None]:
-    """Two downloads into one folder would write into the same file."""
+    """Allow one download into a folder at a time, because two would write the same file."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / ".download.lock").open("w") as lock:
         try:
@@ -47,7 +47,7 @@ def _only_one(home: Path) -> Iterator[None]:
 
 def _download_all(parts: list[Part], retries: int, *, keep: bool) -> None:
     for part in parts:
-        finish_part(part, keep_archive=keep)  # a call that was interrupted at the very end
+        finish_part(part, keep_archive=keep)  # for a call that was interrupted just before the end
     todo = [part for part in parts if not _is_there(part)]
     if todo:
         _announce(todo, retries, keep=keep)
@@ -75,7 +75,7 @@ def _is_there(part: Part) -> bool:
 
 
 def _announce(parts: list[Part], retries: int, *, keep: bool) -> None:
-    """Say how much there is to do, and refuse it where the disk has not the room."""
+    """Print how much to download, and refuse it if the disk does not have enough room."""
     sizes = [archive_size(part, retries) for part in parts]
     known = [size or 0 for size in sizes]
     there = [part.bytes_there for part in parts]
@@ -90,10 +90,10 @@ def _announce(parts: list[Part], retries: int, *, keep: bool) -> None:
 
 
 def room_needed(sizes: list[int], *, keep: bool) -> int:
-    """The most bytes that archives of these sizes and what is in them ever take together.
+    """The most bytes that archives of these sizes and their contents take at any time.
 
-    JPEGs do not shrink in a zip, so an archive unpacks to about its own size. Exact sizes stand at
-    an archive's end; they are checked once it is there.
+    JPEGs do not shrink in a zip, so an archive unpacks to about its own size. The exact sizes are
+    at the end of an archive; they are checked after the download.
     """
     most = before = 0
     for size in sizes:

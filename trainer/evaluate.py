@@ -30,7 +30,7 @@ _BATCH = 64
 def evaluate(
     checkpoint: Path, source: str, threshold: float | None, labels: Mapping[str, int]
 ) -> None:
-    """Print what a checkpoint is worth on a source."""
+    """Print a checkpoint's figures on a source."""
     click.echo(evaluate_checkpoint(checkpoint, source, data_folder(), labels, threshold))
 
 
@@ -41,16 +41,16 @@ def evaluate_checkpoint(
     labels: Mapping[str, int],
     given_threshold: float | None,
 ) -> str:
-    """The report's figures, and the loss, of a checkpoint on the labelled images of a source.
+    """A checkpoint's figures and loss on the labelled images of a source, as text.
 
     Raises:
-        CheckpointError: it cannot be used, or gives what is no score.
+        CheckpointError: it cannot be used, or its output is not a score.
     """
     with hold_checkpoint(checkpoint) as held:
         scorer = LoadedModel(held, PRECISIONS[0], Backbones())
     decoder = Decoder(scorer.card.decode)
     card = scorer.card.as_json()
-    choose(given_threshold, card)  # before the work, should there be none
+    choose(given_threshold, card)  # fails early if there is no threshold
     listed = [row for row in list_source(source, root, labels) if row.label is not None]
     truth: list[int] = []
     scores: list[float] = []
@@ -79,10 +79,10 @@ def evaluate_checkpoint(
 
 
 def _is_score(score: float, checkpoint: Path, path: str) -> bool:
-    """Whether it is one; of an image of which it is none, a line says so.
+    """Whether the output is a score; if it is not a number, a printed line names the image.
 
     Raises:
-        CheckpointError: what the model gives are no scores at all.
+        CheckpointError: the output is outside [0, 1].
     """
     if is_outside(score):
         raise CheckpointError(

@@ -35,7 +35,7 @@ class Wanted(NamedTuple):
 
 
 class Words(NamedTuple):
-    """What stands above the picture: what is shown, of how many, and smaller lines."""
+    """The text above the picture: what is shown, out of how many, and smaller lines."""
 
     shown: str
     of: str
@@ -65,7 +65,7 @@ def show(
 
 
 def _is_run(word: str) -> bool:
-    """Whether it names a run; a file or folder of that name goes before."""
+    """Whether the word names a run; a file or folder with that name takes precedence."""
     if Path(word).exists():
         return False
     if word.isdecimal():
@@ -73,7 +73,7 @@ def _is_run(word: str) -> bool:
     try:
         with closing(open_database(to_be_read=True)) as database, database.read() as session:
             return runs.named_run(session, word) is not None
-    except DatabaseError:  # a source needs no ledger
+    except DatabaseError:  # a source does not need a ledger
         return False
 
 
@@ -104,7 +104,7 @@ def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
 def notes_of(threshold: Threshold, seed: int, *, synthetic: bool) -> list[str]:
     """The small lines above the predictions of a run."""
     line = f"threshold {threshold_text(threshold.value)} ({threshold.kind}), seed {seed}"
-    # A picture travels without its report.
+    # A picture may be shared without its report.
     return [line, LEGEND, *([SYNTHETIC] if synthetic else [])]
 
 
@@ -119,7 +119,7 @@ def _with_titles(drawn: list[ScoredImage], threshold: Threshold) -> list[Wanted]
 
 def _draw(images: list[Wanted], decode: Decode, output: Path, words: Words) -> None:
     from imaging.decoding.preprocess import (
-        Decoder,  # deferred: TensorFlow takes seconds, a mistake should not
+        Decoder,  # deferred: TensorFlow loads for seconds, and errors should be quick
     )
 
     batch = Decoder(decode).decode_files(data_folder(), [image.path for image in images])
@@ -134,7 +134,7 @@ def _draw(images: list[Wanted], decode: Decode, output: Path, words: Words) -> N
         tell(f"left out {images[position].path}: {fault}", err=True)
     if not cells:
         raise click.ClickException(
-            "not one image could be read: is DATA_ROOT the folder they lie under?"
+            "no image could be read: is DATA_ROOT the folder that holds them?"
         )
     heading = f"{shortened(words.shown)}: {len(cells)} {words.of}"
     with says_why(f"{output} cannot be written"):

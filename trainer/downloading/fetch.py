@@ -1,6 +1,6 @@
-"""One archive from a web server into the half file that is kept of it.
+"""Downloads one archive from a web server into its partial file.
 
-urllib and not requests: one GET with a Range header is all that is asked for.
+With urllib instead of requests, because one GET with a Range header is enough.
 """
 
 import json
@@ -31,28 +31,28 @@ class DownloadError(click.ClickException):
 
 
 class _BrokenOffError(Exception):
-    """The connection failed and not the file: worth another try."""
+    """The connection failed, so another attempt may succeed."""
 
 
 class _PastTheEndError(Exception):
-    """The server has no byte after those that were asked for; `size` is what it has."""
+    """The requested range starts past the end of the server's file, which has `size` bytes."""
 
     def __init__(self, size: str) -> None:
         self.size = size
 
 
 def fetch_archive(part: Part, retries: int) -> None:
-    """Download what is missing of the half that is there, or all of it.
+    """Download the rest of a partial file, or the whole file.
 
     Raises:
-        DownloadError: the server refuses it, or more than `retries` tries in a row brought nothing
-            new; what is there is kept.
+        DownloadError: the server refuses it, or more than `retries` attempts in a row made no
+            progress; the partial file is kept.
     """
     _insist(part, partial(_fetch, part), retries)
 
 
 def archive_size(part: Part, retries: int) -> int | None:
-    """The bytes of a part's archive; none if its server does not say.
+    """The size of a part's archive in bytes; None if the server does not give it.
 
     Raises:
         DownloadError: as for `fetch_archive`.
@@ -68,7 +68,7 @@ def archive_size(part: Part, retries: int) -> int | None:
 
 
 def _insist(part: Part, attempt: Callable[[], Result], retries: int) -> Result:
-    """Try again, at once and then ever later; whatever brings new bytes starts the count afresh."""
+    """Retry with growing pauses; the count of failures restarts when new bytes arrive."""
     most, failures = part.bytes_there, 0
     while True:
         try:
@@ -79,14 +79,15 @@ def _insist(part: Part, attempt: Callable[[], Result], retries: int) -> Result:
             most = max(most, have)
             if failures > retries:
                 raise DownloadError(
-                    f"{part.url}: {error}; what is there is kept, the same command goes on"
+                    f"{part.url}: {error}; what was downloaded is kept, "
+                    "and the same command continues"
                 ) from error
             tell(f"{part.name}: {error}; trying again", err=True)
             time.sleep(2 ** (failures - 2) if failures > 1 else 0)
 
 
 def _fetch(part: Part) -> None:
-    """One request: the rest of the half that is there, or all of it."""
+    """One request for the rest of the partial file, or for the whole file."""
     have, validator = _read_half(part)
     headers = {"Range": f"bytes={have}-", "If-Range": validator} if have else {}
     try:
@@ -107,7 +108,7 @@ def _fetch(part: Part) -> None:
 
 
 def _read_half(part: Part) -> tuple[int, str]:
-    """How much is there of the file, and how its server tells it from others; or nothing."""
+    """The size of the partial file and its validator (ETag or date), or 0 and an empty string."""
     try:
         source = json.loads(part.source.read_text())
         if source["url"] == part.url and source["validator"]:
@@ -118,7 +119,7 @@ def _read_half(part: Part) -> tuple[int, str]:
 
 
 def _start_half(part: Part, validator: str) -> None:
-    part.half.write_bytes(b"")  # first, so that no old half gets a new file's validator
+    part.half.write_bytes(b"")  # first, so that an old partial file never gets a new validator
     part.source.write_text(json.dumps({"url": part.url, "validator": validator}))
 
 
@@ -136,7 +137,7 @@ def _receive(part: Part, answer: HTTPResponse, have: int) -> None:
             if not data:
                 break
             file.write(data)
-            file.flush()  # what was received is kept, however this ends
+            file.flush()  # so that received bytes survive an interruption
             have += len(data)
             show(have, total)
     if total is not None and have < total:
@@ -168,7 +169,7 @@ def _content_length(headers: Message) -> int | None:
 
 
 def _validator(headers: Message) -> str:
-    """A name of exactly these bytes, for If-Range; a weak ETag is none. Empty if there is none."""
+    """A validator for If-Range: a strong ETag, else the date, else an empty string."""
     tag = headers.get("ETag", "")
     return tag if tag.startswith('"') else headers.get("Last-Modified", "")
 
@@ -178,7 +179,7 @@ def _total(headers: Message) -> str:
 
 
 def _continues(headers: Message, have: int, validator: str) -> bool:
-    """Whether a partial answer is the rest of the half; not every server heeds If-Range."""
+    """Whether a partial answer continues the partial file; not all servers obey If-Range."""
     begins = headers.get("Content-Range", "").startswith(f"bytes {have}-")
     return begins and _validator(headers) in (validator, "")
 

@@ -1,4 +1,4 @@
-"""Changed copies of training images: turned, flipped and slightly recoloured."""
+"""Augmented copies of training images: rotated, flipped and slightly recoloured."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from trainer.training.arrays import Float32Array
 
 Pixels = Float32Array
 
-# A lesion has no up and no left; its colours mean something, so they are changed only slightly.
+# A lesion has no fixed orientation; its colours carry information, so they change only slightly.
 _BRIGHTNESS = 0.05
 _CONTRAST = 0.1
 _SATURATION = 0.1
@@ -17,12 +17,12 @@ _HUE = 0.01
 
 
 def augment(images: Pixels, digests: Sequence[str], row: int, seed: int) -> Pixels:
-    """The `row`-th changed copy of each image; the same for the same image, row and seed.
+    """The `row`-th augmented copy of each image; deterministic in image, row and seed.
 
     Args:
         images: `[n, height, width, 3]` in [0, 1].
         digests: `[n]`, the SHA-256 of each image's file, in hex.
-        row: from 1; of eight rows in turn each has another flip or quarter turn.
+        row: from 1; eight successive rows have different flips and quarter turns.
         seed: of the training.
     """
     return np.stack(
@@ -41,7 +41,7 @@ def _one(image: Pixels, digest: str, row: int, seed: int) -> Pixels:
 
 
 def _turned(image: Pixels, which: int) -> Pixels:
-    """One of the eight flips and quarter turns of a square; 0 leaves it as it is."""
+    """One of the eight flips and quarter turns of a square; 0 changes nothing."""
     turned = np.rot90(image, which % 4)
     flipped = turned[:, ::-1] if which >= 4 else turned
     return np.ascontiguousarray(flipped)

@@ -1,4 +1,4 @@
-"""What a training becomes: checkpoints with their cards, on disk and in the ledger."""
+"""Saves a training as checkpoints with model cards, on disk and in the ledger."""
 
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -33,7 +33,7 @@ from trainer.training.train import HeadTraining, evaluate
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What `trainer train` was asked for."""
+    """The request of a `trainer train` command."""
 
     train: str
     valid: str
@@ -53,7 +53,7 @@ class Saved(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingInputs:
-    """Everything between the sources and the training."""
+    """Everything that a training needs, prepared from its sources."""
 
     decode: Decode
     backbone: FrozenBackbone
@@ -65,7 +65,7 @@ class TrainingInputs:
 
     @property
     def digests(self) -> list[str]:
-        """What the training depends on beside its recipe."""
+        """Digests of everything that the training depends on, apart from its recipe."""
         images = [
             f"{digest} {label:g}"
             for rows in (self.train, self.valid)
@@ -75,7 +75,7 @@ class TrainingInputs:
 
 
 def describe(saved: list[Saved]) -> str:
-    """What a person wants to know of new checkpoints, the best first."""
+    """A summary of new checkpoints, the best first."""
     lines = []
     for path, card in saved:
         figures = ", ".join(
@@ -126,7 +126,7 @@ def _whole(inputs: TrainingInputs, head: Any) -> Any:  # noqa: ANN401 - keras.Mo
 def save_fine_tuned(
     request: TrainRequest, inputs: TrainingInputs, database: Database, saved: list[Saved]
 ) -> list[Saved]:
-    """The fine-tuned checkpoint before the others, or the others alone if it is no better."""
+    """The fine-tuned checkpoint followed by the others, or only the others if it is not better."""
     best = inputs.training.chosen[0]
     network = _whole(inputs, inputs.training.head_with(best.weights))
     train, valid = inputs.images
@@ -147,7 +147,7 @@ def save_fine_tuned(
 
 
 def _tuned(inputs: TrainingInputs, recipe: Recipe) -> TrainingInputs:
-    """The same, with the backbone described as it is now."""
+    """The same inputs, with the backbone described as fine-tuned."""
     before = inputs.backbone
     what = f"{before.card.description}, then its top {recipe.fine_tune} layers fine-tuned"
     digest = weights_digest(before.network, what)
@@ -181,7 +181,7 @@ def _save(
 
 
 def _save_curves(path: Path, training: HeadTraining, best: Best) -> None:
-    """A picture that cannot be written is no reason to lose the checkpoint."""
+    """Save the learning curves; a failure only gives a warning and keeps the checkpoint."""
     try:
         with whole_file(path) as draft:
             save_curves(draft, training.state.history, best.epoch)
@@ -203,7 +203,7 @@ def _training(recipe: Recipe, training: HeadTraining, best: Best) -> Training:
 
 
 def _threshold(target: float | None, labels: LabelArray, scores: Float64Array) -> Threshold | None:
-    """The operating point of this sensitivity on the validation images."""
+    """The threshold with this sensitivity on the validation images."""
     if target is None:
         return None
     value = threshold_for_sensitivity(labels, scores, target)

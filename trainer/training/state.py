@@ -1,4 +1,4 @@
-"""What a training has reached, in memory and in a folder from which it can go on."""
+"""The state of a training, in memory and in a folder from which it can continue."""
 
 import json
 import math
@@ -26,7 +26,7 @@ class Best:
 
 @dataclass
 class TrainingState:
-    """Epochs done, their figures, and the `keep` best by validation loss, the best first."""
+    """Completed epochs, their figures, and the `keep` best by validation loss, the best first."""
 
     keep: int
     epochs: int = 0
@@ -34,7 +34,7 @@ class TrainingState:
     best: list[Best] = field(default_factory=list)
 
     def record(self, logs: dict[str, float], weights: Weights) -> None:
-        """Note one more epoch; a loss that is no number is never among the best."""
+        """Add an epoch; one with a loss that is not finite is never among the best."""
         self.epochs += 1
         for name, value in logs.items():
             self.history.setdefault(name, []).append(float(value))
@@ -49,7 +49,7 @@ class TrainingState:
         return self.epochs - self.best[0].epoch if self.best else self.epochs
 
     def save(self, folder: Path, head: Any) -> None:  # noqa: ANN401 - keras.Model
-        """Write the state and the head with its optimizer; the old state stays until then."""
+        """Write the state and the head with its optimizer, then replace the old state."""
         draft = folder.with_name(f"{folder.name}.part")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
@@ -70,7 +70,7 @@ class TrainingState:
 
     @classmethod
     def load(cls, folder: Path, keep: int) -> tuple[Self, Any]:
-        """The state in `folder`, and the head as it was."""
+        """The state in `folder`, and its head."""
         facts = json.loads((folder / "state.json").read_text())
         best = [
             Best(epoch, loss, _weights(folder / f"best-{rank}.npz"))
@@ -81,7 +81,7 @@ class TrainingState:
 
 
 def recover(folder: Path) -> None:
-    """Put back the state before, should a kill have come between the two renames of `save`."""
+    """Restore the old state if the program was killed between the two renames of `save`."""
     if not folder.is_dir() and _old(folder).is_dir():
         _old(folder).rename(folder)
     shutil.rmtree(_old(folder), ignore_errors=True)
