@@ -23,7 +23,7 @@ _STORE = re.compile(r"[0-9a-f]{32}")
 _CLEARING = ".clearing-"
 
 
-class KeptStore(NamedTuple):
+class CachedStore(NamedTuple):
     """A store on disk: its images, bytes and time of use; no key if the key file is damaged."""
 
     path: Path
@@ -36,7 +36,7 @@ class KeptStore(NamedTuple):
 def list_cache() -> None:
     """List cached features by backbone, decode settings and variant."""
     folder = feature_folder()
-    stores = list(kept_stores(folder))
+    stores = list(cached_stores(folder))
     if not stores:
         tell(f"no features are cached in {folder}")
         return
@@ -47,7 +47,7 @@ def list_cache() -> None:
 def clear_cache(backbone: str | None, *, sure: bool) -> None:
     """Delete cached features of the backbone whose digest starts with `backbone`, or all."""
     folder = feature_folder()
-    stores = [store for store in kept_stores(folder) if _is_of(store, backbone)]
+    stores = [store for store in cached_stores(folder) if _is_of(store, backbone)]
     if not stores:
         of = "" if backbone is None else f" of backbone {backbone}"
         tell(f"no features{of} are cached in {folder}")
@@ -61,7 +61,7 @@ def clear_cache(backbone: str | None, *, sure: bool) -> None:
     tell(f"freed {_megabytes(sum(store.size for store in stores))}")
 
 
-def kept_stores(folder: Path) -> Iterator[KeptStore]:
+def cached_stores(folder: Path) -> Iterator[CachedStore]:
     """The stores in `folder`, by name.
 
     Raises:
@@ -77,10 +77,10 @@ def kept_stores(folder: Path) -> Iterator[KeptStore]:
         raise click.ClickException(f"{folder}: {error.strerror}") from error
     for path in found:
         with suppress(FileNotFoundError):  # deleted in the meantime
-            yield _kept_store(path)
+            yield _cached_store(path)
 
 
-def _kept_store(path: Path) -> KeptStore:
+def _cached_store(path: Path) -> CachedStore:
     try:
         key = FeatureKey.model_validate_json((path / KEY_FILE).read_bytes())
     except (OSError, ValidationError):
@@ -90,7 +90,7 @@ def _kept_store(path: Path) -> KeptStore:
     images = len(FeatureStore(path.parent, key)) if key else 0
     statuses = list(_statuses(path))
     size = sum(status.st_size for status in statuses)
-    return KeptStore(path, key, images, size, max(status.st_mtime for status in statuses))
+    return CachedStore(path, key, images, size, max(status.st_mtime for status in statuses))
 
 
 def _statuses(path: Path) -> Iterator[os.stat_result]:
@@ -100,13 +100,13 @@ def _statuses(path: Path) -> Iterator[os.stat_result]:
             yield file.stat()
 
 
-def _is_of(store: KeptStore, backbone: str | None) -> bool:
+def _is_of(store: CachedStore, backbone: str | None) -> bool:
     if backbone is None:
         return True
     return store.key is not None and store.key.backbone.startswith(backbone.lower())
 
 
-def _print_table(stores: list[KeptStore]) -> None:
+def _print_table(stores: list[CachedStore]) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=140)  # so that a log wraps no column
@@ -118,7 +118,7 @@ def _print_table(stores: list[KeptStore]) -> None:
     console.print(table)
 
 
-def _cells(store: KeptStore) -> list[str]:
+def _cells(store: CachedStore) -> list[str]:
     used = datetime.fromtimestamp(store.last_used).astimezone().strftime("%Y-%m-%d %H:%M")
     ends = [used, str(store.images), _megabytes(store.size)]
     if store.key is None:
@@ -130,7 +130,7 @@ def _cells(store: KeptStore) -> list[str]:
     return [store.key.backbone[:12], settings, store.key.variant or "none", *ends]
 
 
-def _summary(stores: list[KeptStore]) -> str:
+def _summary(stores: list[CachedStore]) -> str:
     images = sum(store.images for store in stores)
     return f"features of {images} images, {_megabytes(sum(store.size for store in stores))},"
 

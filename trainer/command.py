@@ -26,7 +26,7 @@ from trainer.training.finetune import Images
 from trainer.training.progress import EpochLines
 from trainer.training.recipe import Recipe
 from trainer.training.saving import (
-    Saved,
+    SavedCheckpoint,
     TrainingInputs,
     TrainRequest,
     describe,
@@ -65,7 +65,9 @@ def train(  # noqa: PLR0913 - a command has as many arguments as options
     click.echo(describe(saved))
 
 
-def train_checkpoints(request: TrainRequest, root: Path, labels: Mapping[str, int]) -> list[Saved]:
+def train_checkpoints(
+    request: TrainRequest, root: Path, labels: Mapping[str, int]
+) -> list[SavedCheckpoint]:
     """Train on the first source, choose epochs on the second, and store the checkpoints.
 
     Raises:
@@ -88,19 +90,21 @@ def train_checkpoints(request: TrainRequest, root: Path, labels: Mapping[str, in
     return saved
 
 
-def _train(request: TrainRequest, inputs: TrainingInputs, database: Database) -> list[Saved]:
+def _train(
+    request: TrainRequest, inputs: TrainingInputs, database: Database
+) -> list[SavedCheckpoint]:
     training = inputs.training
     key = request.recipe.key(inputs.digests)
     folder, logs = (
         request.output / f".training-{key}",
         request.logs / f"{request.recipe.name}_{key}",
     )
-    _take_up(training, folder, resume=request.resume)
+    _resume_or_start(training, folder, resume=request.resume)
     try:
         training.run(folder, EpochLines(request.recipe.epochs), logs)
     except KeyboardInterrupt:
         saved = save_best(request, inputs, database)
-        raise Interrupted(_interruption(training.state.epochs, saved)) from None
+        raise Interrupted(_interruption_message(training.state.epochs, saved)) from None
     saved = save_best(request, inputs, database)
     if request.recipe.fine_tune:
         saved = save_fine_tuned(request, inputs, database, saved)
@@ -149,7 +153,7 @@ def _warn_of_overlap(train: FeatureRows, valid: FeatureRows) -> None:
         )
 
 
-def _take_up(training: HeadTraining, folder: Path, *, resume: bool) -> None:
+def _resume_or_start(training: HeadTraining, folder: Path, *, resume: bool) -> None:
     recover(folder)
     if resume:
         if not folder.is_dir():
@@ -163,7 +167,7 @@ def _take_up(training: HeadTraining, folder: Path, *, resume: bool) -> None:
         tell("an interrupted training starts again; --resume would have continued it", err=True)
 
 
-def _interruption(epochs: int, saved: list[Saved]) -> str:
+def _interruption_message(epochs: int, saved: list[SavedCheckpoint]) -> str:
     kept = f"; the best so far is {saved[0].path}" if saved else ""
     return f"interrupted after epoch {epochs}{kept}; the same command with --resume goes on"
 

@@ -26,7 +26,7 @@ from trainer.grid import LEGEND, Cell, Title, class_title, prediction_title, sav
 IMAGES = 25  # five times five, as in the tutorial
 
 
-class Wanted(NamedTuple):
+class SampleImage(NamedTuple):
     """An image to show, and the digest of its bytes when it was scored."""
 
     path: str
@@ -34,7 +34,7 @@ class Wanted(NamedTuple):
     digest: str | None = None
 
 
-class Words(NamedTuple):
+class Caption(NamedTuple):
     """The text above the picture: what is shown, out of how many, and smaller lines."""
 
     shown: str
@@ -80,8 +80,8 @@ def _is_run(word: str) -> bool:
 def _show_source(source: str, labels: Mapping[str, int], seed: int, output: Path) -> None:
     listed = list(list_source(source, data_folder(), labels))
     drawn = Random(seed).sample(listed, min(IMAGES, len(listed)))  # noqa: S311 - no secret
-    wanted = [Wanted(image.path, class_title(image.label)) for image in drawn]
-    _draw(wanted, Decode(), output, Words(source, f"of {len(listed)} images", [f"seed {seed}"]))
+    images = [SampleImage(image.path, class_title(image.label)) for image in drawn]
+    _draw(images, Decode(), output, Caption(source, f"of {len(listed)} images", [f"seed {seed}"]))
 
 
 def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
@@ -97,8 +97,8 @@ def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
         )
     notes = notes_of(threshold, seed, synthetic=is_synthetic(card))
     decode = Decode.model_validate(card.get("decode") or {})
-    words = Words(f"run {run.id} of {run.source}", f"of {scored} scored images", notes)
-    _draw(_with_titles(drawn, threshold), decode, output, words)
+    caption = Caption(f"run {run.id} of {run.source}", f"of {scored} scored images", notes)
+    _draw(_with_titles(drawn, threshold), decode, output, caption)
 
 
 def notes_of(threshold: Threshold, seed: int, *, synthetic: bool) -> list[str]:
@@ -108,16 +108,16 @@ def notes_of(threshold: Threshold, seed: int, *, synthetic: bool) -> list[str]:
     return [line, LEGEND, *([SYNTHETIC] if synthetic else [])]
 
 
-def _with_titles(drawn: list[ScoredImage], threshold: Threshold) -> list[Wanted]:
+def _with_titles(drawn: list[ScoredImage], threshold: Threshold) -> list[SampleImage]:
     return [
-        Wanted(
+        SampleImage(
             image.path, prediction_title(image.label, image.score, threshold.value), image.digest
         )
         for image in drawn
     ]
 
 
-def _draw(images: list[Wanted], decode: Decode, output: Path, words: Words) -> None:
+def _draw(images: list[SampleImage], decode: Decode, output: Path, caption: Caption) -> None:
     from imaging.decoding.preprocess import (
         Decoder,  # deferred: TensorFlow loads for seconds, and errors should be quick
     )
@@ -136,7 +136,7 @@ def _draw(images: list[Wanted], decode: Decode, output: Path, words: Words) -> N
         raise click.ClickException(
             "no image could be read: is DATA_ROOT the folder that holds them?"
         )
-    heading = f"{shortened(words.shown)}: {len(cells)} {words.of}"
+    heading = f"{shortened(caption.shown)}: {len(cells)} {caption.of}"
     with says_why(f"{output} cannot be written"):
-        save_grid(output, cells, heading, words.notes)
+        save_grid(output, cells, heading, caption.notes)
     tell(f"{output}: {len(cells)} images")

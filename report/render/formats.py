@@ -37,7 +37,7 @@ FIGURES = {
     "net_benefit": False,
 }
 # Additional fields of some figures.
-_BESIDE = ("baseline", "reference", "scaled", "treat_all")
+_EXTRA_FIELDS = ("baseline", "reference", "scaled", "treat_all")
 
 Row = tuple[str, Any, Any, Any, str | None]
 
@@ -105,7 +105,7 @@ def _figure(figure: Estimate, ends: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {"value": figure.value}
     if ends:
         shown |= {"low": figure.low, "high": figure.high}
-    shown |= {name: getattr(figure, name) for name in _BESIDE if hasattr(figure, name)}
+    shown |= {name: getattr(figure, name) for name in _EXTRA_FIELDS if hasattr(figure, name)}
     if figure.reason is not None:
         shown["reason"] = figure.reason
     return shown
@@ -152,7 +152,7 @@ def _rows(report: Report) -> Iterator[Row]:
     yield _plain("confidence", report.figures.confidence)
     yield from (_plain(cell, count) for cell, count in whole["confusion"].items())
     for name in FIGURES:
-        yield from _with_beside(name, whole[name])
+        yield from _with_extra_fields(name, whole[name])
     for figure in whole["specificity_at_sensitivity"]:
         yield _row(f"specificity_at_sensitivity_{figure['sensitivity']:.2f}", figure)
     yield from _other_prevalence(whole["at_prevalence"])
@@ -171,12 +171,12 @@ def _labelled(labelled: Mapping[str, Any]) -> str:
     return f"labelled[{origin}label={labelled['label']}]"
 
 
-def _with_beside(name: str, figure: Mapping[str, Any]) -> Iterator[Row]:
+def _with_extra_fields(name: str, figure: Mapping[str, Any]) -> Iterator[Row]:
     yield _row(name, figure)
-    for beside in _BESIDE:
-        if beside in figure:
+    for extra in _EXTRA_FIELDS:
+        if extra in figure:
             reason = figure.get("reason") if figure["value"] is None else None
-            yield f"{name}_{beside}", figure[beside], None, None, reason
+            yield f"{name}_{extra}", figure[extra], None, None, reason
 
 
 def _other_prevalence(other: Mapping[str, Any] | None) -> Iterator[Row]:

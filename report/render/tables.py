@@ -188,8 +188,8 @@ def _ranking(figures: Metrics) -> Iterator[tuple[str, str, str]]:
     auc, precision = figures.roc_auc, figures.average_precision
     yield "ROC AUC", short(auc), _and("on scores, over all thresholds", _why_no_interval(auc))
     baseline = precision.baseline
-    beside = "" if baseline is None else f"chance reaches the prevalence: {baseline:.3f}"
-    yield "average precision", short(precision), beside
+    baseline_text = "" if baseline is None else f"chance reaches the prevalence: {baseline:.3f}"
+    yield "average precision", short(precision), baseline_text
     for specificity in figures.specificity_at_sensitivity:
         name = f"specificity at sensitivity {specificity.sensitivity:.2f}"
         yield name, short(specificity), _at_threshold(specificity)
@@ -211,10 +211,10 @@ def _calibration(figures: Metrics) -> Iterator[tuple[str, str, str]]:
 
 
 def _usefulness(benefit: NetBenefit) -> Iterator[tuple[str, str, str]]:
-    beside = ""
+    comparison = ""
     if benefit.treat_all is not None:
-        beside = f"treat all: {benefit.treat_all:.3f}, treat none: 0"
-    yield "net benefit", short(benefit), beside
+        comparison = f"treat all: {benefit.treat_all:.3f}, treat none: 0"
+    yield "net benefit", short(benefit), comparison
 
 
 def _subgroup(subgroup: Subgroup) -> tuple[str, ...]:

@@ -50,14 +50,14 @@ class Part(NamedTuple):
         return self.home / f"{self.name}.zip"
 
     @property
-    def half(self) -> Path:
+    def partial(self) -> Path:
         """The partial download of the archive."""
         return self.home / f"{self.name}.zip.part"
 
     @property
-    def bytes_there(self) -> int:
+    def bytes_downloaded(self) -> int:
         """How much of the archive is on the disk."""
-        found = [path.stat().st_size for path in (self.archive, self.half) if path.exists()]
+        found = [path.stat().st_size for path in (self.archive, self.partial) if path.exists()]
         return found[0] if found else 0
 
     @property
@@ -67,7 +67,7 @@ class Part(NamedTuple):
 
     @property
     def source(self) -> Path:
-        """The file that says which file of which server `half` is a part of."""
+        """The file that says which file of which server `partial` is a part of."""
         return self.home / f"{self.name}.zip.source"
 
 
@@ -80,17 +80,17 @@ def accept_archive(part: Part) -> None:
         ArchiveError: it is a zip file that must not be unpacked.
     """
     try:
-        with zipfile.ZipFile(part.half) as archive:
-            list_entries(archive, part.half.stat().st_size, part.name, part.url)
+        with zipfile.ZipFile(part.partial) as archive:
+            list_entries(archive, part.partial.stat().st_size, part.name, part.url)
             bad = archive.testzip()
     except _DAMAGED as error:
         bad = str(error)
     if bad is not None:
-        part.half.unlink()
+        part.partial.unlink()
         raise DamagedArchiveError(f"{part.url} is not a whole zip archive: {bad}")
     if part.draft.exists():  # unpacked from another archive of this name
         shutil.rmtree(part.draft)
-    part.half.rename(part.archive)
+    part.partial.rename(part.archive)
     part.source.unlink(missing_ok=True)
 
 

@@ -21,7 +21,7 @@ from trainer.downloading.transfer_progress import transfer_progress
 
 _SILENCE_SECONDS = 60
 _CHUNK_BYTES = 1 << 18
-_TRY_AGAIN = (408, 425, 429)  # and every 5xx
+_RETRIED_STATUSES = (408, 425, 429)  # and every 5xx
 
 Result = TypeVar("Result")
 
@@ -30,11 +30,11 @@ class DownloadError(click.ClickException):
     """The data set cannot be downloaded; the message says why and what to do."""
 
 
-class _BrokenOffError(Exception):
+class _ConnectionLostError(Exception):
     """The connection failed, so another attempt may succeed."""
 
 
-class _PastTheEndError(Exception):
+class _RangePastEndError(Exception):
     """The requested range starts past the end of the server's file, which has `size` bytes."""
 
     def __init__(self, size: str) -> None:
@@ -48,7 +48,7 @@ def fetch_archive(part: Part, retries: int) -> None:
         DownloadError: the server refuses it, or more than `retries` attempts in a row made no
             progress; the partial file is kept.
     """
-    _insist(part, partial(_fetch, part), retries)
+    _retry(part, partial(_fetch, part), retries)
 
 
 def archive_size(part: Part, retries: int) -> int | None:
@@ -61,22 +61,22 @@ def archive_size(part: Part, retries: int) -> int | None:
         return part.archive.stat().st_size
 
     def ask() -> int | None:
-        with _ask(part.url, method="HEAD") as answer:
+        with _request(part.url, method="HEAD") as answer:
             return _content_length(answer.headers)
 
-    return _insist(part, ask, retries)
+    return _retry(part, ask, retries)
 
 
-def _insist(part: Part, attempt: Callable[[], Result], retries: int) -> Result:
+def _retry(part: Part, attempt: Callable[[], Result], retries: int) -> Result:
     """Retry with growing pauses; the count of failures restarts when new bytes arrive."""
-    most, failures = part.bytes_there, 0
+    most, failures = part.bytes_downloaded, 0
     while True:
         try:
             return attempt()
-        except _BrokenOffError as error:
-            have = part.bytes_there
-            failures = 1 if have > most else failures + 1
-            most = max(most, have)
+        except _ConnectionLostError as error:
+            received = part.bytes_downloaded
+            failures = 1 if received > most else failures + 1
+            most = max(most, received)
             if failures > retries:
                 raise DownloadError(
                     f"{part.url}: {error}; what was downloaded is kept, "
@@ -88,63 +88,63 @@ def _insist(part: Part, attempt: Callable[[], Result], retries: int) -> Result:
 
 def _fetch(part: Part) -> None:
     """One request for the rest of the partial file, or for the whole file."""
-    have, validator = _read_half(part)
-    headers = {"Range": f"bytes={have}-", "If-Range": validator} if have else {}
+    received, validator = _read_partial(part)
+    headers = {"Range": f"bytes={received}-", "If-Range": validator} if received else {}
     try:
-        answer = _ask(part.url, headers)
-    except _PastTheEndError as end:
-        if end.size == str(have):
+        answer = _request(part.url, headers)
+    except _RangePastEndError as end:
+        if end.size == str(received):
             return
-        part.half.unlink()
-        raise _BrokenOffError("the file on the server is another one now") from end
+        part.partial.unlink()
+        raise _ConnectionLostError("the file on the server has changed") from end
     with answer:
-        if answer.status == 206 and not _continues(answer.headers, have, validator):
-            part.half.unlink()
-            raise _BrokenOffError("the file on the server is another one now")
+        if answer.status == 206 and not _continues(answer.headers, received, validator):
+            part.partial.unlink()
+            raise _ConnectionLostError("the file on the server has changed")
         if answer.status != 206:
-            have = 0
-            _start_half(part, _validator(answer.headers))
-        _receive(part, answer, have)
+            received = 0
+            _start_partial(part, _validator(answer.headers))
+        _receive(part, answer, received)
 
 
-def _read_half(part: Part) -> tuple[int, str]:
+def _read_partial(part: Part) -> tuple[int, str]:
     """The size of the partial file and its validator (ETag or date), or 0 and an empty string."""
     try:
         source = json.loads(part.source.read_text())
         if source["url"] == part.url and source["validator"]:
-            return part.half.stat().st_size, source["validator"]
+            return part.partial.stat().st_size, source["validator"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         pass
     return 0, ""
 
 
-def _start_half(part: Part, validator: str) -> None:
-    part.half.write_bytes(b"")  # first, so that an old partial file never gets a new validator
+def _start_partial(part: Part, validator: str) -> None:
+    part.partial.write_bytes(b"")  # first, so that an old partial file never gets a new validator
     part.source.write_text(json.dumps({"url": part.url, "validator": validator}))
 
 
-def _receive(part: Part, answer: HTTPResponse, have: int) -> None:
+def _receive(part: Part, answer: HTTPResponse, received: int) -> None:
 
     rest = _content_length(answer.headers)
-    total = None if rest is None else have + rest
-    with transfer_progress(part.name) as show, part.half.open("ab") as file:
-        show(have, total)
+    total = None if rest is None else received + rest
+    with transfer_progress(part.name) as show, part.partial.open("ab") as file:
+        show(received, total)
         while True:
             try:
                 data = answer.read1(_CHUNK_BYTES)
             except (OSError, HTTPException) as error:
-                raise _BrokenOffError(f"cut off ({_reason(error)})") from error
+                raise _ConnectionLostError(f"cut off ({_reason(error)})") from error
             if not data:
                 break
             file.write(data)
             file.flush()  # so that received bytes survive an interruption
-            have += len(data)
-            show(have, total)
-    if total is not None and have < total:
-        raise _BrokenOffError(f"cut off after {have:,} of {total:,} bytes")
+            received += len(data)
+            show(received, total)
+    if total is not None and received < total:
+        raise _ConnectionLostError(f"cut off after {received:,} of {total:,} bytes")
 
 
-def _ask(url: str, headers: dict[str, str] | None = None, method: str = "GET") -> HTTPResponse:
+def _request(url: str, headers: dict[str, str] | None = None, method: str = "GET") -> HTTPResponse:
     """The server's answer to one request."""
     headers = {"User-Agent": "dermscore", **(headers or {})}
     request = Request(url, headers=headers, method=method)  # noqa: S310 - checked by --url
@@ -153,13 +153,13 @@ def _ask(url: str, headers: dict[str, str] | None = None, method: str = "GET") -
     except HTTPError as error:
         with error:
             if error.code == 416:
-                raise _PastTheEndError(_total(error.headers)) from error
+                raise _RangePastEndError(_total(error.headers)) from error
             says = f"the server answers {error.code} {error.reason}"
-            if error.code in _TRY_AGAIN or error.code >= 500:
-                raise _BrokenOffError(says) from error
+            if error.code in _RETRIED_STATUSES or error.code >= 500:
+                raise _ConnectionLostError(says) from error
             raise DownloadError(f"{url}: {says}") from error
     except (OSError, HTTPException) as error:
-        raise _BrokenOffError(f"no connection ({_reason(error)})") from error
+        raise _ConnectionLostError(f"no connection ({_reason(error)})") from error
     return answer
 
 
@@ -178,9 +178,9 @@ def _total(headers: Message) -> str:
     return headers.get("Content-Range", "").rpartition("/")[2]
 
 
-def _continues(headers: Message, have: int, validator: str) -> bool:
+def _continues(headers: Message, received: int, validator: str) -> bool:
     """Whether a partial answer continues the partial file; not all servers obey If-Range."""
-    begins = headers.get("Content-Range", "").startswith(f"bytes {have}-")
+    begins = headers.get("Content-Range", "").startswith(f"bytes {received}-")
     return begins and _validator(headers) in (validator, "")
 
 

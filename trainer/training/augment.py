@@ -26,11 +26,14 @@ def augment(images: Pixels, digests: Sequence[str], row: int, seed: int) -> Pixe
         seed: of the training.
     """
     return np.stack(
-        [_one(image, digest, row, seed) for image, digest in zip(images, digests, strict=True)]
+        [
+            _augment_one(image, digest, row, seed)
+            for image, digest in zip(images, digests, strict=True)
+        ]
     )
 
 
-def _one(image: Pixels, digest: str, row: int, seed: int) -> Pixels:
+def _augment_one(image: Pixels, digest: str, row: int, seed: int) -> Pixels:
     rng = np.random.default_rng([seed, row, int(digest[:16], 16)])
     changed = tf.image.adjust_brightness(image, rng.uniform(-_BRIGHTNESS, _BRIGHTNESS))
     changed = tf.image.adjust_contrast(changed, rng.uniform(1 - _CONTRAST, 1 + _CONTRAST))

@@ -110,7 +110,7 @@ class _ForwardPass:
             self._cached += 1
             return
         self._encoded[position] = file
-        self._work_off()
+        self._compute_full_batches()
 
     def finish(self) -> None:
         """Compute the features of the last, partial batch."""
@@ -120,7 +120,7 @@ class _ForwardPass:
     def rows(self) -> FeatureRows:
         """The features of all readable images, in listing order."""
         positions = np.flatnonzero(self._done).tolist()
-        self._say(len(positions))
+        self._print_summary(len(positions))
         whole = len(positions) == len(self._done)
         labels = [self._images.labels[position] for position in positions]
         return FeatureRows(
@@ -129,7 +129,7 @@ class _ForwardPass:
             [self._digests[position] for position in positions],
         )
 
-    def _say(self, count: int) -> None:
+    def _print_summary(self, count: int) -> None:
         source, listed = self._images.source, len(self._done)
         if not count:
             raise click.ClickException(f"{source}: no image could be read")
@@ -138,7 +138,7 @@ class _ForwardPass:
         cached = "" if self._kept is None else f", {self._cached} from the cache"
         tell(f"features of {source}: {count} images{cached}")
 
-    def _work_off(self) -> None:
+    def _compute_full_batches(self) -> None:
         # Large files can fill a group before a batch; the backbone waits for a full batch.
         held = sum(len(file.data) for file in self._encoded.values())
         if held >= GROUP_BYTES or len(self._encoded) + len(self._decoded) >= _BATCH:

@@ -27,7 +27,7 @@ from trainer.training.curves import save_curves
 from trainer.training.features import FeatureRows
 from trainer.training.finetune import Images, fine_tune, mean_loss, scores_of
 from trainer.training.recipe import Recipe
-from trainer.training.state import Best
+from trainer.training.state import BestEpoch
 from trainer.training.train import HeadTraining, evaluate
 
 
@@ -44,7 +44,7 @@ class TrainRequest:
     resume: bool = False
 
 
-class Saved(NamedTuple):
+class SavedCheckpoint(NamedTuple):
     """A checkpoint on disk and its card."""
 
     path: Path
@@ -74,7 +74,7 @@ class TrainingInputs:
         return [self.backbone.card.digest, *images]
 
 
-def describe(saved: list[Saved]) -> str:
+def describe(saved: list[SavedCheckpoint]) -> str:
     """A summary of new checkpoints, the best first."""
     lines = []
     for path, card in saved:
@@ -95,20 +95,22 @@ def describe(saved: list[Saved]) -> str:
     return "\n".join(map(for_terminal, [*lines, "next: producer enqueue SOURCE"]))
 
 
-def save_best(request: TrainRequest, inputs: TrainingInputs, database: Database) -> list[Saved]:
+def save_best(
+    request: TrainRequest, inputs: TrainingInputs, database: Database
+) -> list[SavedCheckpoint]:
     """Write and enter a checkpoint for each of the best epochs, the best first."""
     saved = [_save_epoch(request, inputs, best) for best in inputs.training.chosen]
     _enter(database, saved)
     return saved
 
 
-def _enter(database: Database, saved: list[Saved]) -> None:
+def _enter(database: Database, saved: list[SavedCheckpoint]) -> None:
     with database.write() as session:
         for path, card in reversed(saved):  # the best is the newest
             add_checkpoint(session, card.digest, str(path.absolute()), card.as_json())
 
 
-def _save_epoch(request: TrainRequest, inputs: TrainingInputs, best: Best) -> Saved:
+def _save_epoch(request: TrainRequest, inputs: TrainingInputs, best: BestEpoch) -> SavedCheckpoint:
     head = inputs.training.head_with(best.weights)
     scores = head.predict(inputs.valid.features, verbose=0)[:, 0]
     figures = evaluate(head, inputs.valid)
@@ -124,8 +126,8 @@ def _whole(inputs: TrainingInputs, head: Any) -> Any:  # noqa: ANN401 - keras.Mo
 
 
 def save_fine_tuned(
-    request: TrainRequest, inputs: TrainingInputs, database: Database, saved: list[Saved]
-) -> list[Saved]:
+    request: TrainRequest, inputs: TrainingInputs, database: Database, saved: list[SavedCheckpoint]
+) -> list[SavedCheckpoint]:
     """The fine-tuned checkpoint followed by the others, or only the others if it is not better."""
     best = inputs.training.chosen[0]
     network = _whole(inputs, inputs.training.head_with(best.weights))
@@ -158,9 +160,9 @@ def _tuned(inputs: TrainingInputs, recipe: Recipe) -> TrainingInputs:
 def _save(
     request: TrainRequest,
     inputs: TrainingInputs,
-    best: Best,
+    best: BestEpoch,
     outcome: tuple[Any, dict[str, float], Float32Array, Float32Array],
-) -> Saved:
+) -> SavedCheckpoint:
     """Write a checkpoint; `outcome` is its network, validation figures, scores and labels."""
     network, figures, raw_scores, raw_labels = outcome
     scores, labels = raw_scores.astype(np.float64), raw_labels.astype(np.int8)
@@ -177,10 +179,10 @@ def _save(
         network, request.output / request.recipe.file_name(best.loss), card
     )
     _save_curves(path.with_suffix(".png"), inputs.training, best)
-    return Saved(path, finished)
+    return SavedCheckpoint(path, finished)
 
 
-def _save_curves(path: Path, training: HeadTraining, best: Best) -> None:
+def _save_curves(path: Path, training: HeadTraining, best: BestEpoch) -> None:
     """Save the learning curves; a failure only gives a warning and keeps the checkpoint."""
     try:
         with whole_file(path) as draft:
@@ -189,7 +191,7 @@ def _save_curves(path: Path, training: HeadTraining, best: Best) -> None:
         tell(f"warning: {path} cannot be written: {reason_of(error)}", err=True)
 
 
-def _training(recipe: Recipe, training: HeadTraining, best: Best) -> Training:
+def _training(recipe: Recipe, training: HeadTraining, best: BestEpoch) -> Training:
     shifted = recipe.balance != "none"
     return Training(
         recipe=asdict(recipe),

@@ -16,7 +16,7 @@ Weights = list[Float32Array]
 
 
 @dataclass
-class Best:
+class BestEpoch:
     """The head's weights after one of the best epochs, counted from 1."""
 
     epoch: int
@@ -31,7 +31,7 @@ class TrainingState:
     keep: int
     epochs: int = 0
     history: dict[str, list[float]] = field(default_factory=dict)
-    best: list[Best] = field(default_factory=list)
+    best: list[BestEpoch] = field(default_factory=list)
 
     def record(self, logs: dict[str, float], weights: Weights) -> None:
         """Add an epoch; one with a loss that is not finite is never among the best."""
@@ -40,7 +40,7 @@ class TrainingState:
             self.history.setdefault(name, []).append(float(value))
         loss = float(logs["val_loss"])
         if math.isfinite(loss):
-            ranked = [*self.best, Best(self.epochs, loss, weights)]
+            ranked = [*self.best, BestEpoch(self.epochs, loss, weights)]
             self.best = sorted(ranked, key=lambda best: best.loss)[: self.keep]  # ties: the earlier
 
     @property
@@ -73,7 +73,7 @@ class TrainingState:
         """The state in `folder`, and its head."""
         facts = json.loads((folder / "state.json").read_text())
         best = [
-            Best(epoch, loss, _weights(folder / f"best-{rank}.npz"))
+            BestEpoch(epoch, loss, _weights(folder / f"best-{rank}.npz"))
             for rank, (epoch, loss) in enumerate(facts["best"])
         ]
         head = keras.saving.load_model(folder / "head.keras", safe_mode=True)

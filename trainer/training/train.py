@@ -16,7 +16,7 @@ from trainer.training.arrays import Float32Array, Int64Array
 from trainer.training.backbone import FrozenBackbone
 from trainer.training.features import FeatureRows
 from trainer.training.recipe import Recipe
-from trainer.training.state import Best, TrainingState, Weights
+from trainer.training.state import BestEpoch, TrainingState, Weights
 
 # A kill loses at most this much training; features are cached.
 SAVE_SECONDS = 2.0
@@ -63,7 +63,7 @@ class HeadTraining:
         saved_at = time.monotonic()
         try:
             while self.state.epochs < self._recipe.epochs and not self._out_of_patience():
-                figures = self._epoch_or_nothing(self.state.epochs)
+                figures = self._epoch_or_restore(self.state.epochs)
                 self.state.record(figures, self.head.get_weights())
                 callbacks.on_epoch_end(self.state.epochs - 1, figures)
                 on_epoch(self.state)
@@ -84,19 +84,19 @@ class HeadTraining:
             tell(f"warning: {folder}: {error.strerror or error}: no --resume", err=True)
 
     @property
-    def chosen(self) -> list[Best]:
+    def chosen(self) -> list[BestEpoch]:
         """The epochs that become checkpoints, the best first."""
         if self._recipe.epoch == "best" or not self.state.epochs:
             return self.state.best
         loss = self.state.history["val_loss"][-1]
-        return [Best(self.state.epochs, loss, self.head.get_weights())]
+        return [BestEpoch(self.state.epochs, loss, self.head.get_weights())]
 
     def head_with(self, weights: Weights) -> Any:  # noqa: ANN401 - keras.Model
         """The head with these weights."""
         self.head.set_weights(weights)
         return self.head
 
-    def _epoch_or_nothing(self, epoch: int) -> dict[str, float]:
+    def _epoch_or_restore(self, epoch: int) -> dict[str, float]:
         """Train one epoch; Ctrl-C restores the head to its state before the epoch."""
         before = [variable.numpy() for variable in _variables(self.head)]
         try:
