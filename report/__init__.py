@@ -1,1 +1,1 @@
-"""The program `report`: what a run is worth, from stored scores only."""
+"""The program `report`: how good a run is, from its stored scores only."""

@@ -1,9 +1,11 @@
-"""Names for the two columns that every figure is made of."""
+"""Names for the arrays that figures are computed from."""
 
 import numpy as np
 import numpy.typing as npt
 
-Labels = npt.NDArray[np.integer]
-Floats = npt.NDArray[np.float64]
+LabelArray = npt.NDArray[np.integer]
+Float64Array = npt.NDArray[np.float64]
+Int64Array = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
-NO_SCORES: Floats = np.zeros(0)
+NO_SCORES: Float64Array = np.zeros(0)

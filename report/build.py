@@ -8,16 +8,16 @@ import click
 from base.console.telling import tell
 from db.session import open_database
 from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
-from report.contents import Answers, Report
 from report.loading.load_run import finished_run
-from report.loading.read import Stored
+from report.loading.read_run import LoadedRun
 from report.metrics.metrics import measure
 from report.metrics.subgroups import by_subgroup
+from report.report_model import Answers, Report
 from report.thresholds.threshold import choose
 
 
-def read_finished(run: str | None, by: Sequence[str]) -> Stored:
-    """The run of this number or name, the newest without one; the command ends while it is pending.
+def read_finished(run: str | None, by: Sequence[str]) -> LoadedRun:
+    """The run with this number or name, by default the newest; a pending run ends the command.
 
     Raises:
         click.ClickException: there is no ledger, no such run or no such column.
@@ -27,14 +27,14 @@ def read_finished(run: str | None, by: Sequence[str]) -> Stored:
 
 
 def build(
-    stored: Stored, threshold: float | None, confidence: float, prevalence: float | None
+    stored: LoadedRun, threshold: float | None, confidence: float, prevalence: float | None
 ) -> Report:
-    """The report at this threshold, or at that of choose-threshold or of the model card.
+    """The report at this threshold; without one, at that of choose-threshold or the model card.
 
     Raises:
-        click.UsageError: there is neither.
+        click.UsageError: no threshold is given or stored.
     """
-    chosen = choose(threshold, stored.card, stored.chosen, stored.seen)
+    chosen = choose(threshold, stored.card, stored.chosen, stored.overlap)
     figures = measure(
         stored.labels,
         stored.scores,
@@ -51,11 +51,11 @@ def build(
     )
 
 
-def refuse_nothing_scored(stored: Stored) -> None:
-    """End a command, after what it shows, whose run has no score at all.
+def refuse_nothing_scored(stored: LoadedRun) -> None:
+    """End a command with an error if its run has no score at all; call it after the output.
 
     Raises:
-        click.exceptions.Exit: with `NOTHING_SCORED`, after one line that says the likely cause.
+        click.exceptions.Exit: with `NOTHING_SCORED`, after one line that names the likely cause.
     """
     if not stored.flow.unreadable or stored.flow.scored:
         return

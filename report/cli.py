@@ -1,4 +1,4 @@
-"""The command `report`: what a run is worth, from stored scores only."""
+"""The command `report`: how good a run is, from its stored scores only."""
 
 from pathlib import Path
 
@@ -42,9 +42,9 @@ def main(context: click.Context, /, **options: object) -> None:
         report --threshold 0.23
         report 3 --by sex --format json --output figures
 
-    A threshold given here is reported as exploratory, one of the model card, or chosen on another
-    run by choose-threshold, as prespecified.
-    The exit code is 3 while images of the run are pending, and 4 where none could be scored.
+    A threshold given here is reported as exploratory. A threshold from the model card, or one that
+    choose-threshold chose on another run, is reported as prespecified.
+    The exit code is 3 while images of the run are pending, and 4 if no image could be scored.
     """  # noqa: D301 - click takes the character itself
     interrupt.keeps("stored scores are as they were; the same command begins again")
     if context.invoked_subcommand is None:
@@ -54,7 +54,7 @@ def main(context: click.Context, /, **options: object) -> None:
 
 
 def _refuse_options(context: click.Context, subcommand: str) -> None:
-    """The subcommand would never see them, and answer another question than the one asked."""
+    """Refuse options before a subcommand: it would not see them and would answer wrongly."""
     for option in context.command.params:
         source = context.get_parameter_source(option.name or "")
         if source is click.core.ParameterSource.COMMANDLINE:

@@ -1,4 +1,4 @@
-"""The options that say what a report measures, the same for `report` and `report page`."""
+"""The options for what a report measures, shared by `report` and `report page`."""
 
 import click
 

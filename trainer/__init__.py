@@ -1,1 +1,1 @@
-"""The program `trainer`: makes checkpoints, fetches and shows the tutorial's images."""
+"""The program `trainer`: trains checkpoints, downloads and shows the tutorial's images."""

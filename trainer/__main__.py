@@ -1,4 +1,4 @@
-"""The program `trainer`: Ctrl-C is taken care of before anything else is imported."""
+"""The program `trainer`: Ctrl-C is handled before anything else is imported."""
 
 from base import program
 

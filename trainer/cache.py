@@ -1,4 +1,4 @@
-"""What `trainer cache` does: list and delete the features that are kept."""
+"""What `trainer cache` does: list and delete cached features."""
 
 import os
 import re
@@ -23,8 +23,8 @@ _STORE = re.compile(r"[0-9a-f]{32}")
 _CLEARING = ".clearing-"
 
 
-class KeptStore(NamedTuple):
-    """A store on disk: images, bytes and the time in seconds; no key where its file is damaged."""
+class CachedStore(NamedTuple):
+    """A store on disk: its images, bytes and time of use; no key if the key file is damaged."""
 
     path: Path
     key: FeatureKey | None
@@ -34,9 +34,9 @@ class KeptStore(NamedTuple):
 
 
 def list_cache() -> None:
-    """List the kept features by backbone, decode settings and variant."""
+    """List cached features by backbone, decode settings and variant."""
     folder = feature_folder()
-    stores = list(kept_stores(folder))
+    stores = list(cached_stores(folder))
     if not stores:
         tell(f"no features are cached in {folder}")
         return
@@ -45,9 +45,9 @@ def list_cache() -> None:
 
 
 def clear_cache(backbone: str | None, *, sure: bool) -> None:
-    """Delete kept features, of the backbone with this start of a digest, or all."""
+    """Delete cached features of the backbone whose digest starts with `backbone`, or all."""
     folder = feature_folder()
-    stores = [store for store in kept_stores(folder) if _is_of(store, backbone)]
+    stores = [store for store in cached_stores(folder) if _is_of(store, backbone)]
     if not stores:
         of = "" if backbone is None else f" of backbone {backbone}"
         tell(f"no features{of} are cached in {folder}")
@@ -56,12 +56,12 @@ def clear_cache(backbone: str | None, *, sure: bool) -> None:
         click.confirm(for_terminal(f"delete {_summary(stores)} in {folder}?"), abort=True)
     for store in stores:
         _remove(store.path)
-    for left in folder.glob(f"{_CLEARING}*"):  # by a clear that was interrupted
+    for left in folder.glob(f"{_CLEARING}*"):  # left by an interrupted clear
         shutil.rmtree(left, ignore_errors=True)
     tell(f"freed {_megabytes(sum(store.size for store in stores))}")
 
 
-def kept_stores(folder: Path) -> Iterator[KeptStore]:
+def cached_stores(folder: Path) -> Iterator[CachedStore]:
     """The stores in `folder`, by name.
 
     Raises:
@@ -76,40 +76,40 @@ def kept_stores(folder: Path) -> Iterator[KeptStore]:
     except OSError as error:
         raise click.ClickException(f"{folder}: {error.strerror}") from error
     for path in found:
-        with suppress(FileNotFoundError):  # cleared meanwhile
-            yield _kept_store(path)
+        with suppress(FileNotFoundError):  # deleted in the meantime
+            yield _cached_store(path)
 
 
-def _kept_store(path: Path) -> KeptStore:
+def _cached_store(path: Path) -> CachedStore:
     try:
         key = FeatureKey.model_validate_json((path / KEY_FILE).read_bytes())
     except (OSError, ValidationError):
         key = None
-    if key is not None and key.name != path.name:  # renamed by hand, or of another version
+    if key is not None and key.name != path.name:  # renamed by hand, or from another version
         key = None
     images = len(FeatureStore(path.parent, key)) if key else 0
     statuses = list(_statuses(path))
     size = sum(status.st_size for status in statuses)
-    return KeptStore(path, key, images, size, max(status.st_mtime for status in statuses))
+    return CachedStore(path, key, images, size, max(status.st_mtime for status in statuses))
 
 
 def _statuses(path: Path) -> Iterator[os.stat_result]:
     yield path.stat()
     for file in path.iterdir():
-        with suppress(FileNotFoundError):  # a draft that was just published
+        with suppress(FileNotFoundError):  # a draft that was just renamed
             yield file.stat()
 
 
-def _is_of(store: KeptStore, backbone: str | None) -> bool:
+def _is_of(store: CachedStore, backbone: str | None) -> bool:
     if backbone is None:
         return True
     return store.key is not None and store.key.backbone.startswith(backbone.lower())
 
 
-def _print_table(stores: list[KeptStore]) -> None:
+def _print_table(stores: list[CachedStore]) -> None:
     console = Console()
     if not console.is_terminal:
-        console = Console(width=140)  # no column is folded in a log
+        console = Console(width=140)  # so that a log wraps no column
     table = Table("backbone", "decode", "variant", "last used", box=None, pad_edge=False)
     table.add_column("images", justify="right")
     table.add_column("size", justify="right")
@@ -118,7 +118,7 @@ def _print_table(stores: list[KeptStore]) -> None:
     console.print(table)
 
 
-def _cells(store: KeptStore) -> list[str]:
+def _cells(store: CachedStore) -> list[str]:
     used = datetime.fromtimestamp(store.last_used).astimezone().strftime("%Y-%m-%d %H:%M")
     ends = [used, str(store.images), _megabytes(store.size)]
     if store.key is None:
@@ -130,7 +130,7 @@ def _cells(store: KeptStore) -> list[str]:
     return [store.key.backbone[:12], settings, store.key.variant or "none", *ends]
 
 
-def _summary(stores: list[KeptStore]) -> str:
+def _summary(stores: list[CachedStore]) -> str:
     images = sum(store.images for store in stores)
     return f"features of {images} images, {_megabytes(sum(store.size for store in stores))},"
 
@@ -140,7 +140,7 @@ def _megabytes(size: int) -> str:
 
 
 def _remove(path: Path) -> None:
-    """Delete a store that a training may just be writing to: out of its way first."""
+    """Delete a store; rename it first, because a training may be writing to it."""
     aside = path.with_name(_CLEARING + path.name)
     try:
         shutil.rmtree(aside, ignore_errors=True)

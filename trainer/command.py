@@ -1,4 +1,4 @@
-"""What `trainer train` does, from two sources to checkpoints that the ledger knows."""
+"""What `trainer train` does: train checkpoints on two sources and enter them in the ledger."""
 
 import shutil
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from trainer.training.finetune import Images
 from trainer.training.progress import EpochLines
 from trainer.training.recipe import Recipe
 from trainer.training.saving import (
-    Saved,
+    SavedCheckpoint,
     TrainingInputs,
     TrainRequest,
     describe,
@@ -38,7 +38,7 @@ from trainer.training.train import HeadTraining
 
 
 class Interrupted(click.ClickException):
-    """Training was stopped by Ctrl-C; what it has is kept."""
+    """Training was stopped by Ctrl-C; its progress is kept."""
 
     exit_code = interrupt.INTERRUPTED
 
@@ -55,7 +55,7 @@ def train(  # noqa: PLR0913 - a command has as many arguments as options
     labels: Mapping[str, int],
     **values: Any,  # noqa: ANN401 - the options of the recipe
 ) -> None:
-    """Train checkpoints on the first source, choose them on the second, and describe them."""
+    """Train checkpoints on the first source, choose epochs on the second, print a summary."""
     recipe = Recipe(**recipe_values(click.get_current_context(), recipe_name, values))
     request = TrainRequest(
         train_source, valid_source, recipe, output, logs, target_sensitivity, resume
@@ -65,13 +65,15 @@ def train(  # noqa: PLR0913 - a command has as many arguments as options
     click.echo(describe(saved))
 
 
-def train_checkpoints(request: TrainRequest, root: Path, labels: Mapping[str, int]) -> list[Saved]:
-    """Train on the first source, choose epochs on the second, write and enter the checkpoints.
+def train_checkpoints(
+    request: TrainRequest, root: Path, labels: Mapping[str, int]
+) -> list[SavedCheckpoint]:
+    """Train on the first source, choose epochs on the second, and store the checkpoints.
 
     Raises:
-        Interrupted: by Ctrl-C, after the best epoch so far was written as a checkpoint.
+        Interrupted: by Ctrl-C, after the best epoch so far was saved as a checkpoint.
     """
-    database = open_database()  # an unreachable ledger should not cost an hour of training
+    database = open_database()  # fail before an hour of training if the ledger is unreachable
     interrupt.keeps(
         "cached features and finished checkpoints are kept, and --resume goes on from the last "
         "epoch that was finished"
@@ -88,19 +90,21 @@ def train_checkpoints(request: TrainRequest, root: Path, labels: Mapping[str, in
     return saved
 
 
-def _train(request: TrainRequest, inputs: TrainingInputs, database: Database) -> list[Saved]:
+def _train(
+    request: TrainRequest, inputs: TrainingInputs, database: Database
+) -> list[SavedCheckpoint]:
     training = inputs.training
     key = request.recipe.key(inputs.digests)
     folder, logs = (
         request.output / f".training-{key}",
         request.logs / f"{request.recipe.name}_{key}",
     )
-    _take_up(training, folder, resume=request.resume)
+    _resume_or_start(training, folder, resume=request.resume)
     try:
         training.run(folder, EpochLines(request.recipe.epochs), logs)
     except KeyboardInterrupt:
         saved = save_best(request, inputs, database)
-        raise Interrupted(_interruption(training.state.epochs, saved)) from None
+        raise Interrupted(_interruption_message(training.state.epochs, saved)) from None
     saved = save_best(request, inputs, database)
     if request.recipe.fine_tune:
         saved = save_fine_tuned(request, inputs, database, saved)
@@ -149,7 +153,7 @@ def _warn_of_overlap(train: FeatureRows, valid: FeatureRows) -> None:
         )
 
 
-def _take_up(training: HeadTraining, folder: Path, *, resume: bool) -> None:
+def _resume_or_start(training: HeadTraining, folder: Path, *, resume: bool) -> None:
     recover(folder)
     if resume:
         if not folder.is_dir():
@@ -163,7 +167,7 @@ def _take_up(training: HeadTraining, folder: Path, *, resume: bool) -> None:
         tell("an interrupted training starts again; --resume would have continued it", err=True)
 
 
-def _interruption(epochs: int, saved: list[Saved]) -> str:
+def _interruption_message(epochs: int, saved: list[SavedCheckpoint]) -> str:
     kept = f"; the best so far is {saved[0].path}" if saved else ""
     return f"interrupted after epoch {epochs}{kept}; the same command with --resume goes on"
 
@@ -186,13 +190,13 @@ def _data(
 
 
 def _is_synthetic(root: Path, images: LabelledImages) -> bool:
-    """Whether the images were drawn by `demo/draw.py`, which leaves a note above them."""
+    """Whether `demo/draw.py` drew the images; it puts a note into a folder above them."""
     folders = (root / images.paths[0]).parents
     return any((folder / "SYNTHETIC.txt").is_file() for folder in list(folders)[:3])
 
 
 def _feature_store(backbone: FrozenBackbone, decode: Decode, variant: str) -> FeatureStore | None:
-    """Where features are kept; not those of `small`, quick to compute and 65 KB an image."""
+    """The store of features; None for `small`, whose features are quick to compute and large."""
     shape = backbone.network.output_shape[1:]
     if backbone.card.option == "small" or None in shape:
         return None

@@ -1,4 +1,4 @@
-"""What `trainer download` does: the tutorial's three archives, fetched, checked and unpacked."""
+"""What `trainer download` does: fetch, check and unpack the tutorial's three archives."""
 
 import fcntl
 from collections.abc import Iterator, Sequence
@@ -25,15 +25,15 @@ def download(home: Path, names: Sequence[str], url: str, retries: int, *, keep: 
     """Fetch, check and unpack these parts of the data set, or all, into folders of `home`."""
     parts = [Part(name, f"{url}/{name}.zip", home) for name in PARTS if name in (names or PARTS)]
     try:
-        with interrupt.unwound(), _only_one(home):
+        with interrupt.unwound(), _locked(home):
             _download_all(parts, retries, keep=keep)
     except OSError as error:
         raise DownloadError(f"{error.filename or home}: {error.strerror or error}") from error
 
 
 @contextmanager
-def _only_one(home: Path) -> Iterator[None]:
-    """Two downloads into one folder would write into the same file."""
+def _locked(home: Path) -> Iterator[None]:
+    """Allow one download into a folder at a time, because two would write the same file."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / ".download.lock").open("w") as lock:
         try:
@@ -47,10 +47,10 @@ def _only_one(home: Path) -> Iterator[None]:
 
 def _download_all(parts: list[Part], retries: int, *, keep: bool) -> None:
     for part in parts:
-        finish_part(part, keep_archive=keep)  # a call that was interrupted at the very end
-    todo = [part for part in parts if not _is_there(part)]
+        finish_part(part, keep_archive=keep)  # for a call that was interrupted just before the end
+    todo = [part for part in parts if not _is_downloaded(part)]
     if todo:
-        _announce(todo, retries, keep=keep)
+        _announce_sizes(todo, retries, keep=keep)
     for part in todo:
         if not part.archive.exists():
             fetch_archive(part, retries)
@@ -62,7 +62,7 @@ def _download_all(parts: list[Part], retries: int, *, keep: bool) -> None:
         tell(f"{part.name}: {len(list(walk_images(part.images)))} images in {part.images}")
 
 
-def _is_there(part: Part) -> bool:
+def _is_downloaded(part: Part) -> bool:
     if part.marker.exists():
         tell(f"{part.name}: already in {part.images}")
         return True
@@ -74,26 +74,31 @@ def _is_there(part: Part) -> bool:
     return False
 
 
-def _announce(parts: list[Part], retries: int, *, keep: bool) -> None:
-    """Say how much there is to do, and refuse it where the disk has not the room."""
+def _announce_sizes(parts: list[Part], retries: int, *, keep: bool) -> None:
+    """Print how much to download, and refuse it if the disk does not have enough room."""
     sizes = [archive_size(part, retries) for part in parts]
     known = [size or 0 for size in sizes]
-    there = [part.bytes_there for part in parts]
-    missing = sum(max(0, size - have) for size, have in zip(known, there, strict=True))
+    downloaded = [part.bytes_downloaded for part in parts]
+    missing = sum(
+        max(0, size - downloaded_bytes)
+        for size, downloaded_bytes in zip(known, downloaded, strict=True)
+    )
     named = ", ".join(
         f"{part.name} {in_units(size) if size else 'of unknown size'}"
         for part, size in zip(parts, sizes, strict=True)
     )
-    room = room_needed(known, keep=keep) - sum(there) - sum(part.bytes_unpacked for part in parts)
+    room = (
+        room_needed(known, keep=keep) - sum(downloaded) - sum(part.bytes_unpacked for part in parts)
+    )
     tell(f"{named}: {in_units(missing)} to download, {in_units(max(0, room))} of room needed")
     require_room(parts[0].home, room, "this")
 
 
 def room_needed(sizes: list[int], *, keep: bool) -> int:
-    """The most bytes that archives of these sizes and what is in them ever take together.
+    """The most bytes that archives of these sizes and their contents take at any time.
 
-    JPEGs do not shrink in a zip, so an archive unpacks to about its own size. Exact sizes stand at
-    an archive's end; they are checked once it is there.
+    JPEGs do not shrink in a zip, so an archive unpacks to about its own size. The exact sizes are
+    at the end of an archive; they are checked after the download.
     """
     most = before = 0
     for size in sizes:

@@ -17,9 +17,9 @@ from imaging.decoding.preprocess import Decoder
 from imaging.listing.sources import list_source
 from model.errors import CheckpointError
 from model.held import hold_checkpoint
-from report.contents import optimistic
 from report.metrics.metrics import measure
 from report.render.text import render_figures
+from report.report_model import optimistic
 from report.thresholds.threshold import choose
 from worker.scoring.batch_scores import is_outside, rounded_in
 from worker.scoring.loaded_model import Backbones, LoadedModel
@@ -30,7 +30,7 @@ _BATCH = 64
 def evaluate(
     checkpoint: Path, source: str, threshold: float | None, labels: Mapping[str, int]
 ) -> None:
-    """Print what a checkpoint is worth on a source."""
+    """Print a checkpoint's figures on a source."""
     click.echo(evaluate_checkpoint(checkpoint, source, data_folder(), labels, threshold))
 
 
@@ -41,16 +41,16 @@ def evaluate_checkpoint(
     labels: Mapping[str, int],
     given_threshold: float | None,
 ) -> str:
-    """The report's figures, and the loss, of a checkpoint on the labelled images of a source.
+    """A checkpoint's figures and loss on the labelled images of a source, as text.
 
     Raises:
-        CheckpointError: it cannot be used, or gives what is no score.
+        CheckpointError: it cannot be used, or its output is not a score.
     """
     with hold_checkpoint(checkpoint) as held:
         scorer = LoadedModel(held, PRECISIONS[0], Backbones())
     decoder = Decoder(scorer.card.decode)
     card = scorer.card.as_json()
-    choose(given_threshold, card)  # before the work, should there be none
+    choose(given_threshold, card)  # fails early if there is no threshold
     listed = [row for row in list_source(source, root, labels) if row.label is not None]
     truth: list[int] = []
     scores: list[float] = []
@@ -67,10 +67,10 @@ def evaluate_checkpoint(
                 digests.append(batch.digests[position])
                 scores.append(rounded_in(score))
     valid = set(scorer.card.data.valid_images) if scorer.card.data else set[str]()
-    threshold = choose(given_threshold, card, seen=sum(one in valid for one in digests))
+    threshold = choose(given_threshold, card, overlap=sum(digest in valid for digest in digests))
     figures = measure(np.asarray(truth, np.int8), np.asarray(scores), threshold.value)
     loss = f"{log_loss(truth, scores, labels=[0, 1]):.3f}" if truth else "n/a (no labelled images)"
-    warning = f"{optimistic(threshold, len(truth))}\n" if threshold.seen else ""
+    warning = f"{optimistic(threshold, len(truth))}\n" if threshold.overlap else ""
     tables = render_figures(threshold, figures, terminal=sys.stdout.isatty())
     return (
         f"{shown(checkpoint.name)} on {shown(source)}: {len(truth)} labelled images\n"
@@ -79,10 +79,10 @@ def evaluate_checkpoint(
 
 
 def _is_score(score: float, checkpoint: Path, path: str) -> bool:
-    """Whether it is one; of an image of which it is none, a line says so.
+    """Whether the output is a score; if it is not a number, a printed line names the image.
 
     Raises:
-        CheckpointError: what the model gives are no scores at all.
+        CheckpointError: the output is outside [0, 1].
     """
     if is_outside(score):
         raise CheckpointError(

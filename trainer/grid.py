@@ -1,6 +1,6 @@
 """A grid of images with a title above each, as a PNG file.
 
-Drawn on `matplotlib.figure.Figure` and not through pyplot, which keeps its figures globally.
+It uses `matplotlib.figure.Figure` instead of pyplot, which keeps its figures globally.
 """
 
 import math
@@ -15,11 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from base.console.foreign import shown
-from report.thresholds.written import score_text
+from report.thresholds.threshold_text import score_text
 
 CLASSES = ("benign", "malignant")
-# Blue and red of the same darkness on paper; the colour-blind tell them apart. A wrong prediction
-# has a cross and a frame as well, for those who see neither.
+# Blue and red that are equally dark on paper and that colour-blind people can tell apart. A wrong
+# prediction also has a cross and a frame, which do not depend on colour.
 BLUE, RED, BLACK, GREY = "#0072B2", "#B2182B", "#000000", "#595959"
 CROSS = "✗"
 LEGEND = (
@@ -33,7 +33,7 @@ _MIN_COLUMNS = 3  # the heading needs the width
 
 
 class Title(NamedTuple):
-    """What stands above an image, and whether the image is framed in the same colour."""
+    """The text above an image, and whether the image has a frame of the same colour."""
 
     text: str
     colour: str = BLACK
@@ -53,7 +53,7 @@ def class_title(label: int | None) -> Title:
 
 
 def prediction_title(label: int | None, score: float, threshold: float) -> Title:
-    """The predicted class and the score; blue if right, red if wrong, black if nobody knows."""
+    """The predicted class and the score; blue if correct, red if wrong, black without a label."""
     predicted = int(score >= threshold)
     text = f"{CLASSES[predicted]} {score_text(score, threshold)}"
     if label is None:
@@ -64,16 +64,16 @@ def prediction_title(label: int | None, score: float, threshold: float) -> Title
 
 
 def shortened(name: str, most: int = 44) -> str:
-    """The end of a long name, which tells it from others; on one line."""
+    """The end of a long name, which distinguishes it from others, on one line."""
     plain = shown(name)
     return plain if len(plain) <= most else "…" + plain[1 - most :]
 
 
 def save_grid(path: Path, cells: Sequence[Cell], heading: str, notes: Sequence[str] = ()) -> None:
-    """Write the cells as a PNG file, as square a grid as their number allows.
+    """Write the cells as a PNG file, in a grid that is as square as possible.
 
     Args:
-        path: is replaced if it is there.
+        path: is replaced if it exists.
         cells: at least one.
         heading: the first line.
         notes: smaller lines below it.
@@ -95,7 +95,7 @@ def save_grid(path: Path, cells: Sequence[Cell], heading: str, notes: Sequence[s
     for axes, cell in zip(grid.flat, cells, strict=False):  # the last row may stay short
         _draw_cell(axes, cell)
     with warnings.catch_warnings():
-        # A letter that the font has not is drawn as a box; nobody at a terminal can help that.
+        # The font draws a missing letter as a box; the user cannot fix that, so no warning.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         picture.savefig(path, format="png")
 
@@ -104,7 +104,7 @@ def _write_head(picture: Figure, heading: str, notes: Sequence[str]) -> None:
     y = picture.bbox.height - _MARGIN
     lines = [(heading, 18, BLACK, _HEADING)] + [(note, 13, GREY, _NOTE) for note in notes]
     for text, size, colour, below in lines:
-        # No transform, that is pixels; a $ in a name is no mathematics.
+        # Without a transform, positions are pixels; a $ in a name does not start mathematics.
         picture.text(
             _MARGIN, y, text, size=size, color=colour, va="top", transform=None, parse_math=False
         )
@@ -112,7 +112,7 @@ def _write_head(picture: Figure, heading: str, notes: Sequence[str]) -> None:
 
 
 def _draw_cell(axes: Axes, cell: Cell) -> None:
-    # Pixel by pixel where it fits, so that nothing is smoothed that the network sees.
+    # Pixel by pixel if the size fits, so that the image is shown as the network sees it.
     exact = cell.image.shape[:2] == (_CELL, _CELL)
     axes.imshow(cell.image, interpolation="none" if exact else "antialiased", aspect="auto")
     axes.set_title(cell.title.text, fontsize=14, color=cell.title.colour, loc="left", pad=6)

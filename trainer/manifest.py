@@ -22,7 +22,7 @@ NAMES = {0: "benign", 1: "malignant", None: "without label"}
 def write_manifest(
     folder: Path, output: Path | None, labels: Mapping[str, int], *, force: bool
 ) -> None:
-    """Write the images of a folder and their labels, to the folder's name and .csv by default."""
+    """Write the images of a folder and their labels, by default to the folder's name and .csv."""
     if not folder.is_dir():
         raise click.ClickException(f"{folder} is not a folder")
     output = output or Path(f"{folder.resolve().name}.csv")
@@ -32,16 +32,16 @@ def write_manifest(
             counts = write_rows(file, listed)
         if output.is_file() and not force and not filecmp.cmp(draft, output, shallow=False):
             raise click.ClickException(
-                f"{output} is there and holds other rows: --force writes over it, -o names another"
+                f"{output} exists and holds other rows: --force overwrites it, -o names another"
             )
     tell(f"{output}: {counts.total()} images ({describe(counts)})")
 
 
 def write_rows(file: TextIO, listed: Iterable[ListedImage]) -> Counter[int | None]:
-    """Write `filepath,label` and a row for each image; returns how many there are of each label."""
+    """Write `filepath,label` and a row for each image; returns the count of each label."""
     counts: Counter[int | None] = Counter()
     plain = csv.writer(file, lineterminator="\n")
-    # Where rows end with \n, the csv module leaves a lone \r unquoted, and then refuses to read it.
+    # With rows that end in \n, the csv module does not quote a lone \r and then cannot read it.
     quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
     plain.writerow(("filepath", "label"))
     for image in listed:
@@ -52,7 +52,7 @@ def write_rows(file: TextIO, listed: Iterable[ListedImage]) -> Counter[int | Non
 
 
 def describe(counts: Counter[int | None]) -> str:
-    """`56 benign, 24 malignant` and, if there are any, how many have no label."""
+    """`56 benign, 24 malignant` and the number without a label, if any."""
     return ", ".join(
         f"{counts[label]} {name}"
         for label, name in NAMES.items()

@@ -1,4 +1,4 @@
-"""The options of `trainer train` that make a recipe, and the recipes that set several at once."""
+"""The options of `trainer train` that form a recipe, and named recipes with presets."""
 
 from functools import partial
 from typing import Any
@@ -27,8 +27,8 @@ _OPTIONS = [
         default=1,
         type=click.Choice([1, 2, 4, 8]),
         help="Decode JPEGs at a half, a quarter or an eighth of their size, in training and in "
-        "scoring. Large photographs then take less time and memory, and get other pixels; those "
-        "under 299 times the ratio lose detail. PNG and BMP stay whole.",
+        "scoring. Large photographs then take less time and memory, and their pixels change; "
+        "images smaller than 299 times the ratio lose detail. PNG and BMP are not affected.",
     ),
     _option("--epochs", default=100, type=click.IntRange(1)),
     _option("--batch-size", default=64, type=click.IntRange(1)),
@@ -47,21 +47,21 @@ _OPTIONS = [
     click.option(
         "--patience",
         type=click.IntRange(1),
-        help="Stop after this many epochs without gain.",
+        help="Stop after this many epochs without improvement.",
     ),
     _option("--seed", default=7, type=click.IntRange(0, 2**32 - 1)),
     _option(
         "--balance",
         default="none",
         type=click.Choice(["none", "weights", "oversample"]),
-        help="Let both classes count the same; scores then overstate the rarer one.",
+        help="Give both classes the same weight; scores then overstate the rarer class.",
     ),
     click.option("--standardise", is_flag=True, help="Centre and scale each feature."),
     click.option(
         "--unit-norm", is_flag=True, help="Scale the features of each image to one length."
     ),
     click.option(
-        "--zero-init", is_flag=True, help="Start with a head of zeros, whatever the seed."
+        "--zero-init", is_flag=True, help="Start with a head of zeros, independent of the seed."
     ),
     _option(
         "--epoch",
@@ -95,7 +95,7 @@ recipe_options = all_of(*_OPTIONS)
 
 
 def recipe_values(context: click.Context, name: str, values: dict[str, Any]) -> dict[str, Any]:
-    """The named recipe's values, under those that were given on the command line."""
+    """The option values, with the named recipe's value for each option that was not given."""
     unset = click.core.ParameterSource.DEFAULT
     preset = {
         option: value

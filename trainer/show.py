@@ -17,16 +17,16 @@ from db.session import open_database
 from imaging.data_root import data_folder
 from imaging.listing.sources import list_source
 from model.card import Decode
-from report.contents import SYNTHETIC, is_synthetic
-from report.loading.read import chosen_threshold
+from report.loading.read_run import chosen_threshold
+from report.report_model import SYNTHETIC, is_synthetic
 from report.thresholds.threshold import Threshold, choose
-from report.thresholds.written import written
+from report.thresholds.threshold_text import threshold_text
 from trainer.grid import LEGEND, Cell, Title, class_title, prediction_title, save_grid, shortened
 
 IMAGES = 25  # five times five, as in the tutorial
 
 
-class Wanted(NamedTuple):
+class SampleImage(NamedTuple):
     """An image to show, and the digest of its bytes when it was scored."""
 
     path: str
@@ -34,8 +34,8 @@ class Wanted(NamedTuple):
     digest: str | None = None
 
 
-class Words(NamedTuple):
-    """What stands above the picture: what is shown, of how many, and smaller lines."""
+class Caption(NamedTuple):
+    """The text above the picture: what is shown, out of how many, and smaller lines."""
 
     shown: str
     of: str
@@ -65,7 +65,7 @@ def show(
 
 
 def _is_run(word: str) -> bool:
-    """Whether it names a run; a file or folder of that name goes before."""
+    """Whether the word names a run; a file or folder with that name takes precedence."""
     if Path(word).exists():
         return False
     if word.isdecimal():
@@ -73,15 +73,15 @@ def _is_run(word: str) -> bool:
     try:
         with closing(open_database(to_be_read=True)) as database, database.read() as session:
             return runs.named_run(session, word) is not None
-    except DatabaseError:  # a source needs no ledger
+    except DatabaseError:  # a source does not need a ledger
         return False
 
 
 def _show_source(source: str, labels: Mapping[str, int], seed: int, output: Path) -> None:
     listed = list(list_source(source, data_folder(), labels))
     drawn = Random(seed).sample(listed, min(IMAGES, len(listed)))  # noqa: S311 - no secret
-    wanted = [Wanted(image.path, class_title(image.label)) for image in drawn]
-    _draw(wanted, Decode(), output, Words(source, f"of {len(listed)} images", [f"seed {seed}"]))
+    images = [SampleImage(image.path, class_title(image.label)) for image in drawn]
+    _draw(images, Decode(), output, Caption(source, f"of {len(listed)} images", [f"seed {seed}"]))
 
 
 def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
@@ -97,46 +97,46 @@ def _show_run(name: str, given: float | None, seed: int, output: Path) -> None:
         )
     notes = notes_of(threshold, seed, synthetic=is_synthetic(card))
     decode = Decode.model_validate(card.get("decode") or {})
-    words = Words(f"run {run.id} of {run.source}", f"of {scored} scored images", notes)
-    _draw(_with_titles(drawn, threshold), decode, output, words)
+    caption = Caption(f"run {run.id} of {run.source}", f"of {scored} scored images", notes)
+    _draw(_with_titles(drawn, threshold), decode, output, caption)
 
 
 def notes_of(threshold: Threshold, seed: int, *, synthetic: bool) -> list[str]:
     """The small lines above the predictions of a run."""
-    at = f"threshold {written(threshold.value)} ({threshold.kind}), seed {seed}"
-    # A picture travels without its report.
-    return [at, LEGEND, *([SYNTHETIC] if synthetic else [])]
+    line = f"threshold {threshold_text(threshold.value)} ({threshold.kind}), seed {seed}"
+    # A picture may be shared without its report.
+    return [line, LEGEND, *([SYNTHETIC] if synthetic else [])]
 
 
-def _with_titles(drawn: list[ScoredImage], threshold: Threshold) -> list[Wanted]:
+def _with_titles(drawn: list[ScoredImage], threshold: Threshold) -> list[SampleImage]:
     return [
-        Wanted(
+        SampleImage(
             image.path, prediction_title(image.label, image.score, threshold.value), image.digest
         )
         for image in drawn
     ]
 
 
-def _draw(wanted: list[Wanted], decode: Decode, output: Path, words: Words) -> None:
+def _draw(images: list[SampleImage], decode: Decode, output: Path, caption: Caption) -> None:
     from imaging.decoding.preprocess import (
-        Decoder,  # deferred: TensorFlow takes seconds, a mistake should not
+        Decoder,  # deferred: TensorFlow loads for seconds, and errors should be quick
     )
 
-    batch = Decoder(decode).decode_files(data_folder(), [image.path for image in wanted])
-    faults = {at: error.detail for at, error in batch.errors.items()}
+    batch = Decoder(decode).decode_files(data_folder(), [image.path for image in images])
+    faults = {position: error.detail for position, error in batch.errors.items()}
     cells = []
-    for at, image in zip(batch.positions, batch.images, strict=True):
-        if wanted[at].digest not in (None, batch.digests[at]):
-            faults[at] = "it is not the file that was scored"
+    for position, image in zip(batch.positions, batch.images, strict=True):
+        if images[position].digest not in (None, batch.digests[position]):
+            faults[position] = "it is not the file that was scored"
             continue
-        cells.append(Cell(image, wanted[at].title))
-    for at, fault in sorted(faults.items()):
-        tell(f"left out {wanted[at].path}: {fault}", err=True)
+        cells.append(Cell(image, images[position].title))
+    for position, fault in sorted(faults.items()):
+        tell(f"left out {images[position].path}: {fault}", err=True)
     if not cells:
         raise click.ClickException(
-            "not one image could be read: is DATA_ROOT the folder they lie under?"
+            "no image could be read: is DATA_ROOT the folder that holds them?"
         )
-    heading = f"{shortened(words.shown)}: {len(cells)} {words.of}"
+    heading = f"{shortened(caption.shown)}: {len(cells)} {caption.of}"
     with says_why(f"{output} cannot be written"):
-        save_grid(output, cells, heading, words.notes)
+        save_grid(output, cells, heading, caption.notes)
     tell(f"{output}: {len(cells)} images")

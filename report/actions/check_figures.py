@@ -5,11 +5,11 @@ import click
 from base.console.telling import tell
 from report.metrics.consistency import Claim, Verdict, check, culprits, parse
 
-INCONSISTENT = 1  # exit code: an answer, and one that a script wants to hear
+INCONSISTENT = 1  # exit code; a script can test for it
 
 
 def check_figures(figures: tuple[str, ...]) -> None:
-    """Say whether published figures are of one table; exit code `INCONSISTENT` where none is."""
+    """Say whether one table gives the published figures; exit with `INCONSISTENT` if none does."""
     claim = parse(" ".join(figures))
     verdict = check(claim)
     click.echo(_answer(claim, verdict))
@@ -27,7 +27,9 @@ def _answer(claim: Claim, verdict: Verdict) -> str:
     )
     if not verdict.consistent:
         return f"inconsistent: no 2x2 table {images} gives {given}"
-    number = "one 2x2 table" if verdict.number == 1 else f"{verdict.number:,} 2x2 tables"
-    gives = "gives" if verdict.number == 1 else "give"
-    tables = (f"TP {one.tp}, FN {one.fn}, TN {one.tn}, FP {one.fp}" for one in verdict.tables)
-    return "\n  ".join([f"consistent: {number} {images} {gives} {given}", *tables])
+    what = "one 2x2 table" if verdict.table_count == 1 else f"{verdict.table_count:,} 2x2 tables"
+    gives = "gives" if verdict.table_count == 1 else "give"
+    tables = (
+        f"TP {table.tp}, FN {table.fn}, TN {table.tn}, FP {table.fp}" for table in verdict.tables
+    )
+    return "\n  ".join([f"consistent: {what} {images} {gives} {given}", *tables])

@@ -1,4 +1,4 @@
-"""What `report choose-threshold` does: choose a threshold on one run, for the others."""
+"""What `report choose-threshold` does: choose a threshold on one run for use on other runs."""
 
 from contextlib import closing
 from fractions import Fraction
@@ -14,7 +14,7 @@ from report.loading.kept_thresholds import replaced
 from report.loading.load_run import finished_run
 from report.metrics.confusion import confusion
 from report.thresholds.select_threshold import Criterion, choose_by
-from report.thresholds.written import written
+from report.thresholds.threshold_text import threshold_text
 
 
 def choose_on_run(
@@ -52,9 +52,9 @@ def _choose(run: str, criterion: Criterion) -> None:
         with database.write() as session:
             chosen_on = run_by_number(session, stored.run.number)
             before = replaced(chosen_last(session, chosen_on.checkpoint_id), stored.card)
-            number = add_threshold(session, chosen_on, criterion.kind, value, how)
+            threshold_id = add_threshold(session, chosen_on, criterion.kind, value, how)
     digest, source = stored.checkpoint.digest[:12], shown(stored.run.source)
-    tell(f"threshold {written(value)} chosen on run {stored.run.number} of {source}: {how}")
+    tell(f"threshold {threshold_text(value)} chosen on run {stored.run.number} of {source}: {how}")
     tell(f"kept for checkpoint {digest}: in reports of its other runs it is prespecified")
     replaces = "" if before is None else f"it replaces {before}; "
-    tell(f"{replaces}to take it back: report thresholds --forget {number}")
+    tell(f"{replaces}to take it back: report thresholds --forget {threshold_id}")

@@ -1,4 +1,4 @@
-"""What `report compare` does: set two runs beside each other on the images that both scored."""
+"""What `report compare` does: compare two runs on the images that both scored."""
 
 import sys
 from contextlib import closing
@@ -13,7 +13,7 @@ from db.queries.report.export import stream_scored
 from db.session import open_database
 from report.loading.load_run import finished_run
 from report.loading.pairing import Pairs, pair
-from report.loading.read import Stored
+from report.loading.read_run import LoadedRun
 from report.metrics.comparing import compare
 from report.plots.compare import draw_comparison
 from report.plots.save import save
@@ -43,7 +43,7 @@ def compare_runs(
         _draw(output, compared)
 
 
-def _read(run_a: str, run_b: str) -> tuple[tuple[Stored, Stored], Pairs]:
+def _read(run_a: str, run_b: str) -> tuple[tuple[LoadedRun, LoadedRun], Pairs]:
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         runs = finished_run(session, run_a), finished_run(session, run_b)
         images = [stream_scored(session, stored.run.number) for stored in runs]
@@ -58,9 +58,9 @@ def _read(run_a: str, run_b: str) -> tuple[tuple[Stored, Stored], Pairs]:
     return runs, pairs
 
 
-def _threshold(stored: Stored, given: float | None, option: str) -> Threshold:
+def _threshold(stored: LoadedRun, given: float | None, option: str) -> Threshold:
     try:
-        return choose(given, stored.card, stored.chosen, stored.seen)
+        return choose(given, stored.card, stored.chosen, stored.overlap)
     except click.UsageError as error:
         said = error.message.replace("--threshold 0.23", f"{option} 0.23")
         raise click.UsageError(f"run {stored.run.number}: {said}") from None

@@ -10,7 +10,7 @@ from base.disk import says_why
 from base.whole_file import whole_file
 from db.queries.report.export import stream_images
 from db.session import open_database
-from report.exchange.exporting import Chunks, Origin, Written, write_file
+from report.exchange.exporting import Chunks, ExportCounts, Origin, write_file
 from report.loading.unfinished import finished_origin
 
 
@@ -21,23 +21,23 @@ def export_run(run: str, layout: str, output: Path | None) -> None:
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         origin = Origin(*finished_origin(session, run))
         chunks = stream_images(session, origin.run)
-        written = _write(layout, output, chunks, origin)
-    _tell(written, output)
+        counts = _write(layout, output, chunks, origin)
+    _tell(counts, output)
 
 
-def _write(layout: str, output: Path | None, chunks: Chunks, origin: Origin) -> Written:
+def _write(layout: str, output: Path | None, chunks: Chunks, origin: Origin) -> ExportCounts:
     if output is None:
         return write_file(layout, "-", chunks, origin)
     with says_why(f"cannot write {output}"), whole_file(output) as draft:
         return write_file(layout, str(draft), chunks, origin)
 
 
-def _tell(written: Written, output: Path | None) -> None:
+def _tell(counts: ExportCounts, output: Path | None) -> None:
     # stderr, so that what is piped on stays clean
-    tell(f"wrote {written.images} images{f' to {output}' if output else ''}", err=True)
-    if written.left_out:
+    tell(f"wrote {counts.images} images{f' to {output}' if output else ''}", err=True)
+    if counts.left_out:
         tell(
-            f"warning: {written.left_out} images without a score are left out, and the "
+            f"warning: {counts.left_out} images without a score are left out, and the "
             "challenge's scorer refuses a file that lacks images",
             err=True,
         )

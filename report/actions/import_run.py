@@ -1,4 +1,4 @@
-"""What `report import-scores` does: make a run of scores that came from elsewhere."""
+"""What `report import-scores` does: make a run from scores that another program computed."""
 
 from contextlib import closing
 from pathlib import Path
@@ -32,7 +32,7 @@ def import_run(
             removed_if_unused(database),
             database.write() as session,
         ):
-            number = store_imported(
+            run_id = store_imported(
                 session,
                 name,
                 str(truth),
@@ -40,10 +40,10 @@ def import_run(
                 read.images(),
                 lambda stored: progress_counter(f"{stored:,} {of_all}"),
             )
-        interrupt.keeps(f"run {number} ({name}) is stored")
+        interrupt.keeps(f"run {run_id} ({name}) is stored")
     finally:
         end_count()
     database.tell_if_new()
     column = read.scores.card["imported"]["column"]
-    tell(f"run {number} ({name}): {', '.join(read.counts.words())}; scores: column {column}")
-    tell(f"next: report --run {number} --threshold 0.5")
+    tell(f"run {run_id} ({name}): {', '.join(read.counts.words())}; scores: column {column}")
+    tell(f"next: report --run {run_id} --threshold 0.5")

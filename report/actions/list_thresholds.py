@@ -1,4 +1,4 @@
-"""What `report thresholds` does: say what was chosen, and which the next report takes."""
+"""What `report thresholds` does: list the chosen thresholds and the one the next report uses."""
 
 import sys
 from contextlib import closing
@@ -11,9 +11,15 @@ from db.errors import NoSuchRunError
 from db.queries.report.thresholds import all_chosen, choosers, forget_threshold
 from db.queries.runs import get_run
 from db.session import open_database
-from report.loading.kept_thresholds import Kept, described, in_use, kept, section
+from report.loading.kept_thresholds import (
+    CheckpointThresholds,
+    described,
+    in_use,
+    thresholds_by_checkpoint,
+    thresholds_table,
+)
 from report.render.text import render_parts
-from report.section import Section
+from report.table import Table
 
 _UNLESS = "unless --threshold is given"
 _NEEDS = "so give one, such as --threshold 0.23, or choose one with `report choose-threshold`"
@@ -28,17 +34,17 @@ def list_thresholds(forget: int | None) -> None:
         tell(line)
 
 
-def _listed() -> list[str | Section]:
+def _listed() -> list[str | Table]:
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
-        found = _kept(session)
+        found = _read_all(session)
         try:
             newest = get_run(session)
         except NoSuchRunError:
             newest = None
-    tables = [table for one in found if (table := section(one)) is not None]
+    tables = [table for kept in found if (table := thresholds_table(kept)) is not None]
     if newest is None:
         return ["there is no run yet", *tables]
-    (of_newest,) = (one for one in found if one.checkpoint.checkpoint_id == newest.checkpoint_id)
+    (of_newest,) = (kept for kept in found if kept.checkpoint.checkpoint_id == newest.checkpoint_id)
     taken = in_use(of_newest)
     which = f"it takes threshold {taken}" if taken else "no threshold is kept for it"
     return [
@@ -54,12 +60,14 @@ def _forget(number: int) -> tuple[str, str]:
             raise click.ClickException(
                 f"there is no threshold {number}: `report thresholds` lists them"
             )
-        found = _kept(session)
-    (left,) = (one for one in found if one.checkpoint.checkpoint_id == forgotten.checkpoint_id)
-    taken = in_use(left)
+        found = _read_all(session)
+    (remaining,) = (
+        kept for kept in found if kept.checkpoint.checkpoint_id == forgotten.checkpoint_id
+    )
+    taken = in_use(remaining)
     now = f"they take {taken}, {_UNLESS}" if taken else f"no threshold is kept, {_NEEDS}"
-    return f"forgotten: {described(forgotten)}", f"reports of {left} from now on: {now}"
+    return f"forgotten: {described(forgotten)}", f"reports of {remaining} from now on: {now}"
 
 
-def _kept(session: Session) -> list[Kept]:
-    return kept(choosers(session), all_chosen(session))
+def _read_all(session: Session) -> list[CheckpointThresholds]:
+    return thresholds_by_checkpoint(choosers(session), all_chosen(session))

@@ -10,9 +10,9 @@ from base.disk import says_why
 from db.errors import DatabaseError
 from db.run_option import RUN_WORD
 from report.build import build, read_finished, refuse_nothing_scored
-from report.contents import Report
-from report.loading.read import Stored
+from report.loading.read_run import LoadedRun
 from report.render import formats, markdown, text
+from report.report_model import Report
 
 
 def show_report(  # noqa: PLR0913 - a command has as many arguments as options
@@ -34,7 +34,7 @@ def show_report(  # noqa: PLR0913 - a command has as many arguments as options
     refuse_nothing_scored(stored)
 
 
-def _read(run: str | None, by: tuple[str, ...]) -> Stored:
+def _read(run: str | None, by: tuple[str, ...]) -> LoadedRun:
     try:
         return read_finished(run, by)
     except DatabaseError as error:
@@ -55,7 +55,7 @@ def _show(report: Report, layout: str) -> str:
     return text.render(report, terminal=sys.stdout.isatty())
 
 
-def _draw(output: Path, report: Report, stored: Stored) -> None:
+def _draw(output: Path, report: Report, stored: LoadedRun) -> None:
     from report.plots.save import save_pictures  # deferred: matplotlib, for --output alone
 
     with says_why(f"cannot write pictures to {output}"):

@@ -8,8 +8,8 @@ from base.disk import says_why
 from base.permissions import make_folder
 from base.whole_file import whole_file
 from report.build import build, read_finished, refuse_nothing_scored
-from report.html.contents import prepare
-from report.html.gather import gather
+from report.html.load import load_page_data
+from report.html.page_context import prepare
 from report.html.render import render
 
 
@@ -26,8 +26,8 @@ def write_page(  # noqa: PLR0913 - a command has as many arguments as options
     """Write a run's report as one HTML file, with this many images of each kind of error."""
     stored = read_finished(run, by)
     report = build(stored, threshold, confidence, prevalence)
-    gathered = gather(stored.run.number, images)
-    page = prepare(stored, report, gathered.cases, gathered.times, datetime.now(UTC))
+    data = load_page_data(stored.run.number, images)
+    page = prepare(stored, report, data.cases, data.times, datetime.now(UTC))
     html = render(page)
     with says_why(f"cannot write the page to {output}"):
         make_folder(output.parent)

@@ -12,8 +12,8 @@ def command() -> None:
     \b
         report check "n_pos=117 n_neg=483 sens=.675 spec=.638 acc=.798"
 
-    Names: n_pos and n_neg, and those of sens, spec, acc, bacc, ppv, npv and f1 that were published.
-    Give all their digits: each figure is taken to be rounded to its last one. A figure may be in
-    percent (sens=67.5%). The exit code is 0 if one table gives all figures, 1 if none can, 2 if the
-    question cannot be read.
+    Give n_pos, n_neg and the published figures among sens, spec, acc, bacc, ppv, npv and f1. Give
+    all published digits, because each figure counts as rounded to its last digit. A figure may be
+    in percent (sens=67.5%). The exit code is 0 if one table can give all figures, 1 if none can,
+    and 2 if the figures cannot be parsed.
     """  # noqa: D301 - click takes the character itself

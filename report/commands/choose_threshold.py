@@ -15,10 +15,14 @@ class _TargetType(ThresholdType):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        number = super().convert(value, param, ctx)
-        if number == 0:
-            self.fail(f"{value} asks for nothing: give a number above 0, such as 0.9", param, ctx)
-        return number
+        target = super().convert(value, param, ctx)
+        if target == 0:
+            self.fail(
+                f"{value} is reached by any threshold: give a number above 0, such as 0.9",
+                param,
+                ctx,
+            )
+        return target
 
 
 class _CostType(click.ParamType[tuple[Fraction, Fraction]]):
@@ -53,6 +57,6 @@ def command() -> None:
         report choose-threshold valid --target-sensitivity 0.90
         report choose-threshold 3 --cost 10:1
 
-    For other runs of the same checkpoint it is prespecified, and `report` uses it where no
-    --threshold is given. The exit code is 3 while images of the run are pending.
+    For other runs of the same checkpoint it is prespecified, and `report` uses it if no --threshold
+    is given. The exit code is 3 while images of the run are pending.
     """  # noqa: D301 - click takes the character itself

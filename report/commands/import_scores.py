@@ -16,13 +16,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--label", "label_column", metavar="COLUMN", help="1 or 0 or empty, of the truth.")
 @calls("report.actions.import_run:import_run", keeps="nothing was stored: start it again")
 def command() -> None:
-    """Make a run of scores that came from elsewhere.
+    """Make a run from scores that another program computed.
 
     \b
         report import-scores scores.csv --truth truth.csv --name recod
         report --run recod --threshold 0.5
 
-    Columns are found by their usual names (ISIC's image_id and melanoma among them). Every other
-    column of the truth becomes an attribute. A bad row is refused with its line, and then nothing
-    is stored; an image of the truth without a score is kept as no_score.
+    Columns are found by their usual names, such as ISIC's image_id and melanoma. Every other column
+    of the truth becomes an attribute. If a row is bad, an error names its line and nothing is
+    stored. An image of the truth without a score is stored with the error no_score.
     """  # noqa: D301 - click takes the character itself

@@ -34,5 +34,5 @@ def command() -> None:
         report page 3 -o report.html --threshold 0.23 --images 0
 
     RUN is a number or name; without it, the newest. The slider starts at the threshold. The page
-    holds thumbnails and names of images from under DATA_ROOT: share it as you would share those.
+    holds thumbnails and names of images under DATA_ROOT: share it only with those who may see them.
     """  # noqa: D301 - click takes the character itself

@@ -1,1 +1,1 @@
-"""Scores that come from elsewhere, and predictions that go elsewhere, as files."""
+"""Imports scores of other programs from files, and exports predictions to files."""

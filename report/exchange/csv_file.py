@@ -134,7 +134,7 @@ def find_column(file: CsvFile, asked: str | None, known: Sequence[str], option: 
     found = [column for column in file.columns if column.lower() in known]
     if len(found) == 1:
         return file.columns.index(found[0])
-    why = f"could be any of {', '.join(found)}" if found else f"is not to be found among {has}"
+    why = f"could be any of {', '.join(found)}" if found else f"was not found among {has}"
     raise CsvError(f"{file.path}:1: the column {why}: name it with {option}")
 
 
@@ -152,7 +152,7 @@ def _checked(path: Path, lines: Iterator[str]) -> Iterator[str]:
             except UnicodeEncodeError:  # bytes that are not UTF-8 were read as surrogates
                 raise CsvError(f"{path}:{number}: not UTF-8 text") from None
         if "\0" in line:
-            raise CsvError(f"{path}:{number}: it holds a NUL")
+            raise CsvError(f"{path}:{number}: it contains a NUL character")
         yield line
 
 

@@ -13,8 +13,8 @@ from db.queries.report.export import ExportedImage
 from report.exchange.image_id import image_name
 
 COLUMNS = (*ExportedImage._fields, "run", "checkpoint")
-# Of ISIC 2017, part 3. Its scorer wants the second disease too, which a dermscore run has no score
-# for: a constant makes the AUC of that column 0.5 and says nothing in its favour.
+# The columns of ISIC 2017, part 3. Its scorer also requires a second disease, for which dermscore
+# has no score; a constant gives that column an AUC of 0.5.
 ISIC_COLUMNS = ("image", "melanoma", "seborrheic_keratosis")
 NO_INFORMATION = 0.5
 
@@ -26,20 +26,20 @@ class ExportError(click.ClickException):
 
 
 class Origin(NamedTuple):
-    """Which run the predictions are of, and the SHA-256 of its checkpoint."""
+    """The run of the predictions, and the SHA-256 of its checkpoint."""
 
     run: int
     checkpoint: str
 
 
-class Written(NamedTuple):
-    """How many images a file holds, and how many it cannot hold for want of a score."""
+class ExportCounts(NamedTuple):
+    """How many images were written, and how many were left out because they have no score."""
 
     images: int
     left_out: int = 0
 
 
-def write_file(layout: str, path: str, chunks: Chunks, origin: Origin) -> Written:
+def write_file(layout: str, path: str, chunks: Chunks, origin: Origin) -> ExportCounts:
     """Write `csv`, `parquet` or `isic` to the file of this name; "-" is standard output."""
     if layout == "parquet":
         return _write_parquet(path, chunks, origin)
@@ -47,57 +47,57 @@ def write_file(layout: str, path: str, chunks: Chunks, origin: Origin) -> Writte
         return write_isic(file, chunks) if layout == "isic" else write_csv(file, chunks, origin)
 
 
-def write_csv(file: IO[str], chunks: Chunks, origin: Origin) -> Written:
+def write_csv(file: IO[str], chunks: Chunks, origin: Origin) -> ExportCounts:
     """A header and a row for each image."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
-    written = 0
+    count = 0
     for chunk in chunks:
         writer.writerows(_safe_rows(chunk, origin))
-        written += len(chunk)
-    return Written(written)
+        count += len(chunk)
+    return ExportCounts(count)
 
 
-def _write_parquet(path: str, chunks: Chunks, origin: Origin) -> Written:
+def _write_parquet(path: str, chunks: Chunks, origin: Origin) -> ExportCounts:
     """The same columns as CSV, typed, with a row group for each chunk."""
-    # Deferred: 0.2 s that CSV need not wait for.
+    # Deferred: the import takes 0.2 s, which CSV does not need.
     import pyarrow as pa
     from pyarrow import parquet
 
     schema = pa.schema([(name, _parquet_type(pa, name)) for name in COLUMNS])
-    written = 0
+    count = 0
     with parquet.ParquetWriter(path, schema) as writer:
         for chunk in chunks:
             columns = zip(*_rows(chunk, origin), strict=True)
             arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
-            written += len(chunk)
-    return Written(written)
+            count += len(chunk)
+    return ExportCounts(count)
 
 
-def write_isic(file: IO[str], chunks: Chunks) -> Written:
-    """A row for each scored image, its id being the name of its file.
+def write_isic(file: IO[str], chunks: Chunks) -> ExportCounts:
+    """A row for each scored image; its id is its file's name without the ending.
 
     Raises:
-        ExportError: two images have one id.
+        ExportError: two images have the same id.
     """
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(ISIC_COLUMNS)
-    seen: dict[str, str] = {}
+    paths: dict[str, str] = {}
     listed = 0
     for image in (image for chunk in chunks for image in chunk):
         listed += 1
         if image.score is None:
             continue
         name = image_name(image.path)
-        if name in seen:
+        if name in paths:
             raise ExportError(
-                f"{shown(seen[name])} and {shown(image.path)} are both called {shown(name)}: the "
-                "challenge's scorer knows an image by its name alone"
+                f"{shown(paths[name])} and {shown(image.path)} are both called {shown(name)}: the "
+                "challenge's scorer identifies an image only by its name"
             )
-        seen[name] = image.path
+        paths[name] = image.path
         writer.writerow((for_csv(name), float(image.score), NO_INFORMATION))
-    return Written(len(seen), listed - len(seen))
+    return ExportCounts(len(paths), listed - len(paths))
 
 
 def _rows(chunk: Sequence[ExportedImage], origin: Origin) -> Iterator[tuple[Any, ...]]:
@@ -106,7 +106,7 @@ def _rows(chunk: Sequence[ExportedImage], origin: Origin) -> Iterator[tuple[Any,
 
 
 def _safe_rows(chunk: Sequence[ExportedImage], origin: Origin) -> Iterator[tuple[Any, ...]]:
-    """The same with safe cells; of the others none is text that could begin as a formula does."""
+    """The same rows with safe text cells; the remaining cells cannot start like a formula."""
     for path, label, score, error, detail, digest, attributes in chunk:
         why = (error and for_csv(error), detail and for_csv(detail))
         yield (for_csv(path), label, score, *why, digest, _sorted(attributes), *origin)
@@ -114,7 +114,7 @@ def _safe_rows(chunk: Sequence[ExportedImage], origin: Origin) -> Iterator[tuple
 
 @lru_cache(maxsize=10_000)  # a dataset has few different ages and sexes
 def _sorted(attributes: str | None) -> str | None:
-    """The JSON object with its names in order, as PostgreSQL and SQLite do not keep it alike."""
+    """The JSON object with sorted names, because PostgreSQL and SQLite order them differently."""
     return None if attributes is None else for_json(json.loads(attributes))
 
 

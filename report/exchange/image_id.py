@@ -1,4 +1,4 @@
-"""What an image is called where its folder is not known."""
+"""The id of an image without its folder."""
 
 from pathlib import PurePath
 
@@ -6,9 +6,9 @@ _ENDINGS = (".jpg", ".jpeg", ".png", ".bmp")
 
 
 def image_name(path: str) -> str:
-    """The file's name without folder and without the ending of an image, as ISIC's ids are.
+    """The file's name without its folder and image ending, like ISIC's ids.
 
-    Nothing else that follows a dot is taken off: an imported id may have one.
+    Other text after a dot is kept, because an imported id may contain a dot.
     """
     name = PurePath(path)
     return name.stem if name.suffix.lower() in _ENDINGS else name.name

@@ -1,4 +1,4 @@
-"""Scores that came from elsewhere, joined with their truth by image id, in any order of either.
+"""Joins scores from another program with their truth by image id, in any order.
 
 Everything is read and checked before anything is stored: the ledger is held for no longer than it
 takes to insert the rows, and a bad file never opens it.
@@ -32,7 +32,7 @@ _BLOCK = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns that were named; None is to be found by its usual names."""
+    """The columns that the user named; None means to find the column by its usual names."""
 
     id: str | None = None
     score: str | None = None
@@ -40,7 +40,7 @@ class Columns:
 
 
 class Counts(NamedTuple):
-    """The numbers that a person checks an import by."""
+    """Counts that help a person check an import."""
 
     images: int
     malignant: int
@@ -48,7 +48,7 @@ class Counts(NamedTuple):
     unscored: int
 
     def words(self) -> Iterator[str]:
-        """Each with what it counts; the last two only where there are some."""
+        """Each count with its name; the last two only if they are not zero."""
         yield f"{self.images} images"
         yield f"{self.malignant} malignant"
         yield f"{self.benign} benign"

@@ -1,1 +1,1 @@
-"""The report as one page that opens offline in any browser."""
+"""The report as one HTML page that opens offline in any browser."""

@@ -1,4 +1,4 @@
-"""The galleries: the images that were most confidently wrong, and those without a score."""
+"""The galleries of images with the most confident errors, and the images without a score."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One image of a gallery; `attributes` are at most MOST_ATTRIBUTES of its manifest's."""
+    """One image of a gallery; `attributes` are up to MOST_ATTRIBUTES from the manifest."""
 
     name: str
     score: float
@@ -29,9 +29,9 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """The images of one label furthest from it, furthest first: errors at some threshold.
+    """The images of one label with the scores furthest from it, furthest first.
 
-    `kind` is the cell they fall into while they are wrong; `truth` is what they are.
+    `kind` is the cell of the 2x2 table that they fall into as errors; `truth` is their label.
     """
 
     kind: Kind
@@ -44,7 +44,7 @@ class Gallery:
         return card.score < threshold if self.kind == "fn" else card.score >= threshold
 
     def words(self, threshold: float, total: int) -> str:
-        """How many of all `total` errors at this threshold are shown."""
+        """How many of the `total` errors at this threshold are shown, as text."""
         if not total:
             return "None at this threshold."
         here = sum(self.is_error(card, threshold) for card in self.cards)
@@ -52,7 +52,7 @@ class Gallery:
 
 
 class Unreadable(NamedTuple):
-    """An image without a score, ready to be shown."""
+    """An image without a score, as text for the page."""
 
     name: str
     error: str
@@ -60,7 +60,7 @@ class Unreadable(NamedTuple):
 
 
 def gallery(kind: Kind, cases: Sequence[ScoredCase], pictures: Sequence[Thumbnail]) -> Gallery:
-    """The cards of these cases, each with its picture."""
+    """The gallery of these cases with their pictures."""
     title, truth = _NAMES[kind]
     cards = [
         Card(shown(case.path), case.score, _attributes(case.attributes), picture)

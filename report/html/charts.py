@@ -1,4 +1,4 @@
-"""What each chart of the page shows; a chart that cannot be drawn says why."""
+"""The charts of the page; a chart that cannot be drawn gives the reason."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,25 +6,25 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from report.arrays import NO_SCORES, Floats, Labels
-from report.contents import Report
+from report.arrays import NO_SCORES, Float64Array, LabelArray
 from report.html import curves
 from report.html.curves import Axis
-from report.html.steps import Steps
-from report.html.words import images
+from report.html.formatting import images
+from report.html.threshold_counts import ThresholdCounts
 from report.metrics.calibration import Bin, bin_fraction
 from report.metrics.net_benefit import decision_curve
-from report.render.sections import percent
+from report.render.tables import percent
+from report.report_model import Report
 
 Style = Literal["model", "chance", "malignant", "benign", "unlabelled", "treat-all"]
 
-# Net benefit is drawn from minus this share of the axis upwards; below, nobody would act.
+# The net benefit axis reaches down to minus this share of its top; lower values do not matter.
 _BELOW_ZERO = 2 / 5
-_THRESHOLDS = np.arange(200) / 200  # of the decision curve; at 1 it is without bound
+_THRESHOLDS = np.arange(200) / 200  # of the decision curve; net benefit is unbounded at 1
 
 
 class Line(NamedTuple):
-    """A line, its look, and its words in the legend."""
+    """A line, its style, and its text in the legend."""
 
     points: curves.Path
     style: Style
@@ -32,7 +32,7 @@ class Line(NamedTuple):
 
 
 class Point(NamedTuple):
-    """Where a marker is, in SVG units; `low` and `high` are the ends of its interval upright."""
+    """The position of a marker in SVG units; `low` and `high` are the ends of its error bar."""
 
     x: float
     y: float
@@ -42,7 +42,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One chart. The slider moves its `point`, or an upright line at the threshold if `upright`."""
+    """One chart. The slider moves its `point`, or if `upright` a vertical line at the threshold."""
 
     key: str
     title: str
@@ -58,8 +58,8 @@ class Chart:
     absent: str | None = None
 
 
-def roc_chart(report: Report, counts: Steps) -> Chart:
-    """The ROC curve with the operating point on it; both classes must be there."""
+def roc_chart(report: Report, counts: ThresholdCounts) -> Chart:
+    """The ROC curve with the operating point; both classes must be present."""
     sensitivity, specificity = report.figures.sensitivity.value, report.figures.specificity.value
     return Chart(
         key="roc",
@@ -73,8 +73,8 @@ def roc_chart(report: Report, counts: Steps) -> Chart:
     )
 
 
-def precision_recall_chart(report: Report, counts: Steps) -> Chart:
-    """PPV against sensitivity, over the line of what chance reaches."""
+def precision_recall_chart(report: Report, counts: ThresholdCounts) -> Chart:
+    """PPV against sensitivity, with a line at the level of chance."""
     figures = report.figures
     area, prevalence = figures.average_precision.value, figures.prevalence.value
     lines: tuple[Line, ...] = ()
@@ -98,9 +98,9 @@ def precision_recall_chart(report: Report, counts: Steps) -> Chart:
 
 
 def distribution_chart(
-    report: Report, labels: Labels, scores: Floats, unlabelled: Floats = NO_SCORES
+    report: Report, labels: LabelArray, scores: Float64Array, unlabelled: Float64Array = NO_SCORES
 ) -> Chart:
-    """How the scores of each class, and of images without a label, lie about the threshold."""
+    """The distributions of the scores of each class and of images without a label."""
     drawn = curves.histogram(labels, scores, unlabelled)
     cells = report.figures.confusion
     lines = []
@@ -142,9 +142,9 @@ def calibration_chart(report: Report) -> Chart:
     )
 
 
-def decision_chart(report: Report, labels: Labels, scores: Floats) -> Chart:
-    """Net benefit by threshold, beside that of treating everybody or nobody."""
-    absent = report.figures.average_precision.reason  # without both classes there is none to weigh
+def decision_chart(report: Report, labels: LabelArray, scores: Float64Array) -> Chart:
+    """Net benefit by threshold, compared with treating all patients and treating none."""
+    absent = report.figures.average_precision.reason  # undefined without both classes
     high = curves.round_up(max(report.figures.prevalence.value or 0, 0.05))
     y = curves.y_axis(high, -high * _BELOW_ZERO)
     lines: tuple[Line, ...] = ()
@@ -178,14 +178,19 @@ def _area(report: Report) -> str:
 
 
 def _marks(report: Report) -> Iterator[Point]:
-    return (_mark(one, report.figures.confidence) for one in report.figures.calibration_curve)
+    return (
+        _mark(score_bin, report.figures.confidence)
+        for score_bin in report.figures.calibration_curve
+    )
 
 
-def _mark(one: Bin, confidence: float) -> Point:
+def _mark(score_bin: Bin, confidence: float) -> Point:
     y = curves.y_axis()
-    found = bin_fraction(one, confidence)
-    value, low, high = (curves.y_at(end or 0, y) for end in (found.value, found.low, found.high))
-    return Point(curves.x_at(one.mean_score), value, low, high)
+    fraction = bin_fraction(score_bin, confidence)
+    value, low, high = (
+        curves.svg_y(value or 0, y) for value in (fraction.value, fraction.low, fraction.high)
+    )
+    return Point(curves.svg_x(score_bin.mean_score), value, low, high)
 
 
 def _diagonal(words: str) -> Line:
@@ -196,4 +201,4 @@ def _diagonal(words: str) -> Line:
 def _point(x: float | None, y: float | None) -> Point | None:
     if x is None or y is None:
         return None
-    return Point(curves.x_at(x), curves.y_at(y, curves.y_axis()))
+    return Point(curves.svg_x(x), curves.svg_y(y, curves.y_axis()))

@@ -6,27 +6,27 @@ from itertools import groupby
 from typing import Literal, NamedTuple
 
 from base.console.foreign import shown
-from report.contents import Report
 from report.metrics.estimate import Estimate
 from report.metrics.subgroups import Subgroup
-from report.render.sections import short
+from report.render.tables import short
+from report.report_model import Report
 
 WIDTH, MARGIN = 200.0, 6.0  # SVG units of one row's drawing
 
 
 class Bar(NamedTuple):
-    """A value with its interval in SVG units, and in words; without a value only words."""
+    """A value with its interval, in SVG units and as text; only text if it is undefined."""
 
     kind: Literal["malignant", "benign", "model"]
     name: str
     words: str
-    at: float | None = None
+    x: float | None = None
     low: float | None = None
     high: float | None = None
 
 
 class SubgroupRow(NamedTuple):
-    """A subgroup with its images, and its bars or the reason why there are none."""
+    """A subgroup with its numbers of images, and its bars or the reason why they are missing."""
 
     value: str
     images: int
@@ -37,37 +37,37 @@ class SubgroupRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SubgroupTable:
-    """The subgroups by one attribute."""
+    """The subgroups of one attribute."""
 
     column: str
     rows: tuple[SubgroupRow, ...]
 
 
-def subgroup_tables(report: Report) -> list[SubgroupTable]:
-    """A table for each attribute asked for."""
+def forest_tables(report: Report) -> list[SubgroupTable]:
+    """A table for each requested attribute."""
     return [
         SubgroupTable(shown(column), tuple(map(_row, rows)))
-        for column, rows in groupby(report.subgroups, key=lambda one: one.column)
+        for column, rows in groupby(report.subgroups, key=lambda subgroup: subgroup.column)
     ]
 
 
-def _row(one: Subgroup) -> SubgroupRow:
-    value = "unknown" if one.value is None else shown(one.value)
-    bars = () if one.suppressed else tuple(_bars(one))
-    table = one.confusion
-    return SubgroupRow(value, table.total, table.malignant, bars, one.suppressed)
+def _row(subgroup: Subgroup) -> SubgroupRow:
+    value = "unknown" if subgroup.value is None else shown(subgroup.value)
+    bars = () if subgroup.suppressed else tuple(_bars(subgroup))
+    table = subgroup.confusion
+    return SubgroupRow(value, table.total, table.malignant, bars, subgroup.suppressed)
 
 
-def _bars(one: Subgroup) -> Iterator[Bar]:
-    yield _bar("malignant", "sensitivity", one.sensitivity)
-    yield _bar("benign", "specificity", one.specificity)
-    yield _bar("model", "ROC AUC", one.roc_auc)
+def _bars(subgroup: Subgroup) -> Iterator[Bar]:
+    yield _bar("malignant", "sensitivity", subgroup.sensitivity)
+    yield _bar("benign", "specificity", subgroup.specificity)
+    yield _bar("model", "ROC AUC", subgroup.roc_auc)
 
 
 def _bar(kind: Literal["malignant", "benign", "model"], name: str, figure: Estimate) -> Bar:
-    at, low, high = map(_at, (figure.value, figure.low, figure.high))
-    return Bar(kind, name, short(figure), at, low, high)
+    x, low, high = map(_svg_x, (figure.value, figure.low, figure.high))
+    return Bar(kind, name, short(figure), x, low, high)
 
 
-def _at(value: float | None) -> float | None:
+def _svg_x(value: float | None) -> float | None:
     return None if value is None else MARGIN + (WIDTH - 2 * MARGIN) * value

@@ -1,4 +1,4 @@
-"""Where the page's figures come from: run, checkpoint, dates, software, the whole model card."""
+"""The provenance of the figures: run, checkpoint, dates, software and model card."""
 
 import platform
 from collections.abc import Iterator, Mapping
@@ -8,22 +8,22 @@ from typing import Any, NamedTuple
 
 from base.console.foreign import shown
 from db.queries.report.page import Times
-from report.loading.read import Stored
+from report.loading.read_run import LoadedRun
 
-# What computed the figures.
+# Packages that compute the figures.
 SOFTWARE = ("dermscore", "numpy", "scikit-learn", "statsmodels", "scipy", "pillow")
-# A list longer than this is counted instead: a card holds the digest of every training image.
+# Longer lists are shown as a count: a card holds the digest of every training image.
 LONGEST_LIST = 8
 
 
 class Fact(NamedTuple):
-    """A name and its words."""
+    """A name and its value as text."""
 
     name: str
     value: str
 
 
-def run_facts(stored: Stored, times: Times, made: datetime) -> list[Fact]:
+def run_facts(stored: LoadedRun, times: Times, made: datetime) -> list[Fact]:
     """What was scored, with what, and when."""
     run, checkpoint = stored.run, stored.checkpoint
     facts = [
@@ -43,7 +43,7 @@ def run_facts(stored: Stored, times: Times, made: datetime) -> list[Fact]:
 
 
 def software() -> list[Fact]:
-    """Versions of what computed the figures."""
+    """Versions of the software that computed the figures."""
     return [
         Fact("Python", platform.python_version()),
         *(Fact(name, version(name)) for name in SOFTWARE),

@@ -1,4 +1,4 @@
-"""The page's template filled in: one HTML text that asks nothing of any network."""
+"""Fills in the page's template: one HTML text that loads nothing from a network."""
 
 import base64
 import hashlib
@@ -8,12 +8,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from base.console.foreign import for_html
-from report.html.contents import Page
-from report.html.words import images
+from report.html.formatting import images
+from report.html.page_context import Page
 
 
 def render(page: Page) -> str:
-    """The HTML. Whatever the page's values hold is escaped, in its text, attributes and JSON."""
+    """The HTML; all values are escaped, in text, attributes and JSON."""
     styles, script = _inline("page.css"), _inline("page.js")
     return _templates().get_template("page.html.j2").render(
         page=page, styles=styles, script=script, policy=_policy(styles, script)
@@ -38,7 +38,7 @@ def _templates() -> Environment:
 
 
 def _without_controls(value: object) -> object:
-    """Each value on its way into the page; what a macro or filter made is of the page already."""
+    """Remove control characters from a value; the output of macros and filters is safe already."""
     return value if isinstance(value, Markup) or not isinstance(value, str) else for_html(value)
 
 
@@ -47,10 +47,12 @@ def _share(count: int, total: int) -> str:
 
 
 def _sentence(words: str) -> Markup:
-    """A sentence; what stands in backticks is to be typed."""
+    """A sentence; text in backticks becomes code."""
     parts = f"{words[:1].upper()}{words[1:]}.".split("`")
-    code = Markup("<code>{}</code>")  # it escapes what is put in
-    return Markup("").join(code.format(one) if at % 2 else one for at, one in enumerate(parts))
+    code = Markup("<code>{}</code>")  # it escapes its arguments
+    return Markup("").join(
+        code.format(part) if index % 2 else part for index, part in enumerate(parts)
+    )
 
 
 def _inline(name: str) -> str:
@@ -58,7 +60,7 @@ def _inline(name: str) -> str:
 
 
 def _policy(styles: str, script: str) -> str:
-    """Nothing is loaded from anywhere, and no other style or script than these two counts."""
+    """A policy that loads nothing and allows only this style and this script."""
     return (
         f"default-src 'none'; img-src data:; style-src '{_digest(styles)}'; "
         f"script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"

@@ -1,1 +1,1 @@
-"""What a report reads: a run from the ledger, its groups, labels and thresholds."""
+"""Reads what a report needs: a run from the ledger, its groups, labels and thresholds."""

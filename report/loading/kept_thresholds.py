@@ -1,4 +1,4 @@
-"""The thresholds that a ledger keeps: which there are, and which the next report takes. Pure."""
+"""The thresholds in the ledger, and which of them the next report uses. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,81 +8,102 @@ from typing import Any
 
 from base.console.foreign import shown
 from db.queries.report.thresholds import Chooser, Chosen
-from report.section import Section
+from report.table import Table
 from report.thresholds.threshold import in_range
-from report.thresholds.written import written
+from report.thresholds.threshold_text import threshold_text
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A checkpoint with the thresholds that were chosen for it, the last first, and its card's."""
+class CheckpointThresholds:
+    """A checkpoint with its chosen thresholds, the newest first, and its model card's threshold."""
 
     checkpoint: Chooser
     chosen: Sequence[Chosen]
 
     @property
     def card(self) -> float | None:
-        """The card's threshold, if there is one that a report would take."""
+        """The model card's threshold if a report could use it, else None."""
         return _card_value(self.checkpoint.card_threshold)
 
     def __str__(self) -> str:
-        """The checkpoint, by its file and the beginning of its digest."""
+        """The name of the checkpoint's file and the beginning of its digest."""
         return f"{shown(PurePath(self.checkpoint.path).name)} ({self.checkpoint.digest[:12]})"
 
 
-def kept(checkpoints: Sequence[Chooser], chosen: Sequence[Chosen]) -> list[Kept]:
-    """Each checkpoint with its thresholds, in the order in which they are given."""
+def thresholds_by_checkpoint(
+    checkpoints: Sequence[Chooser], chosen: Sequence[Chosen]
+) -> list[CheckpointThresholds]:
+    """Each checkpoint with its thresholds, in the given order."""
     return [
-        Kept(one, [each for each in chosen if each.checkpoint_id == one.checkpoint_id])
-        for one in checkpoints
+        CheckpointThresholds(
+            checkpoint,
+            [each for each in chosen if each.checkpoint_id == checkpoint.checkpoint_id],
+        )
+        for checkpoint in checkpoints
     ]
 
 
-def section(one: Kept) -> Section | None:
-    """The table of a checkpoint, the threshold that is in use first; None where it has none."""
-    rows = [(f"number {each.number}", *_chosen_cells(each)) for each in one.chosen]
-    if one.card is not None:
-        rows.append(("model card", written(one.card), "in training", "", _how_of_card(one)))
+def thresholds_table(thresholds: CheckpointThresholds) -> Table | None:
+    """A checkpoint's thresholds as a table, the one in use first; None if it has none."""
+    rows = [
+        (f"number {threshold.number}", *_chosen_cells(threshold)) for threshold in thresholds.chosen
+    ]
+    if thresholds.card is not None:
+        rows.append(
+            (
+                "model card",
+                threshold_text(thresholds.card),
+                "in training",
+                "",
+                _how_of_card(thresholds),
+            )
+        )
     if not rows:
         return None
     states = ["in use", *["replaced"] * (len(rows) - 1)]
     cells = ((name, state, *rest) for (name, *rest), state in zip(rows, states, strict=True))
-    return Section((str(one), "", "threshold", "chosen on", "date", "how"), tuple(cells))
+    return Table((str(thresholds), "", "threshold", "chosen on", "date", "how"), tuple(cells))
 
 
-def in_use(one: Kept) -> str | None:
-    """The threshold that reports of the checkpoint's runs take, in words; None if there is none."""
-    return _last(one.chosen[0] if one.chosen else None, one.card)
+def in_use(thresholds: CheckpointThresholds) -> str | None:
+    """The threshold that reports of the checkpoint's runs use, as text; None if it has none."""
+    return _last(thresholds.chosen[0] if thresholds.chosen else None, thresholds.card)
 
 
 def replaced(last: Chosen | None, card: Mapping[str, Any]) -> str | None:
-    """The threshold that a new one replaces: the `last` chosen, else that of the model card."""
+    """The threshold that a new one replaces: the `last` one chosen, else the model card's."""
     return _last(last, _card_value(card.get("threshold")))
 
 
-def described(one: Chosen) -> str:
+def described(threshold: Chosen) -> str:
     """A chosen threshold: its value, and on which run and day it was chosen."""
-    return f"{written(one.value)}, chosen on run {one.run_id} of {shown(one.source)} on {day(one)}"
+    value, source = threshold_text(threshold.value), shown(threshold.source)
+    return f"{value}, chosen on run {threshold.run_id} of {source} on {day(threshold)}"
 
 
-def day(one: Chosen) -> str:
+def day(threshold: Chosen) -> str:
     """The date it was chosen, in UTC, as 2026-11-24."""
-    return datetime.fromtimestamp(one.created_at, UTC).strftime("%Y-%m-%d")
+    return datetime.fromtimestamp(threshold.created_at, UTC).strftime("%Y-%m-%d")
 
 
 def _last(chosen: Chosen | None, card: float | None) -> str | None:
     if chosen is not None:
         return described(chosen)
-    return None if card is None else f"{written(card)}, the model card's"
+    return None if card is None else f"{threshold_text(card)}, the model card's"
 
 
 def _card_value(stored: object) -> float | None:
     return in_range(stored.get("value")) if isinstance(stored, Mapping) else None
 
 
-def _chosen_cells(one: Chosen) -> tuple[str, ...]:
-    return written(one.value), f"run {one.run_id} of {shown(one.source)}", day(one), shown(one.how)
+def _chosen_cells(threshold: Chosen) -> tuple[str, ...]:
+    return (
+        threshold_text(threshold.value),
+        f"run {threshold.run_id} of {shown(threshold.source)}",
+        day(threshold),
+        shown(threshold.how),
+    )
 
 
-def _how_of_card(one: Kept) -> str:
-    return shown(str(one.checkpoint.card_threshold.get("how") or ""))
+def _how_of_card(thresholds: CheckpointThresholds) -> str:
+    return shown(str(thresholds.checkpoint.card_threshold.get("how") or ""))

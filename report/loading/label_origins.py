@@ -1,4 +1,4 @@
-"""Which class folder, or the manifest, gave a run's images their labels. Pure."""
+"""Where the labels of a run came from: class folders or a manifest. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,22 +7,22 @@ from itertools import chain
 import numpy as np
 
 from imaging.listing.sources import class_folder
-from report.arrays import Labels
-from report.contents import Labelled
+from report.arrays import LabelArray
+from report.report_model import Labelled
 
-# What `producer enqueue` takes labels from in a manifest.
+# The column of a manifest that `producer enqueue` reads labels from.
 _MANIFEST_COLUMN = "label"
 
 
 def label_origins(
-    source: str, labels: Labels, labelled: Iterator[tuple[str, int]]
+    source: str, labels: LabelArray, labelled: Iterator[tuple[str, int]]
 ) -> tuple[Labelled, ...]:
-    """Of a run that was enqueued; malignant first, then by folder.
+    """The origins of the labels of an enqueued run, malignant first, then by folder.
 
     Args:
-        source: of the run, as it is stored.
-        labels: of all images `[listed]`, -1 for none.
-        labelled: path and label of each image that has one; all are read only if folders gave them.
+        source: the run's source, as stored.
+        labels: of all images, `[listed]`, -1 for none.
+        labelled: path and label of each labelled image; read to the end only for class folders.
     """
     first = next(labelled, None)
     if first is None:
@@ -35,5 +35,5 @@ def label_origins(
     folders = Counter(
         (class_folder(source, path) or "", label) for path, label in chain([first], labelled)
     )
-    ordered = sorted(folders.items(), key=lambda one: (-one[0][1], one[0][0]))
+    ordered = sorted(folders.items(), key=lambda item: (-item[0][1], item[0][0]))
     return tuple(Labelled(label, images, folder or None) for (folder, label), images in ordered)

@@ -1,20 +1,20 @@
-"""The finished run that a command was asked for, or exit code 3."""
+"""Loads the run that a command was asked for; exits with code 3 if it is not finished."""
 
 from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from report.loading.read import Stored, read_run
+from report.loading.read_run import LoadedRun, read_run
 from report.loading.unfinished import exits_unfinished
 
 
-def finished_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> Stored:
-    """The run of this number or name; while images of it are pending the command ends.
+def finished_run(session: Session, id_or_name: str | None, by: Sequence[str] = ()) -> LoadedRun:
+    """The run with this number or name; ends the command if some of its images are pending.
 
     Raises:
-        NoSuchRunError: there is none.
-        NoSuchColumnError: no image has an attribute of `by`.
+        NoSuchRunError: the run does not exist.
+        NoSuchColumnError: no image has an attribute named in `by`.
         click.exceptions.Exit: with `UNFINISHED`, after one line that says how many are pending.
     """
     with exits_unfinished():
-        return read_run(session, wanted, by)
+        return read_run(session, id_or_name, by)

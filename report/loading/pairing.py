@@ -1,4 +1,4 @@
-"""The images that two runs both scored, matched one to one. Pure."""
+"""Matches the images that two runs both scored. Pure."""
 
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -7,10 +7,10 @@ import click
 import numpy as np
 
 from db.queries.results import ScoredImage
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.exchange.image_id import image_name
 
-# Of images that an error names.
+# How many images an error names.
 _NAMED = 5
 
 
@@ -19,33 +19,33 @@ class PairingError(click.ClickException):
 
 
 class LeftOut(NamedTuple):
-    """Scored images that are not compared, by why not."""
+    """Counts of scored images that are not compared, by reason."""
 
     only_a: int
     only_b: int
-    unlabelled: int  # scored in both, with a label in neither
-    other_bytes: int  # scored in both under one name, but not the same file
+    unlabelled: int  # scored in both runs, labelled in neither
+    other_bytes: int  # same name in both runs, but different files
 
 
 class Pairs(NamedTuple):
-    """What is compared: names as the first run has them, labels `[n]` and scores `[2, n]`."""
+    """The compared images: their paths in run A, labels `[n]` and scores `[2, n]`."""
 
     paths: list[str]
-    labels: Labels
-    scores: Floats
+    labels: LabelArray
+    scores: Float64Array
     left_out: LeftOut
 
 
 def pair(first: Iterable[ScoredImage], second: Iterable[ScoredImage], *, by_name: bool) -> Pairs:
-    """Match the scored images of two runs.
+    """Match the scored images of two runs one to one.
 
     Args:
-        first: of run A, in the order that the pairs are to have.
-        second: of run B.
-        by_name: match by the name of the file alone, as ids of imported scores are; else by path.
+        first: the images of run A, which set the order of the pairs.
+        second: the images of run B.
+        by_name: match by file name, for imported scores, whose ids have no folder; else by path.
 
     Raises:
-        PairingError: two images of a run have one name, or the runs give an image two labels.
+        PairingError: two images of a run share a name, or the runs disagree about a label.
     """
     key = image_name if by_name else str
     others = _by_key(second, key)
@@ -74,7 +74,7 @@ def _by_key(images: Iterable[ScoredImage], key: Callable[[str], str]) -> dict[st
         if name in found:
             raise PairingError(
                 f"{found[name].path} and {image.path} are both called {name}: imported scores know "
-                "an image by its name alone, so the two cannot be told apart"
+                "an image only by its name, so the two cannot be told apart"
             )
         found[name] = image
     return found
@@ -83,8 +83,9 @@ def _by_key(images: Iterable[ScoredImage], key: Callable[[str], str]) -> dict[st
 def _require_agreement(pairs: list[tuple[ScoredImage, ScoredImage]]) -> None:
     wrong = [a.path for a, b in pairs if None not in (a.label, b.label) and a.label != b.label]
     if wrong:
+        count = "1 image" if len(wrong) == 1 else f"{len(wrong)} images"
         more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
         raise PairingError(
-            f"the two runs give {len(wrong)} image{'' if len(wrong) == 1 else 's'} another label: "
-            f"{', '.join(wrong[:_NAMED])}{more}; which is true must be known first"
+            f"the two runs disagree about the label of {count}: {', '.join(wrong[:_NAMED])}{more}; "
+            "find out which label is right, and enqueue or import that run again"
         )

@@ -1,4 +1,4 @@
-"""The analysed images of a run by the values of attributes that their manifest gave."""
+"""Groups the analysed images of a run by attributes from their manifest."""
 
 from array import array
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from db.queries.report.columns import described
 from report.metrics.subgroups import Groups
 
-# More than this many different values are no subgroups: it is a column of numbers or names.
+# A column with more different values holds numbers or names, not subgroups.
 MOST_VALUES = 50
 
 
@@ -19,25 +19,25 @@ class NoSuchColumnError(click.ClickException):
 
 
 def read_groups(session: Session, run_id: int, by: Sequence[str]) -> tuple[Groups, ...]:
-    """One for each of `by`, which may be empty: then nothing is read.
+    """The groups of each attribute in `by`; nothing is read if it is empty.
 
     Raises:
-        NoSuchColumnError: no analysed image has such an attribute, or it has too many values.
+        NoSuchColumnError: no analysed image has the attribute, or it has too many values.
     """
     if not by:
         return ()
     labels, scores = array("b"), array("d")
     codes = [array("l") for _ in by]
     known: list[dict[str | None, int]] = [{} for _ in by]
-    seen: set[str] = set()
+    columns: set[str] = set()
     for image in described(session, run_id):
         labels.append(image.label)
         scores.append(image.score)
-        seen.update(image.attributes)
+        columns.update(image.attributes)
         for column, its_codes, values in zip(by, codes, known, strict=True):
-            value = image.attributes.get(column) or None  # an empty cell says nothing
+            value = image.attributes.get(column) or None  # an empty cell is a missing value
             its_codes.append(values.setdefault(value, len(values)))
-    _require_columns(run_id, by, seen)
+    _require_columns(run_id, by, columns)
     _require_few_values(by, known)
     return tuple(
         Groups(column, tuple(values), np.array(its_codes), np.array(labels), np.array(scores))
@@ -45,10 +45,10 @@ def read_groups(session: Session, run_id: int, by: Sequence[str]) -> tuple[Group
     )
 
 
-def _require_columns(run_id: int, by: Sequence[str], seen: set[str]) -> None:
+def _require_columns(run_id: int, by: Sequence[str], columns: set[str]) -> None:
     for column in by:
-        if column not in seen:
-            there = f"there are {', '.join(sorted(seen))}" if seen else "it has none at all"
+        if column not in columns:
+            there = f"there are {', '.join(sorted(columns))}" if columns else "it has none at all"
             raise NoSuchColumnError(
                 f"--by {column}: no analysed image of run {run_id} has this column of a manifest; "
                 f"{there}"

@@ -1,4 +1,4 @@
-"""Small JPEGs of scored images, embedded as data URIs; never of other bytes than were scored."""
+"""Small JPEGs of scored images as data URIs, made only from the bytes that were scored."""
 
 import base64
 import io
@@ -17,14 +17,14 @@ QUALITY = 72  # of the JPEG; some 8 KB an image
 
 
 class Thumbnail(NamedTuple):
-    """A picture as a data URI, or the reason why there is none."""
+    """A picture as a data URI, or the reason why it is missing."""
 
     uri: str | None
     reason: str = ""
 
 
 def thumbnails(root: Root, cases: Sequence[ScoredCase]) -> Iterator[Thumbnail]:
-    """A thumbnail of each image that still lies under `root` with the bytes that were scored."""
+    """A thumbnail of each image if its file under `root` has the bytes that were scored."""
     files = read_images(root, [case.path for case in cases])
     for case, file in zip(cases, files, strict=True):
         yield _thumbnail(file, case.digest)
@@ -45,7 +45,7 @@ def _thumbnail(file: ImageFile | ImageError, digest: str | None) -> Thumbnail:
 
 
 def _shrink(data: bytes) -> bytes:
-    # As the model saw it: EXIF rotation is ignored, and alpha dropped.
+    # As the model saw it: EXIF rotation is ignored and the alpha channel is dropped.
     with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "BMP")) as image:
         image.draft("RGB", (SIDE, SIDE))  # a JPEG is decoded at a fraction of its size
         small = image.convert("RGB")

@@ -1,4 +1,4 @@
-"""Whether a run is finished; without the libraries that figures need."""
+"""Checks that a run is finished, without loading the libraries for figures."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +18,12 @@ UNFINISHED = 3  # exit code
 
 
 class UnfinishedRunError(Exception):
-    """Figures of half a run would be figures of whichever images came first."""
+    """A run is unfinished: its figures would describe only the images scored so far."""
 
 
 @contextmanager
 def exits_unfinished() -> Iterator[None]:
-    """Turn UnfinishedRunError into one line, and the command's exit code into `UNFINISHED`."""
+    """Turn UnfinishedRunError into one printed line and the exit code `UNFINISHED`."""
     try:
         yield
     except UnfinishedRunError as error:
@@ -31,14 +31,14 @@ def exits_unfinished() -> Iterator[None]:
         raise click.exceptions.Exit(UNFINISHED) from None
 
 
-def finished_origin(session: Session, wanted: str) -> tuple[int, str]:
-    """The number of the run of this number or name, and the digest of its checkpoint.
+def finished_origin(session: Session, id_or_name: str) -> tuple[int, str]:
+    """The number of a finished run, and the digest of its checkpoint.
 
     Raises:
-        NoSuchRunError: there is none.
+        NoSuchRunError: no run has this number or name.
         click.exceptions.Exit: with `UNFINISHED`, after one line that says how many are pending.
     """
-    run = get_run(session, wanted)
+    run = get_run(session, id_or_name)
     counts = progress(session, run.id)
     with exits_unfinished():
         require_finished(session, run, counts.listed, counts.pending)
@@ -46,7 +46,7 @@ def finished_origin(session: Session, wanted: str) -> tuple[int, str]:
 
 
 def require_finished(session: Session, run: Run, images: int, waiting: int) -> None:
-    """Refuse a run of which nothing is listed, or some images are `waiting` for their prediction.
+    """Refuse a run without images, or with images that are `waiting` for their prediction.
 
     Raises:
         UnfinishedRunError: the message says what to do.

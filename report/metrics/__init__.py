@@ -1,1 +1,1 @@
-"""Labels and scores to figures. Pure: nothing is read or written."""
+"""Figures computed from labels and scores. Pure: nothing is read or written."""

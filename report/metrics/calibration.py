@@ -1,11 +1,11 @@
-"""Whether a score can be taken for a probability."""
+"""Calibration: whether scores can be read as probabilities."""
 
 from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.metrics.confusion import why_undefined
 from report.metrics.estimate import Brier, Estimate
 from report.metrics.logistic import Fit, fit
@@ -17,7 +17,7 @@ CLIP = 1e-6
 
 
 class Bin(NamedTuple):
-    """The images of one tenth of the scores, `low` <= score < `high` (the last with its end)."""
+    """The images of one tenth of the scores, `low` <= score < `high`; the last includes `high`."""
 
     low: float
     high: float
@@ -27,13 +27,13 @@ class Bin(NamedTuple):
 
 
 class Calibration(NamedTuple):
-    """Intercept (0 is right) and slope (1 is right) on the scale of the logit."""
+    """Intercept (ideally 0) and slope (ideally 1) on the logit scale."""
 
     intercept: Estimate
     slope: Estimate
 
 
-def brier(labels: Labels, scores: Floats, nothing: str) -> Brier:
+def brier(labels: LabelArray, scores: Float64Array, nothing: str) -> Brier:
     """The mean of (score - label)² (Brier 1950)."""
     if len(labels) == 0:
         return Brier(None, nothing)
@@ -41,16 +41,16 @@ def brier(labels: Labels, scores: Floats, nothing: str) -> Brier:
     prevalence = float(np.mean(labels))
     reference = prevalence * (1 - prevalence)
     if not reference:
-        return Brier(value, "not to be scaled: all images are of one class", reference=reference)
+        return Brier(value, "cannot be scaled: all images are of one class", reference=reference)
     return Brier(value, reference=reference, scaled=1 - value / reference)
 
 
 def calibration(
-    labels: Labels, scores: Floats, nothing: str, confidence: float = 0.95
+    labels: LabelArray, scores: Float64Array, nothing: str, confidence: float = 0.95
 ) -> Calibration:
     """Calibration in the large and slope (Cox 1958), by logistic regression on the scores' logit.
 
-    The intercept is that of a model whose slope is 1. The intervals are Wald's.
+    The intercept is estimated with the slope fixed at 1. The intervals are Wald intervals.
     """
     if (absent := why_undefined(labels, nothing)) is not None:
         return Calibration(Estimate(None, absent), Estimate(None, absent))
@@ -64,12 +64,12 @@ def calibration(
     return Calibration(intercept, slope)
 
 
-def calibration_bins(labels: Labels, scores: Floats) -> list[Bin]:
-    """Tenths of the range of scores that hold an image."""
-    at = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
-    images = np.bincount(at, minlength=BINS)
-    malignant = np.bincount(at, weights=labels, minlength=BINS)
-    total = np.bincount(at, weights=scores, minlength=BINS)
+def calibration_bins(labels: LabelArray, scores: Float64Array) -> list[Bin]:
+    """The tenths of the score range that hold at least one image."""
+    bin_of = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+    images = np.bincount(bin_of, minlength=BINS)
+    malignant = np.bincount(bin_of, weights=labels, minlength=BINS)
+    total = np.bincount(bin_of, weights=scores, minlength=BINS)
     return [
         Bin(
             index / BINS,
@@ -82,13 +82,13 @@ def calibration_bins(labels: Labels, scores: Floats) -> list[Bin]:
     ]
 
 
-def bin_fraction(one: Bin, confidence: float = 0.95) -> Estimate:
+def bin_fraction(score_bin: Bin, confidence: float = 0.95) -> Estimate:
     """The fraction of malignant images in a bin, with its Wilson interval."""
-    return proportion(one.malignant, one.images, "no images", confidence)
+    return proportion(score_bin.malignant, score_bin.images, "no images", confidence)
 
 
-def _no_slope(labels: Labels, logit: Floats) -> str | None:
-    """Where one class lies wholly on one side, the likelihood grows with the slope for ever."""
+def _no_slope(labels: LabelArray, logit: Float64Array) -> str | None:
+    """Why no slope exists; under perfect separation the likelihood grows without bound."""
     malignant, benign = logit[labels == 1], logit[labels == 0]
     if logit.min() == logit.max():
         return "all scores are equal"

@@ -1,4 +1,4 @@
-"""Two models on the same images: AUCs paired, and answers apart by the truth. Pure."""
+"""Compares two models on the same images: paired AUCs, and answers by true class. Pure."""
 
 from typing import NamedTuple
 
@@ -6,19 +6,17 @@ import numpy as np
 import numpy.typing as npt
 from statsmodels.stats.contingency_tables import mcnemar
 
-from report.arrays import Floats, Labels
+from report.arrays import BoolArray, Float64Array, LabelArray
 from report.metrics.confusion import why_undefined
 from report.metrics.delong import Interval, PairedTest, auc_interval, delong, paired_test
 from report.metrics.estimate import Estimate, Proportion
 from report.metrics.proportions import proportion
 
-Answers = npt.NDArray[np.bool_]
-
 
 class McNemar(NamedTuple):
-    """The answers on the images of one true class, and the exact two-sided test of the two runs.
+    """Two runs' answers on the images of one true class, with McNemar's exact two-sided test.
 
-    `right` are the sensitivities (or specificities) of A and B. `p` is None, with the reason, where
+    `right` are the sensitivities (or specificities) of A and B. `p` is None, with a reason, if
     there is no image.
     """
 
@@ -30,19 +28,22 @@ class McNemar(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Two runs at a threshold each; `changed` are the places `[m]` where their answers differ."""
+    """Two runs, each at its threshold; `changed` are indices `[m]` of images they disagree on."""
 
     confidence: float
     aucs: tuple[Estimate, Estimate]
     auc_test: PairedTest | None
     malignant: McNemar
     benign: McNemar
-    positive: tuple[Answers, Answers]
+    positive: tuple[BoolArray, BoolArray]
     changed: npt.NDArray[np.intp]
 
 
 def compare(
-    labels: Labels, scores: Floats, thresholds: tuple[float, float], confidence: float = 0.95
+    labels: LabelArray,
+    scores: Float64Array,
+    thresholds: tuple[float, float],
+    confidence: float = 0.95,
 ) -> Comparison:
     """Compare two runs on the images that both scored.
 
@@ -66,7 +67,7 @@ def compare(
 
 
 def _aucs(
-    labels: Labels, scores: Floats, confidence: float
+    labels: LabelArray, scores: Float64Array, confidence: float
 ) -> tuple[tuple[Estimate, Estimate], PairedTest | None]:
     reason = why_undefined(labels, "no labelled images")
     if reason is not None:
@@ -84,14 +85,14 @@ def _auc(value: float, interval: Interval) -> Estimate:
 
 
 def _mcnemar(
-    truth: Answers, positive: tuple[Answers, Answers], name: str, confidence: float
+    truth: BoolArray, positive: tuple[BoolArray, BoolArray], name: str, confidence: float
 ) -> McNemar:
     """The exact test (McNemar 1947, by the binomial distribution) among the images of one class."""
     total = int(np.count_nonzero(truth))
     nothing = f"no {name} images"
     a, b = (answers[truth] for answers in positive)
-    right = [np.count_nonzero(one if name == "malignant" else ~one) for one in (a, b)]
-    first, second = (proportion(int(one), total, nothing, confidence) for one in right)
+    correct = [np.count_nonzero(answers if name == "malignant" else ~answers) for answers in (a, b)]
+    first, second = (proportion(int(count), total, nothing, confidence) for count in correct)
     only_a, only_b = int(np.count_nonzero(a & ~b)), int(np.count_nonzero(b & ~a))
     if not total:
         return McNemar((first, second), 0, 0, None, nothing)

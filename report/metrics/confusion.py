@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +18,12 @@ class Confusion:
 
     @property
     def malignant(self) -> int:
-        """Images that are malignant in truth."""
+        """Images that are truly malignant."""
         return self.tp + self.fn
 
     @property
     def benign(self) -> int:
-        """Images that are benign in truth."""
+        """Images that are truly benign."""
         return self.tn + self.fp
 
     @property
@@ -33,16 +33,16 @@ class Confusion:
 
     @property
     def positive(self) -> int:
-        """Images whose score reaches the threshold."""
+        """Images with a score at or above the threshold."""
         return self.tp + self.fp
 
     @property
     def negative(self) -> int:
-        """Images whose score lies below the threshold."""
+        """Images with a score below the threshold."""
         return self.tn + self.fn
 
 
-def confusion(labels: Labels, scores: Floats, threshold: float) -> Confusion:
+def confusion(labels: LabelArray, scores: Float64Array, threshold: float) -> Confusion:
     """Count the four cells.
 
     Raises:
@@ -59,12 +59,12 @@ def confusion(labels: Labels, scores: Floats, threshold: float) -> Confusion:
     return Confusion(tp=tp, fp=fp, tn=len(labels) - tp - fp - fn, fn=fn)
 
 
-def why_undefined(labels: Labels, nothing: str) -> str | None:
-    """Why what needs both classes is undefined, None where both are there.
+def why_undefined(labels: LabelArray, nothing: str) -> str | None:
+    """Why figures that need both classes are undefined; None if both classes are present.
 
     Args:
         labels: `[n]`, 1 malignant, 0 benign.
-        nothing: what to say where `n` is 0.
+        nothing: the reason to give if `n` is 0.
     """
     malignant = int(np.count_nonzero(labels == 1))
     if 0 < malignant < len(labels):

@@ -1,7 +1,7 @@
-"""Whether published figures can come from one 2x2 table at all.
+"""Checks whether published figures can come from one 2x2 table.
 
-The verdict is mlscorecheck's (Fazekas & Kovács 2024): it looks for numbers of true positives and
-true negatives that give every figure within its rounding. Tables are listed by exact arithmetic.
+The verdict is mlscorecheck's (Fazekas & Kovács 2024): it searches for counts of true positives and
+true negatives that give every figure within its rounding. Exact arithmetic then lists the tables.
 """
 
 import itertools
@@ -16,7 +16,7 @@ import click
 
 from report.metrics.confusion import Confusion
 
-# As they are printed, and by what names they are known.
+# The name of each figure in messages, and the names that are accepted for it.
 NAMES = {
     "sens": ("sens", "sensitivity", "recall", "tpr"),
     "spec": ("spec", "specificity", "tnr"),
@@ -27,7 +27,7 @@ NAMES = {
     "f1": ("f1", "f1_score"),
 }
 COUNTS = {"n_pos": ("n_pos", "malignant"), "n_neg": ("n_neg", "benign")}
-# So many tables are worth a reader's time; so many pairs are worth the computer's.
+# At most this many tables are shown, and at most this many pairs of counts are searched.
 SHOWN, SEARCHED = 10, 1_000_000
 MOST_IMAGES = 1_000_000
 _KNOWN = {name: figure for figure, names in {**NAMES, **COUNTS}.items() for name in names}
@@ -35,30 +35,30 @@ _OF_ALL_SCORES = ("auc", "roc_auc", "auroc", "ap", "average_precision", "brier")
 
 
 class CheckError(click.ClickException):
-    """The figures are not given in a way that can be checked."""
+    """The figures cannot be checked as they were given."""
 
     exit_code = 2  # 1 is the answer "inconsistent"
 
 
 class Published(NamedTuple):
-    """A figure as it was printed, and half a unit of its last digit."""
+    """A published figure, and half a unit of its last digit."""
 
     value: Fraction
     half: Fraction
 
     @property
     def low(self) -> Fraction:
-        """The smallest value that is rounded to it."""
+        """The smallest value that rounds to the figure."""
         return self.value - self.half
 
     @property
     def high(self) -> Fraction:
-        """The largest value that is rounded to it."""
+        """The largest value that rounds to the figure."""
         return self.value + self.half
 
 
 class Claim(NamedTuple):
-    """What was published: images of each class, and figures by their short names."""
+    """The published numbers of images in each class, and figures by short name."""
 
     positives: int
     negatives: int
@@ -66,10 +66,10 @@ class Claim(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Whether one table gives all figures; `tables` are all of them, or none if too many."""
+    """Whether a table gives all figures; `tables` lists all such tables, or none if too many."""
 
     consistent: bool
-    number: int
+    table_count: int
     tables: tuple[Confusion, ...]
 
 
@@ -77,7 +77,7 @@ def parse(text: str) -> Claim:
     """Read `n_pos=117 n_neg=483 sens=.675 spec=63.8%`; commas may stand between.
 
     Raises:
-        CheckError: what is wrong with it.
+        CheckError: the text cannot be parsed; the message says why.
     """
     given: dict[str, str] = {}
     for part in re.split(r"[\s,;]+", text.strip(" \t\n,;")):
@@ -98,22 +98,22 @@ def parse(text: str) -> Claim:
 def check(claim: Claim) -> Verdict:
     """Look for 2x2 tables that give every figure of the claim."""
     found = _mlscorecheck(claim)
-    number = int(found.get("n_valid_tptn_pairs", 0))
-    if found["inconsistency"] or not number:
-        return Verdict(consistent=False, number=0, tables=())
-    if number > SHOWN:
-        return Verdict(consistent=True, number=number, tables=())
+    table_count = int(found.get("n_valid_tptn_pairs", 0))
+    if found["inconsistency"] or not table_count:
+        return Verdict(consistent=False, table_count=0, tables=())
+    if table_count > SHOWN:
+        return Verdict(consistent=True, table_count=table_count, tables=())
     pairs = found["prefiltering_details"]
     tp, tn = _spans(pairs["tp"]), _spans(pairs["tn"])
     if sum(map(len, tp)) * sum(map(len, tn)) > SEARCHED:
-        return Verdict(consistent=True, number=number, tables=())
-    # mlscorecheck lets a figure that is 0/0 be anything; here it cannot have been published.
+        return Verdict(consistent=True, table_count=table_count, tables=())
+    # mlscorecheck accepts any value for 0/0; an undefined figure cannot have been published.
     tables = tuple(_tables(claim, tp, tn))
     return Verdict(bool(tables), len(tables), tables)
 
 
 def culprits(claim: Claim) -> list[str]:
-    """The figures without which the others can be of one table, where three or more were given."""
+    """Figures whose removal makes the others consistent; needs three or more figures."""
     if len(claim.figures) < 3:
         return []
     return [
@@ -124,7 +124,7 @@ def culprits(claim: Claim) -> list[str]:
 
 
 def figure_of(name: str, table: Confusion) -> Fraction | None:
-    """A figure of a table, exactly; None where it is undefined."""
+    """The exact value of a table's figure; None if it is undefined."""
     if name == "bacc":
         both = figure_of("sens", table), figure_of("spec", table)
         return None if both[0] is None or both[1] is None else (both[0] + both[1]) / 2
@@ -178,12 +178,12 @@ def _figure(name: str, text: str) -> Published:
 
 def _mlscorecheck(claim: Claim) -> Mapping[str, Any]:
     logging.getLogger("mlscorecheck").setLevel(logging.ERROR)
-    # Deferred: it takes half a second.
+    # Deferred: importing it takes half a second.
     from mlscorecheck.check.binary import (
         check_1_testset_no_kfold,
     )
 
-    # It sets its own level while it is imported, and then tells every step.
+    # The import resets the level, and mlscorecheck would then log every step.
     logging.getLogger("mlscorecheck").setLevel(logging.ERROR)
     names = {"f1": "f1p"}
     result: Mapping[str, Any] = check_1_testset_no_kfold(
@@ -200,13 +200,13 @@ def _without(figures: dict[str, Published], name: str) -> dict[str, Published]:
 
 
 def _spans(intervals: Any) -> list[range]:  # noqa: ANN401 - mlscorecheck has no types
-    # One interval is not in a list where there was a single figure.
+    # mlscorecheck does not put the interval of a single figure into a list.
     intervals = [intervals] if isinstance(intervals, tuple) else intervals
     return [range(int(low), int(high) + 1) for low, high in intervals]
 
 
 def _tables(claim: Claim, tp: list[range], tn: list[range]) -> Iterator[Confusion]:
-    """Every table of these cells that gives the figures."""
+    """Every table with these counts that gives all figures."""
     for positives, negatives in itertools.product(itertools.chain(*tp), itertools.chain(*tn)):
         table = Confusion(
             tp=positives,

@@ -11,21 +11,21 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 
-# Rounding leaves about this much of a variance whose true value is zero.
+# Relative size that rounding leaves of a variance whose true value is zero.
 _ROUNDING = 1e-12
 
 
 class DeLong(NamedTuple):
-    """AUCs `[k]` and their covariance `[k, k]`, nan where a class has one image only."""
+    """AUCs `[k]` and their covariance `[k, k]`, which is NaN if a class has only one image."""
 
-    aucs: Floats
-    covariance: Floats
+    aucs: Float64Array
+    covariance: Float64Array
 
 
 class Interval(NamedTuple):
-    """Both ends, or neither and the reason."""
+    """Both ends of an interval, or neither and the reason."""
 
     low: float | None
     high: float | None
@@ -42,16 +42,16 @@ class PairedTest(NamedTuple):
     reason: str | None = None
 
 
-def delong(labels: Labels, scores: npt.ArrayLike) -> DeLong:
+def delong(labels: LabelArray, scores: npt.ArrayLike) -> DeLong:
     """AUCs of `k` models on the same images, and their covariance.
 
     Args:
-        labels: `[n]`, 1 malignant, 0 benign; both must be there.
-        scores: `[k, n]`, finite; a higher one means rather malignant.
+        labels: `[n]`, 1 malignant, 0 benign; both classes must be present.
+        scores: `[k, n]`, finite; a higher score means more likely malignant.
 
     Raises:
-        ValueError: shapes do not agree, a score is not finite, a label is neither 0 nor 1, or a
-            class is missing.
+        ValueError: the shapes do not match, a score is not finite, a label is neither 0 nor 1, or
+            a class is missing.
     """
     columns = np.asarray(scores, dtype=np.float64)
     _check(labels, columns)
@@ -60,15 +60,15 @@ def delong(labels: Labels, scores: npt.ArrayLike) -> DeLong:
     # Twice the benign images below each malignant one, ties counting half; and the reverse.
     below = np.array([_twice_below(b, a) for a, b in zip(malignant, benign, strict=True)])
     above = 2 * m - np.array([_twice_below(a, b) for a, b in zip(malignant, benign, strict=True)])
-    aucs: Floats = below.mean(axis=1) / (2 * n)
+    aucs: Float64Array = below.mean(axis=1) / (2 * n)
     return DeLong(aucs, _covariance(below) / (4 * n * n) + _covariance(above) / (4 * m * m))
 
 
 def auc_interval(auc: float, variance: float, confidence: float = 0.95) -> Interval:
     """The normal interval of an AUC, clipped to [0, 1].
 
-    There is none where the variance is undefined (nan) or zero, as under perfect separation: the
-    interval [1, 1] would present the data's smallness as certainty.
+    No interval is given if the variance is undefined (NaN) or zero, as under perfect separation:
+    [1, 1] would present a small sample as certainty.
     """
     if math.isnan(variance):
         return Interval(None, None, "a class with one image leaves the variance undefined")
@@ -83,7 +83,7 @@ def paired_test(two: DeLong, confidence: float = 0.95) -> PairedTest:
     """Whether two AUCs on the same images differ: z, two-sided p, interval of the difference.
 
     Args:
-        two: of two score columns, in the order of the difference.
+        two: the AUCs of two score columns; the difference is the first minus the second.
         confidence: of the interval, in (0, 1).
     """
     first, second = map(float, two.aucs)
@@ -99,33 +99,33 @@ def paired_test(two: DeLong, confidence: float = 0.95) -> PairedTest:
     return PairedTest(difference, interval, z, math.erfc(abs(z) / math.sqrt(2)))
 
 
-def _check(labels: Labels, columns: Floats) -> None:
+def _check(labels: LabelArray, columns: Float64Array) -> None:
     if columns.ndim != 2 or labels.shape != columns.shape[1:]:
         raise ValueError(f"labels {labels.shape} and scores {columns.shape} are not [n] and [k, n]")
     if not np.isfinite(columns).all():
         raise ValueError("a score is not finite")
     if not np.array_equal(np.unique(labels), (0, 1)):
-        raise ValueError("labels must be 0 and 1, and both be there")
+        raise ValueError("labels must be 0 and 1, and both classes must be present")
 
 
-def _twice_below(ranked: Floats, values: Floats) -> Floats:
-    """Twice the number of `ranked` below each of `values`, those equal to it counting half."""
+def _twice_below(ranked: Float64Array, values: Float64Array) -> Float64Array:
+    """Twice the number of `ranked` below each of `values`; equal values count half."""
     ordered = np.sort(ranked)
-    # In order of the values, one search lands beside the last: three times as fast on a million.
+    # Sorted queries search neighbouring positions: three times as fast for a million values.
     order = np.argsort(values)
-    wanted = values[order]
+    sorted_values = values[order]
     twice = np.empty(len(values))
-    twice[order] = np.searchsorted(ordered, wanted, "left")
-    twice[order] += np.searchsorted(ordered, wanted, "right")
+    twice[order] = np.searchsorted(ordered, sorted_values, "left")
+    twice[order] += np.searchsorted(ordered, sorted_values, "right")
     return twice
 
 
-def _covariance(components: Floats) -> Floats:
+def _covariance(components: Float64Array) -> Float64Array:
     """The covariance `[k, k]` of the mean of `[k, m]`."""
     k, m = components.shape
     if m < 2:
         return np.full((k, k), np.nan)
-    covariance: Floats = np.cov(components).reshape(k, k) / m
+    covariance: Float64Array = np.cov(components).reshape(k, k) / m
     return covariance
 
 

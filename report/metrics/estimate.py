@@ -1,4 +1,4 @@
-"""What every figure is: a value and its interval, or the reason why there is none."""
+"""The form of every figure: a value and its interval, or the reason why it is undefined."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 class Estimate:
     """One figure with the ends of its interval.
 
-    Where it is undefined `value` is None and `reason` says why. Where only its interval is, `low`
-    and `high` are None and `reason` says why. Some figures have no interval and no reason.
+    If the figure is undefined, `value` is None and `reason` says why. If only the interval is
+    undefined, `low` and `high` are None and `reason` says why. Some figures have neither an
+    interval nor a reason.
     """
 
     value: float | None
@@ -27,7 +28,7 @@ class Proportion(Estimate):
 
 @dataclass(frozen=True, slots=True)
 class Accuracy(Proportion):
-    """Accuracy beside what always answering the more frequent class would reach."""
+    """Accuracy, and the accuracy of always answering the more frequent class."""
 
     baseline: float | None = None
     majority: str | None = None
@@ -35,26 +36,26 @@ class Accuracy(Proportion):
 
 @dataclass(frozen=True, slots=True)
 class AveragePrecision(Estimate):
-    """Average precision beside the prevalence, which scores drawn at random would reach."""
+    """Average precision, and the prevalence, which random scores would reach."""
 
     baseline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SpecificityAt(Estimate):
-    """The best specificity with at least this `sensitivity`, and the `threshold` that gives it.
+    """The best specificity at this `sensitivity` or more, and the `threshold` that gives it.
 
-    `written` is the shortest decimal that gives it on these images too.
+    `threshold_text` is the shortest decimal that gives the same result on these images.
     """
 
     sensitivity: float = 0.0
     threshold: float | None = None
-    written: str = ""
+    threshold_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Brier(Estimate):
-    """The Brier score, that of forecasting the prevalence for everybody, and 1 - their ratio."""
+    """The Brier score, that of always forecasting the prevalence, and 1 minus their ratio."""
 
     reference: float | None = None
     scaled: float | None = None
@@ -62,6 +63,6 @@ class Brier(Estimate):
 
 @dataclass(frozen=True, slots=True)
 class NetBenefit(Estimate):
-    """Net benefit beside that of treating everybody; of treating nobody it is 0."""
+    """Net benefit, and that of treating all patients; that of treating none is 0."""
 
     treat_all: float | None = None

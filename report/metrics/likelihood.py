@@ -1,4 +1,4 @@
-"""Likelihood ratios, and what they make of another prevalence."""
+"""Likelihood ratios, and predictive values at another prevalence."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from report.metrics.estimate import Estimate
 
 @dataclass(frozen=True, slots=True)
 class AtPrevalence:
-    """Predictive values as they would be where this share of images is malignant."""
+    """Predictive values for a population where this share of images is malignant."""
 
     prevalence: float
     ppv: Estimate
@@ -42,10 +42,10 @@ def lr_negative(table: Confusion, nothing: str, confidence: float = 0.95) -> Est
 def at_prevalence(
     table: Confusion, prevalence: float, nothing: str, confidence: float = 0.95
 ) -> AtPrevalence:
-    """PPV and NPV at another prevalence, by Bayes' theorem: odds after = ratio x odds before.
+    """PPV and NPV at another prevalence, by Bayes' theorem: posterior odds = ratio x prior odds.
 
-    Their intervals are those of the ratios, which is the logit interval of Mercaldo, Lau & Zhou
-    2007 for a prevalence that is known.
+    The intervals follow from those of the ratios; for a known prevalence this is the logit interval
+    of Mercaldo, Lau & Zhou 2007.
     """
     odds = prevalence / (1 - prevalence)
     positive = lr_positive(table, nothing, confidence)

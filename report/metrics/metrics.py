@@ -1,8 +1,9 @@
-"""Labels, scores and a threshold become figures. Pure: nothing is read and nothing is written."""
+"""Computes all figures from labels, scores and a threshold. Pure."""
 
 from dataclasses import dataclass
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
+from report.metrics import proportions
 from report.metrics.calibration import Bin, brier, calibration, calibration_bins
 from report.metrics.confusion import Confusion, confusion
 from report.metrics.estimate import (
@@ -16,15 +17,12 @@ from report.metrics.estimate import (
 )
 from report.metrics.likelihood import AtPrevalence, at_prevalence, lr_negative, lr_positive
 from report.metrics.net_benefit import net_benefit
-from report.metrics.proportions import accuracy, balanced_accuracy, f1, geometric_mean, proportion
-from report.metrics.ranking import average_precision, roc_auc, roc_points, specificity_at
-
-__all__ = ["Confusion", "Estimate", "Floats", "Labels", "Metrics", "measure", "roc_points"]
+from report.metrics.ranking import average_precision, roc_auc, specificity_at
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """What a run is worth at one threshold; every figure's definition is in docs/report.md."""
+    """All figures of a run at one threshold; docs/report.md defines each."""
 
     confidence: float  # of every interval
     confusion: Confusion
@@ -51,8 +49,8 @@ class Metrics:
 
 
 def measure(
-    labels: Labels,
-    scores: Floats,
+    labels: LabelArray,
+    scores: Float64Array,
     threshold: float,
     *,
     nothing: str = "no labelled images",
@@ -62,33 +60,30 @@ def measure(
     """All figures of the analysed images.
 
     Args:
-        labels: `[n]`, 1 malignant, 0 benign; images without a label are left out beforehand.
+        labels: `[n]`, 1 malignant, 0 benign; without images that have no label.
         scores: `[n]`, in [0, 1]; an image is positive when its score >= `threshold`.
         threshold: in [0, 1].
-        nothing: why every figure is undefined, should `n` be 0.
-        confidence: of the intervals, in (0, 1).
-        prevalence: in (0, 1); predictive values are also given for this share of malignant images.
+        nothing: why every figure is undefined if `n` is 0.
+        confidence: level of the intervals, in (0, 1).
+        prevalence: in (0, 1); adds predictive values for this share of malignant images.
 
     Raises:
-        ValueError: the threshold or a label is none.
+        ValueError: the threshold or a label is invalid.
     """
     table = confusion(labels, scores, threshold)
-    absent = nothing if table.total == 0 else None
-    sensitivity = proportion(table.tp, table.malignant, absent or "no malignant images", confidence)
-    specificity = proportion(table.tn, table.benign, absent or "no benign images", confidence)
     calibrated = calibration(labels, scores, nothing, confidence)
     return Metrics(
         confidence=confidence,
         confusion=table,
-        prevalence=proportion(table.malignant, table.total, nothing, confidence),
-        sensitivity=sensitivity,
-        specificity=specificity,
-        geometric_mean=geometric_mean(sensitivity, specificity),
-        balanced_accuracy=balanced_accuracy(sensitivity, specificity),
-        accuracy=accuracy(table, nothing, confidence),
-        f1=f1(table, nothing),
-        ppv=proportion(table.tp, table.positive, absent or "no image is positive", confidence),
-        npv=proportion(table.tn, table.negative, absent or "no image is negative", confidence),
+        prevalence=proportions.prevalence(table, nothing, confidence),
+        sensitivity=proportions.sensitivity(table, nothing, confidence),
+        specificity=proportions.specificity(table, nothing, confidence),
+        geometric_mean=proportions.geometric_mean(table, nothing),
+        balanced_accuracy=proportions.balanced_accuracy(table, nothing),
+        accuracy=proportions.accuracy(table, nothing, confidence),
+        f1=proportions.f1(table, nothing),
+        ppv=proportions.ppv(table, nothing, confidence),
+        npv=proportions.npv(table, nothing, confidence),
         at_prevalence=None
         if prevalence is None
         else at_prevalence(table, prevalence, nothing, confidence),

@@ -1,31 +1,31 @@
-"""Net benefit: what acting on the scores is worth (Vickers & Elkin 2006)."""
+"""Net benefit: the value of acting on the scores (Vickers & Elkin 2006)."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.metrics.confusion import Confusion
 from report.metrics.estimate import NetBenefit
 
 
 class DecisionCurve(NamedTuple):
-    """Net benefit by threshold, all `[m]`; that of treating nobody is 0."""
+    """Net benefit by threshold, all `[m]`; that of treating no patient is 0."""
 
-    thresholds: Floats
-    model: Floats
-    treat_all: Floats
+    thresholds: Float64Array
+    model: Float64Array
+    treat_all: Float64Array
 
 
 def net_benefit(table: Confusion, threshold: float, nothing: str) -> NetBenefit:
-    """TP/n - FP/n x t/(1-t): true positives, less what the false ones cost at these odds.
+    """TP/n - FP/n x t/(1-t): true positives minus false positives weighted by the odds of t.
 
-    It takes the score for the probability of being malignant.
+    The threshold t is read as a probability that the image is malignant.
     """
     if table.total == 0:
         return NetBenefit(None, nothing)
     if threshold == 1:
-        return NetBenefit(None, "at threshold 1 a false positive costs without bound")
+        return NetBenefit(None, "at threshold 1 the cost of a false positive is unbounded")
     odds, n = threshold / (1 - threshold), table.total
     return NetBenefit(
         table.tp / n - table.fp / n * odds,
@@ -33,8 +33,10 @@ def net_benefit(table: Confusion, threshold: float, nothing: str) -> NetBenefit:
     )
 
 
-def decision_curve(labels: Labels, scores: Floats, thresholds: Floats) -> DecisionCurve:
-    """Net benefit at each of `thresholds` `[m]` in [0, 1); at least one image must be there."""
+def decision_curve(
+    labels: LabelArray, scores: Float64Array, thresholds: Float64Array
+) -> DecisionCurve:
+    """Net benefit at each of `thresholds` `[m]` in [0, 1); needs at least one image."""
     n, odds = len(labels), thresholds / (1 - thresholds)
     malignant, benign = np.sort(scores[labels == 1]), np.sort(scores[labels == 0])
     tp = len(malignant) - np.searchsorted(malignant, thresholds, "left")

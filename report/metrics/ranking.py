@@ -1,14 +1,14 @@
-"""Figures over all thresholds: how well the scores rank malignant above benign."""
+"""Figures over all thresholds: how well the scores rank malignant images above benign ones."""
 
 from typing import NamedTuple
 
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.metrics.confusion import confusion, why_undefined
 from report.metrics.delong import auc_interval, delong
 from report.metrics.estimate import AveragePrecision, Estimate, SpecificityAt
-from report.thresholds.written import shortest
+from report.thresholds.threshold_text import shortest
 
 SENSITIVITIES = (0.80, 0.90, 0.95)
 
@@ -16,38 +16,40 @@ SENSITIVITIES = (0.80, 0.90, 0.95)
 class RocPoints(NamedTuple):
     """The ROC curve, all `[m]`, from (0, 0) to (1, 1); `thresholds` begins with inf."""
 
-    false_positives: Floats  # 1 - specificity
-    sensitivity: Floats
-    thresholds: Floats
+    false_positives: Float64Array  # 1 - specificity
+    sensitivity: Float64Array
+    thresholds: Float64Array
 
 
 class PrecisionRecall(NamedTuple):
     """The precision-recall curve, both `[m]`, from recall 1 to recall 0."""
 
-    precision: Floats  # PPV
-    recall: Floats  # sensitivity
+    precision: Float64Array  # PPV
+    recall: Float64Array  # sensitivity
 
 
-def roc_points(labels: Labels, scores: Floats, *, every: bool = False) -> RocPoints:
-    """The ROC curve; both classes must be there.
+def roc_points(labels: LabelArray, scores: Float64Array, *, every: bool = False) -> RocPoints:
+    """The ROC curve; both classes must be present.
 
     Args:
         labels: `[n]`, 1 malignant, 0 benign.
         scores: `[n]`, in [0, 1].
-        every: a point for each different score, and not for each corner only.
+        every: return a point for each distinct score, not only for each corner.
     """
     return RocPoints(*roc_curve(labels, scores, drop_intermediate=not every))
 
 
-def precision_recall(labels: Labels, scores: Floats) -> PrecisionRecall:
-    """The precision-recall curve; both classes must be there."""
+def precision_recall(labels: LabelArray, scores: Float64Array) -> PrecisionRecall:
+    """The precision-recall curve; both classes must be present."""
     precision, recall, _ = precision_recall_curve(labels, scores, drop_intermediate=True)
     return PrecisionRecall(precision, recall)
 
 
-def roc_auc(labels: Labels, scores: Floats, nothing: str, confidence: float = 0.95) -> Estimate:
+def roc_auc(
+    labels: LabelArray, scores: Float64Array, nothing: str, confidence: float = 0.95
+) -> Estimate:
     """The area under the ROC curve with DeLong's interval."""
-    # On scores. On answers at one threshold it would be the balanced accuracy under another name.
+    # Computed from scores: from answers at one threshold it would equal balanced accuracy.
     if (absent := why_undefined(labels, nothing)) is not None:
         return Estimate(None, absent)
     aucs, covariance = delong(labels, scores[None])
@@ -56,36 +58,38 @@ def roc_auc(labels: Labels, scores: Floats, nothing: str, confidence: float = 0.
     return Estimate(auc, None if reason is None else f"no interval: {reason}", low, high)
 
 
-def average_precision(labels: Labels, scores: Floats, nothing: str) -> AveragePrecision:
-    """The mean precision over the steps of recall, without interpolation."""
+def average_precision(labels: LabelArray, scores: Float64Array, nothing: str) -> AveragePrecision:
+    """Mean precision, weighted by the steps in recall, without interpolation."""
     if (absent := why_undefined(labels, nothing)) is not None:
         return AveragePrecision(None, absent)
     value = float(average_precision_score(labels, scores))
     return AveragePrecision(value, baseline=float((labels == 1).mean()))
 
 
-def specificity_at(labels: Labels, scores: Floats, nothing: str) -> tuple[SpecificityAt, ...]:
-    """The best specificity where sensitivity is at least 0.80, 0.90 and 0.95.
+def specificity_at(
+    labels: LabelArray, scores: Float64Array, nothing: str
+) -> tuple[SpecificityAt, ...]:
+    """The best specificity at a sensitivity of at least 0.80, 0.90 and 0.95.
 
-    Without interval: the threshold is chosen on these images, which Wilson's would not know.
+    Without an interval: the threshold is chosen on these images, and Wilson's ignores that.
     """
     if (absent := why_undefined(labels, nothing)) is not None:
-        return tuple(SpecificityAt(None, absent, sensitivity=one) for one in SENSITIVITIES)
+        return tuple(SpecificityAt(None, absent, sensitivity=target) for target in SENSITIVITIES)
     points = roc_points(labels, scores, every=True)
-    return tuple(_specificity_at(one, points, labels, scores) for one in SENSITIVITIES)
+    return tuple(_specificity_at(target, points, labels, scores) for target in SENSITIVITIES)
 
 
 def _specificity_at(
-    target: float, points: RocPoints, labels: Labels, scores: Floats
+    target: float, points: RocPoints, labels: LabelArray, scores: Float64Array
 ) -> SpecificityAt:
-    # Sensitivity only grows along the curve and specificity only falls: the first is the best.
-    at = int((points.sensitivity >= target).argmax())
-    threshold, *below = points.thresholds[at : at + 2].tolist()
-    # Counted, as a report at this threshold counts: 1 - (1 - x) may round to another last digit.
+    # Along the curve sensitivity rises and specificity falls, so the first point is the best.
+    first = int((points.sensitivity >= target).argmax())
+    threshold, *below = points.thresholds[first : first + 2].tolist()
+    # Counted as in a report at this threshold: 1 - (1 - x) may differ in the last digit.
     table = confusion(labels, scores, threshold)
     return SpecificityAt(
         table.tn / table.benign,
         sensitivity=target,
         threshold=threshold,
-        written=shortest(threshold, below[0] if below else None),
+        threshold_text=shortest(threshold, below[0] if below else None),
     )

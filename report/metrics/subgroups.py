@@ -6,33 +6,33 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.metrics.confusion import Confusion, confusion
 from report.metrics.estimate import Estimate, Proportion
-from report.metrics.proportions import proportion
+from report.metrics.proportions import sensitivity, specificity
 from report.metrics.ranking import roc_auc
 
-# Under this many malignant or benign images a subgroup's figures are chance, and are kept back.
+# With fewer malignant or benign images, a subgroup's figures are too uncertain to show.
 SMALLEST = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Images by the values of one attribute; the arrays are `[analysed]`.
+    """Images grouped by one attribute; the arrays are `[analysed]`.
 
-    `codes` point into `values`; None is the value of images without this attribute.
+    `codes` are indices into `values`; images without the attribute have the value None.
     """
 
     column: str
     values: tuple[str | None, ...]
     codes: npt.NDArray[np.integer]
-    labels: Labels
-    scores: Floats
+    labels: LabelArray
+    scores: Float64Array
 
 
 @dataclass(frozen=True, slots=True)
 class Subgroup:
-    """The images whose attribute `column` has this value, None for those without it."""
+    """The images with this value of the attribute `column`, or without it if None."""
 
     column: str
     value: str | None
@@ -43,59 +43,61 @@ class Subgroup:
 
     @property
     def suppressed(self) -> str | None:
-        """Why the figures are kept back, None where they are shown."""
+        """Why the figures are not shown; None if they are."""
         return too_few(self.confusion)
 
 
 def by_subgroup(
     groups: Sequence[Groups], threshold: float, confidence: float = 0.95
 ) -> tuple[Subgroup, ...]:
-    """Sensitivity, specificity and ROC AUC of each value of each attribute, in order of value."""
+    """Sensitivity, specificity and ROC AUC for each value of each attribute, in order of value."""
     return tuple(
-        _subgroup(one, code, threshold, confidence) for one in groups for code in _in_order(one)
+        _subgroup(attribute, code, threshold, confidence)
+        for attribute in groups
+        for code in _in_order(attribute)
     )
 
 
 def too_few(table: Confusion) -> str | None:
-    """Why a subgroup's figures are kept back, None where there are images enough."""
+    """Why a subgroup is too small to show; None if it has enough images."""
     few = [
-        f"{number} {name}"
-        for number, name in ((table.malignant, "malignant"), (table.benign, "benign"))
-        if number < SMALLEST
+        f"{count} {name}"
+        for count, name in ((table.malignant, "malignant"), (table.benign, "benign"))
+        if count < SMALLEST
     ]
     return f"under {SMALLEST}: {' and '.join(few)}" if few else None
 
 
 def _subgroup(groups: Groups, code: int, threshold: float, confidence: float) -> Subgroup:
-    of = groups.codes == code
-    labels, scores = groups.labels[of], groups.scores[of]
+    members = groups.codes == code
+    labels, scores = groups.labels[members], groups.scores[members]
     table = confusion(labels, scores, threshold)
     column, value = groups.column, groups.values[code]
     if (few := too_few(table)) is not None:
-        kept_back = Proportion(None, few)
-        return Subgroup(column, value, table, kept_back, kept_back, Estimate(None, few))
+        suppressed = Proportion(None, few)
+        return Subgroup(column, value, table, suppressed, suppressed, Estimate(None, few))
     return Subgroup(
         column,
         value,
         table,
-        proportion(table.tp, table.malignant, "", confidence),
-        proportion(table.tn, table.benign, "", confidence),
+        sensitivity(table, "", confidence),
+        specificity(table, "", confidence),
         roc_auc(labels, scores, "", confidence),
     )
 
 
 def _in_order(groups: Groups) -> list[int]:
-    """Numbers by size, words by the alphabet, unknown last."""
+    """Numbers in order of size, words in alphabetical order, unknown last."""
     known = [code for code, value in enumerate(groups.values) if value is not None]
-    numbers = [_number(groups.values[code]) for code in known]
+    numbers = [_as_number(groups.values[code]) for code in known]
     if None in numbers:
         known.sort(key=lambda code: groups.values[code] or "")
     else:
-        known.sort(key=lambda code: _number(groups.values[code]) or 0.0)
+        known.sort(key=lambda code: _as_number(groups.values[code]) or 0.0)
     return known + [code for code, value in enumerate(groups.values) if value is None]
 
 
-def _number(value: str | None) -> float | None:
+def _as_number(value: str | None) -> float | None:
     try:
         return float(value or "")
     except ValueError:

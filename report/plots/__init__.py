@@ -1,4 +1,4 @@
 """The pictures of a report, one in a file.
 
-Drawn on `matplotlib.figure.Figure` and not through pyplot, which keeps its figures globally.
+They use `matplotlib.figure.Figure` instead of pyplot, which keeps its figures globally.
 """

@@ -1,11 +1,10 @@
-"""The calibration curve over the histogram of the scores."""
+"""The calibration curve above a histogram of the scores."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from report.arrays import Floats
-from report.contents import Report
+from report.arrays import Float64Array
 from report.metrics.calibration import bin_fraction
 from report.metrics.estimate import Estimate
 from report.plots.canvas import (
@@ -19,15 +18,16 @@ from report.plots.canvas import (
     legend_beneath,
     title,
 )
-from report.render.sections import short
+from report.render.tables import short
+from report.report_model import Report
 
 _HISTOGRAM_BINS = 50
 
 
-def draw_calibration(report: Report, scores: Floats) -> Figure | None:
+def draw_calibration(report: Report, scores: Float64Array) -> Figure | None:
     """The fraction of malignant images by tenths of the score, with Wilson intervals.
 
-    None where no image is analysed.
+    None if no image is analysed.
     """
     if not report.figures.calibration_curve:
         return None
@@ -38,7 +38,7 @@ def draw_calibration(report: Report, scores: Floats) -> Figure | None:
         bare(axes)
         axes.grid(color=PALE, linewidth=0.6)
         axes.set_axisbelow(True)
-    above.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DASHED, label="as it should be")
+    above.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DASHED, label="perfect")
     _draw_bins(above, report)
     above.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     above.set_ylabel("fraction malignant", fontsize=12)
@@ -54,12 +54,16 @@ def draw_calibration(report: Report, scores: Floats) -> Figure | None:
 def _draw_bins(axes: Axes, report: Report) -> None:
     figures = report.figures
     bins = figures.calibration_curve
-    fractions = [bin_fraction(one, figures.confidence) for one in bins]
-    values = [one.value or 0.0 for one in fractions]
-    lows = [value - (one.low or 0.0) for value, one in zip(values, fractions, strict=True)]
-    highs = [(one.high or 0.0) - value for value, one in zip(values, fractions, strict=True)]
+    fractions = [bin_fraction(score_bin, figures.confidence) for score_bin in bins]
+    values = [fraction.value or 0.0 for fraction in fractions]
+    lows = [
+        value - (fraction.low or 0.0) for value, fraction in zip(values, fractions, strict=True)
+    ]
+    highs = [
+        (fraction.high or 0.0) - value for value, fraction in zip(values, fractions, strict=True)
+    ]
     axes.errorbar(
-        [one.mean_score for one in bins],
+        [score_bin.mean_score for score_bin in bins],
         values,
         yerr=(lows, highs),
         color=BLUE,
@@ -76,5 +80,5 @@ def _draw_bins(axes: Axes, report: Report) -> None:
 
 
 def _brief(figure: Estimate) -> str:
-    """Without the reason, which the report gives and a legend has no room for."""
+    """The figure without its reason, because a legend has no room for it."""
     return "n/a" if figure.value is None else short(figure, 2)

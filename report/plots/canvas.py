@@ -1,4 +1,4 @@
-"""What all pictures share: size, colours, title, and the words that must travel with them."""
+"""Shared by all pictures: size, colours, title, and the notes they must carry."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -6,20 +6,20 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import ScaledTranslation
 
-from report.arrays import Floats
-from report.contents import SYNTHETIC, Report
+from report.arrays import Float64Array
+from report.report_model import SYNTHETIC, Report
 from report.thresholds.threshold import Threshold
-from report.thresholds.written import written
+from report.thresholds.threshold_text import threshold_text
 
 CLASSES = ("benign", "malignant")
-# Okabe and Ito's, which the colour-blind tell apart. In grey some are alike, so what a colour tells
-# a line's style, a marker or a place tells too.
+# Okabe and Ito's colours, which colour-blind people can tell apart. Some look alike in grey, so
+# line styles, markers or positions repeat what a colour says.
 BLUE, SKY, VERMILION, GREY, PALE = "#0072B2", "#56B4E9", "#D55E00", "#6E6E6E", "#E4E4E4"
 DASHED, DOTTED = (0, (4, 3)), (0, (1, 2))
 SIZE = (5.2, 5.5)  # inches
 TALL = (5.2, 6.5)  # with a legend beneath
-_BELOW = 0.6  # inches from the axes to the legend beneath: ticks and name of the axis lie between
-# Points of a curve; a printed page shows no more, and an SVG of a million is 40 MB.
+_BELOW = 0.6  # inches from the axes to the legend, for ticks and the name of the axis
+# Points of a curve; print shows no more, and an SVG of a million points is 40 MB.
 _MOST_POINTS = 2000
 
 
@@ -28,13 +28,13 @@ def blank(report: Report, size: tuple[float, float] = SIZE) -> Figure:
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)  # inches
     picture = Figure(figsize=size, layout=layout)
     if report.checkpoint.synthetic:
-        # A picture travels without its report.
+        # A picture may be shared without its report.
         picture.supxlabel(SYNTHETIC, fontsize=9, color=VERMILION)
     return picture
 
 
 def title(what: str, report: Report, images: int | None = None) -> str:
-    """What is shown, of which run and how many images: of the analysed ones unless it is said."""
+    """What is shown, the run, and the number of images, by default those analysed."""
     total = report.figures.confusion.total if images is None else images
     return f"{what}, run {report.run.number}, {total:,} images"
 
@@ -49,12 +49,12 @@ def canvas(what: str, report: Report, size: tuple[float, float] = SIZE) -> tuple
 
 
 def bare(axes: Axes) -> None:
-    """Without a frame above and to the right."""
+    """Remove the frame at the top and on the right."""
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def unit_square(axes: Axes, across: str, up: str) -> None:
-    """Both axes from 0 to 1, with a grid."""
+    """Set both axes from 0 to 1, with a grid."""
     axes.grid(color=PALE, linewidth=0.6)
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.set_xlabel(across, fontsize=12)
@@ -62,7 +62,7 @@ def unit_square(axes: Axes, across: str, up: str) -> None:
 
 
 def say_undefined(axes: Axes, reason: str | None) -> None:
-    """`n/a` and the reason in the middle, where a curve would be."""
+    """Write `n/a` and the reason in the middle instead of a curve."""
     axes.text(
         0.5,
         0.5,
@@ -76,7 +76,7 @@ def say_undefined(axes: Axes, reason: str | None) -> None:
 
 
 def mark_operating_point(axes: Axes, x: float, y: float, words: str, marker: str = "o") -> None:
-    """A dot, or another marker, where the report's threshold stands on a curve."""
+    """Mark the point of a curve at the report's threshold."""
     axes.plot(
         x,
         y,
@@ -93,7 +93,7 @@ def mark_operating_point(axes: Axes, x: float, y: float, words: str, marker: str
 
 
 def legend_beneath(axes: Axes, entries: Axes | None = None) -> None:
-    """A legend under `axes`, where no curve can run behind it, of what is drawn on `entries`."""
+    """Draw a legend for `entries` below `axes`, where it hides no curve."""
     handles, words = (entries or axes).get_legend_handles_labels()
     figure = axes.get_figure(root=True)
     if figure is None or not handles:
@@ -111,11 +111,11 @@ def legend_beneath(axes: Axes, entries: Axes | None = None) -> None:
     )
 
 
-def thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """A curve whose `x` only grows or only falls, by as many points as can be seen."""
+def thinned(x: Float64Array, y: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """A monotonic curve, reduced to as many points as can be seen."""
     if len(x) <= _MOST_POINTS:
         return x, y
-    # The way along both axes, so that a steep part keeps its points too.
+    # Distance along both axes, so that steep parts keep their points.
     way = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
     _, first = np.unique(np.floor(way / way[-1] * (_MOST_POINTS - 1)), return_index=True)
     return x[first], y[first]
@@ -123,4 +123,4 @@ def thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 def named(threshold: Threshold) -> str:
     """The threshold with its kind."""
-    return f"{written(threshold.value)} ({threshold.kind})"
+    return f"{threshold_text(threshold.value)} ({threshold.kind})"

@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from base.console.foreign import for_picture
-from report.arrays import Floats, Labels
-from report.contents import SYNTHETIC
+from report.arrays import Float64Array, LabelArray
 from report.metrics.comparing import Comparison
 from report.metrics.ranking import roc_points
 from report.plots.canvas import (
@@ -25,22 +24,23 @@ from report.plots.canvas import (
     thinned,
     unit_square,
 )
+from report.report_model import SYNTHETIC
 from report.thresholds.threshold import Threshold
 
-# Told apart by line and marker where a print has no colour.
+# Line styles and markers distinguish the curves in print without colour.
 _STYLES: tuple[dict[str, Any], ...] = (
     {"color": BLUE, "linestyle": "solid", "linewidth": 2.2},
     {"color": VERMILION, "linestyle": (0, (5, 2)), "linewidth": 1.6},
 )
 _MARKERS = ("o", "s")
-_SIZE = (5.2, 7.0)  # inches: a square and the legend beneath, where no curve can run behind it
-_NAME = 45  # characters of a run's name that fit there
+_SIZE = (5.2, 7.0)  # inches: a square with the legend below it
+_NAME = 45  # characters of a run's name that fit in the legend
 
 
 def draw_comparison(
     names: Sequence[str],
-    labels: Labels,
-    scores: Floats,
+    labels: LabelArray,
+    scores: Float64Array,
     thresholds: Sequence[Threshold],
     comparison: Comparison,
     *,
@@ -54,7 +54,7 @@ def draw_comparison(
         scores: `[2, n]`.
         thresholds: of A and B.
         comparison: of these labels and scores.
-        synthetic: whether a reader must be told that the images were drawn.
+        synthetic: whether to note that the images are synthetic.
     """
     picture = Figure(figsize=_SIZE, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     axes = picture.add_subplot()
@@ -64,35 +64,37 @@ def draw_comparison(
     if comparison.auc_test is None:
         say_undefined(axes, comparison.aucs[0].reason)
     else:
-        for at, name in enumerate(names):
-            words = f"{for_picture(shorten(name, _NAME))} (area = {comparison.aucs[at].value:.3f})"
-            _curve(axes, words, labels, scores[at], at)
-        for at, threshold in enumerate(thresholds):
-            _point(axes, comparison, threshold, at)
+        for index, name in enumerate(names):
+            words = (
+                f"{for_picture(shorten(name, _NAME))} (area = {comparison.aucs[index].value:.3f})"
+            )
+            _curve(axes, words, labels, scores[index], index)
+        for index, threshold in enumerate(thresholds):
+            _point(axes, comparison, threshold, index)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DOTTED, label="chance")
     legend_beneath(axes)
     if synthetic:
-        picture.supxlabel(SYNTHETIC, fontsize=9, color=VERMILION)  # it travels without its report
+        picture.supxlabel(SYNTHETIC, fontsize=9, color=VERMILION)  # stays when shared alone
     return picture
 
 
-def _curve(axes: Axes, words: str, labels: Labels, scores: Floats, at: int) -> None:
+def _curve(axes: Axes, words: str, labels: LabelArray, scores: Float64Array, index: int) -> None:
     points = roc_points(labels, scores)
     across, up = thinned(points.false_positives, points.sensitivity)
-    axes.plot(across, up, clip_on=False, label=words, **_STYLES[at])
+    axes.plot(across, up, clip_on=False, label=words, **_STYLES[index])
 
 
-def _point(axes: Axes, comparison: Comparison, threshold: Threshold, at: int) -> None:
-    sensitivity = comparison.malignant.right[at].value
-    specificity = comparison.benign.right[at].value
+def _point(axes: Axes, comparison: Comparison, threshold: Threshold, index: int) -> None:
+    sensitivity = comparison.malignant.right[index].value
+    specificity = comparison.benign.right[index].value
     if sensitivity is None or specificity is None:
         return
     axes.plot(
         1 - specificity,
         sensitivity,
-        marker=_MARKERS[at],
+        marker=_MARKERS[index],
         markersize=9,
-        color=_STYLES[at]["color"],
+        color=_STYLES[index]["color"],
         markeredgecolor="white",
         markeredgewidth=1.5,
         linestyle="none",

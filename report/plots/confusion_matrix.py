@@ -3,20 +3,19 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from report.arrays import Floats
-from report.contents import Report
+from report.arrays import Float64Array, Int64Array
 from report.plots.canvas import CLASSES, GREY, canvas, named
+from report.report_model import Report
 from report.thresholds.threshold import Threshold
 
 
 def draw_confusion(report: Report) -> Figure | None:
     """Fractions of each true class as a heat map, the counts beneath them.
 
-    None where no image is analysed.
+    None if no image is analysed.
     """
     cells = report.figures.confusion
     if not cells.total:
@@ -26,7 +25,7 @@ def draw_confusion(report: Report) -> Figure | None:
     fractions = _normalised(counts)
     axes.pcolormesh(fractions, cmap="Blues", vmin=0, vmax=1, edgecolor=GREY, linewidth=0.8)
     for row, column in np.ndindex(2, 2):
-        # Where white on this blue becomes easier to read than black.
+        # On darker blue, white is easier to read than black.
         ink = "white" if fractions[row, column] > 0.72 else "black"
         large, small = _cell_words(row, int(counts[row, column]), int(counts[row].sum()))
         middle = (column + 0.5, row + 0.5)
@@ -52,9 +51,9 @@ def _name_classes(axes: Axes, threshold: Threshold) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _normalised(counts: npt.NDArray[np.int64]) -> Floats:
+def _normalised(counts: Int64Array) -> Float64Array:
     totals = counts.sum(axis=1, keepdims=True)
-    fractions: Floats = np.zeros((2, 2))
+    fractions: Float64Array = np.zeros((2, 2))
     np.divide(counts, totals, out=fractions, where=totals > 0)
     return fractions
 

@@ -3,8 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from report.arrays import Floats, Labels
-from report.contents import Report
+from report.arrays import Float64Array, LabelArray
 from report.metrics.net_benefit import decision_curve
 from report.plots.canvas import (
     BLUE,
@@ -19,14 +18,15 @@ from report.plots.canvas import (
     mark_operating_point,
     named,
 )
+from report.report_model import Report
 
 _THRESHOLDS = np.arange(0, 1, 0.005)
 
 
-def draw_decision(report: Report, labels: Labels, scores: Floats) -> Figure | None:
+def draw_decision(report: Report, labels: LabelArray, scores: Float64Array) -> Figure | None:
     """Net benefit of the model, of treating all and of treating none, by threshold.
 
-    None where a class is missing: there is nothing to weigh.
+    None if a class is missing.
     """
     if report.figures.roc_auc.value is None:
         return None
@@ -47,7 +47,7 @@ def draw_decision(report: Report, labels: Labels, scores: Floats) -> Figure | No
     )
     axes.axhline(0, color=GREY, linewidth=1.5, linestyle=DOTTED, label="treat none")
     top = float(np.mean(labels))
-    # Far below zero the curves only say: worse than doing nothing.
+    # Values far below zero only say that doing nothing is better, so they are cut off.
     lowest = -0.3 * top
     axes.set(ylim=(lowest, 1.1 * top))
     benefit = report.figures.net_benefit.value
@@ -55,7 +55,7 @@ def draw_decision(report: Report, labels: Labels, scores: Floats) -> Figure | No
         beneath = benefit < lowest
         words = f"threshold {named(report.threshold)}:\nnet benefit {benefit:.3f}"
         words += ", below the picture" if beneath else ""
-        at = (report.threshold.value, max(benefit, lowest))
-        mark_operating_point(axes, *at, words, "v" if beneath else "o")
+        position = (report.threshold.value, max(benefit, lowest))
+        mark_operating_point(axes, *position, words, "v" if beneath else "o")
     legend_beneath(axes)
     return picture

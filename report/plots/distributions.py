@@ -1,4 +1,4 @@
-"""How the scores of each class are distributed."""
+"""Histograms of the scores of each class."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -7,8 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from report.arrays import NO_SCORES, Floats, Labels
-from report.contents import Report
+from report.arrays import NO_SCORES, Float64Array, LabelArray
 from report.metrics.estimate import Proportion
 from report.plots.canvas import (
     BLUE,
@@ -23,10 +22,11 @@ from report.plots.canvas import (
     named,
     title,
 )
-from report.render.sections import short
+from report.render.tables import short
+from report.report_model import Report
 
 _BINS = 40
-# Beside the colour, malignant is told by its place and its hatching.
+# Position and hatching also distinguish malignant from benign, besides colour.
 _BENIGN: dict[str, Any] = {"facecolor": SKY, "edgecolor": BLUE}
 _MALIGNANT: dict[str, Any] = {"facecolor": "white", "edgecolor": VERMILION, "hatch": "/////"}
 _UNLABELLED: dict[str, Any] = {"facecolor": PALE, "edgecolor": GREY}
@@ -34,19 +34,19 @@ _WIDTH, _PANEL, _REST, _LOWEST = 5.2, 2.0, 1.5, 4.2  # inches
 
 
 class _Group(NamedTuple):
-    """Images that share a panel: what stands above it, their scores `[n]`, and its look."""
+    """Images that share a panel: its title, their scores `[n]`, and its style."""
 
     words: str
-    scores: Floats
+    scores: Float64Array
     style: dict[str, Any]
 
 
 def draw_distributions(
-    report: Report, labels: Labels, scores: Floats, unlabelled: Floats = NO_SCORES
+    report: Report, labels: LabelArray, scores: Float64Array, unlabelled: Float64Array = NO_SCORES
 ) -> Figure | None:
     """A histogram for each class, malignant above benign, cut by the threshold.
 
-    Below them one of the images without a label. None where no image was scored.
+    Images without a label get a histogram below. None if no image was scored.
     """
     groups = list(_groups(report, labels, scores, unlabelled))
     if not groups:
@@ -66,7 +66,9 @@ def draw_distributions(
     return picture
 
 
-def _groups(report: Report, labels: Labels, scores: Floats, unlabelled: Floats) -> Iterator[_Group]:
+def _groups(
+    report: Report, labels: LabelArray, scores: Float64Array, unlabelled: Float64Array
+) -> Iterator[_Group]:
     figures, table = report.figures, report.figures.confusion
     if table.malignant:
         words = _found(1, table.malignant, figures.sensitivity)
@@ -91,7 +93,7 @@ def _draw_group(axes: Axes, group: _Group, edges: list[float]) -> None:
 
 
 def _edges(threshold: float) -> list[float]:
-    """Edges of the bars, one of them at the threshold: what is positive stands right of it."""
+    """Edges of the bars, with one at the threshold, so that positive images are on its right."""
     steps = threshold + np.arange(-_BINS, _BINS + 1) / _BINS
     edges: list[float] = np.unique([0.0, *steps[(steps > 0) & (steps < 1)], 1.0]).tolist()
     return edges

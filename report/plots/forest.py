@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from base.console.foreign import for_picture, shown
-from report.contents import Report
 from report.metrics.estimate import Estimate
 from report.metrics.subgroups import Subgroup
 from report.plots.canvas import BLUE, DASHED, GREY, PALE, blank, title
-from report.render.sections import percent
+from report.render.tables import percent
+from report.report_model import Report
 
 _PANELS = ("sensitivity", "specificity", "roc_auc")
 _TITLES = {"roc_auc": "ROC AUC"}
@@ -20,7 +20,7 @@ _WIDTH, _ROW, _REST = 9.0, 0.3, 1.5  # inches
 
 
 class _Line(NamedTuple):
-    """A row: its words, its figures by panel, and whether it is a heading, all, or kept back."""
+    """A row: its text, its figure for each panel, and whether it is bold or too small to show."""
 
     words: str
     figures: tuple[Estimate, ...] = ()
@@ -33,12 +33,12 @@ def draw_forest(report: Report) -> Figure:
     lines = list(_lines(report))
     picture = blank(report, (_WIDTH, _REST + _ROW * len(lines)))
     panels = picture.subplots(1, len(_PANELS), sharey=True)
-    for axes, name, at in zip(panels, _PANELS, range(len(_PANELS)), strict=True):
-        _draw_panel(axes, lines, at)
+    for axes, name, index in zip(panels, _PANELS, range(len(_PANELS)), strict=True):
+        _draw_panel(axes, lines, index)
         axes.set_xlabel(_TITLES.get(name, name), fontsize=12)
     first = panels[0]
     what = f"Subgroups with {percent(report.figures.confidence)} intervals"
-    # Above the panels and not above the first: its width would push the others away.
+    # A title of the first panel would be too wide and push the other panels away.
     picture.suptitle(title(what, report), x=0.02, ha="left")
     first.set(ylim=(len(lines) - 0.5, -0.5))
     first.set_yticks(range(len(lines)), [line.words for line in lines], fontsize=10)
@@ -52,36 +52,36 @@ def _lines(report: Report) -> list[_Line]:
     table = figures.confusion
     whole = tuple(getattr(figures, name) for name in _PANELS)
     lines = [_Line(f"all images ({table.malignant:,} of {table.total:,})", whole, bold=True)]
-    for column, subgroups in groupby(report.subgroups, key=lambda one: one.column):
+    for column, subgroups in groupby(report.subgroups, key=lambda subgroup: subgroup.column):
         lines.append(_Line(f"by {for_picture(shown(column))} (malignant of images)", bold=True))
-        lines += [_line(one) for one in subgroups]
+        lines += [_line(subgroup) for subgroup in subgroups]
     return lines
 
 
-def _line(one: Subgroup) -> _Line:
-    table = one.confusion
-    name = "unknown" if one.value is None else shown(one.value)
+def _line(subgroup: Subgroup) -> _Line:
+    table = subgroup.confusion
+    name = "unknown" if subgroup.value is None else shown(subgroup.value)
     words = for_picture(name if len(name) <= 30 else f"{name[:29]}…")
     return _Line(
         f"{words} ({table.malignant:,} of {table.total:,})",
-        tuple(getattr(one, panel) for panel in _PANELS),
-        kept_back=one.suppressed is not None,
+        tuple(getattr(subgroup, panel) for panel in _PANELS),
+        kept_back=subgroup.suppressed is not None,
     )
 
 
-def _draw_panel(axes: Axes, lines: Sequence[_Line], at: int) -> None:
+def _draw_panel(axes: Axes, lines: Sequence[_Line], index: int) -> None:
     axes.set(xlim=(0, 1))
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.grid(color=PALE, linewidth=0.6, axis="x")
     axes.set_axisbelow(True)
-    if (whole := lines[0].figures[at].value) is not None:
+    if (whole := lines[0].figures[index].value) is not None:
         axes.axvline(whole, color=GREY, linewidth=1, linestyle=DASHED)
     for row, line in enumerate(lines):
         if line.kept_back:
             _say(axes, row, "kept back: too few")
         elif line.figures:
-            _draw_figure(axes, row, line.figures[at], whole=line.bold)
+            _draw_figure(axes, row, line.figures[index], whole=line.bold)
 
 
 def _draw_figure(axes: Axes, row: int, figure: Estimate, *, whole: bool) -> None:

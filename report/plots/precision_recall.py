@@ -3,8 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from report.arrays import Floats, Labels
-from report.contents import Report
+from report.arrays import Float64Array, LabelArray
 from report.metrics.ranking import precision_recall
 from report.plots.canvas import (
     BLUE,
@@ -18,12 +17,15 @@ from report.plots.canvas import (
     thinned,
     unit_square,
 )
+from report.report_model import Report
 
 
-def draw_precision_recall(report: Report, labels: Labels, scores: Floats) -> Figure | None:
+def draw_precision_recall(
+    report: Report, labels: LabelArray, scores: Float64Array
+) -> Figure | None:
     """Precision against recall, the operating point, and the prevalence that chance reaches.
 
-    None where there is no curve: a class is missing.
+    None if a class is missing.
     """
     average, figures = report.figures.average_precision, report.figures
     if average.value is None or average.baseline is None:
@@ -31,8 +33,8 @@ def draw_precision_recall(report: Report, labels: Labels, scores: Floats) -> Fig
     picture, axes = canvas("Precision-recall curve", report, TALL)
     unit_square(axes, "recall (sensitivity)", "precision (PPV)")
     points = precision_recall(labels, scores)
-    # The curve ends at a precision of 1 by convention. No threshold gives that, and where the
-    # highest scores are benign it would be a line from bottom to top.
+    # By convention the curve ends at a precision of 1. No threshold gives that, and if the highest
+    # scores are benign it would draw a vertical line.
     precision = np.append(points.precision[:-1], points.precision[-2])
     axes.plot(
         *thinned(points.recall, precision),

@@ -2,8 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from report.arrays import Floats, Labels
-from report.contents import Report
+from report.arrays import Float64Array, LabelArray
 from report.metrics.ranking import roc_points
 from report.plots.canvas import (
     BLUE,
@@ -17,12 +16,13 @@ from report.plots.canvas import (
     thinned,
     unit_square,
 )
+from report.report_model import Report
 
 
-def draw_roc(report: Report, labels: Labels, scores: Floats) -> Figure | None:
+def draw_roc(report: Report, labels: LabelArray, scores: Float64Array) -> Figure | None:
     """The ROC curve with its area, the operating point, and the diagonal of chance.
 
-    None where there is no curve: a class is missing.
+    None if a class is missing.
     """
     figures = report.figures
     if figures.roc_auc.value is None:

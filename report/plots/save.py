@@ -1,4 +1,4 @@
-"""All pictures of a report, written into a folder."""
+"""Writes all pictures of a report into a folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 
 from base.permissions import make_folder
 from base.whole_file import whole_file
-from report.contents import Report
-from report.loading.read import Stored
+from report.loading.read_run import LoadedRun
 from report.plots.calibration import draw_calibration
 from report.plots.confusion_matrix import draw_confusion
 from report.plots.decision import draw_decision
@@ -18,26 +17,27 @@ from report.plots.distributions import draw_distributions
 from report.plots.forest import draw_forest
 from report.plots.precision_recall import draw_precision_recall
 from report.plots.roc import draw_roc
+from report.report_model import Report
 
 DPI = 200
 
 
 class Pictures(NamedTuple):
-    """Files of pictures: written, and removed; and the names of those that cannot be drawn."""
+    """The files written and removed, and the names of pictures that cannot be drawn."""
 
     written: list[Path]
     removed: list[Path]
     undrawn: list[str]
 
 
-def save_pictures(directory: Path, report: Report, stored: Stored) -> Pictures:
-    """Write each picture as PNG and as SVG; a picture of an earlier report is replaced.
+def save_pictures(directory: Path, report: Report, stored: LoadedRun) -> Pictures:
+    """Write each picture as PNG and SVG, replacing those of an earlier report.
 
-    One that cannot be drawn of these images is removed, or it would be taken for theirs.
+    If a picture cannot be drawn, the file of an earlier report is removed.
 
     Args:
-        directory: is made if it is not there.
-        report: of this run.
+        directory: is created if it does not exist.
+        report: the report of this run.
         stored: the run.
     """
     make_folder(directory)
@@ -55,10 +55,10 @@ def save_pictures(directory: Path, report: Report, stored: Stored) -> Pictures:
     return done
 
 
-def draw_all(report: Report, stored: Stored) -> Iterator[tuple[str, Figure | None]]:
-    """Each picture with the name of its file, None where there is nothing to draw.
+def draw_all(report: Report, stored: LoadedRun) -> Iterator[tuple[str, Figure | None]]:
+    """Each picture with the name of its file; None if it cannot be drawn.
 
-    That of the subgroups comes only where some were asked for.
+    The picture of the subgroups is included only if subgroups were requested.
     """
     labels, scores = stored.labels, stored.scores
     yield "roc", draw_roc(report, labels, scores)
@@ -72,7 +72,7 @@ def draw_all(report: Report, stored: Stored) -> Iterator[tuple[str, Figure | Non
 
 
 def save(picture: Figure, path: Path) -> None:
-    """Write a picture as its file's suffix says; the same picture gives the same bytes."""
+    """Write a picture in the format of the suffix; equal pictures give equal bytes."""
     kind = path.suffix.removeprefix(".")
     with whole_file(path) as draft, mpl.rc_context({"svg.hashsalt": "dermscore"}):
         if kind == "svg":

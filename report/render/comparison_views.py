@@ -1,4 +1,4 @@
-"""A comparison of two runs as text, JSON, and a CSV of the images that changed sides."""
+"""A comparison of two runs as text, JSON, and CSV of the images whose answer changed."""
 
 import csv
 import io
@@ -8,52 +8,55 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from base.console.foreign import for_csv, shown
-from report.contents import RunFacts
 from report.loading.pairing import LeftOut, Pairs
-from report.loading.read import Stored
+from report.loading.read_run import LoadedRun
 from report.metrics.comparing import Comparison, McNemar
 from report.metrics.estimate import Estimate
 from report.render.formats import checkpoint_dict, threshold_dict
-from report.render.sections import percent, short, threshold_line, warnings_of
+from report.render.tables import percent, short, threshold_line, warnings_of
 from report.render.text import render_parts
-from report.section import Section
+from report.report_model import RunFacts
+from report.table import Table
 from report.thresholds.threshold import Threshold
-from report.thresholds.written import score_text
+from report.thresholds.threshold_text import score_text
 
-# Images that changed sides and are named in the text; JSON and CSV name all.
+# How many changed images the text lists; JSON and CSV list all.
 LISTED = 20
 _CHANGED = ("path", "label", "score_a", "score_b", "positive_a", "positive_b")
 
 
 class Compared(NamedTuple):
-    """All that a comparison is shown from; `runs` and `thresholds` are of A and B."""
+    """Everything that a comparison shows; `runs` and `thresholds` are those of A and B."""
 
-    runs: tuple[Stored, Stored]
+    runs: tuple[LoadedRun, LoadedRun]
     thresholds: tuple[Threshold, Threshold]
     pairs: Pairs
     comparison: Comparison
 
 
 def as_text(compared: Compared, *, terminal: bool) -> str:
-    """Tables for a person."""
+    """The comparison as tables for a reader."""
     sides = list(zip("AB", compared.runs, compared.thresholds, strict=True))
-    lead = [f"{side}: {describe(stored.run)}, {threshold_line(at)}" for side, stored, at in sides]
+    lead = [
+        f"{side}: {describe(stored.run)}, {threshold_line(threshold)}"
+        for side, stored, threshold in sides
+    ]
     lead += [
         f"{side}: {warning}"
-        for side, stored, at in sides
-        for warning in warnings_of(stored.checkpoint, stored.flow, at)
+        for side, stored, threshold in sides
+        for warning in warnings_of(stored.checkpoint, stored.flow, threshold)
     ]
     tables = (_flow(compared), _figures(compared.comparison), _answers(compared.comparison))
     return render_parts([*lead, *tables, *_changed_lines(compared)], terminal=terminal)
 
 
 def as_json(compared: Compared) -> str:
-    """One object; what is undefined is null with the reason beside it."""
+    """One object; undefined values are null, with a reason."""
     return json.dumps(_as_dict(compared), indent=2, allow_nan=False)
 
 
 def as_csv(compared: Compared) -> str:
-    """A row for each image that changed sides."""
+    """A row for each image whose answer changed."""
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(_CHANGED)
@@ -65,28 +68,28 @@ def as_csv(compared: Compared) -> str:
 
 
 def describe(run: RunFacts) -> str:
-    """A run by its number and, where it has one, its name."""
+    """A run's number and, if it has one, its name."""
     return f"run {run.number}{f' ({shown(run.name)})' if run.name else ''}"
 
 
 def _changed(compared: Compared) -> Iterator[tuple[str, int, float, float, bool, bool]]:
     pairs, (first, second) = compared.pairs, compared.comparison.positive
-    for at in compared.comparison.changed:
-        a, b = pairs.scores[:, at]
+    for index in compared.comparison.changed:
+        a, b = pairs.scores[:, index]
         yield (
-            pairs.paths[at],
-            int(pairs.labels[at]),
+            pairs.paths[index],
+            int(pairs.labels[index]),
             float(a),
             float(b),
-            bool(first[at]),
-            bool(second[at]),
+            bool(first[index]),
+            bool(second[index]),
         )
 
 
-def _flow(compared: Compared) -> Section:
+def _flow(compared: Compared) -> Table:
     left_out, labels = compared.pairs.left_out, compared.pairs.labels
     malignant = int(labels.sum())
-    return Section(
+    return Table(
         ("images", "", ""),
         (
             ("compared", str(len(labels)), f"{malignant} malignant, scored in both and labelled"),
@@ -99,11 +102,11 @@ def _flow(compared: Compared) -> Section:
     )
 
 
-def _figures(comparison: Comparison) -> Section:
+def _figures(comparison: Comparison) -> Table:
     test = comparison.auc_test
     (a, b), (sensitivity_a, sensitivity_b) = comparison.aucs, comparison.malignant.right
     specificity_a, specificity_b = comparison.benign.right
-    return Section(
+    return Table(
         (f"figure ({percent(comparison.confidence)} interval)", "A", "B", "A − B"),
         (
             ("ROC AUC", short(a), short(b), "n/a" if test is None else _difference(comparison)),
@@ -122,8 +125,8 @@ def _difference(comparison: Comparison) -> str:
     return f"{short(interval)}, {said} (DeLong, paired)"
 
 
-def _answers(comparison: Comparison) -> Section:
-    return Section(
+def _answers(comparison: Comparison) -> Table:
+    return Table(
         ("answers that differ", "positive with A only", "positive with B only", "McNemar, exact"),
         (
             ("malignant", *_sides(comparison.malignant)),
@@ -138,20 +141,20 @@ def _sides(of: McNemar) -> tuple[str, str, str]:
     return str(of.only_a_positive), str(of.only_b_positive), said
 
 
-def _changed_lines(compared: Compared) -> list[str | Section]:
-    number = len(compared.comparison.changed)
-    if not number:
+def _changed_lines(compared: Compared) -> list[str | Table]:
+    count = len(compared.comparison.changed)
+    if not count:
         return ["no image changed sides"]
-    # The malignant first: there a side that changed is a melanoma found or missed.
-    some = sorted(_changed(compared), key=lambda row: -row[1])[:LISTED]
-    rest = f", the first {LISTED} of them (--format csv lists all)" if number > LISTED else ""
+    # Malignant images first: there, a change means a melanoma found or missed.
+    listed = sorted(_changed(compared), key=lambda row: -row[1])[:LISTED]
+    rest = f", the first {LISTED} of them (--format csv lists all)" if count > LISTED else ""
     at_a, at_b = (threshold.value for threshold in compared.thresholds)
     rows = tuple(
         (shown(path), "malignant" if label else "benign", _scored(a, at_a), _scored(b, at_b))
-        for path, label, a, b, *_ in some
+        for path, label, a, b, *_ in listed
     )
-    table = Section(("image", "truth", "A", "B"), rows)
-    return [f"{number} image{'' if number == 1 else 's'} changed sides{rest}", table]
+    table = Table(("image", "truth", "A", "B"), rows)
+    return [f"{count} image{'' if count == 1 else 's'} changed sides{rest}", table]
 
 
 def _scored(score: float, threshold: float) -> str:

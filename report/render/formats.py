@@ -8,15 +8,15 @@ from dataclasses import asdict
 from typing import Any
 
 from base.console.foreign import for_csv
-from report.contents import CheckpointFacts, Report
 from report.metrics.calibration import Bin, bin_fraction
 from report.metrics.estimate import Estimate
 from report.metrics.likelihood import AtPrevalence
 from report.metrics.subgroups import Subgroup
+from report.report_model import CheckpointFacts, Report
 from report.thresholds.threshold import Threshold
 
-# In the order they are printed; the names are those of `report.metrics.metrics.Metrics`. What has
-# no interval by its nature has no `low` and `high` either.
+# Fields of `report.metrics.metrics.Metrics` in printed order, and whether each has an interval;
+# figures without an interval get no `low` and `high`.
 FIGURES = {
     "prevalence": True,
     "sensitivity": True,
@@ -36,19 +36,19 @@ FIGURES = {
     "calibration_slope": True,
     "net_benefit": False,
 }
-# What a figure holds beside its value, where it holds it.
-_BESIDE = ("baseline", "reference", "scaled", "treat_all")
+# Additional fields of some figures.
+_EXTRA_FIELDS = ("baseline", "reference", "scaled", "treat_all")
 
 Row = tuple[str, Any, Any, Any, str | None]
 
 
 def as_json(report: Report) -> str:
-    """One object. A figure that is undefined has the value null and a reason."""
+    """One object. An undefined figure has the value null and a reason."""
     return json.dumps(as_dict(report), indent=2, allow_nan=False)
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-    """The JSON object before it is text. Keys are only ever added, never renamed."""
+    """The JSON object as a dictionary. Keys may be added but never renamed."""
     figures = report.figures
     return {
         "run": asdict(report.run),
@@ -60,34 +60,40 @@ def as_dict(report: Report) -> dict[str, Any]:
         "confusion": asdict(figures.confusion),
         **{name: _figure(getattr(figures, name), ends) for name, ends in FIGURES.items()},
         "specificity_at_sensitivity": [
-            {"sensitivity": one.sensitivity, **_figure(one, ends=False), "threshold": one.threshold}
-            for one in figures.specificity_at_sensitivity
+            {
+                "sensitivity": figure.sensitivity,
+                **_figure(figure, ends=False),
+                "threshold": figure.threshold,
+            }
+            for figure in figures.specificity_at_sensitivity
         ],
         "at_prevalence": _at_prevalence(figures.at_prevalence),
-        "calibration_curve": [_bin(one, figures.confidence) for one in figures.calibration_curve],
-        "subgroups": [_subgroup(one) for one in report.subgroups],
+        "calibration_curve": [
+            _bin(score_bin, figures.confidence) for score_bin in figures.calibration_curve
+        ],
+        "subgroups": [_subgroup(subgroup) for subgroup in report.subgroups],
     }
 
 
 def checkpoint_dict(checkpoint: CheckpointFacts) -> dict[str, Any]:
-    """A checkpoint; `imported` is only there where scores were."""
+    """A checkpoint; `imported` is present only for imported scores."""
     return {name: value for name, value in asdict(checkpoint).items() if value is not None}
 
 
 def threshold_dict(threshold: Threshold) -> dict[str, Any]:
-    """A threshold with its kind and, where that is known, how it was chosen and on which run."""
+    """A threshold with its kind and, if known, how and on which run it was chosen."""
     shown: dict[str, Any] = {"value": threshold.value, "kind": threshold.kind}
     if threshold.how is not None:
         shown["how"] = threshold.how
     if (chosen := threshold.chosen_on) is not None:
         shown["chosen_on"] = {"run": chosen.run, "source": chosen.source, "date": chosen.date}
-    if threshold.chosen_on is not None or threshold.seen:
-        shown["same_images"] = threshold.seen > 0
+    if threshold.chosen_on is not None or threshold.overlap:
+        shown["same_images"] = threshold.overlap > 0
     return shown
 
 
 def as_csv(report: Report) -> str:
-    """Rows `figure,value,low,high,reason`; an empty cell is an undefined or absent value."""
+    """Rows `figure,value,low,high,reason`; an undefined or missing value is an empty cell."""
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(("figure", "value", "low", "high", "reason"))
@@ -99,7 +105,7 @@ def _figure(figure: Estimate, ends: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {"value": figure.value}
     if ends:
         shown |= {"low": figure.low, "high": figure.high}
-    shown |= {name: getattr(figure, name) for name in _BESIDE if hasattr(figure, name)}
+    shown |= {name: getattr(figure, name) for name in _EXTRA_FIELDS if hasattr(figure, name)}
     if figure.reason is not None:
         shown["reason"] = figure.reason
     return shown
@@ -115,19 +121,19 @@ def _at_prevalence(other: AtPrevalence | None) -> dict[str, Any] | None:
     }
 
 
-def _bin(one: Bin, confidence: float) -> dict[str, Any]:
-    fraction = _figure(bin_fraction(one, confidence), ends=True)
-    return {**one._asdict(), "fraction": fraction}
+def _bin(score_bin: Bin, confidence: float) -> dict[str, Any]:
+    fraction = _figure(bin_fraction(score_bin, confidence), ends=True)
+    return {**score_bin._asdict(), "fraction": fraction}
 
 
-def _subgroup(one: Subgroup) -> dict[str, Any]:
+def _subgroup(subgroup: Subgroup) -> dict[str, Any]:
     figures = {
-        name: _figure(getattr(one, name), ends=True)
+        name: _figure(getattr(subgroup, name), ends=True)
         for name in ("sensitivity", "specificity", "roc_auc")
     }
-    table = one.confusion
+    table = subgroup.confusion
     counts = {"images": table.total, "malignant": table.malignant, "benign": table.benign}
-    return {"column": one.column, "value": one.value, **counts, **figures}
+    return {"column": subgroup.column, "value": subgroup.value, **counts, **figures}
 
 
 def _rows(report: Report) -> Iterator[Row]:
@@ -137,37 +143,40 @@ def _rows(report: Report) -> Iterator[Row]:
     yield _plain("precision", report.run.precision)
     yield _plain("synthetic", str(report.checkpoint.synthetic).lower())
     errors, labels = whole["flow"].pop("errors"), whole["flow"].pop("labels")
-    yield from (_plain(name, number) for name, number in whole["flow"].items())
-    yield from (_plain(f"error_{code}", number) for code, number in errors.items())
-    yield from (_plain(_labelled(one), one["images"]) for one in labels)
+    yield from (_plain(name, count) for name, count in whole["flow"].items())
+    yield from (_plain(f"error_{code}", count) for code, count in errors.items())
+    yield from (_plain(_labelled(labelled), labelled["images"]) for labelled in labels)
     yield _plain("threshold", report.threshold.value)
     yield _plain("threshold_kind", report.threshold.kind)
-    yield from (_plain(f"answers_{name}", number) for name, number in whole["answers"].items())
+    yield from (_plain(f"answers_{name}", count) for name, count in whole["answers"].items())
     yield _plain("confidence", report.figures.confidence)
-    yield from (_plain(cell, number) for cell, number in whole["confusion"].items())
+    yield from (_plain(cell, count) for cell, count in whole["confusion"].items())
     for name in FIGURES:
-        yield from _with_beside(name, whole[name])
-    for one in whole["specificity_at_sensitivity"]:
-        yield _row(f"specificity_at_sensitivity_{one['sensitivity']:.2f}", one)
+        yield from _with_extra_fields(name, whole[name])
+    for figure in whole["specificity_at_sensitivity"]:
+        yield _row(f"specificity_at_sensitivity_{figure['sensitivity']:.2f}", figure)
     yield from _other_prevalence(whole["at_prevalence"])
-    for one in whole["subgroups"]:
-        where = f"[{one['column']}={'unknown' if one['value'] is None else one['value']}]"
-        yield from (_plain(f"{name}{where}", one[name]) for name in ("images", "malignant"))
+    for subgroup in whole["subgroups"]:
+        value = "unknown" if subgroup["value"] is None else subgroup["value"]
+        where = f"[{subgroup['column']}={value}]"
+        yield from (_plain(f"{name}{where}", subgroup[name]) for name in ("images", "malignant"))
         for name in ("sensitivity", "specificity", "roc_auc"):
-            yield _row(f"{name}{where}", one[name])
+            yield _row(f"{name}{where}", subgroup[name])
 
 
-def _labelled(one: Mapping[str, Any]) -> str:
-    origin = next((f"{what}={one[what]}," for what in ("folder", "column") if one[what]), "")
-    return f"labelled[{origin}label={one['label']}]"
+def _labelled(labelled: Mapping[str, Any]) -> str:
+    origin = next(
+        (f"{kind}={labelled[kind]}," for kind in ("folder", "column") if labelled[kind]), ""
+    )
+    return f"labelled[{origin}label={labelled['label']}]"
 
 
-def _with_beside(name: str, figure: Mapping[str, Any]) -> Iterator[Row]:
+def _with_extra_fields(name: str, figure: Mapping[str, Any]) -> Iterator[Row]:
     yield _row(name, figure)
-    for beside in _BESIDE:
-        if beside in figure:
+    for extra in _EXTRA_FIELDS:
+        if extra in figure:
             reason = figure.get("reason") if figure["value"] is None else None
-            yield f"{name}_{beside}", figure[beside], None, None, reason
+            yield f"{name}_{extra}", figure[extra], None, None, reason
 
 
 def _other_prevalence(other: Mapping[str, Any] | None) -> Iterator[Row]:

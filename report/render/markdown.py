@@ -3,21 +3,21 @@
 from collections.abc import Iterator
 
 from base.console.foreign import for_markdown, shown
-from report.contents import Report
-from report.render.sections import (
-    figure_sections,
-    flow_section,
+from report.render.tables import (
+    figure_tables,
+    flow_table,
     provenance_line,
-    subgroup_sections,
+    subgroup_tables,
     threshold_line,
     warnings,
 )
-from report.render.unlabelled import answers_sections, why_no_figures
-from report.section import Section
+from report.render.unlabelled import answers_tables, why_no_figures
+from report.report_model import Report
+from report.table import Table
 
 
 def as_markdown(report: Report) -> str:
-    """A heading, the warnings, and every table in the order in which it is read."""
+    """A heading, the warnings, and every table in reading order."""
     return "\n\n".join(_blocks(report))
 
 
@@ -25,21 +25,21 @@ def _blocks(report: Report) -> Iterator[str]:
     yield f"# Run {report.run.number} of {for_markdown(shown(report.run.source))}"
     yield from (f"**{for_markdown(warning)}**" for warning in warnings(report))
     yield for_markdown(threshold_line(report.threshold))
-    yield _table(flow_section(report.flow))
-    yield from (_table(section) for section in answers_sections(report))
+    yield _table(flow_table(report.flow))
+    yield from (_table(table) for table in answers_tables(report))
     if (absent := why_no_figures(report)) is not None:
         yield for_markdown(absent)
     else:
-        subgroups = subgroup_sections(report.subgroups, report.figures.confidence)
-        yield from (_table(section) for section in (*figure_sections(report.figures), *subgroups))
+        subgroups = subgroup_tables(report.subgroups, report.figures.confidence)
+        yield from (_table(table) for table in (*figure_tables(report.figures), *subgroups))
     yield for_markdown(provenance_line(report))
 
 
-def _table(section: Section) -> str:
-    rules = ["---:" if at in section.numeric else "---" for at in range(len(section.headings))]
+def _table(table: Table) -> str:
+    rules = ["---:" if index in table.numeric else "---" for index in range(len(table.headings))]
     lines = [
-        [for_markdown(heading) for heading in section.headings],
+        [for_markdown(heading) for heading in table.headings],
         rules,
-        *([for_markdown(cell) for cell in row] for row in section.rows),
+        *([for_markdown(cell) for cell in row] for row in table.rows),
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

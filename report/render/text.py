@@ -1,51 +1,51 @@
-"""The report for a person at a terminal, or for a file that one will read."""
+"""The report as text for a terminal or a file."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from base.console.foreign import for_terminal
-from report.contents import Report
 from report.metrics.metrics import Metrics
-from report.render.sections import (
-    figure_sections,
-    flow_section,
+from report.render.tables import (
+    figure_tables,
+    flow_table,
     provenance_line,
-    subgroup_sections,
+    subgroup_tables,
     threshold_line,
     warnings,
 )
-from report.render.unlabelled import answers_sections, why_no_figures
-from report.section import Section
+from report.render.unlabelled import answers_tables, why_no_figures
+from report.report_model import Report
+from report.table import Table
 from report.thresholds.threshold import Threshold
 
-# A file has no width; this one folds nothing that a report prints.
+# A file has no width; this width wraps no line of a report.
 _FILE_WIDTH = 400
 
 
 def render(report: Report, *, terminal: bool) -> str:
-    """The whole text: ruled tables as wide as the terminal, or plain aligned lines."""
+    """The whole report: tables with rules as wide as the terminal, or plain aligned lines."""
     return _print(_parts(report, _rules(terminal)), terminal=terminal)
 
 
 def render_figures(threshold: Threshold, figures: Metrics, *, terminal: bool) -> str:
-    """The 2x2 table and the figures alone, for scores that are in no ledger."""
+    """Only the 2x2 table and the figures, for scores outside a ledger."""
     lead = _line(threshold_line(threshold))
     return _print([lead, *_figures(figures, _rules(terminal))], terminal=terminal)
 
 
-def render_parts(parts: Sequence[str | Section], *, terminal: bool) -> str:
-    """Lines and tables one under the other, an empty line before and after each table."""
+def render_parts(parts: Sequence[str | Table], *, terminal: bool) -> str:
+    """Lines and tables below each other, with an empty line around each table."""
     rules = _rules(terminal)
     shown: list[RenderableType] = []
-    for at, part in enumerate(parts):
-        if at and isinstance(part, Section) | isinstance(parts[at - 1], Section):
+    for index, part in enumerate(parts):
+        if index and isinstance(part, Table) | isinstance(parts[index - 1], Table):
             shown.append(Text())
-        shown.append(_table(part, rules) if isinstance(part, Section) else _line(part))
+        shown.append(_table(part, rules) if isinstance(part, Table) else _line(part))
     return _print(shown, terminal=terminal)
 
 
@@ -64,33 +64,33 @@ def _print(parts: Iterable[RenderableType], *, terminal: bool) -> str:
 
 
 def _parts(report: Report, rules: box.Box | None) -> Iterator[RenderableType]:
-    yield _table(flow_section(report.flow), rules)
+    yield _table(flow_table(report.flow), rules)
     yield Text()
     for warning in warnings(report):
         yield _line(warning, style="bold")
     yield _line(threshold_line(report.threshold))
-    yield from _spaced(answers_sections(report), rules)
+    yield from _spaced(answers_tables(report), rules)
     if (absent := why_no_figures(report)) is not None:
         yield Text()
         yield Text(absent)
     else:
         yield from _figures(report.figures, rules)
-        yield from _spaced(subgroup_sections(report.subgroups, report.figures.confidence), rules)
+        yield from _spaced(subgroup_tables(report.subgroups, report.figures.confidence), rules)
     yield Text()
     yield _line(provenance_line(report))
 
 
-def _spaced(sections: Iterable[Section], rules: box.Box | None) -> Iterator[RenderableType]:
-    for section in sections:
+def _spaced(tables: Iterable[Table], rules: box.Box | None) -> Iterator[RenderableType]:
+    for table in tables:
         yield Text()
-        yield _table(section, rules)
+        yield _table(table, rules)
 
 
 def _figures(figures: Metrics, rules: box.Box | None) -> Iterator[RenderableType]:
-    cells, *groups = figure_sections(figures)
+    cells, *groups = figure_tables(figures)
     yield Text()
     yield _table(cells, rules)
-    # The names in all groups take the same width, so that the figures stand in one column.
+    # The names in all groups have the same width, so that the figures form one column.
     width = max(cell_len(row[0]) for group in groups for row in group.rows)
     for group in groups:
         yield Text()
@@ -101,17 +101,17 @@ def _line(words: str, style: str = "") -> Text:
     return Text(for_terminal(words), style=style)
 
 
-def _table(section: Section, rules: box.Box | None, width: int | None = None) -> Table:
-    table = Table(box=rules, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
-    for at, heading in enumerate(section.headings):
-        table.add_column(
+def _table(table: Table, rules: box.Box | None, width: int | None = None) -> RichTable:
+    drawn = RichTable(box=rules, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
+    for index, heading in enumerate(table.headings):
+        drawn.add_column(
             _line(heading),
-            justify="right" if at in section.numeric else "left",
-            min_width=width if at == 0 else None,
-            # In a narrow terminal the others wrap: rich would cut what the least width pushes out.
-            no_wrap=at == 0 and width is not None,
+            justify="right" if index in table.numeric else "left",
+            min_width=width if index == 0 else None,
+            # In a narrow terminal the other columns wrap; rich would cut them off otherwise.
+            no_wrap=index == 0 and width is not None,
             overflow="fold",
         )
-    for row in section.rows:
-        table.add_row(*map(_line, row))
-    return table
+    for row in table.rows:
+        drawn.add_row(*map(_line, row))
+    return drawn

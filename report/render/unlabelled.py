@@ -1,8 +1,8 @@
-"""What a report says of scored images without a label, and why there are no figures. Pure."""
+"""How a report describes scored images without a label, and why figures are missing. Pure."""
 
 from imaging.listing.labels import LABELS
-from report.contents import Report
-from report.section import Section
+from report.report_model import Report
+from report.table import Table
 
 _CLASS_FOLDERS = (
     f"class folders ({', '.join(LABELS)}; others by `producer enqueue SOURCE --label NAME=0|1`) or "
@@ -11,8 +11,8 @@ _CLASS_FOLDERS = (
 _TRUTH = "the column of the truth that `report import-scores` found, or that its --label names"
 
 
-def answers_sections(report: Report) -> list[Section]:
-    """How many scored images are positive, where some have no label; else the 2x2 table says it."""
+def answers_tables(report: Report) -> list[Table]:
+    """Counts of positive and negative images; empty if all have labels (see the 2x2 table)."""
     answers = report.answers
     if not report.unlabelled.images:
         return []
@@ -20,11 +20,11 @@ def answers_sections(report: Report) -> list[Section]:
         ("positive", str(answers.positive), _share(answers.positive, answers.images)),
         ("negative", str(answers.negative), _share(answers.negative, answers.images)),
     )
-    return [Section(("answers", "", "share of the scored images"), rows, frozenset({1}))]
+    return [Table(("answers", "", "share of the scored images"), rows, frozenset({1}))]
 
 
 def why_no_figures(report: Report) -> str | None:
-    """Why no figure can be given, and where labels come from; None where there are figures."""
+    """Why there are no figures, and where labels come from; None if there are figures."""
     flow = report.flow
     if flow.analysed:
         return None
@@ -39,5 +39,5 @@ def why_no_figures(report: Report) -> str | None:
     )
 
 
-def _share(number: int, of: int) -> str:
-    return f"{number / of:.3f}"
+def _share(count: int, total: int) -> str:
+    return f"{count / total:.3f}"

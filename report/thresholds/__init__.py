@@ -1,1 +1,1 @@
-"""The threshold of a report: chosen, prespecified, written out. Pure."""
+"""The threshold of a report: how it is chosen, and how it is printed. Pure."""

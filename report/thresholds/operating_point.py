@@ -1,17 +1,17 @@
-"""Thresholds chosen on a dataset, to be prespecified for others."""
+"""Thresholds chosen on one dataset for use on others."""
 
 import math
 
 import numpy as np
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 
 
-def threshold_for_sensitivity(labels: Labels, scores: Floats, target: float) -> float:
+def threshold_for_sensitivity(labels: LabelArray, scores: Float64Array, target: float) -> float:
     """The highest threshold whose sensitivity on these images is at least `target`.
 
-    It lies half-way between the lowest score that must be positive and the next one below, so that
-    another rounding of a score moves no image of this dataset across it.
+    It lies half-way between the lowest score that must be positive and the next lower score, so
+    that rounding a score differently moves no image of this dataset across it.
 
     Args:
         labels: `[n]`, 1 malignant, 0 benign; at least one malignant.
@@ -21,13 +21,13 @@ def threshold_for_sensitivity(labels: Labels, scores: Floats, target: float) -> 
     malignant = np.sort(scores[labels == 1])[::-1]
     if not len(malignant):
         raise ValueError("sensitivity is undefined without malignant images")
-    # 0.9 * 10 is 9.000000000000002 in floats of another order; a hair must not cost an image.
+    # A product such as 0.9 * 10 can round above 9; that must not require one more image.
     needed = max(1, math.ceil(target * len(malignant) - 1e-9))
     return just_below(scores, float(malignant[needed - 1]))
 
 
-def just_below(scores: Floats, lowest: float) -> float:
-    """The threshold at which `lowest` is the lowest positive score: half-way to the next below.
+def just_below(scores: Float64Array, lowest: float) -> float:
+    """The threshold half-way between `lowest` and the next lower score.
 
     Args:
         scores: `[n]`, with `lowest` among them.
@@ -38,9 +38,9 @@ def just_below(scores: Floats, lowest: float) -> float:
 
 
 def _half_way(low: float, high: float) -> float:
-    """The middle, to a hundredth of the gap, in as few digits as that takes: people type it.
+    """The middle, within a hundredth of the gap, in as few digits as possible for typing.
 
-    Above `low` and not above `high`, even of neighbouring floats.
+    The result is above `low` and at most `high`, even for neighbouring floats.
     """
     middle = (low + high) / 2
     for decimals in range(1, 17):

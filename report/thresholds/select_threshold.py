@@ -1,9 +1,8 @@
-"""Thresholds by a criterion, on labelled scores. Pure.
+"""Chooses a threshold by a criterion, on labelled scores. Pure.
 
-Candidates are the observed scores: each is the lowest positive one of a cut. The threshold is put
-half-way to the next score below, as in training (`report.thresholds.operating_point`). Of
-cuts that do equally well the one with the lowest threshold is chosen, for a missed melanoma is
-worse than a false alarm.
+Each observed score is a candidate for the lowest positive score. The threshold lies half-way to the
+next lower score, as in training (`report.thresholds.operating_point`). If several candidates are
+equally good, the lowest threshold is chosen, because a missed melanoma is worse than a false alarm.
 """
 
 import math
@@ -15,9 +14,9 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, Int64Array, LabelArray
 from report.thresholds.operating_point import just_below, threshold_for_sensitivity
-from report.thresholds.written import written
+from report.thresholds.threshold_text import threshold_text
 
 Kind = Literal["sensitivity", "specificity", "youden", "cost"]
 
@@ -28,44 +27,44 @@ class ChoiceError(click.ClickException):
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """What a threshold is to reach: a `target` in (0, 1], or the costs of FN and FP."""
+    """What a threshold must achieve: a `target` in (0, 1], or the lowest cost of FN and FP."""
 
     kind: Kind
     target: float = 0.0
     costs: tuple[Fraction, Fraction] = (Fraction(1), Fraction(1))
 
     def __str__(self) -> str:
-        """In words, for the ledger and the reader."""
+        """The criterion as text, for the ledger and the reader."""
         match self.kind:
             case "youden":
                 return "the highest Youden index"
             case "cost":
-                missed, alarm = (written(float(cost)) for cost in self.costs)
+                missed, alarm = (threshold_text(float(cost)) for cost in self.costs)
                 return f"the lowest cost at {missed} a false negative and {alarm} a false positive"
-        return f"{self.kind} at least {written(self.target)}"
+        return f"{self.kind} at least {threshold_text(self.target)}"
 
 
 class Cuts(NamedTuple):
-    """What each different score gives as the lowest positive one, descending; all `[m]`."""
+    """Counts with each distinct score as the lowest positive one, descending; all `[m]`."""
 
-    scores: Floats
-    tp: npt.NDArray[np.int64]
-    fp: npt.NDArray[np.int64]
+    scores: Float64Array
+    tp: Int64Array
+    fp: Int64Array
 
 
-def choose_by(criterion: Criterion, labels: Labels, scores: Floats) -> float:
+def choose_by(criterion: Criterion, labels: LabelArray, scores: Float64Array) -> float:
     """The threshold that the criterion chooses on these images.
 
     Args:
-        criterion: the kind and its target or costs.
+        criterion: its kind and target or costs.
         labels: `[n]`, 1 malignant, 0 benign.
         scores: `[n]`, in [0, 1].
 
     Raises:
         ChoiceError: a class is missing, or no observed score reaches the target.
     """
-    for number, name in ((1, "malignant"), (0, "benign")):
-        if not np.any(labels == number):
+    for label, name in ((1, "malignant"), (0, "benign")):
+        if not np.any(labels == label):
             raise ChoiceError(f"no threshold can be chosen without {name} images that are scored")
     if criterion.kind == "sensitivity":
         return threshold_for_sensitivity(labels, scores, criterion.target)
@@ -75,12 +74,12 @@ def choose_by(criterion: Criterion, labels: Labels, scores: Floats) -> float:
     gains: npt.NDArray[Any] = (
         _youden(cuts) if criterion.kind == "youden" else -_cost(cuts, *criterion.costs)
     )
-    # Descending scores: the last of the best is the lowest.
+    # Scores descend, so the last of the best candidates is the lowest.
     best = int(np.flatnonzero(gains == gains.max())[-1])
     return just_below(scores, float(cuts.scores[best]))
 
 
-def cuts_of(labels: Labels, scores: Floats) -> Cuts:
+def cuts_of(labels: LabelArray, scores: Float64Array) -> Cuts:
     """True and false positives at every observed score."""
     order = np.argsort(scores)[::-1]
     ordered, malignant = scores[order], labels[order] == 1
@@ -89,28 +88,28 @@ def cuts_of(labels: Labels, scores: Floats) -> Cuts:
     return Cuts(ordered[last], tp, last + 1 - tp)
 
 
-def _for_specificity(labels: Labels, scores: Floats, target: float) -> float:
-    """The lowest threshold, so the most sensitive, whose specificity is at least `target`."""
+def _for_specificity(labels: LabelArray, scores: Float64Array, target: float) -> float:
+    """The lowest, and so most sensitive, threshold with a specificity of at least `target`."""
     benign = np.sort(scores[labels == 0])
-    # As for sensitivity: a hair in the floats must not cost an image.
+    # As for sensitivity: rounding must not require one more image.
     needed = max(1, math.ceil(target * len(benign) - 1e-9))
     above = scores[scores > benign[needed - 1]]
     if not len(above):
         raise ChoiceError(
-            f"no observed score reaches specificity {written(target)}: the highest, "
-            f"{written(float(benign[needed - 1]))}, is a benign image's"
+            f"no observed score reaches specificity {threshold_text(target)}: the highest, "
+            f"{threshold_text(float(benign[needed - 1]))}, is a benign image's"
         )
     return just_below(scores, float(above.min()))
 
 
-def _youden(cuts: Cuts) -> npt.NDArray[np.int64]:
-    # (TP / P - FP / N) * P * N, in whole numbers so that equal cuts are equal.
-    gains: npt.NDArray[np.int64] = cuts.tp * cuts.fp[-1] - cuts.fp * cuts.tp[-1]
+def _youden(cuts: Cuts) -> Int64Array:
+    # (TP / P - FP / N) * P * N, in integers so that ties are exact.
+    gains: Int64Array = cuts.tp * cuts.fp[-1] - cuts.fp * cuts.tp[-1]
     return gains
 
 
 def _cost(cuts: Cuts, false_negative: Fraction, false_positive: Fraction) -> npt.NDArray[Any]:
-    # Whole numbers again, both costs over their common denominator; Python's, which never overflow.
+    # Integers again, with both costs over a common denominator; Python integers never overflow.
     common = math.lcm(false_negative.denominator, false_positive.denominator)
     missed = (cuts.tp[-1] - cuts.tp).astype(object) * int(false_negative * common)
     costs: npt.NDArray[Any] = missed + cuts.fp.astype(object) * int(false_positive * common)

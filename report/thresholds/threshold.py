@@ -1,4 +1,4 @@
-"""The threshold of a report, and whether it was chosen before these images were seen."""
+"""The threshold of a report, and whether it was chosen without these images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,20 +25,20 @@ class ChosenOn:
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """An image is positive when its score >= `value`; the kind is asked for by STARD 2015, 12a.
+    """An image is positive when its score >= `value`; STARD 2015, item 12a, asks for the kind.
 
-    `seen` are the scored images that it was chosen on itself; 0 for one that was given.
+    `overlap` is the number of scored images that it was chosen on; 0 for one that was given.
     """
 
     value: float
     kind: Kind
-    how: str | None = None  # how one that was not given was chosen, in the words of who chose it
+    how: str | None = None  # how it was chosen, as text; None if it was given
     chosen_on: ChosenOn | None = None
-    seen: int = 0
+    overlap: int = 0
 
 
 class ThresholdType(click.ParamType[float]):
-    """A number in [0, 1]. click's own FloatRange lets `nan` through."""
+    """A number in [0, 1]; click's own FloatRange accepts `nan`."""
 
     name = "number"
 
@@ -46,14 +46,14 @@ class ThresholdType(click.ParamType[float]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """The number, or one clear error."""
-        number = in_range(value)
-        if number is None:
+        threshold = in_range(value)
+        if threshold is None:
             self.fail(f"{value} is not a number between 0 and 1", param, ctx)
-        return number
+        return threshold
 
 
 class FractionType(click.ParamType[float]):
-    """A number between 0 and 1, neither of which is one."""
+    """A number between 0 and 1, excluding both."""
 
     name = "fraction"
 
@@ -61,33 +61,33 @@ class FractionType(click.ParamType[float]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """The number, or one clear error."""
-        number = in_range(value)
-        if number is None or number in (0, 1):
+        fraction = in_range(value)
+        if fraction is None or fraction in (0, 1):
             self.fail(f"{value} is not a number between 0 and 1, such as 0.95", param, ctx)
-        if (1 + number) / 2 == 1:  # rounded; an interval of that confidence has no ends
+        if (1 + fraction) / 2 == 1:  # due to rounding; such an interval would have no ends
             self.fail(f"{value} is too near to 1", param, ctx)
-        return number
+        return fraction
 
 
 def choose(
-    given: float | None, card: Mapping[str, Any], chosen: ChosenOn | None = None, seen: int = 0
+    given: float | None, card: Mapping[str, Any], chosen: ChosenOn | None = None, overlap: int = 0
 ) -> Threshold:
     """The threshold of the command line, else the one `chosen` on a run, else the model card's.
 
     Args:
-        given: that of the command line.
-        card: of the checkpoint.
-        chosen: the one chosen last.
-        seen: scored images that `chosen`, or without it the card's, was chosen on.
+        given: the threshold of the command line.
+        card: the checkpoint's model card.
+        chosen: the threshold that was chosen last.
+        overlap: number of scored images that `chosen`, or else the card's, was chosen on.
 
     Raises:
-        click.UsageError: there is neither, or the card's is not a number in [0, 1].
+        click.UsageError: there is no threshold, or the card's is not a number in [0, 1].
     """
     if given is not None:
         return Threshold(given, "exploratory")
-    kind: Kind = "exploratory" if seen else "prespecified"
+    kind: Kind = "exploratory" if overlap else "prespecified"
     if chosen is not None:
-        return Threshold(chosen.value, kind, chosen.how, chosen, seen)
+        return Threshold(chosen.value, kind, chosen.how, chosen, overlap)
     stored = card.get("threshold")
     if not stored:
         raise click.UsageError(
@@ -99,11 +99,11 @@ def choose(
             f"the checkpoint's model card holds {stored} as threshold, not a number between "
             "0 and 1: give one, such as --threshold 0.23"
         )
-    return Threshold(value, kind, stored.get("how"), seen=seen)
+    return Threshold(value, kind, stored.get("how"), overlap=overlap)
 
 
 def in_range(value: object) -> float | None:
-    """`value` as a number if it is one in [0, 1], else None."""
+    """`value` as a float if it is a number in [0, 1], else None."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return None
     try:

@@ -14,21 +14,21 @@ from hypothesis import strategies as st
 from page_views import html_of, many
 from processes import PROJECT
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.html import curves
-from report.html.steps import MOST_DISTINCT, Steps, steps
+from report.html.threshold_counts import MOST_DISTINCT, ThresholdCounts, count_by_threshold
 from report.metrics.confusion import confusion
 
 # Few values, so that ties are common.
 IMAGES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 12)), max_size=40)
 
 
-def columns(images: list[tuple[int, int]]) -> tuple[Labels, Floats]:
+def columns(images: list[tuple[int, int]]) -> tuple[LabelArray, Float64Array]:
     labels = np.array([label for label, _ in images], dtype=np.int8)
     return labels, np.array([score / 12 for _, score in images], dtype=np.float64)
 
 
-def counted(embedded: Steps, threshold: float) -> tuple[int, int]:
+def counted(embedded: ThresholdCounts, threshold: float) -> tuple[int, int]:
     """True and false positives as the page's script counts them."""
     at = embedded.thresholds >= threshold
     return int(embedded.malignant[at].sum()), int(embedded.benign[at].sum())
@@ -37,7 +37,7 @@ def counted(embedded: Steps, threshold: float) -> tuple[int, int]:
 @given(IMAGES, st.floats(0, 1))
 def test_counts_are_exact_at_any_threshold(images: list[tuple[int, int]], other: float) -> None:
     labels, scores = columns(images)
-    embedded = steps(labels, scores, 0.5)
+    embedded = count_by_threshold(labels, scores, 0.5)
     assert embedded.complete
     for threshold in (0.0, 1.0, other, *scores.tolist()):
         table = confusion(labels, scores, threshold)
@@ -46,7 +46,7 @@ def test_counts_are_exact_at_any_threshold(images: list[tuple[int, int]], other:
 
 def test_of_many_scores_counts_are_exact_at_each_threshold_kept() -> None:
     labels, scores = many(50_000)
-    embedded = steps(labels, scores, 0.1234567)
+    embedded = count_by_threshold(labels, scores, 0.1234567)
     assert not embedded.complete
     assert 2000 < len(embedded.thresholds) < MOST_DISTINCT
     assert set(np.arange(1001) / 1000) | {0.1234567} <= set(embedded.thresholds.tolist())
@@ -57,9 +57,9 @@ def test_of_many_scores_counts_are_exact_at_each_threshold_kept() -> None:
 
 def test_as_many_distinct_scores_as_may_be_are_all_kept() -> None:
     scores = np.linspace(0, 1, MOST_DISTINCT)
-    assert steps(np.ones(MOST_DISTINCT, np.int8), scores, 0.5).complete
+    assert count_by_threshold(np.ones(MOST_DISTINCT, np.int8), scores, 0.5).complete
     scores = np.linspace(0, 1, MOST_DISTINCT + 1)
-    assert not steps(np.ones(MOST_DISTINCT + 1, np.int8), scores, 0.5).complete
+    assert not count_by_threshold(np.ones(MOST_DISTINCT + 1, np.int8), scores, 0.5).complete
 
 
 def points(path: str) -> npt.NDArray[np.float64]:
@@ -75,7 +75,9 @@ def distance(line: npt.NDArray[np.float64], x: float, y: float) -> float:
     return float(np.hypot(*(nearest - (x, y)).T).min())
 
 
-def operating_points(labels: Labels, scores: Floats) -> Iterator[tuple[float, float, float | None]]:
+def operating_points(
+    labels: LabelArray, scores: Float64Array
+) -> Iterator[tuple[float, float, float | None]]:
     """Sensitivity, 1 - specificity and PPV at each score."""
     for threshold in np.unique(scores).tolist():
         table = confusion(labels, scores, threshold)
@@ -85,14 +87,14 @@ def operating_points(labels: Labels, scores: Floats) -> Iterator[tuple[float, fl
 @given(IMAGES)
 def test_every_operating_point_lies_on_the_curves(images: list[tuple[int, int]]) -> None:
     labels, scores = columns([*images, (0, 3), (1, 9)])
-    embedded = steps(labels, scores, 0.5)
+    embedded = count_by_threshold(labels, scores, 0.5)
     roc, precision = points(curves.roc(embedded)), points(curves.precision_recall(embedded))
     axis = curves.y_axis()
     for sensitivity, false_positives, ppv in operating_points(labels, scores):
-        y = curves.y_at(sensitivity, axis)
-        assert distance(roc, curves.x_at(false_positives), y) < 0.15
-        x = curves.x_at(sensitivity)
-        assert distance(precision, x, curves.y_at(ppv or 0, axis)) < 0.15
+        y = curves.svg_y(sensitivity, axis)
+        assert distance(roc, curves.svg_x(false_positives), y) < 0.15
+        x = curves.svg_x(sensitivity)
+        assert distance(precision, x, curves.svg_y(ppv or 0, axis)) < 0.15
     assert roc[[0, -1]].tolist() == [[56, 344], [386, 14]]
 
 

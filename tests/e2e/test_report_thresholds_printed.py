@@ -18,10 +18,9 @@ from page_views import html_of, type_threshold
 from playwright.sync_api import Browser
 from stored import rows, store_run, succeed
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.build import build
-from report.contents import CheckpointFacts, Flow, Report, RunFacts
-from report.loading.read import Stored
+from report.loading.read_run import LoadedRun
 from report.metrics.comparing import compare
 from report.metrics.metrics import measure
 from report.plots.compare import draw_comparison
@@ -32,9 +31,10 @@ from report.plots.precision_recall import draw_precision_recall
 from report.plots.roc import draw_roc
 from report.render.markdown import as_markdown
 from report.render.text import render
+from report.report_model import CheckpointFacts, Flow, Report, RunFacts
 from report.thresholds.select_threshold import Criterion, choose_by
 from report.thresholds.threshold import Threshold, ThresholdType
-from report.thresholds.written import score_text, shortest, written
+from report.thresholds.threshold_text import score_text, shortest, threshold_text
 
 Images = list[tuple[int, float]]
 
@@ -56,7 +56,7 @@ CERTAIN = [(1, 0.99999), (1, 0.999991), (0, 0.99998), (0, 0.9999)]
 EIGHTY = [(1, 0.9), (1, 0.8), *((0, 0.95) for _ in range(79)), (0, 0.1)]
 
 
-def arrays(images: Images) -> tuple[Labels, Floats]:
+def arrays(images: Images) -> tuple[LabelArray, Float64Array]:
     labels, scores = zip(*images, strict=True)
     return np.array(labels, np.int8), np.array(scores, np.float64)
 
@@ -66,10 +66,10 @@ def typed(words: str) -> float:
     return ThresholdType().convert(words, None, None)
 
 
-def stored(images: Images) -> Stored:
+def stored(images: Images) -> LoadedRun:
     labels, scores = arrays(images)
     n = len(labels)
-    return Stored(
+    return LoadedRun(
         RunFacts(3, None, "data/test", "float32"),
         CheckpointFacts("some.keras", "0" * 64, synthetic=False),
         {},
@@ -135,8 +135,8 @@ def test_the_thresholds_of_the_page(images: Images) -> None:
 def test_the_text_prints_no_digit_more_than_is_needed(images: Images) -> None:
     scores = sorted({score for _, score in images})
     for one in measure(*arrays(images), 0.5).specificity_at_sensitivity:
-        digits = len(one.written.partition(".")[2])
-        if "e" in one.written or digits < 2:
+        digits = len(one.threshold_text.partition(".")[2])
+        if "e" in one.threshold_text or digits < 2:
             continue
         assert one.threshold is not None
         below = max((score for score in scores if score < one.threshold), default=0.0)
@@ -157,7 +157,7 @@ def test_a_short_threshold_selects_the_same_images(
     below = max((score for score in scores if score < lowest), default=None)
     words = shortest(lowest, below)
     assert [one >= typed(words) for one in scores] == [one >= lowest for one in scores]
-    assert len(words) <= len(written(lowest))
+    assert len(words) <= len(threshold_text(lowest))
     if words in {"0", "1"}:
         assert lowest == float(words)
 
@@ -183,8 +183,8 @@ def test_short_thresholds_by_hand(lowest: float, below: float | None, words: str
 
 @given(SCORES)
 def test_a_threshold_is_written_so_that_it_reads_back_the_same(threshold: float) -> None:
-    assert typed(written(threshold)) == threshold
-    assert (written(threshold) in {"0", "1"}) == (threshold in {0, 1})
+    assert typed(threshold_text(threshold)) == threshold
+    assert (threshold_text(threshold) in {"0", "1"}) == (threshold in {0, 1})
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_threshold_is_written_so_that_it_reads_back_the_same(threshold: float)
     [(0.0, "0"), (1.0, "1"), (0.5, "0.5"), (0.00004, "0.00004"), (1e-7, "1e-07"), (10.0, "10")],
 )
 def test_numbers_are_written_plainly(number: float, words: str) -> None:
-    assert written(number) == words
+    assert threshold_text(number) == words
 
 
 # In pictures two digits of each figure stand beside the threshold.
@@ -284,7 +284,7 @@ def test_a_chosen_threshold_is_written_as_it_is(images: Images, criterion: Crite
         at = choose_by(criterion, labels, scores)
     except click.ClickException:
         return
-    assert typed(written(at)) == at
+    assert typed(threshold_text(at)) == at
 
 
 @given(st.lists(st.integers(0, 1000), min_size=2, max_size=30, unique=True), st.data())
@@ -294,7 +294,7 @@ def test_a_chosen_threshold_has_few_digits(thousandths: list[int], data: st.Data
     labels = data.draw(st.lists(st.integers(0, 1), min_size=len(scores), max_size=len(scores)))
     labels[0], labels[-1] = 0, 1
     at = choose_by(Criterion("youden"), np.array(labels, np.int8), scores)
-    assert len(written(at)) <= len("0.123456")
+    assert len(threshold_text(at)) <= len("0.123456")
 
 
 # A handful through the real commands, with scores as float32 networks give them.

@@ -472,7 +472,7 @@ def test_a_class_whose_images_are_all_unreadable(
 def test_nothing_that_can_be_read(here: Path, train: Train) -> None:
     for path in pictures(here / "train"):
         path.write_text("no image")
-    assert_one_clear_line(train(), "train: not one image could be read")
+    assert_one_clear_line(train(), "train: no image could be read")
 
 
 @pytest.mark.parametrize("folder", ["train", "valid"])

@@ -246,7 +246,7 @@ def test_the_next_call_transfers_only_what_is_missing(site: Site, data: Path, ta
     site.cut_after, site.cuts = 1000, 1
     done = valid(site, data, "--retries", "0")
     assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
-    assert "what is there is kept, the same command goes on" in done.stderr
+    assert "what was downloaded is kept, and the same command continues" in done.stderr
     assert (data / "valid.zip.part").stat().st_size == 1000
     done = valid(site, data)
     assert f"{in_units(size - 1000)} to download" in done.stdout

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 
 
 class Submitted(NamedTuple):
     """600 images: 1 melanoma, score of melanoma, and sex or an empty word."""
 
-    labels: Labels
-    scores: Floats
+    labels: LabelArray
+    scores: Float64Array
     sexes: list[str]
 
 

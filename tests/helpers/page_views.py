@@ -12,13 +12,13 @@ from page_runs import Shot
 from playwright.sync_api import Page
 
 from db.queries.report.page import Times
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.build import build
 from report.cli import main
-from report.contents import CheckpointFacts, Flow, RunFacts
-from report.html.contents import Cases, prepare
+from report.html.page_context import Cases, prepare
 from report.html.render import render
-from report.loading.read import Stored
+from report.loading.read_run import LoadedRun
+from report.report_model import CheckpointFacts, Flow, RunFacts
 
 FIGURES = ("sensitivity", "specificity", "ppv", "npv", "accuracy")
 CARD = {"threshold": {"value": 0.23, "how": "sensitivity of at least 0.90 on data/valid"}}
@@ -87,17 +87,17 @@ def type_threshold(page: Page, words: str) -> None:
     page.get_by_label("Exact value").press("Enter")
 
 
-def many(number: int) -> tuple[Labels, Floats]:
+def many(number: int) -> tuple[LabelArray, Float64Array]:
     """As many images, all scores different."""
     drawn = np.random.default_rng(7)
     labels = (drawn.random(number) < 0.2).astype(np.int8)
     return labels, drawn.beta(2 + 2 * labels, 5 - 1.5 * labels)
 
 
-def html_of(labels: Labels, scores: Floats) -> str:
+def html_of(labels: LabelArray, scores: Float64Array) -> str:
     """The page of these images, without a ledger."""
     n = len(labels)
-    stored = Stored(
+    stored = LoadedRun(
         RunFacts(1, None, "data/test", "float32"),
         CheckpointFacts("some.keras", "0" * 64, synthetic=False),
         {},

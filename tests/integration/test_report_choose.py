@@ -276,7 +276,7 @@ def test_a_specificity_that_no_score_reaches(url: str) -> None:
     [
         ((), "give exactly one of"),
         (("--youden", "--cost", "1:1"), "give exactly one of"),
-        (("--target-sensitivity", "0"), "asks for nothing"),
+        (("--target-sensitivity", "0"), "is reached by any threshold"),
         (("--target-sensitivity", "nan"), "nan is not a number between 0 and 1"),
         (("--target-specificity", "90"), "90 is not a number between 0 and 1"),
         (("--cost", "10"), "10 is not of the form 10:1"),

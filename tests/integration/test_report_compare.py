@@ -199,7 +199,7 @@ def test_labels_that_disagree_are_an_error_that_names_images(url: str) -> None:
     store_run(url, [*images(B)[:1], *wrong[1:]], digest=OTHER)
     said = one_line(report("compare", "1", "2", *AT))
     assert said.startswith(
-        "Error: the two runs give 7 images another label: test/1.jpg, test/2.jpg"
+        "Error: the two runs disagree about the label of 7 images: test/1.jpg, test/2.jpg"
     )
     assert "test/5.jpg and 2 more" in said
 

@@ -167,7 +167,7 @@ def test_nothing_readable_is_an_error(root: Path) -> None:
     (root / "few" / "text.jpg").write_text("no image")
     done = call("few")
     assert (done.exit_code, Path("batch.png").exists()) == (1, False)
-    assert "Error: not one image could be read" in done.stderr
+    assert "Error: no image could be read" in done.stderr
 
 
 def test_predictions_of_a_run(root: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from isic2017 import submitted
 from sklearn.metrics import roc_auc_score
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.metrics.delong import DeLong, auc_interval, delong, paired_test
 
 # Few distinct scores, so that ties are the rule.
@@ -19,7 +19,7 @@ IMAGES = st.lists(st.tuples(st.integers(0, 1), VALUES, VALUES), min_size=2, max_
 )
 
 
-def by_all_pairs(labels: Labels, scores: Floats) -> DeLong:
+def by_all_pairs(labels: LabelArray, scores: Float64Array) -> DeLong:
     """DeLong, DeLong and Clarke-Pearson 1988, equations 2 to 7, pair by pair."""
     kernels = []
     for column in scores:
@@ -131,10 +131,10 @@ def test_two_models_differ_by_z_and_p_of_their_definition() -> None:
 @pytest.mark.parametrize(
     ("labels", "scores", "says"),
     [
-        ([0, 0], [[0.1, 0.2]], "both be there"),
-        ([1, 1], [[0.1, 0.2]], "both be there"),
+        ([0, 0], [[0.1, 0.2]], "both classes must be present"),
+        ([1, 1], [[0.1, 0.2]], "both classes must be present"),
         ([0, -1], [[0.1, 0.2]], "0 and 1"),
-        ([], [[]], "both be there"),
+        ([], [[]], "both classes must be present"),
         ([0, 1], [[0.1, math.nan]], "not finite"),
         ([0, 1], [0.1, 0.2], r"\[k, n\]"),
         ([0, 1, 1], [[0.1, 0.2]], r"\[k, n\]"),

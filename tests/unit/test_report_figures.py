@@ -23,7 +23,7 @@ from sklearn.metrics import (
 from statsmodels.genmod import families
 from statsmodels.genmod.generalized_linear_model import GLM
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.metrics.calibration import CLIP
 from report.metrics.confusion import Confusion
 from report.metrics.estimate import Estimate
@@ -31,7 +31,7 @@ from report.metrics.likelihood import at_prevalence, lr_negative, lr_positive
 from report.metrics.metrics import Metrics, measure
 from report.metrics.net_benefit import decision_curve, net_benefit
 from report.metrics.subgroups import Groups, by_subgroup
-from report.render.sections import subgroup_sections
+from report.render.tables import subgroup_tables
 
 TUTORIAL = Confusion(tp=79, fp=175, tn=308, fn=38)
 IMAGES = st.lists(
@@ -40,7 +40,7 @@ IMAGES = st.lists(
 THRESHOLDS = st.sampled_from([0.0, 0.1, 0.23, 0.3, 0.5, 1.0])
 
 
-def arrays(images: list[tuple[int, float]]) -> tuple[Labels, Floats]:
+def arrays(images: list[tuple[int, float]]) -> tuple[LabelArray, Float64Array]:
     labels, scores = zip(*images, strict=True)
     return np.array(labels, np.int8), np.array(scores, np.float64)
 
@@ -313,7 +313,7 @@ def test_a_likelihood_ratio_of_nothing_over_nothing_is_not_without_bound() -> No
 def test_a_subgroups_table_says_why_an_area_has_no_interval() -> None:
     labels = np.array([0, 1] * 10, np.int8)
     group = Groups("site", ("arm",), np.zeros(20, np.int64), labels, np.full(20, 0.5))
-    (table,) = subgroup_sections(by_subgroup([group], 0.5), 0.95)
+    (table,) = subgroup_tables(by_subgroup([group], 0.5), 0.95)
     assert (
         table.rows[0][-1] == "0.500; no interval: all scores are equal: the estimated variance is 0"
     )

@@ -10,8 +10,11 @@ from imblearn.metrics import sensitivity_score, specificity_score
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
-from report.arrays import Floats, Labels
-from report.metrics.metrics import Confusion, Estimate, Metrics, measure, roc_points
+from report.arrays import Float64Array, LabelArray
+from report.metrics.confusion import Confusion
+from report.metrics.estimate import Estimate
+from report.metrics.metrics import Metrics, measure
+from report.metrics.ranking import roc_points
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data" / "isic2017_scores"
 
@@ -26,7 +29,7 @@ def of(labels: list[int], scores: list[float], threshold: float = 0.5) -> Metric
     return measure(*arrays(list(zip(labels, scores, strict=True))), threshold)
 
 
-def arrays(table: list[tuple[int, float]]) -> tuple[Labels, Floats]:
+def arrays(table: list[tuple[int, float]]) -> tuple[LabelArray, Float64Array]:
     labels = np.array([label for label, _ in table], dtype=np.int8)
     return labels, np.array([score for _, score in table], dtype=np.float64)
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from report.arrays import Floats, Labels
-from report.contents import SYNTHETIC, CheckpointFacts, Flow, Report, RunFacts
+from report.arrays import Float64Array, LabelArray
 from report.metrics.metrics import measure
 from report.plots.calibration import draw_calibration
 from report.plots.confusion_matrix import draw_confusion
@@ -13,14 +12,15 @@ from report.plots.decision import draw_decision
 from report.plots.precision_recall import draw_precision_recall
 from report.plots.roc import draw_roc
 from report.render.text import render
+from report.report_model import SYNTHETIC, CheckpointFacts, Flow, Report, RunFacts
 from report.thresholds.threshold import Threshold
 
-LABELS: Labels = np.array([1, 1, 1, 1, 0, 0, 0], dtype=np.int8)
-SCORES: Floats = np.array([0.9, 0.8, 0.7, 0.2, 0.6, 0.3, 0.1])
+LABELS: LabelArray = np.array([1, 1, 1, 1, 0, 0, 0], dtype=np.int8)
+SCORES: Float64Array = np.array([0.9, 0.8, 0.7, 0.2, 0.6, 0.3, 0.1])
 
 
 def a_report(
-    labels: Labels = LABELS, scores: Floats = SCORES, *, synthetic: bool = False
+    labels: LabelArray = LABELS, scores: Float64Array = SCORES, *, synthetic: bool = False
 ) -> Report:
     n = len(labels)
     return Report(

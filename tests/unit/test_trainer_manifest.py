@@ -99,7 +99,7 @@ def test_other_rows_are_not_written_over(root: Path) -> None:
     before = Path("test.csv").read_text()
     done = call(folder)
     assert (done.exit_code, Path("test.csv").read_text()) == (1, before)
-    assert done.output.startswith("Error: test.csv is there and holds other rows")
+    assert done.output.startswith("Error: test.csv exists and holds other rows")
     assert call(folder, "--force").exit_code == 0
     assert "new.jpg" in Path("test.csv").read_text()
     assert [path.name for path in Path().iterdir()] == ["test.csv"]  # no drafts

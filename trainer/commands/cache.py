@@ -5,20 +5,20 @@ from base.console.lazy_group import calls
 
 @click.group()
 def command() -> None:
-    """Features of images that were kept for later trainings."""
+    """Features of images that are cached for later trainings."""
 
 
 @command.command("list")
 @calls("trainer.cache:list_cache")
 def list_cache() -> None:
-    """List the kept features by backbone, decode settings and variant."""
+    """List cached features by backbone, decode settings and variant."""
 
 
 @command.command()
 @click.option(
-    "--backbone", metavar="DIGEST", help="Only of the backbone with this start of a digest."
+    "--backbone", metavar="DIGEST", help="Only of the backbone whose digest starts like this."
 )
 @click.option("--yes", "sure", is_flag=True, help="Delete without asking.")
 @calls("trainer.cache:clear_cache")
 def clear() -> None:
-    """Delete kept features; the next training computes them again."""
+    """Delete cached features; the next training computes them again."""

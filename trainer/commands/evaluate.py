@@ -7,11 +7,11 @@ from imaging.listing.labels import label_option
 from report.thresholds.threshold import ThresholdType
 
 
-@click.command(short_help="Say what a checkpoint is worth, without queue or ledger.")
+@click.command(short_help="Measure a checkpoint, without queue or ledger.")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("source")
 @click.option("--threshold", type=ThresholdType(), help="Default: the model card's.")
 @label_option
 @calls("trainer.evaluate:evaluate")
 def command() -> None:
-    """Say what CHECKPOINT is worth on SOURCE, in this process, without queue or ledger."""
+    """Measure CHECKPOINT on SOURCE, in this process, without queue or ledger."""

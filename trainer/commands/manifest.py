@@ -15,7 +15,7 @@ from imaging.listing.labels import label_option
     help="The file to write.  [default: the folder's name and .csv, in the working directory]",
 )
 @label_option
-@click.option("--force", is_flag=True, help="Write over a file with other rows.")
+@click.option("--force", is_flag=True, help="Overwrite a file with other rows.")
 @calls("trainer.manifest:write_manifest")
 def command() -> None:
     """Write the images of DIR and their labels into a CSV manifest.

@@ -29,6 +29,6 @@ from report.thresholds.threshold import ThresholdType
 def command() -> None:
     """Draw 25 random images of SOURCE with their classes, or of RUN with its predictions.
 
-    RUN is a number or name; a file or folder of that name goes before it. The images look as the
-    network sees them. They must lie under DATA_ROOT.
+    RUN is a number or name, unless a file or folder has that name. The images are shown as the
+    network sees them. They must be under DATA_ROOT.
     """

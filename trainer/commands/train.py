@@ -16,15 +16,15 @@ from trainer.options import RECIPES, recipe_options
     default="tutorial",
     show_default=True,
     type=click.Choice(sorted(RECIPES)),
-    help="Sets several of the options below; those given beside it go first.",
+    help="Sets several of the options below; options that are given take precedence.",
 )
 @recipe_options
 @click.option(
     "--target-sensitivity",
     type=click.FloatRange(0, 1, min_open=True),
-    help="Put the operating point of this sensitivity on VALID into the model card.",
+    help="Store the threshold with this sensitivity on VALID in the model card.",
 )
-@click.option("--resume", is_flag=True, help="Go on with an interrupted training.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted training.")
 @click.option(
     "--output",
     default="checkpoints",
@@ -42,7 +42,7 @@ from trainer.options import RECIPES, recipe_options
 @label_option
 @calls("trainer.command:train")
 def command() -> None:
-    """Train a checkpoint on TRAIN, its best epoch chosen on VALID.
+    """Train a checkpoint on TRAIN and choose its best epoch on VALID.
 
     Both are folders of class folders or manifests with labels.
     """

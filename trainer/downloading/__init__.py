@@ -1,1 +1,1 @@
-"""The tutorial's archives: fetched, checked and unpacked."""
+"""Fetches, checks and unpacks the tutorial's archives."""

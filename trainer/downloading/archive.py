@@ -1,8 +1,8 @@
-"""An archive of the data set on its way from half a file to a folder of images.
+"""An archive of the data set, from a partial download to a folder of images.
 
-Everything can be interrupted. In DIR there are first `train.zip.part`, with `train.zip.source`
-(which file of which server it is half of), then `train.zip`, whole and checked, then the hidden
-folder `.train`, which is renamed to `train` when its last file is there.
+Every step can be interrupted. DIR first holds `train.zip.part` and `train.zip.source`, which names
+the server's file, then the complete and checked `train.zip`, then the hidden folder `.train`, which
+is renamed to `train` when it is complete.
 """
 
 import shutil
@@ -14,12 +14,12 @@ from typing import NamedTuple
 from trainer.downloading.archive_entries import ArchiveError, Entry, list_entries
 from trainer.downloading.transfer_progress import Show, in_units
 
-# What zipfile raises for damaged, encrypted and unknown kinds of compressed data.
+# What zipfile raises for data that is damaged, encrypted or compressed in an unknown way.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError)
 
 
 class DamagedArchiveError(ArchiveError):
-    """The archive's bytes are not a whole zip file."""
+    """The archive is not a complete zip file."""
 
 
 class Part(NamedTuple):
@@ -36,28 +36,28 @@ class Part(NamedTuple):
 
     @property
     def marker(self) -> Path:
-        """The file that says that `images` is complete and made here."""
+        """The file that marks `images` as complete and made by this program."""
         return self.images / ".downloaded"
 
     @property
     def draft(self) -> Path:
-        """The folder while it is unpacked; hidden, so that nothing lists it."""
+        """The folder during unpacking; hidden, so that no command lists it."""
         return self.home / f".{self.name}"
 
     @property
     def archive(self) -> Path:
-        """The whole archive, checked."""
+        """The complete and checked archive."""
         return self.home / f"{self.name}.zip"
 
     @property
-    def half(self) -> Path:
-        """The archive as far as it was downloaded."""
+    def partial(self) -> Path:
+        """The partial download of the archive."""
         return self.home / f"{self.name}.zip.part"
 
     @property
-    def bytes_there(self) -> int:
+    def bytes_downloaded(self) -> int:
         """How much of the archive is on the disk."""
-        found = [path.stat().st_size for path in (self.archive, self.half) if path.exists()]
+        found = [path.stat().st_size for path in (self.archive, self.partial) if path.exists()]
         return found[0] if found else 0
 
     @property
@@ -67,38 +67,38 @@ class Part(NamedTuple):
 
     @property
     def source(self) -> Path:
-        """Which file of which server `half` is half of."""
+        """The file that says which file of which server `partial` is a part of."""
         return self.home / f"{self.name}.zip.source"
 
 
 def accept_archive(part: Part) -> None:
-    """Give a downloaded archive its name, once every byte of it was read and found good.
+    """Check every byte of a downloaded archive, then give it its final name.
 
     Raises:
-        DamagedArchiveError: it is no zip file, cut short, or a checksum is wrong; it is deleted,
-            or every later call would find it complete, and damaged.
+        DamagedArchiveError: it is not a zip file, is cut short, or has a wrong checksum; it is
+            deleted, so that the next call does not find it complete and damaged.
         ArchiveError: it is a zip file that must not be unpacked.
     """
     try:
-        with zipfile.ZipFile(part.half) as archive:
-            list_entries(archive, part.half.stat().st_size, part.name, part.url)
+        with zipfile.ZipFile(part.partial) as archive:
+            list_entries(archive, part.partial.stat().st_size, part.name, part.url)
             bad = archive.testzip()
     except _DAMAGED as error:
         bad = str(error)
     if bad is not None:
-        part.half.unlink()
+        part.partial.unlink()
         raise DamagedArchiveError(f"{part.url} is not a whole zip archive: {bad}")
     if part.draft.exists():  # unpacked from another archive of this name
         shutil.rmtree(part.draft)
-    part.half.rename(part.archive)
+    part.partial.rename(part.archive)
     part.source.unlink(missing_ok=True)
 
 
 def unpack_archive(part: Part, show: Show) -> None:
-    """Unpack into the draft; files that an interrupted call left there whole are not done again.
+    """Unpack into the draft folder; skip files that an interrupted call completed.
 
     Raises:
-        ArchiveError: the archive is damaged or refused, or the disk has not the room.
+        ArchiveError: the archive is damaged or refused, or the disk is too small.
     """
     path, draft = part.archive, part.draft
     try:
@@ -116,7 +116,7 @@ def unpack_archive(part: Part, show: Show) -> None:
 
 
 def finish_part(part: Part, *, keep_archive: bool) -> None:
-    """Give the unpacked folder its name, if it is complete."""
+    """Give the unpacked folder its final name if it is complete."""
     if not (part.draft / part.marker.name).exists():
         return
     if not keep_archive:
@@ -125,7 +125,7 @@ def finish_part(part: Part, *, keep_archive: bool) -> None:
 
 
 def require_room(folder: Path, need: int, what: str) -> None:
-    """Refuse what the disk has no room for.
+    """Refuse to write more than the disk has room for.
 
     Raises:
         ArchiveError: fewer than `need` bytes are free where `folder` is.
@@ -138,7 +138,7 @@ def require_room(folder: Path, need: int, what: str) -> None:
 
 
 def _is_done(folder: Path, entry: Entry) -> bool:
-    """A file gets its name when it is whole; its size guards against a power cut."""
+    """Whether a file is complete: it is named when complete, but a power cut can truncate it."""
     target = folder / entry.target
     return target.is_file() and target.stat().st_size == entry.info.file_size
 

@@ -1,6 +1,6 @@
-"""The files that may be unpacked of an archive.
+"""The files of an archive that may be unpacked.
 
-Its author chose their names; so nothing is written before every name has been checked.
+Their names come from the archive's author, so every name is checked before anything is written.
 """
 
 import stat
@@ -13,7 +13,7 @@ import click
 from trainer.downloading.transfer_progress import in_units
 
 # JPEGs do not shrink in a zip: real archives unpack to 1.0 to 1.1 times their size. Three times
-# leaves room for bitmaps, and small archives may hold what they like up to a gigabyte.
+# leaves room for bitmaps, and small archives may unpack to a gigabyte at any ratio.
 MAX_GROWTH = 3
 ALWAYS_ALLOWED_BYTES = 1_000_000_000
 
@@ -32,10 +32,10 @@ class Entry(NamedTuple):
 
 
 def list_entries(archive: zipfile.ZipFile, size: int, top: str, named: str) -> list[Entry]:
-    """The files to unpack of an archive of `size` bytes, without what macOS leaves behind.
+    """The files to unpack from an archive of `size` bytes, without macOS metadata.
 
     Raises:
-        ArchiveError: a name leads outside, an entry is no plain file, or it unpacks to too much.
+        ArchiveError: a path leads outside, an entry is not a plain file, or it is too large.
     """
     for info in archive.infolist():
         fault = _fault(info)
@@ -54,7 +54,7 @@ def list_entries(archive: zipfile.ZipFile, size: int, top: str, named: str) -> l
 
 
 def _fault(info: zipfile.ZipInfo) -> str | None:
-    """What is wrong with an entry, if anything."""
+    """What is wrong with an entry, or None."""
     # Both names: zipfile cuts the second at a NUL, and may take it from an extra field.
     for name in (info.orig_filename, info.filename):
         parts = name.removesuffix("/").split("/")

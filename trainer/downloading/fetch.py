@@ -1,6 +1,6 @@
-"""One archive from a web server into the half file that is kept of it.
+"""Downloads one archive from a web server into its partial file.
 
-urllib and not requests: one GET with a Range header is all that is asked for.
+With urllib instead of requests, because one GET with a Range header is enough.
 """
 
 import json
@@ -21,7 +21,7 @@ from trainer.downloading.transfer_progress import transfer_progress
 
 _SILENCE_SECONDS = 60
 _CHUNK_BYTES = 1 << 18
-_TRY_AGAIN = (408, 425, 429)  # and every 5xx
+_RETRIED_STATUSES = (408, 425, 429)  # and every 5xx
 
 Result = TypeVar("Result")
 
@@ -30,29 +30,29 @@ class DownloadError(click.ClickException):
     """The data set cannot be downloaded; the message says why and what to do."""
 
 
-class _BrokenOffError(Exception):
-    """The connection failed and not the file: worth another try."""
+class _ConnectionLostError(Exception):
+    """The connection failed, so another attempt may succeed."""
 
 
-class _PastTheEndError(Exception):
-    """The server has no byte after those that were asked for; `size` is what it has."""
+class _RangePastEndError(Exception):
+    """The requested range starts past the end of the server's file, which has `size` bytes."""
 
     def __init__(self, size: str) -> None:
         self.size = size
 
 
 def fetch_archive(part: Part, retries: int) -> None:
-    """Download what is missing of the half that is there, or all of it.
+    """Download the rest of a partial file, or the whole file.
 
     Raises:
-        DownloadError: the server refuses it, or more than `retries` tries in a row brought nothing
-            new; what is there is kept.
+        DownloadError: the server refuses it, or more than `retries` attempts in a row made no
+            progress; the partial file is kept.
     """
-    _insist(part, partial(_fetch, part), retries)
+    _retry(part, partial(_fetch, part), retries)
 
 
 def archive_size(part: Part, retries: int) -> int | None:
-    """The bytes of a part's archive; none if its server does not say.
+    """The size of a part's archive in bytes; None if the server does not give it.
 
     Raises:
         DownloadError: as for `fetch_archive`.
@@ -61,89 +61,90 @@ def archive_size(part: Part, retries: int) -> int | None:
         return part.archive.stat().st_size
 
     def ask() -> int | None:
-        with _ask(part.url, method="HEAD") as answer:
+        with _request(part.url, method="HEAD") as answer:
             return _content_length(answer.headers)
 
-    return _insist(part, ask, retries)
+    return _retry(part, ask, retries)
 
 
-def _insist(part: Part, attempt: Callable[[], Result], retries: int) -> Result:
-    """Try again, at once and then ever later; whatever brings new bytes starts the count afresh."""
-    most, failures = part.bytes_there, 0
+def _retry(part: Part, attempt: Callable[[], Result], retries: int) -> Result:
+    """Retry with growing pauses; the count of failures restarts when new bytes arrive."""
+    most, failures = part.bytes_downloaded, 0
     while True:
         try:
             return attempt()
-        except _BrokenOffError as error:
-            have = part.bytes_there
-            failures = 1 if have > most else failures + 1
-            most = max(most, have)
+        except _ConnectionLostError as error:
+            received = part.bytes_downloaded
+            failures = 1 if received > most else failures + 1
+            most = max(most, received)
             if failures > retries:
                 raise DownloadError(
-                    f"{part.url}: {error}; what is there is kept, the same command goes on"
+                    f"{part.url}: {error}; what was downloaded is kept, "
+                    "and the same command continues"
                 ) from error
             tell(f"{part.name}: {error}; trying again", err=True)
             time.sleep(2 ** (failures - 2) if failures > 1 else 0)
 
 
 def _fetch(part: Part) -> None:
-    """One request: the rest of the half that is there, or all of it."""
-    have, validator = _read_half(part)
-    headers = {"Range": f"bytes={have}-", "If-Range": validator} if have else {}
+    """One request for the rest of the partial file, or for the whole file."""
+    received, validator = _read_partial(part)
+    headers = {"Range": f"bytes={received}-", "If-Range": validator} if received else {}
     try:
-        answer = _ask(part.url, headers)
-    except _PastTheEndError as end:
-        if end.size == str(have):
+        answer = _request(part.url, headers)
+    except _RangePastEndError as end:
+        if end.size == str(received):
             return
-        part.half.unlink()
-        raise _BrokenOffError("the file on the server is another one now") from end
+        part.partial.unlink()
+        raise _ConnectionLostError("the file on the server has changed") from end
     with answer:
-        if answer.status == 206 and not _continues(answer.headers, have, validator):
-            part.half.unlink()
-            raise _BrokenOffError("the file on the server is another one now")
+        if answer.status == 206 and not _continues(answer.headers, received, validator):
+            part.partial.unlink()
+            raise _ConnectionLostError("the file on the server has changed")
         if answer.status != 206:
-            have = 0
-            _start_half(part, _validator(answer.headers))
-        _receive(part, answer, have)
+            received = 0
+            _start_partial(part, _validator(answer.headers))
+        _receive(part, answer, received)
 
 
-def _read_half(part: Part) -> tuple[int, str]:
-    """How much is there of the file, and how its server tells it from others; or nothing."""
+def _read_partial(part: Part) -> tuple[int, str]:
+    """The size of the partial file and its validator (ETag or date), or 0 and an empty string."""
     try:
         source = json.loads(part.source.read_text())
         if source["url"] == part.url and source["validator"]:
-            return part.half.stat().st_size, source["validator"]
+            return part.partial.stat().st_size, source["validator"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         pass
     return 0, ""
 
 
-def _start_half(part: Part, validator: str) -> None:
-    part.half.write_bytes(b"")  # first, so that no old half gets a new file's validator
+def _start_partial(part: Part, validator: str) -> None:
+    part.partial.write_bytes(b"")  # first, so that an old partial file never gets a new validator
     part.source.write_text(json.dumps({"url": part.url, "validator": validator}))
 
 
-def _receive(part: Part, answer: HTTPResponse, have: int) -> None:
+def _receive(part: Part, answer: HTTPResponse, received: int) -> None:
 
     rest = _content_length(answer.headers)
-    total = None if rest is None else have + rest
-    with transfer_progress(part.name) as show, part.half.open("ab") as file:
-        show(have, total)
+    total = None if rest is None else received + rest
+    with transfer_progress(part.name) as show, part.partial.open("ab") as file:
+        show(received, total)
         while True:
             try:
                 data = answer.read1(_CHUNK_BYTES)
             except (OSError, HTTPException) as error:
-                raise _BrokenOffError(f"cut off ({_reason(error)})") from error
+                raise _ConnectionLostError(f"cut off ({_reason(error)})") from error
             if not data:
                 break
             file.write(data)
-            file.flush()  # what was received is kept, however this ends
-            have += len(data)
-            show(have, total)
-    if total is not None and have < total:
-        raise _BrokenOffError(f"cut off after {have:,} of {total:,} bytes")
+            file.flush()  # so that received bytes survive an interruption
+            received += len(data)
+            show(received, total)
+    if total is not None and received < total:
+        raise _ConnectionLostError(f"cut off after {received:,} of {total:,} bytes")
 
 
-def _ask(url: str, headers: dict[str, str] | None = None, method: str = "GET") -> HTTPResponse:
+def _request(url: str, headers: dict[str, str] | None = None, method: str = "GET") -> HTTPResponse:
     """The server's answer to one request."""
     headers = {"User-Agent": "dermscore", **(headers or {})}
     request = Request(url, headers=headers, method=method)  # noqa: S310 - checked by --url
@@ -152,13 +153,13 @@ def _ask(url: str, headers: dict[str, str] | None = None, method: str = "GET") -
     except HTTPError as error:
         with error:
             if error.code == 416:
-                raise _PastTheEndError(_total(error.headers)) from error
+                raise _RangePastEndError(_total(error.headers)) from error
             says = f"the server answers {error.code} {error.reason}"
-            if error.code in _TRY_AGAIN or error.code >= 500:
-                raise _BrokenOffError(says) from error
+            if error.code in _RETRIED_STATUSES or error.code >= 500:
+                raise _ConnectionLostError(says) from error
             raise DownloadError(f"{url}: {says}") from error
     except (OSError, HTTPException) as error:
-        raise _BrokenOffError(f"no connection ({_reason(error)})") from error
+        raise _ConnectionLostError(f"no connection ({_reason(error)})") from error
     return answer
 
 
@@ -168,7 +169,7 @@ def _content_length(headers: Message) -> int | None:
 
 
 def _validator(headers: Message) -> str:
-    """A name of exactly these bytes, for If-Range; a weak ETag is none. Empty if there is none."""
+    """A validator for If-Range: a strong ETag, else the date, else an empty string."""
     tag = headers.get("ETag", "")
     return tag if tag.startswith('"') else headers.get("Last-Modified", "")
 
@@ -177,9 +178,9 @@ def _total(headers: Message) -> str:
     return headers.get("Content-Range", "").rpartition("/")[2]
 
 
-def _continues(headers: Message, have: int, validator: str) -> bool:
-    """Whether a partial answer is the rest of the half; not every server heeds If-Range."""
-    begins = headers.get("Content-Range", "").startswith(f"bytes {have}-")
+def _continues(headers: Message, received: int, validator: str) -> bool:
+    """Whether a partial answer continues the partial file; not all servers obey If-Range."""
+    begins = headers.get("Content-Range", "").startswith(f"bytes {received}-")
     return begins and _validator(headers) in (validator, "")
 
 

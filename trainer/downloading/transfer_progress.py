@@ -1,4 +1,4 @@
-"""How far a download or an unpacking is."""
+"""Progress of downloads and unpacking."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from base.console.telling import tell
 
 _LINE_SECONDS = 10.0
 
-Show = Callable[[int, int | None], None]  # bytes done, and of how many if that is known
+Show = Callable[[int, int | None], None]  # bytes done, and the total if known
 
 
 def in_units(size: float) -> str:
@@ -25,7 +25,7 @@ def in_units(size: float) -> str:
 
 @contextmanager
 def transfer_progress(what: str) -> Iterator[Show]:
-    """A bar at a terminal; elsewhere a line every ten seconds."""
+    """A progress bar on a terminal; otherwise a line every ten seconds."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _PlainLines(what)
@@ -37,7 +37,7 @@ def transfer_progress(what: str) -> Iterator[Show]:
 
         def show(done: int, total: int | None) -> None:
             nonlocal begun
-            if not begun:  # what was there before says nothing about the speed
+            if not begun:  # earlier bytes must not count for the speed
                 bar.reset(task, completed=done, total=total)
             begun = True
             bar.update(task, completed=done, total=total)

@@ -1,4 +1,4 @@
-"""The network below the head, by one option: `hub:HANDLE`, `keras:NAME` or `small`."""
+"""The network below the head, named by an option: `hub:HANDLE`, `keras:NAME` or `small`."""
 
 import hashlib
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from model.hub.served_module import ServedModule
 
 @dataclass(frozen=True)
 class FrozenBackbone:
-    """A network `[n, height, width, 3]` in [0, 1] to features, never trained.
+    """A network that maps images `[n, height, width, 3]` in [0, 1] to features; never trained.
 
     `head_layers` makes the layers that are trained between the features and the sigmoid unit.
     """
@@ -39,7 +39,7 @@ def build_backbone(option: str, decode: Decode) -> FrozenBackbone:
     """The backbone that `option` names, downloaded first if it is an address.
 
     Raises:
-        CheckpointError: there is no such module or network, or it cannot be fetched.
+        CheckpointError: the module or network does not exist or cannot be downloaded.
     """
     kind, _, name = option.partition(":")
     if kind == "hub" and name:
@@ -73,7 +73,7 @@ def _hub(option: str, handle: str, decode: Decode) -> FrozenBackbone:
 
 
 def _refuse_links(folder: Path) -> None:
-    """A checkpoint would hold what they lead to, such as a file of one's own."""
+    """Refuse links, because a checkpoint would include the files that they point to."""
     for path in folder.rglob("*"):
         if path.is_symlink():
             raise CheckpointError(f"it holds a link, {path.relative_to(folder)}: copy it (cp -rL)")
@@ -89,7 +89,7 @@ def _keras(option: str, name: str, decode: Decode) -> FrozenBackbone:
         network = make(
             include_top=False, weights=file or "imagenet", pooling="avg", input_shape=shape
         )
-    except Exception as error:  # above all: no connection for the download
+    except Exception as error:  # most often the download fails
         reason = str(error).strip().split("\n")[0]
         raise CheckpointError(f"--backbone {option} cannot be loaded: {reason}") from error
     network.trainable = False
@@ -98,7 +98,7 @@ def _keras(option: str, name: str, decode: Decode) -> FrozenBackbone:
         digest=weights_digest(network, name),
         description=f"keras.applications.{name}, weights {file or 'ImageNet'}, frozen",
     )
-    # Images come in [0, 1]; what the network expects is part of the checkpoint.
+    # Images are in [0, 1]; the rescaling for the network is part of the checkpoint.
     return FrozenBackbone(_network(decode, [rescaling(name), network]), card)
 
 

@@ -1,4 +1,4 @@
-"""The learning curves of a training, as a picture beside its checkpoint."""
+"""The learning curves of a training, as a picture next to its checkpoint."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The images that a checkpoint is trained on, with their labels."""
+"""The labelled images that a checkpoint is trained on."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The backbone is frozen: an image's features are computed once for all epochs and trainings."""
+"""Computes an image's features once for all epochs and trainings: the backbone is frozen."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import click
 import numpy as np
-import numpy.typing as npt
 from rich.progress import track
 
 from base.console.telling import tell
@@ -17,21 +16,21 @@ from imaging.decoding.preprocess import GROUP_BYTES, Decoder
 from imaging.errors import ImageError
 from model.features.feature_cache import FeatureStore
 from model.features.kept_features import KeptFeatures
+from trainer.training.arrays import Float32Array
 from trainer.training.dataset import LabelledImages
 
 _BATCH = 64
 
-_Floats = npt.NDArray[np.float32]
-# Pixels `[n, height, width, 3]` to features `[n, ...]`; `FrozenBackbone.forward` is one.
+# Maps pixels `[n, height, width, 3]` to features `[n, ...]`, such as `FrozenBackbone.forward`.
 Network = Callable[[Any], Any]
-Change = Callable[[_Floats, Sequence[str]], _Floats]
+Change = Callable[[Float32Array, Sequence[str]], Float32Array]
 
 
 class FeatureRows(NamedTuple):
     """Features `[n, ...]`, labels `[n]` and file digests of the images that could be read."""
 
-    features: _Floats
-    labels: _Floats
+    features: Float32Array
+    labels: Float32Array
     digests: list[str]
 
 
@@ -44,13 +43,13 @@ def compute_features(
     *,
     change: Change | None = None,
 ) -> FeatureRows:
-    """One pass of the backbone over those images whose features are not in the store, or all.
+    """Compute the features of images, except those that the store holds.
 
-    An unreadable image is named and left out. `change` alters decoded images, float32
-    `[n, height, width, 3]`, of these digests beforehand; the store must then be one of such images.
+    Unreadable images are left out with a message. `change` augments decoded images, float32
+    `[n, height, width, 3]`, with these digests; the store must then be that of the augmentation.
 
     Raises:
-        click.ClickException: not one could be read.
+        click.ClickException: no image could be read.
     """
     kept = None if store is None else KeptFeatures(store, _warn)
     work = _ForwardPass(network, decoder, images, kept, change)
@@ -77,7 +76,7 @@ def joined(parts: Sequence[FeatureRows]) -> FeatureRows:
 
 
 class _ForwardPass:
-    """Takes images one by one; the bytes of a group and the pixels of a batch are held at most."""
+    """Takes images one by one; holds at most the bytes of a group and the pixels of a batch."""
 
     def __init__(
         self,
@@ -95,7 +94,7 @@ class _ForwardPass:
         self._cached = 0
         self._digests: dict[int, str] = {}
         self._encoded: dict[int, ImageFile] = {}
-        self._decoded: dict[int, _Floats] = {}
+        self._decoded: dict[int, Float32Array] = {}
         self._done = np.zeros(len(images.paths), np.bool_)
         self._features = np.empty(0, np.float32)
 
@@ -111,17 +110,17 @@ class _ForwardPass:
             self._cached += 1
             return
         self._encoded[position] = file
-        self._work_off()
+        self._compute_full_batches()
 
     def finish(self) -> None:
-        """Compute what has not filled a batch."""
+        """Compute the features of the last, partial batch."""
         self._decode()
         self._compute()
 
     def rows(self) -> FeatureRows:
-        """The features of all images that could be read, in the order they were listed."""
+        """The features of all readable images, in listing order."""
         positions = np.flatnonzero(self._done).tolist()
-        self._say(len(positions))
+        self._print_summary(len(positions))
         whole = len(positions) == len(self._done)
         labels = [self._images.labels[position] for position in positions]
         return FeatureRows(
@@ -130,17 +129,17 @@ class _ForwardPass:
             [self._digests[position] for position in positions],
         )
 
-    def _say(self, count: int) -> None:
+    def _print_summary(self, count: int) -> None:
         source, listed = self._images.source, len(self._done)
         if not count:
-            raise click.ClickException(f"{source}: not one image could be read")
+            raise click.ClickException(f"{source}: no image could be read")
         if count < listed and self._change is None:
             tell(f"{listed - count} of {listed} images left out", err=True)
         cached = "" if self._kept is None else f", {self._cached} from the cache"
         tell(f"features of {source}: {count} images{cached}")
 
-    def _work_off(self) -> None:
-        # Large files fill a group before they fill a batch; the backbone waits for a full one.
+    def _compute_full_batches(self) -> None:
+        # Large files can fill a group before a batch; the backbone waits for a full batch.
         held = sum(len(file.data) for file in self._encoded.values())
         if held >= GROUP_BYTES or len(self._encoded) + len(self._decoded) >= _BATCH:
             self._decode()
@@ -167,14 +166,14 @@ class _ForwardPass:
             if self._kept is not None:
                 self._kept.add(self._digests[position], row)
 
-    def _put(self, position: int, row: _Floats) -> None:
-        if not self._features.size:  # only now is the shape of a row known
+    def _put(self, position: int, row: Float32Array) -> None:
+        if not self._features.size:  # the shape of a row is known only now
             self._features = np.empty((len(self._done), *row.shape), np.float32)
         self._features[position] = row
         self._done[position] = True
 
     def _leave_out(self, position: int, error: ImageError) -> None:
-        if self._change is None:  # of a changed copy it was said before
+        if self._change is None:  # already printed for the plain image
             tell(f"left out {self._images.paths[position]}: {error.detail}", err=True)
 
 

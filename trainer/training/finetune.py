@@ -1,4 +1,4 @@
-"""The second stage: the top of a keras.applications backbone is trained too, at a low rate."""
+"""The second stage: also trains the top of a keras.applications backbone, at a low rate."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,29 +6,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from base.console.telling import tell
 from base.runtime import keras
 from imaging.decoding.preprocess import Decoder
+from trainer.training.arrays import Float32Array, Int64Array
 from trainer.training.dataset import LabelledImages
 from trainer.training.recipe import Recipe
 from trainer.training.train import make_optimizer
 
-# The head is trained already; a higher rate would first undo what the backbone knows.
+# The head is already trained; a higher rate would destroy what the backbone has learned.
 _RATE = 1e-2
-_Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+_Batch = tuple[Float32Array, Float32Array]
 
 
 @dataclass(frozen=True)
 class Images:
-    """Labelled images that are decoded anew in every epoch: too large to be kept."""
+    """Labelled images that are decoded in every epoch, because they are too large to keep."""
 
     decoder: Decoder
     root: Path
     images: LabelledImages
 
-    def batches(self, order: npt.NDArray[np.int64], size: int) -> Iterator[_Batch]:
+    def batches(self, order: Int64Array, size: int) -> Iterator[_Batch]:
         """Images `[k, height, width, 3]` and labels `[k]`; unreadable ones are left out."""
         for start in range(0, len(order), size):
             rows = order[start : start + size].tolist()
@@ -47,8 +47,8 @@ def fine_tune(
 ) -> bool:
     """Train the top `recipe.fine_tune` layers of the backbone inside `network`, and the head.
 
-    The network ends with the weights of its best epoch by validation loss, or as it was when none
-    is below `loss_before`; returns whether one was.
+    The network keeps the weights of its best epoch by validation loss, or its original weights if
+    no epoch is below `loss_before`. Returns whether an epoch was.
     """
     _unfreeze(network, recipe.fine_tune)
     optimizer = make_optimizer(recipe, recipe.learning_rate * _RATE)
@@ -68,7 +68,7 @@ def fine_tune(
 
 
 def scores_of(network: Any, images: Images, size: int) -> _Batch:  # noqa: ANN401 - keras.Model
-    """Scores and labels, both `[n]`, of the readable images in their order."""
+    """Scores and labels, both `[n]`, of the readable images, in order."""
     order = np.arange(len(images.images.paths))
     parts = [
         (network.predict_on_batch(batch)[:, 0], labels)
@@ -77,8 +77,8 @@ def scores_of(network: Any, images: Images, size: int) -> _Batch:  # noqa: ANN40
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
-def mean_loss(scores: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]) -> float:
-    """Binary cross-entropy of scores `[n]` against labels `[n]`, as Keras clips it."""
+def mean_loss(scores: Float32Array, labels: Float32Array) -> float:
+    """Binary cross-entropy of scores `[n]` against labels `[n]`, clipped as Keras does."""
     return float(np.mean(keras.losses.binary_crossentropy(labels[:, None], scores[:, None])))
 
 
@@ -88,6 +88,6 @@ def _unfreeze(network: Any, layers: int) -> None:  # noqa: ANN401 - keras.Model
     for layer in backbone.layers[:-layers]:
         layer.trainable = False
     for layer in backbone.layers:
-        # Its statistics are ImageNet's; those of a few batches of skin would be worse.
+        # It keeps ImageNet's statistics; those of a few batches of skin images would be worse.
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False

@@ -1,4 +1,4 @@
-"""What a training says while it runs."""
+"""The progress that a training prints."""
 
 import sys
 
@@ -6,12 +6,12 @@ from base.console.telling import tell
 from base.runtime import keras
 from trainer.training.state import TrainingState
 
-# Without a terminal: a line for each improvement would be a hundred, for each tenth epoch ten.
+# Without a terminal, a line every ten epochs keeps logs short.
 _LINE_EVERY = 10
 
 
 class EpochLines:
-    """Keras's bar on a terminal; plain lines elsewhere."""
+    """Keras's progress bar on a terminal; otherwise plain lines."""
 
     def __init__(self, epochs: int) -> None:
         self._epochs = epochs
@@ -22,7 +22,7 @@ class EpochLines:
         )
 
     def __call__(self, state: TrainingState) -> None:
-        """After an epoch."""
+        """Show the progress after an epoch."""
         latest = {name: values[-1] for name, values in state.history.items()}
         if self._bar is not None:
             shown = [(name, latest[name]) for name in ("loss", "val_loss")]

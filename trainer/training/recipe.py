@@ -1,4 +1,4 @@
-"""How a checkpoint is trained: the tutorial's settings, unless told otherwise."""
+"""How a checkpoint is trained; the defaults are the tutorial's settings."""
 
 import hashlib
 from dataclasses import asdict, dataclass
@@ -11,11 +11,11 @@ Ratio = Literal[1, 2, 4, 8]
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that shapes a training beside its images.
+    """All settings of a training, apart from its images.
 
     `decode_ratio` is the `ratio` of the card's decode settings; `weight_decay` is decoupled from
     the loss; `augment` is the number of feature rows for each training image, the plain one
-    included; `epoch` is which one becomes the checkpoint, `keep` how many of the best do.
+    included; `epoch` says which epoch becomes the checkpoint, and `keep` how many of the best do.
     """
 
     backbone: str
@@ -38,9 +38,9 @@ class Recipe:
     keep: int = 1
 
     def key(self, digests: list[str]) -> str:
-        """What must be equal for a training to be the continuation of another, as 12 hex digits.
+        """A digest of everything that must match to continue a training, as 12 hex digits.
 
-        The number of epochs need not: an interrupted training may go on for longer.
+        The number of epochs may differ: an interrupted training may continue for longer.
         """
         fields = {name: value for name, value in asdict(self).items() if name != "epochs"}
         text = repr((sorted(fields.items()), digests))
@@ -48,9 +48,9 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        """The tutorial's name for a model of this recipe."""
+        """The tutorial's name for a model with this recipe."""
         return f"benign-vs-malignant_{self.batch_size}_{self.optimizer}"
 
     def file_name(self, loss: float) -> str:
-        """The tutorial's name for a checkpoint of this validation loss."""
+        """The tutorial's name for a checkpoint with this validation loss."""
         return f"{self.name}_{loss:.3f}.keras"

@@ -1,4 +1,4 @@
-"""What a training becomes: checkpoints with their cards, on disk and in the ledger."""
+"""Saves a training as checkpoints with model cards, on disk and in the ledger."""
 
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from base.console.foreign import for_terminal
 from base.console.telling import tell
@@ -18,22 +17,23 @@ from db.session import Database
 from model.backbones import weights_digest
 from model.card import Backbone, Data, Decode, ModelCard, Threshold, Training
 from model.checkpoint import save_checkpoint
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, LabelArray
 from report.metrics.metrics import measure
 from report.thresholds.operating_point import threshold_for_sensitivity
-from report.thresholds.written import written
+from report.thresholds.threshold_text import threshold_text
+from trainer.training.arrays import Float32Array
 from trainer.training.backbone import FrozenBackbone
 from trainer.training.curves import save_curves
 from trainer.training.features import FeatureRows
 from trainer.training.finetune import Images, fine_tune, mean_loss, scores_of
 from trainer.training.recipe import Recipe
-from trainer.training.state import Best
+from trainer.training.state import BestEpoch
 from trainer.training.train import HeadTraining, evaluate
 
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What `trainer train` was asked for."""
+    """The request of a `trainer train` command."""
 
     train: str
     valid: str
@@ -44,10 +44,7 @@ class TrainRequest:
     resume: bool = False
 
 
-Floats32 = npt.NDArray[np.float32]
-
-
-class Saved(NamedTuple):
+class SavedCheckpoint(NamedTuple):
     """A checkpoint on disk and its card."""
 
     path: Path
@@ -56,7 +53,7 @@ class Saved(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingInputs:
-    """Everything between the sources and the training."""
+    """Everything that a training needs, prepared from its sources."""
 
     decode: Decode
     backbone: FrozenBackbone
@@ -68,7 +65,7 @@ class TrainingInputs:
 
     @property
     def digests(self) -> list[str]:
-        """What the training depends on beside its recipe."""
+        """Digests of everything that the training depends on, apart from its recipe."""
         images = [
             f"{digest} {label:g}"
             for rows in (self.train, self.valid)
@@ -77,8 +74,8 @@ class TrainingInputs:
         return [self.backbone.card.digest, *images]
 
 
-def describe(saved: list[Saved]) -> str:
-    """What a person wants to know of new checkpoints, the best first."""
+def describe(saved: list[SavedCheckpoint]) -> str:
+    """A summary of new checkpoints, the best first."""
     lines = []
     for path, card in saved:
         figures = ", ".join(
@@ -92,24 +89,28 @@ def describe(saved: list[Saved]) -> str:
             f"  validation: {figures} (epoch {best})",
         ]
         if card.threshold:
-            lines.append(f"  threshold {written(card.threshold.value)}: {card.threshold.how}")
+            lines.append(
+                f"  threshold {threshold_text(card.threshold.value)}: {card.threshold.how}"
+            )
     return "\n".join(map(for_terminal, [*lines, "next: producer enqueue SOURCE"]))
 
 
-def save_best(request: TrainRequest, inputs: TrainingInputs, database: Database) -> list[Saved]:
+def save_best(
+    request: TrainRequest, inputs: TrainingInputs, database: Database
+) -> list[SavedCheckpoint]:
     """Write and enter a checkpoint for each of the best epochs, the best first."""
     saved = [_save_epoch(request, inputs, best) for best in inputs.training.chosen]
     _enter(database, saved)
     return saved
 
 
-def _enter(database: Database, saved: list[Saved]) -> None:
+def _enter(database: Database, saved: list[SavedCheckpoint]) -> None:
     with database.write() as session:
         for path, card in reversed(saved):  # the best is the newest
             add_checkpoint(session, card.digest, str(path.absolute()), card.as_json())
 
 
-def _save_epoch(request: TrainRequest, inputs: TrainingInputs, best: Best) -> Saved:
+def _save_epoch(request: TrainRequest, inputs: TrainingInputs, best: BestEpoch) -> SavedCheckpoint:
     head = inputs.training.head_with(best.weights)
     scores = head.predict(inputs.valid.features, verbose=0)[:, 0]
     figures = evaluate(head, inputs.valid)
@@ -125,9 +126,9 @@ def _whole(inputs: TrainingInputs, head: Any) -> Any:  # noqa: ANN401 - keras.Mo
 
 
 def save_fine_tuned(
-    request: TrainRequest, inputs: TrainingInputs, database: Database, saved: list[Saved]
-) -> list[Saved]:
-    """The fine-tuned checkpoint before the others, or the others alone if it is no better."""
+    request: TrainRequest, inputs: TrainingInputs, database: Database, saved: list[SavedCheckpoint]
+) -> list[SavedCheckpoint]:
+    """The fine-tuned checkpoint followed by the others, or only the others if it is not better."""
     best = inputs.training.chosen[0]
     network = _whole(inputs, inputs.training.head_with(best.weights))
     train, valid = inputs.images
@@ -148,7 +149,7 @@ def save_fine_tuned(
 
 
 def _tuned(inputs: TrainingInputs, recipe: Recipe) -> TrainingInputs:
-    """The same, with the backbone described as it is now."""
+    """The same inputs, with the backbone described as fine-tuned."""
     before = inputs.backbone
     what = f"{before.card.description}, then its top {recipe.fine_tune} layers fine-tuned"
     digest = weights_digest(before.network, what)
@@ -159,9 +160,9 @@ def _tuned(inputs: TrainingInputs, recipe: Recipe) -> TrainingInputs:
 def _save(
     request: TrainRequest,
     inputs: TrainingInputs,
-    best: Best,
-    outcome: tuple[Any, dict[str, float], Floats32, Floats32],
-) -> Saved:
+    best: BestEpoch,
+    outcome: tuple[Any, dict[str, float], Float32Array, Float32Array],
+) -> SavedCheckpoint:
     """Write a checkpoint; `outcome` is its network, validation figures, scores and labels."""
     network, figures, raw_scores, raw_labels = outcome
     scores, labels = raw_scores.astype(np.float64), raw_labels.astype(np.int8)
@@ -178,11 +179,11 @@ def _save(
         network, request.output / request.recipe.file_name(best.loss), card
     )
     _save_curves(path.with_suffix(".png"), inputs.training, best)
-    return Saved(path, finished)
+    return SavedCheckpoint(path, finished)
 
 
-def _save_curves(path: Path, training: HeadTraining, best: Best) -> None:
-    """A picture that cannot be written is no reason to lose the checkpoint."""
+def _save_curves(path: Path, training: HeadTraining, best: BestEpoch) -> None:
+    """Save the learning curves; a failure only gives a warning and keeps the checkpoint."""
     try:
         with whole_file(path) as draft:
             save_curves(draft, training.state.history, best.epoch)
@@ -190,7 +191,7 @@ def _save_curves(path: Path, training: HeadTraining, best: Best) -> None:
         tell(f"warning: {path} cannot be written: {reason_of(error)}", err=True)
 
 
-def _training(recipe: Recipe, training: HeadTraining, best: Best) -> Training:
+def _training(recipe: Recipe, training: HeadTraining, best: BestEpoch) -> Training:
     shifted = recipe.balance != "none"
     return Training(
         recipe=asdict(recipe),
@@ -203,15 +204,15 @@ def _training(recipe: Recipe, training: HeadTraining, best: Best) -> Training:
     )
 
 
-def _threshold(target: float | None, labels: Labels, scores: Floats) -> Threshold | None:
-    """The operating point of this sensitivity on the validation images."""
+def _threshold(target: float | None, labels: LabelArray, scores: Float64Array) -> Threshold | None:
+    """The threshold with this sensitivity on the validation images."""
     if target is None:
         return None
     value = threshold_for_sensitivity(labels, scores, target)
     reached = measure(labels, scores, value)
     return Threshold(
         value=value,
-        how=f"sensitivity at least {written(target)} on the validation images: "
+        how=f"sensitivity at least {threshold_text(target)} on the validation images: "
         f"{reached.sensitivity.count}/{reached.sensitivity.total}, with specificity "
         f"{reached.specificity.count}/{reached.specificity.total}",
     )

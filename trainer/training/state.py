@@ -1,4 +1,4 @@
-"""What a training has reached, in memory and in a folder from which it can go on."""
+"""The state of a training, in memory and in a folder from which it can continue."""
 
 import json
 import math
@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from base.runtime import keras
+from trainer.training.arrays import Float32Array
 
-Weights = list[npt.NDArray[np.float32]]
+Weights = list[Float32Array]
 
 
 @dataclass
-class Best:
+class BestEpoch:
     """The head's weights after one of the best epochs, counted from 1."""
 
     epoch: int
@@ -26,21 +26,21 @@ class Best:
 
 @dataclass
 class TrainingState:
-    """Epochs done, their figures, and the `keep` best by validation loss, the best first."""
+    """Completed epochs, their figures, and the `keep` best by validation loss, the best first."""
 
     keep: int
     epochs: int = 0
     history: dict[str, list[float]] = field(default_factory=dict)
-    best: list[Best] = field(default_factory=list)
+    best: list[BestEpoch] = field(default_factory=list)
 
     def record(self, logs: dict[str, float], weights: Weights) -> None:
-        """Note one more epoch; a loss that is no number is never among the best."""
+        """Add an epoch; one with a loss that is not finite is never among the best."""
         self.epochs += 1
         for name, value in logs.items():
             self.history.setdefault(name, []).append(float(value))
         loss = float(logs["val_loss"])
         if math.isfinite(loss):
-            ranked = [*self.best, Best(self.epochs, loss, weights)]
+            ranked = [*self.best, BestEpoch(self.epochs, loss, weights)]
             self.best = sorted(ranked, key=lambda best: best.loss)[: self.keep]  # ties: the earlier
 
     @property
@@ -49,7 +49,7 @@ class TrainingState:
         return self.epochs - self.best[0].epoch if self.best else self.epochs
 
     def save(self, folder: Path, head: Any) -> None:  # noqa: ANN401 - keras.Model
-        """Write the state and the head with its optimizer; the old state stays until then."""
+        """Write the state and the head with its optimizer, then replace the old state."""
         draft = folder.with_name(f"{folder.name}.part")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
@@ -70,10 +70,10 @@ class TrainingState:
 
     @classmethod
     def load(cls, folder: Path, keep: int) -> tuple[Self, Any]:
-        """The state in `folder`, and the head as it was."""
+        """The state in `folder`, and its head."""
         facts = json.loads((folder / "state.json").read_text())
         best = [
-            Best(epoch, loss, _weights(folder / f"best-{rank}.npz"))
+            BestEpoch(epoch, loss, _weights(folder / f"best-{rank}.npz"))
             for rank, (epoch, loss) in enumerate(facts["best"])
         ]
         head = keras.saving.load_model(folder / "head.keras", safe_mode=True)
@@ -81,7 +81,7 @@ class TrainingState:
 
 
 def recover(folder: Path) -> None:
-    """Put back the state before, should a kill have come between the two renames of `save`."""
+    """Restore the old state if the program was killed between the two renames of `save`."""
     if not folder.is_dir() and _old(folder).is_dir():
         _old(folder).rename(folder)
     shutil.rmtree(_old(folder), ignore_errors=True)

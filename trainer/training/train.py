@@ -1,4 +1,4 @@
-"""Train the head on the backbone's features, epoch by epoch."""
+"""Trains the head on the backbone's features, epoch by epoch."""
 
 import math
 import time
@@ -8,31 +8,30 @@ from typing import Any
 
 import click
 import numpy as np
-import numpy.typing as npt
 from imblearn.over_sampling import RandomOverSampler
 
 from base.console.telling import tell
 from base.runtime import keras
+from trainer.training.arrays import Float32Array, Int64Array
 from trainer.training.backbone import FrozenBackbone
 from trainer.training.features import FeatureRows
 from trainer.training.recipe import Recipe
-from trainer.training.state import Best, TrainingState, Weights
+from trainer.training.state import BestEpoch, TrainingState, Weights
 
-Rows = npt.NDArray[np.int64]
-# A kill costs at most this much training, beside the features, which are cached.
+# A kill loses at most this much training; features are cached.
 SAVE_SECONDS = 2.0
 _EVALUATION_BATCH = 1024
-# About the norm of an InceptionV3's features: learning rates then mean the same as without.
+# About the norm of InceptionV3's features, so that learning rates keep their meaning.
 _UNIT_SCALE = 8.0
-# A feature that hardly varies in training is not blown up into one that decides.
+# A feature with a smaller deviation in training is not scaled up.
 _SMALLEST_DEVIATION = 1e-6
 
 
 class HeadTraining:
-    """One training of a head, which can be stopped and taken up again.
+    """One training of a head, which can be stopped and resumed.
 
-    The order of the rows depends only on the seed and the epoch, so a training that was interrupted
-    gives what it would have given. By `train_on_batch`, which takes a tenth of the time of `fit`.
+    The order of the rows depends only on the seed and the epoch, so a resumed training gives the
+    same result as an uninterrupted one. `train_on_batch` takes a tenth of the time of `fit`.
     """
 
     def __init__(
@@ -45,17 +44,17 @@ class HeadTraining:
         self._weights = _class_weights(train.labels, recipe)
 
     def resume(self, folder: Path) -> None:
-        """Go on from the state in `folder`.
+        """Continue from the state in `folder`.
 
-        Its values go into our own head: a loaded one has lost that biases do not decay, and is
-        saved with other bytes.
+        Its values are copied into the existing head, because a loaded head loses the exclusion of
+        biases from weight decay and would be saved with other bytes.
         """
         self.state, stored = TrainingState.load(folder, self._recipe.keep)
         for variable, value in zip(_variables(self.head), _variables(stored), strict=True):
             variable.assign(value)
 
-    def run(self, folder: Path, told: Callable[[TrainingState], None], logs: Path) -> None:
-        """Train to the last epoch, or until `patience` runs out; the state is kept in `folder`.
+    def run(self, folder: Path, on_epoch: Callable[[TrainingState], None], logs: Path) -> None:
+        """Train to the last epoch, or until `patience` runs out; save the state in `folder`.
 
         Raises:
             click.ClickException: the validation loss is not a number.
@@ -64,10 +63,10 @@ class HeadTraining:
         saved_at = time.monotonic()
         try:
             while self.state.epochs < self._recipe.epochs and not self._out_of_patience():
-                figures = self._epoch_or_nothing(self.state.epochs)
+                figures = self._epoch_or_restore(self.state.epochs)
                 self.state.record(figures, self.head.get_weights())
                 callbacks.on_epoch_end(self.state.epochs - 1, figures)
-                told(self.state)
+                on_epoch(self.state)
                 if time.monotonic() > saved_at + SAVE_SECONDS:
                     self._save_state(folder)
                     saved_at = time.monotonic()
@@ -78,27 +77,27 @@ class HeadTraining:
             raise click.ClickException("the validation loss is not a number: lower --learning-rate")
 
     def _save_state(self, folder: Path) -> None:
-        """A state that cannot be written costs the resuming, not the training."""
+        """Save the state; a failure only gives a warning, and the training cannot be resumed."""
         try:
             self.state.save(folder, self.head)
         except OSError as error:
             tell(f"warning: {folder}: {error.strerror or error}: no --resume", err=True)
 
     @property
-    def chosen(self) -> list[Best]:
+    def chosen(self) -> list[BestEpoch]:
         """The epochs that become checkpoints, the best first."""
         if self._recipe.epoch == "best" or not self.state.epochs:
             return self.state.best
         loss = self.state.history["val_loss"][-1]
-        return [Best(self.state.epochs, loss, self.head.get_weights())]
+        return [BestEpoch(self.state.epochs, loss, self.head.get_weights())]
 
     def head_with(self, weights: Weights) -> Any:  # noqa: ANN401 - keras.Model
-        """The head with the weights of one of its epochs."""
+        """The head with these weights."""
         self.head.set_weights(weights)
         return self.head
 
-    def _epoch_or_nothing(self, epoch: int) -> dict[str, float]:
-        """Ctrl-C in the middle of an epoch leaves the head as it was before it."""
+    def _epoch_or_restore(self, epoch: int) -> dict[str, float]:
+        """Train one epoch; Ctrl-C restores the head to its state before the epoch."""
         before = [variable.numpy() for variable in _variables(self.head)]
         try:
             return self._epoch(epoch)
@@ -110,7 +109,7 @@ class HeadTraining:
     def _epoch(self, epoch: int) -> dict[str, float]:
         order = np.random.default_rng([self._recipe.seed, epoch]).permutation(self._rows)
 
-        def train(rows: Rows) -> dict[str, float]:
+        def train(rows: Int64Array) -> dict[str, float]:
             features, labels = self._train.features[rows], self._train.labels[rows]
             logs: dict[str, float] = self.head.train_on_batch(
                 features, labels, class_weight=self._weights, return_dict=True
@@ -127,7 +126,7 @@ class HeadTraining:
 
 
 def make_head(backbone: FrozenBackbone, train: FeatureRows, recipe: Recipe) -> Any:  # noqa: ANN401 - keras.Model
-    """The layers between features and score, compiled as the tutorial compiles them."""
+    """The layers between features and score, compiled as in the tutorial."""
     keras.utils.set_random_seed(recipe.seed)
     layers = [*_feature_layers(train, recipe), *backbone.head_layers(), _score_unit(recipe)]
     head = keras.Sequential([keras.Input(train.features.shape[1:]), *layers], name="head")
@@ -139,25 +138,25 @@ def make_head(backbone: FrozenBackbone, train: FeatureRows, recipe: Recipe) -> A
 
 
 def make_optimizer(recipe: Recipe, learning_rate: float) -> Any:  # noqa: ANN401 - keras.Optimizer
-    """The recipe's optimizer at this rate."""
+    """The recipe's optimizer with this learning rate."""
     config = {
         "learning_rate": learning_rate,
-        "weight_decay": recipe.weight_decay,  # 0.0 and not None, which AdamW refuses
+        "weight_decay": recipe.weight_decay,  # 0.0 instead of None, which AdamW rejects
     }
     return keras.optimizers.get({"class_name": recipe.optimizer, "config": config})
 
 
 def _variables(head: Any) -> list[Any]:  # noqa: ANN401 - keras.Model
-    """All that training changes: the weights and the optimizer's own."""
+    """All variables that training changes: the weights and the optimizer's state."""
     return [*head.variables, *head.optimizer.variables]
 
 
 def evaluate(head: Any, rows: FeatureRows) -> dict[str, float]:  # noqa: ANN401 - keras.Model
     """Loss and accuracy of the head on these rows."""
 
-    def test(some: Rows) -> dict[str, float]:
+    def test(batch: Int64Array) -> dict[str, float]:
         logs: dict[str, float] = head.test_on_batch(
-            rows.features[some], rows.labels[some], return_dict=True
+            rows.features[batch], rows.labels[batch], return_dict=True
         )
         return logs
 
@@ -165,7 +164,7 @@ def evaluate(head: Any, rows: FeatureRows) -> dict[str, float]:  # noqa: ANN401 
 
 
 def _feature_layers(train: FeatureRows, recipe: Recipe) -> list[Any]:
-    """Fixed layers that scale the features; part of the checkpoint, so serving does the same."""
+    """Fixed layers that scale the features; they are part of the checkpoint."""
     layers = []
     if recipe.unit_norm:
         layers += [keras.layers.UnitNormalization(), keras.layers.Rescaling(_UNIT_SCALE)]
@@ -179,7 +178,7 @@ def _score_unit(recipe: Recipe) -> Any:  # noqa: ANN401 - keras.Layer
     return keras.layers.Dense(1, activation="sigmoid", kernel_initializer=start, name="score")
 
 
-def _standardisation(features: npt.NDArray[np.float32]) -> Any:  # noqa: ANN401 - keras.Layer
+def _standardisation(features: Float32Array) -> Any:  # noqa: ANN401 - keras.Layer
     """Centre and scale each feature by the training rows."""
     axes = tuple(range(features.ndim - 1))
     mean = features.mean(axes, dtype=np.float64)
@@ -190,17 +189,17 @@ def _standardisation(features: npt.NDArray[np.float32]) -> Any:  # noqa: ANN401 
     )
 
 
-def _balanced_rows(labels: npt.NDArray[np.float32], recipe: Recipe) -> Rows:
+def _balanced_rows(labels: Float32Array, recipe: Recipe) -> Int64Array:
     rows = np.arange(len(labels))
     if recipe.balance != "oversample":
         return rows
     sampler = RandomOverSampler(random_state=recipe.seed)
-    resampled: Rows = sampler.fit_resample(rows[:, None], labels)[0][:, 0]
+    resampled: Int64Array = sampler.fit_resample(rows[:, None], labels)[0][:, 0]
     return resampled
 
 
-def _class_weights(labels: npt.NDArray[np.float32], recipe: Recipe) -> dict[int, float] | None:
-    """Weights under which both classes count the same, and all rows together count as before."""
+def _class_weights(labels: Float32Array, recipe: Recipe) -> dict[int, float] | None:
+    """Weights that give both classes the same total, and keep the total of all rows."""
     if recipe.balance != "weights":
         return None
     malignant = float(labels.mean())
@@ -208,13 +207,13 @@ def _class_weights(labels: npt.NDArray[np.float32], recipe: Recipe) -> dict[int,
 
 
 def _mean_over(
-    order: Rows, size: int, step: Callable[[Rows], dict[str, float]]
+    order: Int64Array, size: int, step: Callable[[Int64Array], dict[str, float]]
 ) -> dict[str, float]:
-    """The figures of `step` over all rows in slices of `size`, each row counting the same."""
+    """The mean figures of `step` over all rows, in slices of `size`; each row counts equally."""
     sums: dict[str, float] = {}
     for start in range(0, len(order), size):
         rows = order[start : start + size]
-        for name, value in step(rows).items():  # Keras's figures are of this slice alone
+        for name, value in step(rows).items():  # Keras gives the figures of this slice only
             sums[name] = sums.get(name, 0.0) + float(value) * len(rows)
     return {name: total / len(order) for name, total in sums.items()}
 

@@ -1,7 +1,7 @@
 "use strict";
 
-// The threshold slider. Counts come from the page's data and are exact; each figure is computed as
-// report/metrics/metrics.py computes it, with the same operations in the same order, so that both give the
+// The threshold slider. Counts come from the page's data and are exact. Each figure is computed with
+// the same operations in the same order as in report/metrics/proportions.py, so that both give the
 // same float64.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -10,11 +10,11 @@
   const typed = find("typed");
   const kindAtStart = find("kind").textContent;
   const MOVED = "exploratory: moved on this page, so it may have been chosen on these images";
-  const ANNOUNCE_AFTER = 400; // milliseconds without a change, or a screen reader never catches up
+  const ANNOUNCE_AFTER = 400; // milliseconds without a change, so that a screen reader can keep up
   let current = data.start;
   let announcing = 0;
 
-  // truePositives[i]: malignant images that score thresholds[i] or more; 0 behind the last.
+  // truePositives[i]: malignant images that score thresholds[i] or more; 0 after the last.
   const fromTheEnd = (counts) => {
     const sums = new Array(counts.length + 1).fill(0);
     for (let i = counts.length - 1; i >= 0; i -= 1) sums[i] = sums[i + 1] + counts[i];
@@ -23,7 +23,7 @@
   const thresholds = data.thresholds;
   const truePositives = fromTheEnd(data.malignant);
   const falsePositives = fromTheEnd(data.benign);
-  // Images without a label; null where there are none.
+  // Images without a label; null if there are none.
   const unlabelledPositives = fromTheEnd(data.unlabelled ?? thresholds.map(() => 0));
   const malignant = truePositives[0];
   const benign = falsePositives[0];
@@ -41,7 +41,7 @@
     return low;
   };
 
-  // Where the list is cut short, only its own thresholds have exact counts.
+  // If the list is cut short, only its own thresholds have exact counts.
   const nearest = (value) => {
     if (data.complete) return value;
     const at = firstNotBelow(value);
@@ -65,7 +65,7 @@
     return (halfway ? (below + (below % 2)) / 1000 : value).toFixed(3);
   };
 
-  // Wilson 1927, in statsmodels' order of operations; exactly 0 and 1 where rounding misses them.
+  // Wilson 1927, in statsmodels' order of operations; exactly 0 and 1 where rounding would miss them.
   const proportion = (count, total) => {
     const z2 = data.z * data.z;
     const q = count / total;
@@ -188,7 +188,7 @@
   // Shows the nearest threshold that has exact counts.
   const move = (wanted) => {
     const threshold = nearest(wanted);
-    // The one that is being dragged is at its place already.
+    // The control that is being dragged is already in place.
     if (Number(slider.value) !== threshold) slider.value = String(threshold);
     typed.value = String(threshold);
     complain("");
@@ -237,5 +237,5 @@
 
   find("still").hidden = true;
   find("control").hidden = false;
-  move(data.start); // also where the browser kept a position from before a reload
+  move(data.start); // also if the browser kept a position from before a reload
 })();

@@ -1,11 +1,11 @@
-"""A table of words, which text, Markdown and the page show alike."""
+"""A table of text, shown by the text, Markdown and HTML reports."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
-    """A table: its headings, its rows, each as long, and which columns hold numbers only."""
+class Table:
+    """Headings, rows of the same length, and the indices of columns that hold only numbers."""
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]

@@ -1,4 +1,4 @@
-"""What a report is made of, whatever it is shown as."""
+"""The contents of a report, independent of how they are shown."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ SYNTHETIC = "synthetic images: these figures say nothing about patients"
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """Which run the figures are of."""
+    """The run that the figures describe."""
 
     number: int
     name: str | None
@@ -26,8 +26,7 @@ class RunFacts:
 class CheckpointFacts:
     """Which model gave the scores; `digest` is the SHA-256 of `file` in hex.
 
-    `imported` says from which file and column scores came that no checkpoint gave; `digest` is then
-    of both.
+    For imported scores, `imported` names their file and column, and `digest` covers both.
     """
 
     file: str
@@ -40,7 +39,7 @@ class CheckpointFacts:
 class Labelled:
     """How many images got this label from a class folder, or from a column of their manifest.
 
-    Both are None where it is not known any more which it was.
+    Both are None if the origin of the label is no longer known.
     """
 
     label: int
@@ -59,24 +58,24 @@ class Flow:
     labelled: int
     analysed: int
     errors: Mapping[str, int]  # by error code, most frequent first
-    trained_on: int = 0  # scored images whose bytes the checkpoint was trained on
-    labels: tuple[Labelled, ...] = ()  # of the labelled ones, malignant first; none of imports
+    trained_on: int = 0  # scored images that the checkpoint was trained on, by their bytes
+    labels: tuple[Labelled, ...] = ()  # malignant first; empty for imported runs
 
 
 def is_synthetic(card: Mapping[str, Any]) -> bool:
-    """Whether a model card says that its images were drawn."""
+    """Whether the model card says that the images are synthetic."""
     data = card.get("data")
     return isinstance(data, Mapping) and data.get("synthetic") is True
 
 
 def imported_from(card: Mapping[str, Any]) -> Mapping[str, str] | None:
-    """Where scores came from that were imported: file, sha256, column, truth, truth_sha256."""
+    """The origin of imported scores: file, sha256, column, truth, truth_sha256."""
     facts = card.get("imported")
     return facts if isinstance(facts, Mapping) else None
 
 
 def imported(facts: Mapping[str, str]) -> str:
-    """What a reader must know of scores that no worker computed."""
+    """The warning that no worker computed the scores."""
     return (
         f"imported scores: column {shown(facts['column'])} of {shown(facts['file'])} "
         f"(SHA-256 {facts['sha256'][:12]}), not computed by dermscore"
@@ -84,7 +83,7 @@ def imported(facts: Mapping[str, str]) -> str:
 
 
 def trained_on(flow: Flow) -> str:
-    """What a reader must know of scored images that the checkpoint was trained on."""
+    """The warning that the checkpoint was trained on some of the scored images."""
     return (
         f"warning: the checkpoint was trained on {flow.trained_on} of the {flow.scored} scored "
         "images: these figures flatter it"
@@ -92,9 +91,9 @@ def trained_on(flow: Flow) -> str:
 
 
 def optimistic(threshold: Threshold, scored: int) -> str:
-    """What a reader must know of a threshold that these very images, or some of them, chose."""
-    chosen, seen = threshold.chosen_on, threshold.seen
-    which = "these images" if seen >= scored else f"{seen} of the {scored} scored images"
+    """The warning that the threshold was chosen on some or all of the scored images."""
+    chosen, overlap = threshold.chosen_on, threshold.overlap
+    which = "these images" if overlap >= scored else f"{overlap} of the {scored} scored images"
     where = "in training" if chosen is None else f"run {chosen.run}"
     return (
         f"warning: the threshold was chosen on {which} ({where}): the figures at it are optimistic"
@@ -109,7 +108,7 @@ class Answers(NamedTuple):
 
     @property
     def negative(self) -> int:
-        """The others."""
+        """How many are negative."""
         return self.images - self.positive
 
 

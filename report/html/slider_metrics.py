@@ -1,20 +1,18 @@
-"""The figures that follow the slider, and what the page's script computes them from."""
+"""The figures that follow the slider, and the data for the page's script."""
 
 from typing import Any, NamedTuple
 
 from scipy.stats import norm  # type: ignore[import-untyped] # it ships no types
 
-from report.contents import Report
 from report.html import curves
-from report.html.steps import Steps
+from report.html.threshold_counts import ThresholdCounts
 from report.metrics.estimate import Proportion
+from report.metrics.proportions import NO_NEGATIVE, NO_POSITIVE
+from report.report_model import Report
 
-# As report/metrics/metrics.py says it; a test compares both.
-NO_POSITIVE, NO_NEGATIVE = "no image is positive", "no image is negative"
 
-
-class Live(NamedTuple):
-    """A figure that follows the slider, at the threshold where it starts."""
+class SliderMetric(NamedTuple):
+    """A figure that follows the slider, with its value at the starting threshold."""
 
     key: str
     name: str
@@ -22,26 +20,32 @@ class Live(NamedTuple):
     figure: Proportion
 
 
-def live_figures(report: Report) -> list[Live]:
+def metrics_at_start(report: Report) -> list[SliderMetric]:
     """Sensitivity, specificity, PPV, NPV and accuracy."""
     figures = report.figures
     return [
-        Live("sensitivity", "sensitivity", "malignant images called positive", figures.sensitivity),
-        Live("specificity", "specificity", "benign images called negative", figures.specificity),
-        Live("ppv", "PPV", "positive images that are malignant, in this sample", figures.ppv),
-        Live("npv", "NPV", "negative images that are benign, in this sample", figures.npv),
-        Live("accuracy", "accuracy", _baseline(report), figures.accuracy),
+        SliderMetric(
+            "sensitivity", "sensitivity", "malignant images called positive", figures.sensitivity
+        ),
+        SliderMetric(
+            "specificity", "specificity", "benign images called negative", figures.specificity
+        ),
+        SliderMetric(
+            "ppv", "PPV", "positive images that are malignant, in this sample", figures.ppv
+        ),
+        SliderMetric("npv", "NPV", "negative images that are benign, in this sample", figures.npv),
+        SliderMetric("accuracy", "accuracy", _baseline(report), figures.accuracy),
     ]
 
 
-def embedded(report: Report, counts: Steps) -> dict[str, Any]:
-    """The data of the script, as JSON types."""
+def embedded(report: Report, counts: ThresholdCounts) -> dict[str, Any]:
+    """The data for the script, as JSON types."""
     figures = report.figures
     absent = figures.accuracy.reason
     return {
         **counts.as_dict(),
         "start": report.threshold.value,
-        # The same number that statsmodels takes, or intervals would differ in the last digits.
+        # The number that statsmodels uses, so that intervals agree to the last digit.
         "z": float(norm.isf((1 - figures.confidence) / 2)),
         "reasons": {
             "sensitivity": figures.sensitivity.reason,
@@ -54,8 +58,8 @@ def embedded(report: Report, counts: Steps) -> dict[str, Any]:
     }
 
 
-def exactness(counts: Steps) -> str:
-    """What a reader must know of the thresholds that the slider can take."""
+def exactness(counts: ThresholdCounts) -> str:
+    """A note on the thresholds that the slider can take."""
     if counts.complete:
         return "Counts are exact at every threshold."
     return (

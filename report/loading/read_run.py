@@ -1,4 +1,4 @@
-"""What a report needs from the ledger: stored scores only, no image and no model."""
+"""Reads what a report needs from the ledger: stored scores only, no image and no model."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -12,8 +12,13 @@ from db.queries import results, runs
 from db.queries.report import columns, thresholds
 from db.queries.report.columns import PENDING, SCORED, UNREADABLE, Columns
 from db.tables import Checkpoint, Run
-from report.arrays import NO_SCORES, Floats, Labels
-from report.contents import (
+from report.arrays import NO_SCORES, Float64Array, LabelArray
+from report.loading.kept_thresholds import day
+from report.loading.label_origins import label_origins
+from report.loading.read_groups import read_groups
+from report.loading.unfinished import require_finished
+from report.metrics.subgroups import Groups
+from report.report_model import (
     CheckpointFacts,
     Flow,
     Labelled,
@@ -21,51 +26,46 @@ from report.contents import (
     imported_from,
     is_synthetic,
 )
-from report.loading.kept_thresholds import day
-from report.loading.label_origins import label_origins
-from report.loading.read_groups import read_groups
-from report.loading.unfinished import require_finished
-from report.metrics.subgroups import Groups
 from report.thresholds.threshold import ChosenOn
 
 
-class Stored(NamedTuple):
-    """A finished run; `labels` and `scores` are `[analysed]`; `groups` by attribute asked for.
+class LoadedRun(NamedTuple):
+    """A finished run; `labels` and `scores` are `[analysed]`; one of `groups` for each attribute.
 
-    `unlabelled` are the scores of the other scored images `[scored - analysed]`.
+    `unlabelled` are the scores of images without a label, `[scored - analysed]`.
 
-    `chosen` is the threshold chosen last for its checkpoint; `seen` are the scored images that it,
-    or without it the model card's, was chosen on. `failed` are paths of some images of a run of
-    which none was scored.
+    `chosen` is the threshold chosen last for its checkpoint. `overlap` counts the scored images on
+    which it, or without it the model card's threshold, was chosen. `failed` are paths of some
+    images of a run in which no image was scored.
     """
 
     run: RunFacts
     checkpoint: CheckpointFacts
     card: Mapping[str, Any]
     flow: Flow
-    labels: Labels
-    scores: Floats
+    labels: LabelArray
+    scores: Float64Array
     groups: tuple[Groups, ...] = ()
     chosen: ChosenOn | None = None
-    seen: int = 0
+    overlap: int = 0
     failed: tuple[str, ...] = ()
-    unlabelled: Floats = NO_SCORES
+    unlabelled: Float64Array = NO_SCORES
 
 
-def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> Stored:
-    """The run of this number or name, the newest without one.
+def read_run(session: Session, id_or_name: str | None, by: Sequence[str] = ()) -> LoadedRun:
+    """Read the run with this number or name, by default the newest.
 
     Args:
-        session: of the ledger.
-        wanted: number or name.
-        by: attributes of the images by whose values they are to be grouped.
+        session: a session of the ledger.
+        id_or_name: None for the newest run.
+        by: attributes to group the images by.
 
     Raises:
-        NoSuchRunError: there is none.
+        NoSuchRunError: the run does not exist.
         UnfinishedRunError: some of its images have no prediction yet.
-        NoSuchColumnError: no image has such an attribute.
+        NoSuchColumnError: no image has an attribute named in `by`.
     """
-    run = runs.get_run(session, wanted)
+    run = runs.get_run(session, id_or_name)
     checkpoint = runs.checkpoint_of(session, run)
     listed = columns.columns(session, run.id)
     pending = int(np.count_nonzero(listed.outcomes == PENDING))
@@ -74,7 +74,7 @@ def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> St
     chosen = chosen_threshold(session, run)
     analysed = (listed.outcomes == SCORED) & (listed.labels >= 0)
     failed = None if flow.scored else results.failed_wholly(session, run.id)
-    return Stored(
+    return LoadedRun(
         RunFacts(run.id, run.name, run.source, run.precision),
         _facts(checkpoint),
         checkpoint.card,
@@ -83,7 +83,7 @@ def read_run(session: Session, wanted: str | None, by: Sequence[str] = ()) -> St
         listed.scores[analysed],
         read_groups(session, run.id, by),
         chosen,
-        _seen(session, run, checkpoint, chosen, flow.scored),
+        _overlap(session, run, checkpoint, chosen, flow.scored),
         () if failed is None else tuple(failed.examples),
         listed.scores[(listed.outcomes == SCORED) & ~analysed],
     )
@@ -107,26 +107,26 @@ def _flow(session: Session, run: Run, listed: Columns, checkpoint: Checkpoint) -
 def _labels(
     session: Session, run: Run, listed: Columns, checkpoint: Checkpoint
 ) -> tuple[Labelled, ...]:
-    if checkpoint.imported:  # its ids are no paths, and its labels all of one column of its source
+    if checkpoint.imported:  # ids are not paths, and all labels come from one column
         return ()
     with closing(results.stream_labelled(session, run.id)) as labelled:
         return label_origins(run.source, listed.labels, labelled)
 
 
 def chosen_threshold(session: Session, run: Run) -> ChosenOn | None:
-    """The threshold that was chosen last for the run's checkpoint, if any was."""
+    """The threshold that was last chosen for the run's checkpoint, or None."""
     last = thresholds.chosen_last(session, run.checkpoint_id)
     if last is None:
         return None
     return ChosenOn(last.value, last.how, last.run_id, last.source, day(last))
 
 
-def _seen(
+def _overlap(
     session: Session, run: Run, checkpoint: Checkpoint, chosen: ChosenOn | None, scored: int
 ) -> int:
     if chosen is None:
         return results.count_digests(session, run.id, _digests(checkpoint, "valid_images"))
-    # Another run of the same source has the same images; what comes down a pipe has no name.
+    # Runs of the same source have the same images, except of `-`, a list read from a pipe.
     if chosen.run == run.id or (chosen.source == run.source != "-"):
         return scored
     return results.count_shared(session, run.id, chosen.run)

@@ -1,4 +1,4 @@
-"""Everything that the page shows, ready for its template. Pure: nothing is read or written."""
+"""Everything that the page's template needs. Pure: nothing is read or written."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,7 @@ import numpy as np
 
 from base.console.foreign import shown
 from db.queries.report.page import Times
-from report.contents import Answers, Report
-from report.html import curves, live, provenance
+from report.html import curves, provenance, slider_metrics
 from report.html.cases import Gallery, Unreadable
 from report.html.charts import (
     Chart,
@@ -20,20 +19,21 @@ from report.html.charts import (
     precision_recall_chart,
     roc_chart,
 )
-from report.html.forest import SubgroupTable, subgroup_tables
+from report.html.forest import SubgroupTable, forest_tables
+from report.html.formatting import images
 from report.html.provenance import Fact
-from report.html.steps import Steps, steps
-from report.html.words import images
-from report.loading.read import Stored
+from report.html.threshold_counts import ThresholdCounts, count_by_threshold
+from report.loading.read_run import LoadedRun
 from report.metrics.confusion import Confusion
-from report.render.sections import figure_sections, flow_section, origin, percent, warnings
-from report.render.unlabelled import answers_sections, why_no_figures
-from report.section import Section
-from report.thresholds.written import written
+from report.render.tables import figure_tables, flow_table, origin, percent, warnings
+from report.render.unlabelled import answers_tables, why_no_figures
+from report.report_model import Answers, Report
+from report.table import Table
+from report.thresholds.threshold_text import threshold_text
 
 
 class Plot(NamedTuple):
-    """Where charts draw within their 400 x 400 units, and where an upright line starts."""
+    """The plotting area within the 400 x 400 units, and where the vertical line starts."""
 
     left: float
     top: float
@@ -43,7 +43,7 @@ class Plot(NamedTuple):
 
 
 class Cases(NamedTuple):
-    """The images that the page shows; `galleries` is empty when it is to show none."""
+    """The images that the page shows; `galleries` is empty if it shows none."""
 
     galleries: Sequence[Gallery]
     unreadable: Sequence[Unreadable]
@@ -51,7 +51,7 @@ class Cases(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the template fills in."""
+    """The values that the template fills in."""
 
     title: str
     subtitle: str
@@ -62,13 +62,13 @@ class Page:
     exactness: str
     answers: Answers
     why_no_figures: str | None
-    live: Sequence[live.Live]
+    slider: Sequence[slider_metrics.SliderMetric]
     cells: Confusion
     plot: Plot
     roc: Chart | None
     charts: Sequence[Chart]
     undrawn: str
-    sections: Sequence[Section]
+    tables: Sequence[Table]
     subgroups: Sequence[SubgroupTable]
     galleries: Sequence[Gallery]
     unreadable: Sequence[Unreadable]
@@ -80,29 +80,29 @@ class Page:
     embedded: dict[str, Any]
 
 
-def prepare(stored: Stored, report: Report, cases: Cases, times: Times, made: datetime) -> Page:
+def prepare(stored: LoadedRun, report: Report, cases: Cases, times: Times, made: datetime) -> Page:
     """The page of a run at the threshold of `report`."""
     printed = _printed(report)
-    counts = steps(stored.labels, stored.scores, *printed)
+    counts = count_by_threshold(stored.labels, stored.scores, *printed)
     charts = _charts(report, counts, stored)
     return Page(
         title=_title(stored),
         subtitle=_subtitle(stored),
         warnings=warnings(report),
-        start=written(report.threshold.value),
+        start=threshold_text(report.threshold.value),
         kind=origin(report.threshold),
         level=percent(report.figures.confidence),
-        exactness=live.exactness(counts),
+        exactness=slider_metrics.exactness(counts),
         answers=report.answers,
         why_no_figures=why_no_figures(report),
-        live=live.live_figures(report),
+        slider=slider_metrics.metrics_at_start(report),
         cells=report.figures.confusion,
         plot=Plot(curves.LEFT, curves.TOP, curves.SIDE, curves.x_axis(), report.threshold.value),
         roc=roc_chart(report, counts) if report.figures.roc_auc.value is not None else None,
         charts=[chart for chart in charts if chart.absent is None],
         undrawn=_undrawn(report, charts),
-        sections=_sections(report),
-        subgroups=subgroup_tables(report),
+        tables=_tables(report),
+        subgroups=forest_tables(report),
         galleries=[gallery for gallery in cases.galleries if gallery.cards],
         unreadable=cases.unreadable,
         unreadable_total=report.flow.unreadable,
@@ -110,21 +110,24 @@ def prepare(stored: Stored, report: Report, cases: Cases, times: Times, made: da
         facts=provenance.run_facts(stored, times, made),
         software=provenance.software(),
         card=provenance.card_facts(stored.card),
-        embedded=live.embedded(report, _of_all_scored(stored, printed)),
+        embedded=slider_metrics.embedded(report, _of_all_scored(stored, printed)),
     )
 
 
 def _printed(report: Report) -> list[float]:
-    """Every threshold on the page: each gives the figures beside it when it is typed in."""
+    """Every threshold printed on the page; typing one in gives the figures printed with it."""
     found = report.figures.specificity_at_sensitivity
-    return [report.threshold.value, *(float(one.written) for one in found if one.written)]
+    return [
+        report.threshold.value,
+        *(float(figure.threshold_text) for figure in found if figure.threshold_text),
+    ]
 
 
-def _title(stored: Stored) -> str:
+def _title(stored: LoadedRun) -> str:
     return f"Run {stored.run.number}" + (f": {shown(stored.run.name)}" if stored.run.name else "")
 
 
-def _subtitle(stored: Stored) -> str:
+def _subtitle(stored: LoadedRun) -> str:
     flow = stored.flow
     return (
         f"{images(flow.analysed)} analysed of {flow.listed:,} listed in "
@@ -133,12 +136,12 @@ def _subtitle(stored: Stored) -> str:
     )
 
 
-def _of_all_scored(stored: Stored, printed: Sequence[float]) -> Steps:
+def _of_all_scored(stored: LoadedRun, printed: Sequence[float]) -> ThresholdCounts:
     labels = np.append(stored.labels, np.full(len(stored.unlabelled), -1, np.int8))
-    return steps(labels, np.append(stored.scores, stored.unlabelled), *printed)
+    return count_by_threshold(labels, np.append(stored.scores, stored.unlabelled), *printed)
 
 
-def _charts(report: Report, counts: Steps, stored: Stored) -> list[Chart]:
+def _charts(report: Report, counts: ThresholdCounts, stored: LoadedRun) -> list[Chart]:
     labels, scores = stored.labels, stored.scores
     return [
         precision_recall_chart(report, counts),
@@ -149,19 +152,19 @@ def _charts(report: Report, counts: Steps, stored: Stored) -> list[Chart]:
 
 
 def _undrawn(report: Report, charts: Sequence[Chart]) -> str:
-    """Which charts are left out, and why; empty where all are drawn."""
+    """Which charts are left out, and why; empty if all are drawn."""
     reason = report.figures.roc_auc.reason
     absent = [chart.title.lower() for chart in charts if chart.absent is not None]
     return f"Not drawn ({reason}): {', '.join(['ROC curve', *absent])}." if absent else ""
 
 
-def _sections(report: Report) -> list[Section]:
-    figures = figure_sections(report.figures) if report.flow.analysed else []
-    return [flow_section(report.flow), *answers_sections(report), *figures]
+def _tables(report: Report) -> list[Table]:
+    figures = figure_tables(report.figures) if report.flow.analysed else []
+    return [flow_table(report.flow), *answers_tables(report), *figures]
 
 
 def _unreadable(report: Report, listed: int) -> str:
-    codes = ", ".join(f"{number} {code}" for code, number in report.flow.errors.items())
+    codes = ", ".join(f"{count} {code}" for code, count in report.flow.errors.items())
     total = report.flow.unreadable
     have = "has" if total == 1 else "have"
     left_out = f" The first {listed} are listed." if 0 < listed < total else ""

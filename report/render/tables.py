@@ -1,10 +1,14 @@
-"""The report as tables of words, from which text, Markdown and the page are made alike."""
+"""The report as tables of text, which the text, Markdown and HTML reports share."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from base.console.foreign import shown
-from report.contents import (
+from report.metrics.confusion import Confusion
+from report.metrics.estimate import Accuracy, Brier, Estimate, NetBenefit, Proportion, SpecificityAt
+from report.metrics.metrics import Metrics
+from report.metrics.subgroups import Subgroup
+from report.report_model import (
     SYNTHETIC,
     CheckpointFacts,
     Flow,
@@ -14,56 +18,52 @@ from report.contents import (
     optimistic,
     trained_on,
 )
-from report.metrics.confusion import Confusion
-from report.metrics.estimate import Accuracy, Brier, Estimate, NetBenefit, Proportion, SpecificityAt
-from report.metrics.metrics import Metrics
-from report.metrics.subgroups import Subgroup
-from report.section import Section
+from report.table import Table
 from report.thresholds.threshold import Threshold
-from report.thresholds.written import written
+from report.thresholds.threshold_text import threshold_text
 
 
-def figure_sections(figures: Metrics) -> list[Section]:
+def figure_tables(figures: Metrics) -> list[Table]:
     """The tables of the figures: 2x2 table, operating point, ranking, calibration, usefulness."""
     interval = f"({percent(figures.confidence)} interval)"
     return [
         _confusion(figures.confusion),
-        Section(("operating point", interval, ""), tuple(_operating_point(figures))),
-        Section(("ranking", interval, ""), tuple(_ranking(figures))),
-        Section(("calibration", interval, ""), tuple(_calibration(figures))),
-        Section(("usefulness", "", ""), tuple(_usefulness(figures.net_benefit))),
+        Table(("operating point", interval, ""), tuple(_operating_point(figures))),
+        Table(("ranking", interval, ""), tuple(_ranking(figures))),
+        Table(("calibration", interval, ""), tuple(_calibration(figures))),
+        Table(("usefulness", "", ""), tuple(_usefulness(figures.net_benefit))),
     ]
 
 
 def warnings(report: Report) -> list[str]:
-    """What a reader must know before the figures."""
+    """Warnings that a reader must see before the figures."""
     return warnings_of(report.checkpoint, report.flow, report.threshold)
 
 
 def warnings_of(checkpoint: CheckpointFacts, flow: Flow, threshold: Threshold) -> list[str]:
-    """The same, for a run of which nothing was measured yet."""
+    """The same warnings, for a run before its figures are computed."""
     facts = checkpoint.imported
     said = [] if facts is None else [imported(facts)]
     said += [SYNTHETIC] if checkpoint.synthetic else []
     said += [trained_on(flow)] if flow.trained_on else []
-    return said + ([optimistic(threshold, flow.scored)] if threshold.seen else [])
+    return said + ([optimistic(threshold, flow.scored)] if threshold.overlap else [])
 
 
 def threshold_line(threshold: Threshold) -> str:
-    """The threshold, its kind, and how it came about."""
-    value = written(threshold.value)
+    """The threshold, its kind, and how it was chosen."""
+    value = threshold_text(threshold.value)
     return f"threshold {value}, {origin(threshold)}; positive when score >= threshold"
 
 
 def origin(threshold: Threshold) -> str:
-    """The threshold's kind, and how it came about."""
+    """The threshold's kind, and how it was chosen."""
     chosen = threshold.chosen_on
     if chosen is not None:
         why = (
             f"chosen on run {chosen.run} of {shown(chosen.source)} on {chosen.date}, "
             f"{shown(chosen.how)}"
         )
-    elif threshold.kind == "exploratory" and not threshold.seen:
+    elif threshold.kind == "exploratory" and not threshold.overlap:
         why = "given on the command line, so it may have been chosen on these images"
     else:
         why = f"from the model card{f', {shown(threshold.how)}' if threshold.how else ''}"
@@ -71,7 +71,7 @@ def origin(threshold: Threshold) -> str:
 
 
 def provenance_line(report: Report) -> str:
-    """Which run and which checkpoint the figures are of."""
+    """The run and the checkpoint that the figures describe."""
     run, checkpoint = report.run, report.checkpoint
     name = f" ({shown(run.name)})" if run.name else ""
     errors = "1 error" if report.flow.unreadable == 1 else f"{report.flow.unreadable} errors"
@@ -81,46 +81,46 @@ def provenance_line(report: Report) -> str:
     )
 
 
-def flow_section(flow: Flow) -> Section:
-    """From the listing to the analysis."""
+def flow_table(flow: Flow) -> Table:
+    """The numbers of images from the listing to the analysis."""
     unlabelled = flow.scored - flow.analysed
     some = f"{unlabelled} of them" if flow.analysed else "all of them"
     left_out = f"{some} without a label: left out" if unlabelled else ""
-    return Section(
+    return Table(
         ("images", "", ""),
         (
             ("listed", str(flow.listed), ""),
             ("unreadable", str(flow.unreadable), ""),
-            *((f"  {code}", str(number), "") for code, number in flow.errors.items()),
+            *((f"  {code}", str(count), "") for code, count in flow.errors.items()),
             ("scored", str(flow.scored), left_out),
             ("labelled", str(flow.labelled), ""),
-            *(_labelled(one) for one in flow.labels),
+            *(_labelled(labelled) for labelled in flow.labels),
             ("analysed", str(flow.analysed), "scored and labelled"),
         ),
         frozenset({1}),
     )
 
 
-def _labelled(one: Labelled) -> tuple[str, str, str]:
-    """A wrong name of a folder would turn labels round: so what it was taken for stands beside."""
+def _labelled(labelled: Labelled) -> tuple[str, str, str]:
+    """The origin of a label and its meaning, because a misnamed folder would swap the labels."""
     origin = "  of unknown origin"
-    if one.folder is not None:
-        origin = f"  folder {shown(one.folder)}"
-    elif one.column is not None:
-        origin = f"  column {shown(one.column)}"
-    return origin, str(one.images), "malignant" if one.label else "benign"
+    if labelled.folder is not None:
+        origin = f"  folder {shown(labelled.folder)}"
+    elif labelled.column is not None:
+        origin = f"  column {shown(labelled.column)}"
+    return origin, str(labelled.images), "malignant" if labelled.label else "benign"
 
 
-def subgroup_sections(subgroups: Sequence[Subgroup], confidence: float) -> list[Section]:
+def subgroup_tables(subgroups: Sequence[Subgroup], confidence: float) -> list[Table]:
     """A table for each attribute."""
     headings = ("images", "malignant", "sensitivity", "specificity", "ROC AUC")
     return [
-        Section(
+        Table(
             (f"by {shown(column)} ({percent(confidence)} interval)", *headings),
-            tuple(_subgroup(one) for one in rows),
+            tuple(_subgroup(subgroup) for subgroup in rows),
             frozenset({1, 2}),
         )
-        for column, rows in groupby(subgroups, key=lambda one: one.column)
+        for column, rows in groupby(subgroups, key=lambda subgroup: subgroup.column)
     ]
 
 
@@ -139,8 +139,8 @@ def percent(confidence: float) -> str:
     return f"{100 * confidence:.10g} %"
 
 
-def _confusion(cells: Confusion) -> Section:
-    return Section(
+def _confusion(cells: Confusion) -> Table:
+    return Table(
         ("", "predicted benign", "predicted malignant", "all"),
         (
             ("truly benign", str(cells.tn), str(cells.fp), str(cells.benign)),
@@ -188,11 +188,11 @@ def _ranking(figures: Metrics) -> Iterator[tuple[str, str, str]]:
     auc, precision = figures.roc_auc, figures.average_precision
     yield "ROC AUC", short(auc), _and("on scores, over all thresholds", _why_no_interval(auc))
     baseline = precision.baseline
-    beside = "" if baseline is None else f"chance reaches the prevalence: {baseline:.3f}"
-    yield "average precision", short(precision), beside
-    for one in figures.specificity_at_sensitivity:
-        name = f"specificity at sensitivity {one.sensitivity:.2f}"
-        yield name, short(one), _at_threshold(one)
+    baseline_text = "" if baseline is None else f"chance reaches the prevalence: {baseline:.3f}"
+    yield "average precision", short(precision), baseline_text
+    for specificity in figures.specificity_at_sensitivity:
+        name = f"specificity at sensitivity {specificity.sensitivity:.2f}"
+        yield name, short(specificity), _at_threshold(specificity)
 
 
 def _calibration(figures: Metrics) -> Iterator[tuple[str, str, str]]:
@@ -211,23 +211,23 @@ def _calibration(figures: Metrics) -> Iterator[tuple[str, str, str]]:
 
 
 def _usefulness(benefit: NetBenefit) -> Iterator[tuple[str, str, str]]:
-    beside = ""
+    comparison = ""
     if benefit.treat_all is not None:
-        beside = f"treat all: {benefit.treat_all:.3f}, treat none: 0"
-    yield "net benefit", short(benefit), beside
+        comparison = f"treat all: {benefit.treat_all:.3f}, treat none: 0"
+    yield "net benefit", short(benefit), comparison
 
 
-def _subgroup(one: Subgroup) -> tuple[str, ...]:
-    table = one.confusion
+def _subgroup(subgroup: Subgroup) -> tuple[str, ...]:
+    table = subgroup.confusion
     counts = (
-        "unknown" if one.value is None else shown(one.value),
+        "unknown" if subgroup.value is None else shown(subgroup.value),
         str(table.total),
         str(table.malignant),
     )
-    if one.suppressed is not None:
-        return (*counts, f"kept back ({one.suppressed})", "", "")
-    auc = _and(short(one.roc_auc), _why_no_interval(one.roc_auc))
-    return (*counts, short(one.sensitivity), short(one.specificity), auc)
+    if subgroup.suppressed is not None:
+        return (*counts, f"kept back ({subgroup.suppressed})", "", "")
+    auc = _and(short(subgroup.roc_auc), _why_no_interval(subgroup.roc_auc))
+    return (*counts, short(subgroup.sensitivity), short(subgroup.specificity), auc)
 
 
 def _exact(figure: Proportion) -> str:
@@ -261,8 +261,8 @@ def _reference(brier: Brier) -> str:
     return f"forecasting the prevalence: {brier.reference:.3f}; {scaled}"
 
 
-def _at_threshold(one: SpecificityAt) -> str:
-    return f"at threshold {one.written}" if one.written else ""
+def _at_threshold(specificity: SpecificityAt) -> str:
+    return f"at threshold {specificity.threshold_text}" if specificity.threshold_text else ""
 
 
 def _if_any(figure: Estimate, words: str) -> str:

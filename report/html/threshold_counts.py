@@ -1,44 +1,41 @@
-"""Exact counts at the thresholds of the page's slider, few enough to travel inside the page."""
+"""Exact counts at the thresholds of the page's slider, few enough to embed in the page."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from report.arrays import Floats, Labels
+from report.arrays import Float64Array, Int64Array, LabelArray
 
-# Up to so many distinct scores all of them are embedded, some 100 KB at most.
+# Up to this many distinct scores are all embedded, which takes about 100 KB.
 MOST_DISTINCT = 4000
-# Beyond: every position of the slider, and scores spread evenly over the images of each class.
+# With more: every slider position, and scores spread evenly over the images of each class.
 GRID = 1000
 SPREAD = 1000
 
-Counts = npt.NDArray[np.int64]
 
-
-class Steps(NamedTuple):
+class ThresholdCounts(NamedTuple):
     """How many images of each class score in [thresholds[i], thresholds[i + 1]), all `[m]`.
 
-    `unlabelled` are those of no known class.
+    `unlabelled` counts images without a label.
 
-    Thresholds ascend, so summing from the end gives true and false positives. That is exact at
-    every threshold of the list and, when `complete`, at every threshold there is: then the list
-    holds each distinct score.
+    Thresholds ascend, so summing from the end gives true and false positives. This is exact at
+    every threshold of the list. If `complete`, the list holds each distinct score, and the counts
+    are exact at any threshold.
     """
 
-    thresholds: Floats
-    malignant: Counts
-    benign: Counts
-    unlabelled: Counts
+    thresholds: Float64Array
+    malignant: Int64Array
+    benign: Int64Array
+    unlabelled: Int64Array
     complete: bool
 
-    def positives(self) -> tuple[Counts, Counts]:
+    def positives(self) -> tuple[Int64Array, Int64Array]:
         """True and false positives at each threshold, both `[m]`."""
         return _from_the_end(self.malignant), _from_the_end(self.benign)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON types; floats are written so that they read back the same."""
+        """The counts as JSON types; floats keep their exact value."""
         return {
             "thresholds": self.thresholds.tolist(),
             "malignant": self.malignant.tolist(),
@@ -48,37 +45,37 @@ class Steps(NamedTuple):
         }
 
 
-def steps(labels: Labels, scores: Floats, *kept: float) -> Steps:
-    """The steps of these images; a list that is cut short holds the thresholds `kept` too.
+def count_by_threshold(labels: LabelArray, scores: Float64Array, *kept: float) -> ThresholdCounts:
+    """Count these images; a list that is cut short also holds the thresholds `kept`.
 
     Args:
         labels: `[n]`, 1 malignant, 0 benign, -1 without a label.
         scores: `[n]`, in [0, 1].
-        kept: thresholds that the page prints, in [0, 1]; one of them is where the slider starts.
+        kept: thresholds that the page prints, in [0, 1], including the start of the slider.
     """
     distinct = np.unique(scores)
     complete = len(distinct) <= MOST_DISTINCT
     thresholds = distinct if complete else _chosen(labels, scores, kept)
-    # Complete: each score is a threshold itself. Cut short: 0 is one, so there is one below.
+    # Each score is a threshold if complete; otherwise 0 is one, so a lower one always exists.
     places = np.searchsorted(thresholds, scores, side="right") - 1
     malignant, benign, unlabelled = (
         np.bincount(places[labels == label], minlength=len(thresholds)) for label in (1, 0, -1)
     )
-    return Steps(thresholds, malignant, benign, unlabelled, complete)
+    return ThresholdCounts(thresholds, malignant, benign, unlabelled, complete)
 
 
-def _chosen(labels: Labels, scores: Floats, kept: Sequence[float]) -> Floats:
+def _chosen(labels: LabelArray, scores: Float64Array, kept: Sequence[float]) -> Float64Array:
     grid = np.arange(GRID + 1) / GRID
     spread = [_spread(scores[labels == label]) for label in (0, 1, -1)]
     return np.unique(np.concatenate([grid, kept, *spread]))
 
 
-def _spread(scores: Floats) -> Floats:
+def _spread(scores: Float64Array) -> Float64Array:
     ordered = np.sort(scores)
     if not len(ordered):
         return ordered
     return ordered[np.linspace(0, len(ordered) - 1, SPREAD).round().astype(np.int64)]
 
 
-def _from_the_end(counts: Counts) -> Counts:
+def _from_the_end(counts: Int64Array) -> Int64Array:
     return np.cumsum(counts[::-1])[::-1]
