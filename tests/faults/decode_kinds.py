@@ -13,6 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+sys.path.append(str(Path(__file__).parents[1] / "helpers"))
+
 from bad_images import GOOD
 
 from imaging.decoding.preprocess import Decoder

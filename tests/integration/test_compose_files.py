@@ -17,7 +17,7 @@ from stack import PASSWORDS
 from worker.celery import app
 
 FILES = ("docker-compose.yml", "docker-compose.gpu.yml")
-PACKAGES = ("base", "db", "model", "producer", "report", "trainer", "worker")
+PACKAGES = ("base", "db", "imaging", "model", "producer", "report", "trainer", "worker")
 WORKERS = ("worker", "worker-gpu1", "worker-gpu2", "worker-gpu3")
 PROMETHEUS = yaml.safe_load((PROJECT / "deploy/prometheus/prometheus.yml").read_text())
 DASHBOARD = json.loads((PROJECT / "deploy/grafana/dashboards/dermscore.json").read_text())

@@ -225,6 +225,7 @@ CASES: dict[Callable[..., Any], Case] = {
     runs.find_run: Case(lambda s, _: runs.find_run(s, SOURCE, 1, "float32"), FEW),
     runs.put_together: Case(lambda s, on: runs.put_together(s, [on.run, 1]), FEW),
     runs.keep_features: Case(lambda s, on: runs.keep_features(s, [on.run]), FEW),
+    runs.refuse_name: Case(lambda s, _: runs.refuse_name(s, "none"), FEW),
     runs.named_run: Case(lambda s, _: runs.named_run(s, "none"), FEW),
     runs.get_run: Case(lambda s, _: runs.get_run(s), FEW),
     runs.run_by_number: Case(lambda s, on: runs.run_by_number(s, on.run), FEW),

@@ -13,7 +13,7 @@ from worker.observability import tracing
 
 NAMES = [name.upper() for name in Settings.model_fields]
 BLANKS = ("", " ", "\t")
-PACKAGES = ("base", "db", "model", "producer", "report", "trainer", "worker")
+PACKAGES = ("base", "db", "imaging", "model", "producer", "report", "trainer", "worker")
 # TensorFlow's own log level is set there, not read.
 READERS = {"base/settings.py", "base/runtime.py"}
 
@@ -122,7 +122,7 @@ def test_a_blank_variable_that_the_traces_library_reads_is_unset(tmp_path: Path)
     )
     done = site.run(
         "python", "-c",
-        "from worker import tracing\n"
+        "from worker.observability import tracing\n"
         "tracing._exporter = lambda: None\n"  # the exporter itself is not installed here
         "tracing.set_up()\n"
         "import os\n"

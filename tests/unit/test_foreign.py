@@ -146,11 +146,12 @@ ECHOES = {
     "base/console/telling.py": 1,
     "base/console/progress_counter.py": 2,
     "producer/show.py": 2,
-    "report/cli.py": 1,
-    "report/commands/check.py": 1,
-    "report/commands/compare.py": 1,
-    "report/commands/thresholds.py": 1,
-    "trainer/cli.py": 2,
+    "report/actions/check_figures.py": 1,
+    "report/actions/compare_runs.py": 1,
+    "report/actions/list_thresholds.py": 1,
+    "report/actions/show_report.py": 1,
+    "trainer/command.py": 1,
+    "trainer/evaluate.py": 1,
 }
 
 
