@@ -44,7 +44,7 @@ check: lint
 	$(BIN)/pytest --numprocesses 2 tests/unit
 
 test: lint
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --cov
 
 chaos: $(VENV)/.dev
 	$(BIN)/python tests/faults/chaos.py --kills 200 --images 100000

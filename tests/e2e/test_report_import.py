@@ -197,13 +197,8 @@ def test_more_images_than_one_batch_and_one_chunk(url: str) -> None:
         ("picture,score\na,1\n", TRUTH, "name it with --id"),
         (SCORES, "image_id,sex\na,male\n", "name it with --label"),
         ("id,id,score\na,a,1\n", TRUTH, "scores.csv:1: two columns are called id"),
-<<<<<<< HEAD
         (SCORES + "\0,0.1,0\n", TRUTH, "scores.csv:6: it contains a NUL character"),
         (SCORES.replace("0.4", "2") + "e\n", TRUTH, "scores.csv:3: the melanoma '2' is not a"),
-=======
-        (SCORES + "\0,0.1,0\n", TRUTH, "scores.csv:6: it holds a NUL"),
-        (SCORES.replace("0.4", "2") + "e\n", TRUTH, "scores.csv:3: the melanoma '2' is"),
->>>>>>> i-import
         (SCORES.replace("b,0.4", 'b,"0".4'), TRUTH, "scores.csv:3: not CSV: ',' expected after"),
         (SCORES + "\n\ne,0.1,0\n", TRUTH, "scores.csv:8: e is not in the truth truth.csv"),
     ],

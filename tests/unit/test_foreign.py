@@ -26,7 +26,7 @@ from base.console.foreign import (
 )
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("base", "db", "model", "producer", "report", "trainer", "worker")
+PACKAGES = ("base", "db", "imaging", "model", "producer", "report", "trainer", "worker")
 # Any character, lone surrogates too, and often those that this is about.
 WORDS = st.text(
     st.characters()
