@@ -27,38 +27,38 @@ def read_finished(run: str | None, by: Sequence[str]) -> LoadedRun:
 
 
 def build(
-    stored: LoadedRun, threshold: float | None, confidence: float, prevalence: float | None
+    loaded: LoadedRun, threshold: float | None, confidence: float, prevalence: float | None
 ) -> Report:
     """The report at this threshold; without one, at that of choose-threshold or the model card.
 
     Raises:
         click.UsageError: no threshold is given or stored.
     """
-    chosen = choose(threshold, stored.card, stored.chosen, stored.overlap)
+    chosen = choose(threshold, loaded.card, loaded.chosen, loaded.overlap)
     figures = measure(
-        stored.labels,
-        stored.scores,
+        loaded.labels,
+        loaded.scores,
         chosen.value,
-        nothing="no labelled image was scored" if stored.flow.labelled else "no labelled images",
+        nothing="no labelled image was scored" if loaded.flow.labelled else "no labelled images",
         confidence=confidence,
         prevalence=prevalence,
     )
-    subgroups = by_subgroup(stored.groups, chosen.value, confidence)
-    positive = int((stored.unlabelled >= chosen.value).sum())
-    unlabelled = Answers(positive, len(stored.unlabelled))
+    subgroups = by_subgroup(loaded.groups, chosen.value, confidence)
+    positive = int((loaded.unlabelled >= chosen.value).sum())
+    unlabelled = Answers(positive, len(loaded.unlabelled))
     return Report(
-        stored.run, stored.checkpoint, stored.flow, chosen, figures, subgroups, unlabelled
+        loaded.run, loaded.checkpoint, loaded.flow, chosen, figures, subgroups, unlabelled
     )
 
 
-def refuse_nothing_scored(stored: LoadedRun) -> None:
+def refuse_nothing_scored(loaded: LoadedRun) -> None:
     """End a command with an error if its run has no score at all; call it after the output.
 
     Raises:
         click.exceptions.Exit: with `NOTHING_SCORED`, after one line that names the likely cause.
     """
-    if not stored.flow.unreadable or stored.flow.scored:
+    if not loaded.flow.unreadable or loaded.flow.scored:
         return
-    said = nothing_scored(stored.run.number, stored.flow.errors, stored.failed)
-    tell(f"Error: run {stored.run.number}: {said}", err=True)
+    reason = nothing_scored(loaded.run.number, loaded.flow.errors, loaded.failed)
+    tell(f"Error: run {loaded.run.number}: {reason}", err=True)
     raise click.exceptions.Exit(NOTHING_SCORED)

@@ -49,8 +49,8 @@ def clear_cache(backbone: str | None, *, sure: bool) -> None:
     folder = feature_folder()
     stores = [store for store in cached_stores(folder) if _is_of(store, backbone)]
     if not stores:
-        of = "" if backbone is None else f" of backbone {backbone}"
-        tell(f"no features{of} are cached in {folder}")
+        of_backbone = "" if backbone is None else f" of backbone {backbone}"
+        tell(f"no features{of_backbone} are cached in {folder}")
         return
     if not sure:
         click.confirm(for_terminal(f"delete {_summary(stores)} in {folder}?"), abort=True)

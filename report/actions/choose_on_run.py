@@ -42,19 +42,19 @@ def choose_on_run(
 def _choose(run: str, criterion: Criterion) -> None:
     with closing(open_database(must_exist=True)) as database:
         with database.read() as session:
-            stored = finished_run(session, run)
-        value = choose_by(criterion, stored.labels, stored.scores)
-        table = confusion(stored.labels, stored.scores, value)
+            loaded = finished_run(session, run)
+        value = choose_by(criterion, loaded.labels, loaded.scores)
+        table = confusion(loaded.labels, loaded.scores, value)
         how = (
             f"{criterion} (sensitivity {table.tp}/{table.malignant}, "
             f"specificity {table.tn}/{table.benign})"
         )
         with database.write() as session:
-            chosen_on = run_by_number(session, stored.run.number)
-            before = replaced(chosen_last(session, chosen_on.checkpoint_id), stored.card)
+            chosen_on = run_by_number(session, loaded.run.number)
+            before = replaced(chosen_last(session, chosen_on.checkpoint_id), loaded.card)
             threshold_id = add_threshold(session, chosen_on, criterion.kind, value, how)
-    digest, source = stored.checkpoint.digest[:12], shown(stored.run.source)
-    tell(f"threshold {threshold_text(value)} chosen on run {stored.run.number} of {source}: {how}")
+    digest, source = loaded.checkpoint.digest[:12], shown(loaded.run.source)
+    tell(f"threshold {threshold_text(value)} chosen on run {loaded.run.number} of {source}: {how}")
     tell(f"kept for checkpoint {digest}: in reports of its other runs it is prespecified")
     replaces = "" if before is None else f"it replaces {before}; "
     tell(f"{replaces}to take it back: report thresholds --forget {threshold_id}")

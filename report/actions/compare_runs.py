@@ -30,14 +30,14 @@ def compare_runs(
     output: Path | None,
 ) -> None:
     """Compare two runs on the labelled images that both scored, and draw both curves."""
-    both, pairs = _read(*runs)
+    loaded_runs, pairs = _read(*runs)
     thresholds = (
-        _threshold(both[0], threshold_a, "--threshold-a"),
-        _threshold(both[1], threshold_b, "--threshold-b"),
+        _threshold(loaded_runs[0], threshold_a, "--threshold-a"),
+        _threshold(loaded_runs[1], threshold_b, "--threshold-b"),
     )
     values = (thresholds[0].value, thresholds[1].value)
     comparison = compare(pairs.labels, pairs.scores, values, confidence)
-    compared = views.Compared(both, thresholds, pairs, comparison)
+    compared = views.Compared(loaded_runs, thresholds, pairs, comparison)
     click.echo(_show(compared, layout))
     if output is not None:
         _draw(output, compared)
@@ -46,9 +46,9 @@ def compare_runs(
 def _read(run_a: str, run_b: str) -> tuple[tuple[LoadedRun, LoadedRun], Pairs]:
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         runs = finished_run(session, run_a), finished_run(session, run_b)
-        images = [stream_scored(session, stored.run.number) for stored in runs]
+        images = [stream_scored(session, loaded.run.number) for loaded in runs]
         # Ids of imported scores are names without a folder.
-        imported = [stored.checkpoint.imported is not None for stored in runs]
+        imported = [loaded.checkpoint.imported is not None for loaded in runs]
         pairs = pair(*images, by_name=imported[0] != imported[1])
     if not pairs.paths:
         raise click.ClickException(
@@ -58,12 +58,12 @@ def _read(run_a: str, run_b: str) -> tuple[tuple[LoadedRun, LoadedRun], Pairs]:
     return runs, pairs
 
 
-def _threshold(stored: LoadedRun, given: float | None, option: str) -> Threshold:
+def _threshold(loaded: LoadedRun, given: float | None, option: str) -> Threshold:
     try:
-        return choose(given, stored.card, stored.chosen, stored.overlap)
+        return choose(given, loaded.card, loaded.chosen, loaded.overlap)
     except click.UsageError as error:
-        said = error.message.replace("--threshold 0.23", f"{option} 0.23")
-        raise click.UsageError(f"run {stored.run.number}: {said}") from None
+        message = error.message.replace("--threshold 0.23", f"{option} 0.23")
+        raise click.UsageError(f"run {loaded.run.number}: {message}") from None
 
 
 def _show(compared: views.Compared, layout: str) -> str:
@@ -77,12 +77,12 @@ def _show(compared: views.Compared, layout: str) -> str:
 
 def _draw(output: Path, compared: views.Compared) -> None:
     picture = draw_comparison(
-        [views.describe(stored.run) for stored in compared.runs],
+        [views.describe(loaded.run) for loaded in compared.runs],
         compared.pairs.labels,
         compared.pairs.scores,
         compared.thresholds,
         compared.comparison,
-        synthetic=any(stored.checkpoint.synthetic for stored in compared.runs),
+        synthetic=any(loaded.checkpoint.synthetic for loaded in compared.runs),
     )
     with says_why(f"cannot write pictures to {output}"):
         make_folder(output)

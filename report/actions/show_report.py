@@ -26,12 +26,12 @@ def show_report(  # noqa: PLR0913 - a command has as many arguments as options
     output: Path | None,
 ) -> None:
     """Print the report of a run, and draw its pictures into `output`."""
-    stored = _read(run, by)
-    report = build(stored, threshold, confidence, prevalence)
+    loaded = _read(run, by)
+    report = build(loaded, threshold, confidence, prevalence)
     click.echo(_show(report, layout))
     if output is not None:
-        _draw(output, report, stored)
-    refuse_nothing_scored(stored)
+        _draw(output, report, loaded)
+    refuse_nothing_scored(loaded)
 
 
 def _read(run: str | None, by: tuple[str, ...]) -> LoadedRun:
@@ -55,11 +55,11 @@ def _show(report: Report, layout: str) -> str:
     return text.render(report, terminal=sys.stdout.isatty())
 
 
-def _draw(output: Path, report: Report, stored: LoadedRun) -> None:
+def _draw(output: Path, report: Report, loaded: LoadedRun) -> None:
     from report.plots.save import save_pictures  # deferred: matplotlib, for --output alone
 
     with says_why(f"cannot write pictures to {output}"):
-        pictures = save_pictures(output, report, stored)
+        pictures = save_pictures(output, report, loaded)
     # stderr, so that JSON and CSV on stdout stay clean
     for path in pictures.written:
         tell(f"wrote {path}", err=True)

@@ -24,14 +24,14 @@ def write_page(  # noqa: PLR0913 - a command has as many arguments as options
     images: int,
 ) -> None:
     """Write a run's report as one HTML file, with this many images of each kind of error."""
-    stored = read_finished(run, by)
-    report = build(stored, threshold, confidence, prevalence)
-    data = load_page_data(stored.run.number, images)
-    page = prepare(stored, report, data.cases, data.times, datetime.now(UTC))
+    loaded = read_finished(run, by)
+    report = build(loaded, threshold, confidence, prevalence)
+    data = load_page_data(loaded.run.number, images)
+    page = prepare(loaded, report, data.cases, data.times, datetime.now(UTC))
     html = render(page)
     with says_why(f"cannot write the page to {output}"):
         make_folder(output.parent)
         with whole_file(output) as draft:
             draft.write_text(html, encoding="utf-8", newline="\n")
     tell(f"wrote {output}", err=True)
-    refuse_nothing_scored(stored)
+    refuse_nothing_scored(loaded)

@@ -80,14 +80,14 @@ class Page:
     embedded: dict[str, Any]
 
 
-def prepare(stored: LoadedRun, report: Report, cases: Cases, times: Times, made: datetime) -> Page:
+def prepare(loaded: LoadedRun, report: Report, cases: Cases, times: Times, made: datetime) -> Page:
     """The page of a run at the threshold of `report`."""
     printed = _printed(report)
-    counts = count_by_threshold(stored.labels, stored.scores, *printed)
-    charts = _charts(report, counts, stored)
+    counts = count_by_threshold(loaded.labels, loaded.scores, *printed)
+    charts = _charts(report, counts, loaded)
     return Page(
-        title=_title(stored),
-        subtitle=_subtitle(stored),
+        title=_title(loaded),
+        subtitle=_subtitle(loaded),
         warnings=warnings(report),
         start=threshold_text(report.threshold.value),
         kind=origin(report.threshold),
@@ -107,10 +107,10 @@ def prepare(stored: LoadedRun, report: Report, cases: Cases, times: Times, made:
         unreadable=cases.unreadable,
         unreadable_total=report.flow.unreadable,
         unreadable_words=_unreadable(report, len(cases.unreadable)),
-        facts=provenance.run_facts(stored, times, made),
+        facts=provenance.run_facts(loaded, times, made),
         software=provenance.software(),
-        card=provenance.card_facts(stored.card),
-        embedded=slider_metrics.embedded(report, _of_all_scored(stored, printed)),
+        card=provenance.card_facts(loaded.card),
+        embedded=slider_metrics.embedded(report, _of_all_scored(loaded, printed)),
     )
 
 
@@ -123,29 +123,29 @@ def _printed(report: Report) -> list[float]:
     ]
 
 
-def _title(stored: LoadedRun) -> str:
-    return f"Run {stored.run.number}" + (f": {shown(stored.run.name)}" if stored.run.name else "")
+def _title(loaded: LoadedRun) -> str:
+    return f"Run {loaded.run.number}" + (f": {shown(loaded.run.name)}" if loaded.run.name else "")
 
 
-def _subtitle(stored: LoadedRun) -> str:
-    flow = stored.flow
+def _subtitle(loaded: LoadedRun) -> str:
+    flow = loaded.flow
     return (
         f"{images(flow.analysed)} analysed of {flow.listed:,} listed in "
-        f"{shown(stored.run.source)}, scored by {shown(stored.checkpoint.file)} "
-        f"({stored.checkpoint.digest[:12]})"
+        f"{shown(loaded.run.source)}, scored by {shown(loaded.checkpoint.file)} "
+        f"({loaded.checkpoint.digest[:12]})"
     )
 
 
-def _of_all_scored(stored: LoadedRun, printed: Sequence[float]) -> ThresholdCounts:
-    labels = np.append(stored.labels, np.full(len(stored.unlabelled), -1, np.int8))
-    return count_by_threshold(labels, np.append(stored.scores, stored.unlabelled), *printed)
+def _of_all_scored(loaded: LoadedRun, printed: Sequence[float]) -> ThresholdCounts:
+    labels = np.append(loaded.labels, np.full(len(loaded.unlabelled), -1, np.int8))
+    return count_by_threshold(labels, np.append(loaded.scores, loaded.unlabelled), *printed)
 
 
-def _charts(report: Report, counts: ThresholdCounts, stored: LoadedRun) -> list[Chart]:
-    labels, scores = stored.labels, stored.scores
+def _charts(report: Report, counts: ThresholdCounts, loaded: LoadedRun) -> list[Chart]:
+    labels, scores = loaded.labels, loaded.scores
     return [
         precision_recall_chart(report, counts),
-        distribution_chart(report, labels, scores, stored.unlabelled),
+        distribution_chart(report, labels, scores, loaded.unlabelled),
         calibration_chart(report),
         decision_chart(report, labels, scores),
     ]

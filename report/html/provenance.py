@@ -23,9 +23,9 @@ class Fact(NamedTuple):
     value: str
 
 
-def run_facts(stored: LoadedRun, times: Times, made: datetime) -> list[Fact]:
+def run_facts(loaded: LoadedRun, times: Times, made: datetime) -> list[Fact]:
     """What was scored, with what, and when."""
-    run, checkpoint = stored.run, stored.checkpoint
+    run, checkpoint = loaded.run, loaded.checkpoint
     facts = [
         Fact("run", f"{run.number}" + (f" ({shown(run.name)})" if run.name else "")),
         Fact("dataset", shown(run.source)),
@@ -72,7 +72,7 @@ def _words(entry: object) -> str:
     if isinstance(entry, list):
         if len(entry) > LONGEST_LIST:
             return f"{len(entry)} entries"
-        return ", ".join(_words(each) for each in entry) or "none"
+        return ", ".join(_words(item) for item in entry) or "none"
     if entry is None or entry == {}:
         return "none"
     return shown(str(entry))

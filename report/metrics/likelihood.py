@@ -86,16 +86,16 @@ def _ratio(upper: tuple[int, int], lower: tuple[int, int], confidence: float) ->
 
 
 def _probability(ratio: Estimate, odds: float) -> Estimate:
-    def of(value: float | None) -> float | None:
+    def after(value: float | None) -> float | None:
         return None if value is None else value * odds / (1 + value * odds)
 
-    return Estimate(of(ratio.value), ratio.reason, of(ratio.low), of(ratio.high))
+    return Estimate(after(ratio.value), ratio.reason, after(ratio.low), after(ratio.high))
 
 
 def _complement(
     figure: Estimate,
 ) -> tuple[float | None, str | None, float | None, float | None]:
-    def of(value: float | None) -> float | None:
+    def complement(value: float | None) -> float | None:
         return None if value is None else 1 - value
 
-    return of(figure.value), figure.reason, of(figure.high), of(figure.low)
+    return complement(figure.value), figure.reason, complement(figure.high), complement(figure.low)

@@ -75,7 +75,7 @@ def say_undefined(axes: Axes, reason: str | None) -> None:
     )
 
 
-def mark_operating_point(axes: Axes, x: float, y: float, words: str, marker: str = "o") -> None:
+def mark_operating_point(axes: Axes, x: float, y: float, label: str, marker: str = "o") -> None:
     """Mark the point of a curve at the report's threshold."""
     axes.plot(
         x,
@@ -88,7 +88,7 @@ def mark_operating_point(axes: Axes, x: float, y: float, words: str, marker: str
         linestyle="none",
         clip_on=False,
         zorder=3,
-        label=words,
+        label=label,
     )
 
 
@@ -116,8 +116,8 @@ def thinned(x: Float64Array, y: Float64Array) -> tuple[Float64Array, Float64Arra
     if len(x) <= _MOST_POINTS:
         return x, y
     # Distance along both axes, so that steep parts keep their points.
-    way = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
-    _, first = np.unique(np.floor(way / way[-1] * (_MOST_POINTS - 1)), return_index=True)
+    distance = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
+    _, first = np.unique(np.floor(distance / distance[-1] * (_MOST_POINTS - 1)), return_index=True)
     return x[first], y[first]
 
 

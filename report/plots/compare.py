@@ -65,10 +65,10 @@ def draw_comparison(
         say_undefined(axes, comparison.aucs[0].reason)
     else:
         for index, name in enumerate(names):
-            words = (
+            label = (
                 f"{for_picture(shorten(name, _NAME))} (area = {comparison.aucs[index].value:.3f})"
             )
-            _curve(axes, words, labels, scores[index], index)
+            _curve(axes, label, labels, scores[index], index)
         for index, threshold in enumerate(thresholds):
             _point(axes, comparison, threshold, index)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DOTTED, label="chance")
@@ -78,10 +78,10 @@ def draw_comparison(
     return picture
 
 
-def _curve(axes: Axes, words: str, labels: LabelArray, scores: Float64Array, index: int) -> None:
+def _curve(axes: Axes, label: str, labels: LabelArray, scores: Float64Array, index: int) -> None:
     points = roc_points(labels, scores)
     across, up = thinned(points.false_positives, points.sensitivity)
-    axes.plot(across, up, clip_on=False, label=words, **_STYLES[index])
+    axes.plot(across, up, clip_on=False, label=label, **_STYLES[index])
 
 
 def _point(axes: Axes, comparison: Comparison, threshold: Threshold, index: int) -> None:

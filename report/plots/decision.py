@@ -53,9 +53,9 @@ def draw_decision(report: Report, labels: LabelArray, scores: Float64Array) -> F
     benefit = report.figures.net_benefit.value
     if benefit is not None:
         beneath = benefit < lowest
-        words = f"threshold {named(report.threshold)}:\nnet benefit {benefit:.3f}"
-        words += ", below the picture" if beneath else ""
+        label = f"threshold {named(report.threshold)}:\nnet benefit {benefit:.3f}"
+        label += ", below the picture" if beneath else ""
         position = (report.threshold.value, max(benefit, lowest))
-        mark_operating_point(axes, *position, words, "v" if beneath else "o")
+        mark_operating_point(axes, *position, label, "v" if beneath else "o")
     legend_beneath(axes)
     return picture

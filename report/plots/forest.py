@@ -22,7 +22,7 @@ _WIDTH, _ROW, _REST = 9.0, 0.3, 1.5  # inches
 class _Line(NamedTuple):
     """A row: its text, its figure for each panel, and whether it is bold or too small to show."""
 
-    words: str
+    label: str
     figures: tuple[Estimate, ...] = ()
     bold: bool = False
     kept_back: bool = False
@@ -41,7 +41,7 @@ def draw_forest(report: Report) -> Figure:
     # A title of the first panel would be too wide and push the other panels away.
     picture.suptitle(title(what, report), x=0.02, ha="left")
     first.set(ylim=(len(lines) - 0.5, -0.5))
-    first.set_yticks(range(len(lines)), [line.words for line in lines], fontsize=10)
+    first.set_yticks(range(len(lines)), [line.label for line in lines], fontsize=10)
     for tick, line in zip(first.get_yticklabels(), lines, strict=True):
         tick.set_fontweight("bold" if line.bold else "normal")
     return picture
@@ -61,9 +61,9 @@ def _lines(report: Report) -> list[_Line]:
 def _line(subgroup: Subgroup) -> _Line:
     table = subgroup.confusion
     name = "unknown" if subgroup.value is None else shown(subgroup.value)
-    words = for_picture(name if len(name) <= 30 else f"{name[:29]}…")
+    label = for_picture(name if len(name) <= 30 else f"{name[:29]}…")
     return _Line(
-        f"{words} ({table.malignant:,} of {table.total:,})",
+        f"{label} ({table.malignant:,} of {table.total:,})",
         tuple(getattr(subgroup, panel) for panel in _PANELS),
         kept_back=subgroup.suppressed is not None,
     )
@@ -101,8 +101,8 @@ def _draw_figure(axes: Axes, row: int, figure: Estimate, *, whole: bool) -> None
     )
 
 
-def _say(axes: Axes, row: int, words: str) -> None:
-    said = axes.text(
-        0.02, row, words, va="center", fontsize=8.5, color=GREY, backgroundcolor="white"
+def _say(axes: Axes, row: int, label: str) -> None:
+    text = axes.text(
+        0.02, row, label, va="center", fontsize=8.5, color=GREY, backgroundcolor="white"
     )
-    said.set_in_layout(False)  # a long reason must not widen its panel
+    text.set_in_layout(False)  # a long reason must not widen its panel

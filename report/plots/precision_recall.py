@@ -45,11 +45,11 @@ def draw_precision_recall(
         label=f"average precision = {average.value:.2f}",
     )
     if figures.ppv.value is not None and figures.sensitivity.value is not None:
-        words = (
+        label = (
             f"threshold {named(report.threshold)}:\n"
             f"sensitivity {figures.sensitivity.value:.2f}, PPV {figures.ppv.value:.2f}"
         )
-        mark_operating_point(axes, figures.sensitivity.value, figures.ppv.value, words)
+        mark_operating_point(axes, figures.sensitivity.value, figures.ppv.value, label)
     axes.axhline(
         average.baseline,
         color=GREY,

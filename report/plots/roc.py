@@ -39,11 +39,11 @@ def draw_roc(report: Report, labels: LabelArray, scores: Float64Array) -> Figure
     )
     sensitivity, specificity = figures.sensitivity.value, figures.specificity.value
     if sensitivity is not None and specificity is not None:
-        words = (
+        label = (
             f"threshold {named(report.threshold)}:\n"
             f"sensitivity {sensitivity:.2f}, specificity {specificity:.2f}"
         )
-        mark_operating_point(axes, 1 - specificity, sensitivity, words)
+        mark_operating_point(axes, 1 - specificity, sensitivity, label)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DASHED, label="chance")
     legend_beneath(axes)
     return picture

@@ -30,7 +30,7 @@ class Pictures(NamedTuple):
     undrawn: list[str]
 
 
-def save_pictures(directory: Path, report: Report, stored: LoadedRun) -> Pictures:
+def save_pictures(directory: Path, report: Report, loaded: LoadedRun) -> Pictures:
     """Write each picture as PNG and SVG, replacing those of an earlier report.
 
     If a picture cannot be drawn, the file of an earlier report is removed.
@@ -38,11 +38,11 @@ def save_pictures(directory: Path, report: Report, stored: LoadedRun) -> Picture
     Args:
         directory: is created if it does not exist.
         report: the report of this run.
-        stored: the run.
+        loaded: the run.
     """
     make_folder(directory)
     done = Pictures([], [], [])
-    for name, picture in draw_all(report, stored):
+    for name, picture in draw_all(report, loaded):
         for path in (directory / f"{name}.{kind}" for kind in ("png", "svg")):
             if picture is not None:
                 save(picture, path)
@@ -55,17 +55,17 @@ def save_pictures(directory: Path, report: Report, stored: LoadedRun) -> Picture
     return done
 
 
-def draw_all(report: Report, stored: LoadedRun) -> Iterator[tuple[str, Figure | None]]:
+def draw_all(report: Report, loaded: LoadedRun) -> Iterator[tuple[str, Figure | None]]:
     """Each picture with the name of its file; None if it cannot be drawn.
 
     The picture of the subgroups is included only if subgroups were requested.
     """
-    labels, scores = stored.labels, stored.scores
+    labels, scores = loaded.labels, loaded.scores
     yield "roc", draw_roc(report, labels, scores)
     yield "confusion_matrix", draw_confusion(report)
     yield "precision_recall", draw_precision_recall(report, labels, scores)
     yield "calibration", draw_calibration(report, scores)
-    yield "score_distributions", draw_distributions(report, labels, scores, stored.unlabelled)
+    yield "score_distributions", draw_distributions(report, labels, scores, loaded.unlabelled)
     yield "decision_curve", draw_decision(report, labels, scores)
     if report.subgroups:
         yield "subgroups", draw_forest(report)

@@ -38,13 +38,13 @@ def as_text(compared: Compared, *, terminal: bool) -> str:
     """The comparison as tables for a reader."""
     sides = list(zip("AB", compared.runs, compared.thresholds, strict=True))
     lead = [
-        f"{side}: {describe(stored.run)}, {threshold_line(threshold)}"
-        for side, stored, threshold in sides
+        f"{side}: {describe(loaded.run)}, {threshold_line(threshold)}"
+        for side, loaded, threshold in sides
     ]
     lead += [
         f"{side}: {warning}"
-        for side, stored, threshold in sides
-        for warning in warnings_of(stored.checkpoint, stored.flow, threshold)
+        for side, loaded, threshold in sides
+        for warning in warnings_of(loaded.checkpoint, loaded.flow, threshold)
     ]
     tables = (_flow(compared), _figures(compared.comparison), _answers(compared.comparison))
     return render_parts([*lead, *tables, *_changed_lines(compared)], terminal=terminal)
@@ -121,8 +121,8 @@ def _difference(comparison: Comparison) -> str:
     if test is None:
         return "n/a"
     interval = Estimate(test.difference, low=test.interval.low, high=test.interval.high)
-    said = f"p = {test.p:.3g}" if test.p is not None else f"no test: {test.reason}"
-    return f"{short(interval)}, {said} (DeLong, paired)"
+    note = f"p = {test.p:.3g}" if test.p is not None else f"no test: {test.reason}"
+    return f"{short(interval)}, {note} (DeLong, paired)"
 
 
 def _answers(comparison: Comparison) -> Table:
@@ -136,9 +136,9 @@ def _answers(comparison: Comparison) -> Table:
     )
 
 
-def _sides(of: McNemar) -> tuple[str, str, str]:
-    said = f"p = {of.p:.3g}" if of.p is not None else f"n/a ({of.reason})"
-    return str(of.only_a_positive), str(of.only_b_positive), said
+def _sides(test: McNemar) -> tuple[str, str, str]:
+    note = f"p = {test.p:.3g}" if test.p is not None else f"n/a ({test.reason})"
+    return str(test.only_a_positive), str(test.only_b_positive), note
 
 
 def _changed_lines(compared: Compared) -> list[str | Table]:
@@ -166,11 +166,11 @@ def _as_dict(compared: Compared) -> dict[str, Any]:
     comparison = compared.comparison
     sides = {
         name: {
-            "run": asdict(stored.run),
-            "checkpoint": checkpoint_dict(stored.checkpoint),
+            "run": asdict(loaded.run),
+            "checkpoint": checkpoint_dict(loaded.checkpoint),
             "threshold": threshold_dict(threshold),
         }
-        for name, stored, threshold in zip("ab", compared.runs, compared.thresholds, strict=True)
+        for name, loaded, threshold in zip("ab", compared.runs, compared.thresholds, strict=True)
     }
     return {
         **sides,
@@ -198,19 +198,19 @@ def _auc_dict(comparison: Comparison) -> dict[str, Any]:
     difference = _figure_dict(
         Estimate(test.difference, interval.reason, low=interval.low, high=interval.high)
     )
-    said = {} if test.reason is None else {"reason": test.reason}
-    return {"a": a, "b": b, "difference": difference, "z": test.z, "p": test.p, **said}
+    note = {} if test.reason is None else {"reason": test.reason}
+    return {"a": a, "b": b, "difference": difference, "z": test.z, "p": test.p, **note}
 
 
-def _mcnemar_dict(of: McNemar, figure: str) -> dict[str, Any]:
-    a, b = map(_figure_dict, of.right)
-    said = {} if of.reason is None else {"reason": of.reason}
+def _mcnemar_dict(test: McNemar, figure: str) -> dict[str, Any]:
+    a, b = map(_figure_dict, test.right)
+    note = {} if test.reason is None else {"reason": test.reason}
     return {
         figure: {"a": a, "b": b},
-        "only_a_positive": of.only_a_positive,
-        "only_b_positive": of.only_b_positive,
-        "p": of.p,
-        **said,
+        "only_a_positive": test.only_a_positive,
+        "only_b_positive": test.only_b_positive,
+        "p": test.p,
+        **note,
     }
 
 

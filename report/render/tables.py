@@ -43,10 +43,10 @@ def warnings(report: Report) -> list[str]:
 def warnings_of(checkpoint: CheckpointFacts, flow: Flow, threshold: Threshold) -> list[str]:
     """The same warnings, for a run before its figures are computed."""
     facts = checkpoint.imported
-    said = [] if facts is None else [imported(facts)]
-    said += [SYNTHETIC] if checkpoint.synthetic else []
-    said += [trained_on(flow)] if flow.trained_on else []
-    return said + ([optimistic(threshold, flow.scored)] if threshold.overlap else [])
+    lines = [] if facts is None else [imported(facts)]
+    lines += [SYNTHETIC] if checkpoint.synthetic else []
+    lines += [trained_on(flow)] if flow.trained_on else []
+    return lines + ([optimistic(threshold, flow.scored)] if threshold.overlap else [])
 
 
 def threshold_line(threshold: Threshold) -> str:

@@ -40,7 +40,7 @@ from trainer.options import RECIPES, recipe_options
     help="The folder for TensorBoard.",
 )
 @label_option
-@calls("trainer.command:train")
+@calls("trainer.train:train")
 def command() -> None:
     """Train a checkpoint on TRAIN and choose its best epoch on VALID.
 
