@@ -150,7 +150,7 @@ ECHOES = {
     "report/actions/compare_runs.py": 1,
     "report/actions/list_thresholds.py": 1,
     "report/actions/show_report.py": 1,
-    "trainer/command.py": 1,
+    "trainer/train.py": 1,
     "trainer/evaluate.py": 1,
 }
 
