@@ -18,7 +18,7 @@ from processes import PATIENCE, PROJECT, SCRIPTS, Done, Process, Site, ctrl_c_he
 
 from base.console.interrupt import INTERRUPTED
 
-AUDITED = Path(__file__).parents[2] / "audited"
+AUDITED = Path(__file__).parents[1] / "audited"
 # Python's own, and what its script imports: nothing that takes time.
 HEAVY = {"celery", "click", "kombu", "keras", "numpy", "pydantic", "sqlalchemy", "tensorflow"}
 
