@@ -539,7 +539,7 @@ def test_unreadable_images_are_left_out_each_time(
         assert "left out 002.jpg: " in err
         assert err.endswith("2 of 6 images left out\n")
     missing = LabelledImages("none", ["4.jpg"], [0])
-    with pytest.raises(click.ClickException, match="not one image"):
+    with pytest.raises(click.ClickException, match="no image could be read"):
         compute_features(CountingNetwork(), decoder, tmp_path, missing, store)
 
 
