@@ -74,6 +74,11 @@ def list_into_runs(
     return listings
 
 
+def batch_count(batches: int) -> str:
+    """How many batches, in words."""
+    return f"{batches} batch{'' if batches == 1 else 'es'}"
+
+
 def publish_unfinished(database: Database, run_ids: Sequence[int]) -> int:
     """Send a message for each batch that nobody finished or holds; returns how many.
 

@@ -26,7 +26,7 @@ from imaging.data_root import data_root
 from imaging.errors import SourceError
 from imaging.listing.sources import list_source, source_key
 from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
-from producer.enqueue import Listing, list_into_runs, publish_unfinished
+from producer.enqueue import Listing, batch_count, list_into_runs, publish_unfinished
 from producer.find_run import (
     EnqueueRequest,
     checkpoint_setting,
@@ -207,7 +207,7 @@ def _summary(made: EnqueuedRun, listing: Listing, counts: Progress) -> str:
 
 def _sent(batches: int, *, new: bool) -> str:
     if new:
-        return f"{batches} batch{'' if batches == 1 else 'es'} enqueued"
+        return f"{batch_count(batches)} enqueued"
     if not batches:
         return "no image is new: workers hold the batches that are unfinished"
     what = "1 unfinished batch was" if batches == 1 else f"{batches} unfinished batches were"

@@ -8,7 +8,7 @@ from db.queries.retry import clear_errors
 from db.queries.runs import get_run
 from db.queries.unfinished import unfinished_runs
 from db.session import open_database
-from producer.enqueue import publish_unfinished
+from producer.enqueue import batch_count, publish_unfinished
 
 
 def resume(run: str | None) -> None:
@@ -24,7 +24,7 @@ def resume(run: str | None) -> None:
     sent = {run_id: publish_unfinished(database, [run_id]) for run_id in runs}
     for run_id, batches in sent.items():
         if batches:
-            tell(f"run {run_id}: {_batches(batches)} enqueued")
+            tell(f"run {run_id}: {batch_count(batches)} enqueued")
     if not any(sent.values()):
         tell("no batch needs to be sent again")
 
@@ -40,9 +40,5 @@ def retry(run: str | None, codes: Sequence[str]) -> None:
         return
     images = ", ".join(f"{count} {code}" for code, count in sorted(cleared.items()))
     batches = publish_unfinished(database, [run_id])
-    tell(f"run {run_id}: {images} cleared, {_batches(batches)} enqueued")
+    tell(f"run {run_id}: {images} cleared, {batch_count(batches)} enqueued")
     tell("next: celery -A worker worker --drain")
-
-
-def _batches(count: int) -> str:
-    return f"{count} batch{'' if count == 1 else 'es'}"

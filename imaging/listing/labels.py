@@ -1,4 +1,4 @@
-"""What the class folders mean: 1 malignant, 0 benign."""
+"""What the class folders and the cells of a label column mean: 1 malignant, 0 benign."""
 
 from collections.abc import Mapping
 
@@ -12,6 +12,19 @@ LABELS: Mapping[str, int] = {
     "malignant": MALIGNANT,
     "melanoma": MALIGNANT,
 }
+# Cells of a label column. 1.0 is what pandas writes for 1 in a column with gaps.
+CELLS: Mapping[str, int | None] = {
+    "0": BENIGN,
+    "1": MALIGNANT,
+    "0.0": BENIGN,
+    "1.0": MALIGNANT,
+    "": None,
+}
+
+
+def not_a_label(cell: str) -> str:
+    """What is wrong with a cell that is none of `CELLS`."""
+    return f"label {cell!r} is neither 0 (benign) nor 1 (malignant) nor empty"
 
 
 class LabelOption(click.ParamType[tuple[str, int]]):

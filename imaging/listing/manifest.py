@@ -9,12 +9,11 @@ from typing import BinaryIO
 from base.console.foreign import shown
 from base.listed_image import ListedImage
 from imaging.errors import SourceError
+from imaging.listing.labels import CELLS, not_a_label
 
 PATH_COLUMNS = ("filepath", "path")
 DIGEST_COLUMN = "sha256"
 _DIGEST = re.compile("[0-9a-f]{64}|")
-# 1.0 is what pandas writes for 1 in a column with gaps.
-_LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "": None}
 
 
 def read_manifest(file: BinaryIO, name: str) -> Iterator[ListedImage]:
@@ -100,8 +99,6 @@ def _digest(value: str, where: str) -> str:
 
 def _label(value: str, where: str) -> int | None:
     try:
-        return _LABELS[value.strip()]
+        return CELLS[value.strip()]
     except KeyError:
-        raise SourceError(
-            f"{where}: label {value!r} is neither 0 (benign) nor 1 (malignant) nor empty"
-        ) from None
+        raise SourceError(f"{where}: {not_a_label(value)}") from None

@@ -81,16 +81,20 @@ def _copy_files(source: Path, target: Path) -> None:
 
     Keras could then neither fill the copy nor remove it.
     """
-    for file in sorted(path for path in source.rglob("*") if path.is_file()):
+    for file in _files(source):
         copy = target / file.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)
 
 
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
 def module_digest(folder: Path) -> str:
     """SHA-256 over names and bytes of a module's files."""
     digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for file in _files(folder):
         digest.update(f"{file.relative_to(folder).as_posix()}\0".encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()

@@ -17,13 +17,12 @@ import pandas as pd
 from base.console.foreign import shown
 from base.listed_image import ListedImage
 from db.queries.report.imports import ImportedImage, ImportedScores
+from imaging.listing.labels import CELLS, not_a_label
 from report.exchange.csv_file import CsvError, CsvFile, find_column
 
 ID_COLUMNS = ("image_id", "image", "image_name", "isic_id", "id", "path", "filepath")
 SCORE_COLUMNS = ("score", "melanoma", "mel", "target", "probability")
 LABEL_COLUMNS = ("label", "melanoma", "mel", "target")
-# 1.0 is what pandas writes for 1 in a column with gaps.
-_LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "": None}
 # An image of the truth that the file gives no score for: counted, and never dropped.
 NO_SCORE = "no_score"
 # Rows of the frame that are Python objects at a time.
@@ -78,7 +77,7 @@ class Import(NamedTuple):
             columns = (block[name].tolist() for name in ("id", "label", "score", *self.attributes))
             for image, label, score, *others in zip(*columns, strict=True):
                 attributes = dict(zip(self.attributes.values(), others, strict=True))
-                listed = ListedImage(image, _LABELS[label], attributes or None)
+                listed = ListedImage(image, CELLS[label], attributes or None)
                 if math.isnan(score):
                     yield ImportedImage(listed, None, NO_SCORE, nothing)
                 else:
@@ -141,11 +140,7 @@ def _read_truth(file: CsvFile, image: int, label: int) -> pd.DataFrame:
     """The columns `id` and `label`, and every other that has a name by its place in the header."""
     cells, fault = file.cells()
     ids, labels = cells[image], cells[label]
-    wrong = _Check(
-        labels,
-        ~labels.isin(list(_LABELS)),
-        lambda cell: f"label {cell!r} is neither 0 (benign) nor 1 (malignant) nor empty",
-    )
+    wrong = _Check(labels, ~labels.isin(list(CELLS)), not_a_label)
     _refuse_first(file, (_empty(ids), _twice(ids), wrong), fault)
     unnamed = [at for at, name in enumerate(file.columns) if not name]
     others = cells.drop(columns=[*unnamed, image, label])
@@ -190,7 +185,7 @@ def _require_truth(file: CsvFile, missing: pd.DataFrame, truth: Path) -> None:
 
 
 def _counts(rows: pd.DataFrame) -> Counts:
-    labels = rows["label"].map(_LABELS)
+    labels = rows["label"].map(CELLS)
     malignant, benign = int((labels == 1).sum()), int((labels == 0).sum())
     return Counts(len(rows), malignant, benign, int(rows["score"].isna().sum()))
 
