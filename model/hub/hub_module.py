@@ -23,6 +23,10 @@ class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
     that of the module's files.
     """
 
+    # As every release has written it into checkpoints, whose digest is taken of it too. Keras finds
+    # the layer by its registered name.
+    __module__ = "model.hub_module"
+
     def __init__(
         self,
         features: int,

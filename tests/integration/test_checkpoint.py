@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from model.checkpoint import load_checkpoint, save_checkpoint
 from model.errors import CheckpointError
 from model.hub.hub_module import HubModule, feature_count, module_digest
 from model.hub.served_module import ServedModule
+from model.keras_names import HUB_MODULE
 
 CARD: dict[str, Any] = {"decode": Decode()}
 RELOAD = """
@@ -275,6 +277,18 @@ def test_a_checkpoint_carries_its_module_into_another_process(
 
     assert np.ptp(expected) > 0
     np.testing.assert_array_equal(np.load(tmp_path / "scores.npy"), expected)
+
+
+def test_a_checkpoint_names_the_layer_as_every_release_has(module: Path, tmp_path: Path) -> None:
+    # Its name is a part of the bytes: moved with the code, it would give the same training another
+    # digest in each release.
+    save_checkpoint(network(HubModule(5, module)), tmp_path / "hub.keras", CARD)
+    with zipfile.ZipFile(tmp_path / "hub.keras") as archive:
+        config = json.loads(archive.read("config.json"))
+    (layer,) = (one for one in config["config"]["layers"] if one["registered_name"] == HUB_MODULE)
+
+    assert (layer["module"], layer["class_name"]) == ("model.hub_module", "HubModule")
+    assert load_checkpoint(tmp_path / "hub.keras")
 
 
 def test_the_copy_of_a_module_that_may_only_be_read_can_be_written(
