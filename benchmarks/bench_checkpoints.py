@@ -23,7 +23,7 @@ from imaging.listing.sources import list_source
 from model.card import Decode
 from model.checkpoint import save_checkpoint
 from trainer.training.backbone import build_backbone
-from worker.scoring.batches import BatchProcessor
+from worker.scoring.batch_processor import BatchProcessor
 from worker.scoring.engine import ModelEngine
 from worker.scoring.features import RunFeatures
 from worker.scoring.model_registry import ModelRegistry

@@ -21,8 +21,8 @@ from worker.health.heartbeat import Heartbeat
 from worker.health.upkeep import Drained
 from worker.health.watchdog import watch
 from worker.observability import metrics, tracing
+from worker.scoring.batch_processor import BatchProcessor
 from worker.scoring.batch_scores import Engine
-from worker.scoring.batches import BatchProcessor
 
 if TYPE_CHECKING:
     from worker.observability.profile import Profile

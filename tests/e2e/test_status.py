@@ -30,8 +30,8 @@ from db.tables import Batch, Run
 from producer.diagnosis import RunState, diagnose
 from producer.status import RunStatus, Status
 from producer.status_view import as_list, as_tables
+from worker.scoring.batch_processor import BatchProcessor
 from worker.scoring.batch_scores import BatchScores, KnownDigests, RunScores
-from worker.scoring.batches import BatchProcessor
 
 WORKING = BatchCounts(unfinished=3, held=1, finished_lately=0, attempts=1)
 IDLE = WORKING._replace(held=0)

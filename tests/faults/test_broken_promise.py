@@ -20,7 +20,7 @@ from imaging.listing.labels import LABELS
 from model.checkpoint import save_checkpoint
 from model.errors import CheckpointError
 from trainer.evaluate import evaluate_checkpoint
-from worker.scoring.batches import BatchProcessor
+from worker.scoring.batch_processor import BatchProcessor
 
 # Red 0.1 and 0.2, which give 0.3 and 0.6, and 0.8, which gives 2.4: three times red without green.
 REDS = {"nevus/1.png": 26, "nevus/2.png": 51, "melanoma/3.png": 204}

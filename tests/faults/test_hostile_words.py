@@ -349,7 +349,7 @@ class Told:
 
 @given(st.text())
 def test_a_log_record_is_one_line(word: str) -> None:
-    for name in ("worker.scoring.batches", "celery.worker.consumer", "py.warnings", word):
+    for name in ("worker.scoring.batch_processor", "celery.worker.consumer", "py.warnings", word):
         told = Told()(name, "run %d: %s", 7, word)
         assert_plain("log", told)
         assert "\n" not in told

@@ -154,7 +154,7 @@ worker.scoring.batch_ledger.finish_batch = then_die_at("commit", finish_batch)
 worker.process.WorkerProcess.score = then_die_at("acknowledge", worker.process.WorkerProcess.score)  # type: ignore[method-assign]
 if "STUB_VISIBILITY_SECONDS" in os.environ:
     # Here a message that comes again is told.
-    logging.getLogger("worker.scoring.batches").setLevel(logging.DEBUG)
+    logging.getLogger("worker.scoring.batch_processor").setLevel(logging.DEBUG)
     app.conf.broker_transport_options |= {
         "visibility_timeout": float(os.environ["STUB_VISIBILITY_SECONDS"]),
         "unacked_restore_interval": 1,

@@ -23,8 +23,8 @@ from worker.health.activity import ActivityTracker
 from worker.health.database_retry import DatabaseRetry
 from worker.health.heartbeat import Heartbeat
 from worker.scoring.batch_ledger import MAX_STARTS
+from worker.scoring.batch_processor import BatchProcessor
 from worker.scoring.batch_scores import BatchScores, KnownDigests, RunScores
-from worker.scoring.batches import BatchProcessor
 
 
 class Killed(BaseException):

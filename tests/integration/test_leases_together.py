@@ -18,8 +18,8 @@ from db.queries.runs import RunSpec, add_checkpoint, put_together
 from db.queries.unfinished import claim_expired
 from db.session import Database, open_database
 from db.tables import Batch, Image, Prediction, Run
+from worker.scoring.batch_processor import BatchProcessor
 from worker.scoring.batch_scores import BatchScores, KnownDigests, RunScores
-from worker.scoring.batches import BatchProcessor
 
 BATCHES = 30
 IMAGES = 4  # of a batch

@@ -37,7 +37,7 @@ from worker import timing
 from worker.health.activity import ActivityTracker
 from worker.health.database_retry import DatabaseRetry
 from worker.scoring.batch_scores import WrongModelError
-from worker.scoring.work import FileWork, Leased
+from worker.scoring.file_work import FileWork, Leased
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from db.queries.outcomes import Outcome, Seconds
 from db.queries.runs import RunSpec
 from db.throughput import Finished
 from worker.observability import metrics, tracing
-from worker.scoring.work import Leased
+from worker.scoring.file_work import Leased
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from worker.health.database_retry import DatabaseRetry
 from worker.scoring import observe
 from worker.scoring.batch_ledger import MAX_STARTS, BatchLedger
 from worker.scoring.batch_scores import Engine, WrongModelError
+from worker.scoring.file_work import FileWork, Leased, died, outcomes_of
 from worker.scoring.tracked_engine import TrackedEngine
-from worker.scoring.work import FileWork, Leased, died, outcomes_of
 
 log = logging.getLogger(__name__)
 
