@@ -14,7 +14,7 @@ from base.runtime import tf
 from db.session import Database, open_database
 from db.unused import removed_if_unused
 from imaging.data_root import data_folder
-from imaging.decoding.preprocess import Decoder
+from imaging.decoding.decoder import Decoder
 from model.card import Data, Decode
 from model.features.feature_cache import FeatureKey, FeatureStore, feature_folder
 from trainer.options import recipe_values

@@ -13,7 +13,7 @@ from base.console.foreign import shown
 from base.console.telling import tell
 from db.precisions import PRECISIONS
 from imaging.data_root import data_folder
-from imaging.decoding.preprocess import Decoder
+from imaging.decoding.decoder import Decoder
 from imaging.listing.sources import list_source
 from model.errors import CheckpointError
 from model.held import hold_checkpoint

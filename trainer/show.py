@@ -118,7 +118,7 @@ def _with_titles(drawn: list[ScoredImage], threshold: Threshold) -> list[Wanted]
 
 
 def _draw(wanted: list[Wanted], decode: Decode, output: Path, words: Words) -> None:
-    from imaging.decoding.preprocess import (
+    from imaging.decoding.decoder import (
         Decoder,  # deferred: TensorFlow takes seconds, a mistake should not
     )
 

@@ -21,7 +21,7 @@ from networks import (
 )
 
 from base.runtime import keras
-from imaging.decoding.preprocess import DecodedBatch, Decoder
+from imaging.decoding.decoder import DecodedBatch, Decoder
 from model.features.feature_cache import FeatureKey, FeatureStore
 from model.hub.hub_module import module_digest
 from trainer.training.backbone import build_backbone

@@ -30,7 +30,7 @@ from db.queries.results import Progress, progress
 from db.queries.runs import RunSpec
 from db.session import open_database
 from db.tables import Run
-from imaging.decoding.preprocess import Decoder
+from imaging.decoding.decoder import Decoder
 from model.card import Decode
 from model.checkpoint import load_checkpoint
 from trainer.cli import main

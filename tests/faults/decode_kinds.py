@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bad_images import GOOD
 
-from imaging.decoding.preprocess import Decoder
+from imaging.decoding.decoder import Decoder
 from model.card import Decode
 
 HANGS_SECONDS = 300  # by the clock, on however busy a machine

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from base.runtime import keras, tf
 from db.queries.runs import RunSpec
-from imaging.decoding.preprocess import Decoder
+from imaging.decoding.decoder import Decoder
 from model.card import Backbone, Decode
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.hub.hub_module import HubModule, module_digest

@@ -24,7 +24,7 @@ from networks import (
 )
 
 from base.runtime import keras, tf
-from imaging.decoding.preprocess import DecodedBatch, Decoder
+from imaging.decoding.decoder import DecodedBatch, Decoder
 from model.card import Decode
 from model.checkpoint import load_held
 from model.errors import CheckpointError

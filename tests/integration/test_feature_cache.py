@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from drawing import draw
 
 from base.runtime import keras
-from imaging.decoding.preprocess import DecodedBatch, Decoder
+from imaging.decoding.decoder import DecodedBatch, Decoder
 from model.card import Decode
 from model.features.feature_cache import (
     KEY_FILE,

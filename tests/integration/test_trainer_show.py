@@ -127,7 +127,7 @@ def test_twenty_five_images_as_the_network_sees_them() -> None:
 
 
 def test_a_cell_holds_the_decoders_pixels(root: Path) -> None:
-    from imaging.decoding.preprocess import Decoder
+    from imaging.decoding.decoder import Decoder
     from model.card import Decode
 
     draw(root / "one" / "nevus" / "a.png", 299, 299, seed=5)

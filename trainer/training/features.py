@@ -12,8 +12,8 @@ from rich.progress import track
 
 from base.console.telling import tell
 from base.runtime import tf
+from imaging.decoding.decoder import GROUP_BYTES, Decoder
 from imaging.decoding.image_file import ImageFile, read_images
-from imaging.decoding.preprocess import GROUP_BYTES, Decoder
 from imaging.errors import ImageError
 from model.features.feature_cache import FeatureStore
 from model.features.kept_features import KeptFeatures

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from base.console.telling import tell
 from base.runtime import keras
-from imaging.decoding.preprocess import Decoder
+from imaging.decoding.decoder import Decoder
 from trainer.training.dataset import LabelledImages
 from trainer.training.recipe import Recipe
 from trainer.training.train import make_optimizer

@@ -8,8 +8,8 @@ from base.runtime import device_name
 from db.queries.outcomes import Seconds
 from db.queries.runs import RunSpec
 from imaging.data_root import Root
+from imaging.decoding.decoder import PRINTED, Decoder, NativeOutput
 from imaging.decoding.memory import holding_batch
-from imaging.decoding.preprocess import PRINTED, Decoder, NativeOutput
 from model.card import Decode
 from model.errors import CheckpointError
 from worker.scoring.batch_scores import BatchScores, KnownDigests, RunScores

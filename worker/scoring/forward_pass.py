@@ -7,7 +7,7 @@ import numpy as np
 
 from db.queries.outcomes import Seconds
 from imaging.data_root import Root
-from imaging.decoding.preprocess import DecodedBatch, Decoder
+from imaging.decoding.decoder import DecodedBatch, Decoder
 from worker.scoring.batch_scores import KnownDigests, RunScores
 from worker.scoring.features import KeptRows
 from worker.scoring.frozen import Floats
