@@ -14,7 +14,7 @@ from statistics import median
 from common import backbone_option, describe_machine, images_folder, line
 
 from base.runtime import keras
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from db.queries.listing import ListedImage, cut_batches, lock_run, stage_images
 from db.queries.runs import add_checkpoint, put_together
 from db.session import Database, open_database

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from base.console.foreign import shown
 from base.listed_image import ListedImage
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from db.queries.listing import (
     batch_of,
     claim_unleased,

@@ -13,7 +13,7 @@ from typing import Any
 from celery import bootsteps
 from celery.worker import consumer
 
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from worker.health import ending
 from worker.publish import SCORE_BATCH
 

@@ -10,7 +10,7 @@ import click
 from celery.worker import state
 
 from db.errors import DatabaseError, LedgerReplacedError
-from db.queries.ledger import BatchKey, return_untried
+from db.queries.leases import BatchKey, return_untried
 from db.queries.refusals import Wanted, note_hung
 from db.session import Database
 from worker.celery import settings

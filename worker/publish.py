@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from kombu.exceptions import BatchPublishError, KombuError
 
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from worker import timing
 from worker.broker.address import BrokerError, without_password
 from worker.celery import app, settings

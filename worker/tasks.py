@@ -1,6 +1,6 @@
 """The one task: score a batch."""
 
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from worker.celery import app
 from worker.process import current_process
 from worker.publish import SCORE_BATCH

@@ -16,7 +16,7 @@ from base.listed_image import ListedImage
 from db.clock import Now
 from db.connection.bulk import ImageRow, insert_images
 from db.errors import NoSuchRunError
-from db.queries.ledger import is_free, is_unfinished
+from db.queries.leases import is_free, is_unfinished
 from db.tables import Batch, Image, Run
 
 # The paths travel as one value: a statement with 10,000 parameters takes longer to read than to

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, exists, func, select, text, update
 from sqlalchemy.orm import Session
 
 from db.clock import Now
-from db.queries.ledger import BatchKey, is_this, lists
+from db.queries.leases import BatchKey, is_this, lists
 from db.tables import Batch, Image, Prediction, Run
 
 _INSERT = (

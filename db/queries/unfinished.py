@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from db.clock import Now
 from db.connection.planning import unindexed
-from db.queries.ledger import BatchKey, is_free, is_unfinished, locked
+from db.queries.leases import BatchKey, is_free, is_unfinished, locked
 from db.queries.refusals import stopped_runs
 from db.tables import Batch, Checkpoint, Run
 

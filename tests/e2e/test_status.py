@@ -18,7 +18,7 @@ from sqlalchemy import text, update
 from db.clock import Now
 from db.errors import DatabaseError
 from db.queries.deleting import close_run, delete_images, delete_run
-from db.queries.ledger import BatchKey, pending_images, take_leases
+from db.queries.leases import BatchKey, pending_images, take_leases
 from db.queries.listing import ListedImage, cut_batches, stage_images
 from db.queries.outcomes import Outcome, Seconds, finish_batch, store_outcomes
 from db.queries.results import Progress

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 import report.cli
 from base.runtime import keras, tf
-from db.queries import ledger, listing, outcomes, runs
+from db.queries import leases, listing, outcomes, runs
 from db.queries.results import Progress, progress
 from db.queries.runs import RunSpec
 from db.session import open_database
@@ -371,7 +371,7 @@ def score_all(session: Session, count: int) -> Progress:
     rows = [listing.ListedImage(f"{at}.jpg", at % 2, None) for at in range(count)]
     listing.stage_images(session, run, rows)
     listing.cut_batches(session, run.id)
-    pending = ledger.pending_images(session, [ledger.BatchKey(run.id, 1)])
+    pending = leases.pending_images(session, [leases.BatchKey(run.id, 1)])
     stored = [outcomes.Outcome(one.id, 0.5, None, None, None) for one in pending]
     outcomes.store_outcomes(session, "worker", stored)
     return progress(session, run.id)

@@ -10,7 +10,7 @@ from PIL import Image as Picture
 from sqlalchemy import select
 
 from base.runtime import keras
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from db.queries.listing import ListedImage, cut_batches, stage_images
 from db.queries.refusals import refusals_of
 from db.queries.runs import add_checkpoint

@@ -24,7 +24,7 @@ from processes import stub_checkpoint
 import producer.cli
 import report.cli
 import trainer.cli
-from db.queries.ledger import BatchKey, pending_images, take_leases
+from db.queries.leases import BatchKey, pending_images, take_leases
 from db.queries.listing import ListedImage, claim_unleased, cut_batches, stage_images
 from db.queries.outcomes import Outcome, finish_batch, store_outcomes
 from db.queries.refusals import Wanted, note_refusal

@@ -32,7 +32,7 @@ MANY = ("--concurrency", "16")
 # which would all come first. Of those that are owed one at a time, so that a thread is left.
 FEED = """
 import itertools, random, time
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from db.session import open_database
 from db.tables import Batch
 from sqlalchemy import select

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from click.testing import CliRunner, Result
 
-from db.queries import ledger, listing, outcomes, runs
+from db.queries import leases, listing, outcomes, runs
 from db.session import open_database
 from db.tables import Run
 from report.cli import main
@@ -58,8 +58,8 @@ def store_run(
         listing.cut_batches(session, run.id)
         by_path = {one.path: one for one in images}
         for number in listing.claim_unleased(session, run.id):
-            batch = ledger.BatchKey(run.id, number)
-            waiting = ledger.pending_images(session, [batch])
+            batch = leases.BatchKey(run.id, number)
+            waiting = leases.pending_images(session, [batch])
             found = [(one.id, by_path[one.path]) for one in waiting]
             stored = [_outcome(row, one) for row, one in found if one.outcome is not None]
             outcomes.store_outcomes(session, "worker", stored)

@@ -7,7 +7,7 @@ from sqlalchemy import delete, select, update
 
 from db.clock import Now
 from db.errors import DatabaseError
-from db.queries.ledger import BatchKey, take_leases
+from db.queries.leases import BatchKey, take_leases
 from db.queries.listing import ListedImage, cut_batches, stage_images
 from db.queries.outcomes import Outcome, Seconds, store_outcomes
 from db.queries.refusals import Refused, forget_refusals, is_refused_by_all, refusals_of

@@ -14,7 +14,7 @@ from processes import PATIENCE
 from sqlalchemy import func, select, update
 
 from db.clock import Now
-from db.queries.ledger import (
+from db.queries.leases import (
     BatchKey,
     Lease,
     pending_images,

@@ -7,7 +7,7 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import Session
 
 from db.errors import DatabaseError
-from db.queries.ledger import BatchKey, take_leases
+from db.queries.leases import BatchKey, take_leases
 from db.queries.listing import (
     ListedImage,
     claim_unleased,

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from db.clock import Now
-from db.queries.ledger import BatchKey, renew_leases
+from db.queries.leases import BatchKey, renew_leases
 from db.queries.listing import ListedImage, claim_unleased, cut_batches, stage_images
 from db.queries.outcomes import Seconds
 from db.queries.runs import RunSpec, add_checkpoint, put_together

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
-from db.queries.ledger import (
+from db.queries.leases import (
     BatchKey,
     Lease,
     PendingImage,

@@ -23,7 +23,7 @@ from db.connection import bulk
 from db.connection.bulk import ImageRow, insert_images
 from db.queries import (
     deleting,
-    ledger,
+    leases,
     listing,
     outcomes,
     refusals,
@@ -35,7 +35,7 @@ from db.queries import (
     unfinished,
     workers,
 )
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from db.queries.listing import ListedImage
 from db.queries.outcomes import Outcome
 from db.queries.report import columns, export, imports, page, thresholds
@@ -114,7 +114,7 @@ def checkpoint(session: Session, on: Ledger) -> Any:
 
 
 def finished(session: Session, on: Ledger) -> None:
-    pending = ledger.pending_images(session, [on.batch(OPEN)])
+    pending = leases.pending_images(session, [on.batch(OPEN)])
     scored = [Outcome(image.id, 0.5, None, None, DIGEST) for image in pending]
     outcomes.store_outcomes(session, WORKER, scored)
     assert outcomes.finish_batch(session, on.batch(OPEN))
@@ -148,17 +148,17 @@ CASES: dict[Callable[..., Any], Case] = {
     export.stream_images: Case(lambda s, on: consumed(export.stream_images(s, on.run)), RUN),
     export.stream_scored: Case(lambda s, on: consumed(export.stream_scored(s, on.run)), RUN),
     imports.store_imported: Case(imported, 6 * len(NEW)),
-    ledger.take_leases: Case(lambda s, on: ledger.take_leases(s, on.batch(OPEN), WORKER, 30), FEW),
-    ledger.pending_images: Case(lambda s, on: ledger.pending_images(s, [on.batch(OPEN)]), FEW),
-    ledger.renew_leases: Case(
-        lambda s, on: ledger.renew_leases(s, WORKER, 30, [on.batch(OPEN)]), FEW
+    leases.take_leases: Case(lambda s, on: leases.take_leases(s, on.batch(OPEN), WORKER, 30), FEW),
+    leases.pending_images: Case(lambda s, on: leases.pending_images(s, [on.batch(OPEN)]), FEW),
+    leases.renew_leases: Case(
+        lambda s, on: leases.renew_leases(s, WORKER, 30, [on.batch(OPEN)]), FEW
     ),
-    ledger.still_held: Case(lambda s, on: ledger.still_held(s, [on.batch(OPEN)], WORKER), FEW),
-    ledger.release_leases: Case(
-        lambda s, on: ledger.release_leases(s, [on.batch(OPEN)], WORKER), FEW
+    leases.still_held: Case(lambda s, on: leases.still_held(s, [on.batch(OPEN)], WORKER), FEW),
+    leases.release_leases: Case(
+        lambda s, on: leases.release_leases(s, [on.batch(OPEN)], WORKER), FEW
     ),
-    ledger.return_untried: Case(
-        lambda s, on: ledger.return_untried(s, [on.batch(OPEN)], WORKER), FEW
+    leases.return_untried: Case(
+        lambda s, on: leases.return_untried(s, [on.batch(OPEN)], WORKER), FEW
     ),
     listing.lock_run: Case(lambda s, on: listing.lock_run(s, on.run), FEW),
     listing.stored_labels: Case(

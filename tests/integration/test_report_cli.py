@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import text
 
-from db.queries import ledger, listing, outcomes, runs
+from db.queries import leases, listing, outcomes, runs
 from db.session import open_database
 from db.tables import Run
 from report.cli import main
@@ -73,8 +73,8 @@ def store(
         if cut:
             listing.cut_batches(session, run.id)
         for number in listing.claim_unleased(session, run.id):
-            batch = ledger.BatchKey(run.id, number)
-            pending = ledger.pending_images(session, [batch])
+            batch = leases.BatchKey(run.id, number)
+            pending = leases.pending_images(session, [batch])
             stored = [(row, images[int(Path(path).stem)][1]) for _, row, path, *_ in pending]
             outcomes.store_outcomes(
                 session, "worker", [outcome(row, what) for row, what in stored if what is not None]

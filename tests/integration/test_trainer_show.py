@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from drawing import draw
 from PIL import Image
 
-from db.queries import ledger, listing, outcomes, runs
+from db.queries import leases, listing, outcomes, runs
 from db.queries.report import thresholds
 from db.queries.results import sample_scored
 from db.session import Database, open_database
@@ -47,7 +47,7 @@ def score_all(database: Database, root: Path, scored: int = 30, **card: object) 
         rows = [listing.ListedImage(image.path, image.label, None) for image in listed]
         listing.stage_images(session, run, rows)
         listing.cut_batches(session, run.id)
-        pending = ledger.pending_images(session, [ledger.BatchKey(run.id, 1)])
+        pending = leases.pending_images(session, [leases.BatchKey(run.id, 1)])
         stored = [
             outcomes.Outcome(row, int(Path(path).stem) / 100, None, None, digest(root / path))
             for _, row, path, *_ in pending[:scored]

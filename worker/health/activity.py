@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from base.settings import HANG_SECONDS
-from db.queries.ledger import BatchKey, name_of
+from db.queries.leases import BatchKey, name_of
 from db.queries.refusals import Wanted
 from worker import timing
 

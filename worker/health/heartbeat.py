@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 
 from db.errors import DatabaseError, LedgerReplacedError
-from db.queries.ledger import renew_leases
+from db.queries.leases import renew_leases
 from db.queries.workers import forget_dead, note_ended, note_seen
 from db.session import Database
 from worker import timing

@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 from db.errors import DatabaseError, LedgerReplacedError
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from db.queries.refusals import Wanted, stops
 from db.queries.unfinished import claim_expired, count_unfinished, unfinished_checkpoints
 from db.session import Database

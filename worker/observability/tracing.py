@@ -16,7 +16,7 @@ from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from base.settings import forget_blanks, read_settings
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from db.queries.outcomes import Seconds
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial, wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
-from db.queries.ledger import (
+from db.queries.leases import (
     BatchKey,
     pending_images,
     release_leases,

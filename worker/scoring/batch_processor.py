@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from base.read_write_lock import ReadWriteLock
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from db.queries.outcomes import Outcome, Seconds
 from db.queries.runs import RunSpec
 from db.session import Database

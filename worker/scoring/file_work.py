@@ -4,7 +4,7 @@ import math
 from collections.abc import Container, Sequence
 from typing import NamedTuple
 
-from db.queries.ledger import BatchKey, Lease, PendingImage, name_of
+from db.queries.leases import BatchKey, Lease, PendingImage, name_of
 from db.queries.outcomes import Outcome
 from imaging.errors import ImageError
 from worker.scoring.batch_scores import (

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from base.listed_image import ListedImage
 from db.errors import DatabaseError
-from db.queries.ledger import BatchKey, lists
+from db.queries.leases import BatchKey, lists
 from db.queries.listing import cut_batches, stage_images
 from db.queries.outcomes import Outcome, finish_batch, store_outcomes
 from db.queries.runs import add_checkpoint, refuse_name
