@@ -12,7 +12,7 @@ from base.permissions import make_folder, take_over
 from base.runtime import load_keras_file
 from model.card import ModelCard, file_digest
 from model.errors import CheckpointError
-from model.held import HeldCheckpoint, hold_checkpoint
+from model.held_checkpoint import HeldCheckpoint, hold_checkpoint
 from model.loadable import refuse_unloadable, wrong_shapes
 from model.reproducible import make_reproducible
 

@@ -16,7 +16,7 @@ from imaging.data_root import data_folder
 from imaging.decoding.decoder import Decoder
 from imaging.listing.sources import list_source
 from model.errors import CheckpointError
-from model.held import hold_checkpoint
+from model.held_checkpoint import hold_checkpoint
 from report.contents import optimistic
 from report.metrics.metrics import measure
 from report.render.text import render_figures

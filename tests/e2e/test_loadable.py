@@ -17,7 +17,7 @@ from base.runtime import keras
 from model.card import Decode, ModelCard, file_digest
 from model.checkpoint import load_checkpoint
 from model.errors import CheckpointError
-from model.held import hold_checkpoint
+from model.held_checkpoint import hold_checkpoint
 from model.keras_archive import MAX_CONFIG
 from model.keras_names import refuse_name
 from model.loadable import refuse_unloadable_file

@@ -28,7 +28,7 @@ from imaging.decoding.decoder import DecodedBatch, Decoder
 from model.card import Decode
 from model.checkpoint import load_held
 from model.errors import CheckpointError
-from model.held import HeldCheckpoint, hold_checkpoint
+from model.held_checkpoint import HeldCheckpoint, hold_checkpoint
 from model.hub.hub_module import HubModule, module_digest
 from worker.scoring.frozen import FrozenGraph
 

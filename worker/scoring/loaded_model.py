@@ -13,7 +13,7 @@ from model.card import Decode
 from model.checkpoint import load_held
 from model.errors import CheckpointError
 from model.features.feature_cache import FeatureKey
-from model.held import HeldCheckpoint
+from model.held_checkpoint import HeldCheckpoint
 from worker.scoring.batch_scores import is_outside
 from worker.scoring.frozen import Floats, FrozenGraph
 

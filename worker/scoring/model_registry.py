@@ -9,7 +9,7 @@ from db.queries.refusals import Wanted
 from db.queries.runs import RunSpec
 from model.card import claimed_card
 from model.errors import CheckpointError
-from model.held import HeldCheckpoint, hold_checkpoint
+from model.held_checkpoint import HeldCheckpoint, hold_checkpoint
 from worker import timing
 from worker.scoring.loaded_model import Backbones, LoadedModel
 
