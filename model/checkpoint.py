@@ -11,9 +11,9 @@ from base.disk import reason_of
 from base.permissions import make_folder, take_over
 from base.runtime import load_keras_file
 from model.card import ModelCard, file_digest
+from model.checkpoint_requirements import refuse_unloadable, wrong_shapes
 from model.errors import CheckpointError
 from model.held_checkpoint import HeldCheckpoint, hold_checkpoint
-from model.loadable import refuse_unloadable, wrong_shapes
 from model.reproducible import make_reproducible
 
 _OF_A_LAYER = re.compile(

@@ -12,7 +12,7 @@ from db.precisions import PRECISIONS
 from db.queries.runs import add_checkpoint, find_run, named_run, newest_checkpoint, refuse_name
 from db.tables import Checkpoint, Run
 from model.card import read_checkpoint_card
-from model.loadable import refuse_unloadable_file
+from model.checkpoint_requirements import refuse_unloadable_file
 
 
 class EnqueueError(click.ClickException):

@@ -25,9 +25,9 @@ from db.session import Database, open_database
 from imaging.data_root import Root, data_root
 from imaging.nothing_scored import nothing_scored
 from model.card import claimed_card
+from model.checkpoint_requirements import refuse_unloadable_file
 from model.errors import CheckpointError
 from model.features.feature_cache import feature_folder
-from model.loadable import refuse_unloadable_file
 from worker import timing
 from worker.celery import app, settings
 from worker.health.metrics_server import MetricsServer

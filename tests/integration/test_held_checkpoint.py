@@ -8,9 +8,9 @@ from networks import SIDE, Saved, head, save, sequential
 
 from base.runtime import keras
 from model.card import claimed_card
+from model.checkpoint_requirements import refuse_unloadable_file
 from model.errors import CheckpointError
 from model.held_checkpoint import hold_checkpoint
-from model.loadable import refuse_unloadable_file
 from worker.scoring.model_registry import ModelRegistry
 
 UNITS = 4096  # 50 MB of weights
