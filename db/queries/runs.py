@@ -64,7 +64,7 @@ def wanted_first(session: Session) -> RunSpec | None:
         )
     )
     if unfinished is not None:
-        return needs_of(session, unfinished)
+        return get_run_spec(session, unfinished)
     newest = newest_checkpoint(session)
     if newest is None:
         return None
@@ -155,7 +155,7 @@ def checkpoint_of(session: Session, run: Run) -> Checkpoint:
     return checkpoint
 
 
-def needs_of(session: Session, run_id: int) -> RunSpec:
+def get_run_spec(session: Session, run_id: int) -> RunSpec:
     """What the run of this number asks of a worker.
 
     Raises:

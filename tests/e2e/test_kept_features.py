@@ -56,10 +56,10 @@ class Site:
         """
         worker = self.worker()
         known = self.digests if seen else nothing_known
-        needs = [
-            saved.needs(at, precision, keep_features=keep) for at, (saved, keep) in enumerate(runs)
+        specs = [
+            saved.spec(at, precision, keep_features=keep) for at, (saved, keep) in enumerate(runs)
         ]
-        scored = worker.score(needs, NAMES, known)
+        scored = worker.score(specs, NAMES, known)
         worker.close()
         return scored.runs
 
@@ -287,8 +287,8 @@ def test_a_cache_that_cannot_be_written_costs_one_warning_and_no_image(
 ) -> None:
     site.cache.write_text("a file where the folder should be")
     worker = site.worker()
-    needs = site.one.needs(keep_features=True)
-    runs = [worker.score([needs], NAMES, nothing_known).runs[0] for _ in range(2)]
+    spec = site.one.spec(keep_features=True)
+    runs = [worker.score([spec], NAMES, nothing_known).runs[0] for _ in range(2)]
     worker.close()
 
     assert [len(run.scores) for run in runs] == [IMAGES, IMAGES]
@@ -317,12 +317,12 @@ def test_a_worker_finds_what_another_kept_before_its_run_began(
     site: Site, decoded: list[int]
 ) -> None:
     worker = site.worker()
-    worker.score([site.other.needs(1, keep_features=True)], NAMES[:1], nothing_known)
-    worker.score([site.one.needs(2, keep_features=True)], NAMES[:1], nothing_known)
+    worker.score([site.other.spec(1, keep_features=True)], NAMES[:1], nothing_known)
+    worker.score([site.one.spec(2, keep_features=True)], NAMES[:1], nothing_known)
     site.score((site.one, True))  # another worker, which ends and publishes
     decoded.clear()
 
-    worker.score([site.two.needs(3, keep_features=True)], NAMES, nothing_known)
+    worker.score([site.two.spec(3, keep_features=True)], NAMES, nothing_known)
 
     assert decoded == [0]
     worker.close()

@@ -381,7 +381,7 @@ class NumberEngine:
         self._before_score = before_score
         self.asked = 0
 
-    def prepare(self, needs: RunSpec) -> None:
+    def prepare(self, spec: RunSpec) -> None:
         """All is at hand."""
 
     def score(

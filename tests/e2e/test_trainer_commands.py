@@ -294,9 +294,9 @@ def test_a_checkpoint_is_scored_with_the_decode_ratio_it_was_trained_with(
     images = Decoder(Decode(ratio=2)).decode_files(Path(), names).images
     difference = np.abs(images - Decoder(Decode()).decode_files(Path(), names).images).mean()
     assert 0.001 < difference < 0.05
-    needs = RunSpec(1, "valid", card["digest"], str(checkpoint), "float32", keep_features=False)
+    spec = RunSpec(1, "valid", card["digest"], str(checkpoint), "float32", keep_features=False)
     engine = ModelEngine(Path(), ModelRegistry(None), RunFeatures(here / "none"))
-    (run,) = engine.score([needs], names, lambda _paths: {}).runs
+    (run,) = engine.score([spec], names, lambda _paths: {}).runs
     expected = load_checkpoint(checkpoint)[0].predict(images, verbose=0)[:, 0]
     assert list(run.scores.values()) == pytest.approx(expected, abs=1e-6)
 

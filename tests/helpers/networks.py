@@ -41,7 +41,7 @@ class Saved(NamedTuple):
     path: Path
     digest: str
 
-    def needs(
+    def spec(
         self, run_id: int = 1, precision: str = "float32", *, keep_features: bool = False
     ) -> RunSpec:
         return RunSpec(run_id, "data", self.digest, str(self.path), precision, keep_features)

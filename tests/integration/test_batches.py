@@ -47,15 +47,15 @@ class NameEngine:
         self.before_score: Callable[[list[str]], None] = lambda _names: None
         self.device = "nothing"
 
-    def prepare(self, needs: RunSpec) -> None:
-        if needs.digest in self.absent:
-            raise CheckpointError(f"checkpoint {needs.digest[:4]} was not found")
+    def prepare(self, spec: RunSpec) -> None:
+        if spec.digest in self.absent:
+            raise CheckpointError(f"checkpoint {spec.digest[:4]} was not found")
 
     def score(
         self, runs: Sequence[RunSpec], paths: Sequence[str], _known: KnownDigests
     ) -> BatchScores:
         self.decoded.append(list(paths))
-        self.runs.append([needs.run_id for needs in runs])
+        self.runs.append([spec.run_id for spec in runs])
         self.before_score(list(paths))
         good = [at for at, path in enumerate(paths) if not path.endswith(".bad")]
         errors = {
@@ -67,12 +67,12 @@ class NameEngine:
         return BatchScores(
             [
                 RunScores(
-                    {at: float(paths[at]) / (1 + (needs.run_id in self.halved)) for at in good},
+                    {at: float(paths[at]) / (1 + (spec.run_id in self.halved)) for at in good},
                     errors,
                     digests,
                     {},
                 )
-                for needs in runs
+                for spec in runs
             ],
             Seconds(read=1, decode=2, compute=4),
         )

@@ -38,7 +38,7 @@ def test_a_worker_reads_a_checkpoint_once_and_its_copy_once(large: Saved) -> Non
 
     card = claimed_card(large.path)
     refuse_unloadable_file(large.path, card)
-    scorer = ModelRegistry(large.path).get(large.needs())
+    scorer = ModelRegistry(large.path).get(large.spec())
 
     assert scorer.card.digest == large.digest
     # The file to copy and digest it, the copy for Keras; each digest more would be a third.

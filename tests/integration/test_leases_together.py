@@ -35,7 +35,7 @@ class RunEngine:
     def __init__(self, before_score: Callable[[], object] = lambda: None) -> None:
         self._before_score = before_score
 
-    def prepare(self, needs: RunSpec) -> None:
+    def prepare(self, spec: RunSpec) -> None:
         """All is at hand."""
 
     def score(

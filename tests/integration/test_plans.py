@@ -233,7 +233,7 @@ CASES: dict[Callable[..., Any], Case] = {
         lambda s, on: resuming.enqueue_again(s, runs.run_by_number(s, on.run)), FEW
     ),
     runs.checkpoint_of: Case(checkpoint, FEW),
-    runs.needs_of: Case(lambda s, on: runs.needs_of(s, on.run), FEW),
+    runs.get_run_spec: Case(lambda s, on: runs.get_run_spec(s, on.run), FEW),
     status.work_on: Case(lambda s, on: status.work_on(s, on.run), BATCHES),
     status.workers: Case(lambda s, _: status.workers(s), BATCHES),
     thresholds.add_threshold: Case(

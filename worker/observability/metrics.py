@@ -75,26 +75,26 @@ Gauge(
 
 
 def batches_ended(
-    needs: Sequence[RunSpec],
+    specs: Sequence[RunSpec],
     outcomes: Sequence[Outcome],
     seconds: Seconds,
     finished: Finished | None,
 ) -> float:
-    """Count batches that were stored together, one for each of `needs`, and their outcomes.
+    """Count batches that were stored together, one for each of `specs`, and their outcomes.
 
     Returns this worker's images per second, of the run if the ledger took its batch as finished; of
     the first run where there are several.
     """
-    for one in needs:
+    for spec in specs:
         BATCHES.inc()
-        checkpoint_loaded(one)
+        checkpoint_loaded(spec)
     for outcome, images in Tally(outcome.error or SCORED for outcome in outcomes).items():
         IMAGES.labels(outcome).inc(images)
     for stage, spent in seconds._asdict().items():
         SECONDS.labels(stage).inc(spent)
-    return _throughput.now() if finished is None else _throughput.add(needs[0].run_id, finished)
+    return _throughput.now() if finished is None else _throughput.add(specs[0].run_id, finished)
 
 
-def checkpoint_loaded(needs: RunSpec) -> None:
+def checkpoint_loaded(spec: RunSpec) -> None:
     """Name a checkpoint that this worker has loaded."""
-    CHECKPOINT.labels(needs.digest, needs.precision).set(1)
+    CHECKPOINT.labels(spec.digest, spec.precision).set(1)

@@ -29,7 +29,7 @@ from db.queries.outcomes import (
     store_outcomes,
 )
 from db.queries.refusals import Wanted, clear_refusal, note_refusal, why_not_loaded, why_stopped
-from db.queries.runs import RunSpec, needs_of
+from db.queries.runs import RunSpec, get_run_spec
 from db.session import Database
 from db.throughput import Finished
 from model.errors import CheckpointError
@@ -83,7 +83,7 @@ class BatchLedger:
         """What a run asks of a worker; read once."""
         if run_id not in self._specs:
             with self._database.read() as session:
-                self._specs[run_id] = needs_of(session, run_id)
+                self._specs[run_id] = get_run_spec(session, run_id)
         return self._specs[run_id]
 
     @contextmanager

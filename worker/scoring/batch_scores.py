@@ -75,7 +75,7 @@ class BatchScores(NamedTuple):
 class Engine(Protocol):
     """What scores images; see `worker.scoring.engine.ModelEngine`."""
 
-    def prepare(self, needs: RunSpec) -> None:
+    def prepare(self, spec: RunSpec) -> None:
         """Have all that a run asks for at hand.
 
         Raises:

@@ -36,19 +36,19 @@ class ModelEngine:
         # One batch computes while another decodes; two at once would only share the same cores.
         self._computing = threading.Lock()
 
-    def prepare(self, needs: RunSpec) -> None:
+    def prepare(self, spec: RunSpec) -> None:
         """Load the run's checkpoint, if it is not loaded.
 
         Raises:
             CheckpointError: no file of its digest was found here, or not in its precision.
         """
-        self._scorers.get(needs)
+        self._scorers.get(spec)
 
     def score(
         self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
     ) -> BatchScores:
         """Score the images at `paths` for each run, a pass for each setting of decoding."""
-        scorers = [self._scorers.get(needs) for needs in runs]
+        scorers = [self._scorers.get(spec) for spec in runs]
         passes: defaultdict[Decode, list[int]] = defaultdict(list)
         for at, scorer in enumerate(scorers):
             passes[scorer.card.decode].append(at)

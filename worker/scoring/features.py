@@ -25,10 +25,10 @@ class RunFeatures:
 
     def of(self, members: Sequence[tuple[RunSpec, Backbone]]) -> "KeptRows":
         """The stores of these runs and their backbones, which share their decode settings."""
-        keys = [backbone.key if needs.keep_features else None for needs, backbone in members]
+        keys = [backbone.key if spec.keep_features else None for spec, backbone in members]
         stores = {
-            key: self._store(needs.run_id, key)
-            for key, (needs, _) in zip(keys, members, strict=True)
+            key: self._store(spec.run_id, key)
+            for key, (spec, _) in zip(keys, members, strict=True)
             if key is not None
         }
         return KeptRows(stores, keys)

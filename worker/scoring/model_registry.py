@@ -24,16 +24,16 @@ class ModelRegistry:
         self._failed: dict[Wanted, tuple[float, CheckpointError]] = {}
         self._lock = threading.Lock()
 
-    def get(self, needs: RunSpec) -> LoadedModel:
+    def get(self, spec: RunSpec) -> LoadedModel:
         """The scorer of a run's checkpoint in its precision.
 
         Raises:
             CheckpointError: no file of its digest was found here, or not in that precision.
         """
-        wanted = needs.wanted
+        wanted = spec.wanted
         with self._lock:
             if wanted not in self._loaded:
-                self._load_pinned(wanted, Path(needs.path))
+                self._load_pinned(wanted, Path(spec.path))
             return self._loaded[wanted]
 
     def failure(self, digest: str, precision: str) -> CheckpointError | None:

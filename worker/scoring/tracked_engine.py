@@ -14,10 +14,10 @@ class TrackedEngine:
     def __init__(self, engine: Engine, activity: ActivityTracker) -> None:
         self._engine, self._activity = engine, activity
 
-    def prepare(self, needs: RunSpec) -> None:
+    def prepare(self, spec: RunSpec) -> None:
         """As `Engine.prepare`; what never ends here is not begun by every other worker."""
-        with self._activity.track(f"the loading of {needs.path}", loads=needs.wanted):
-            self._engine.prepare(needs)
+        with self._activity.track(f"the loading of {spec.path}", loads=spec.wanted):
+            self._engine.prepare(spec)
 
     def score(
         self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
