@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from base.arrays import Float32Array
 from base.runtime import tf
 from imaging.data_root import Root
 from imaging.decoding.decode_clock import decoding
@@ -69,7 +69,7 @@ class DecodedBatch(NamedTuple):
     their decoding; what was read meanwhile is in neither.
     """
 
-    images: npt.NDArray[np.float32]
+    images: Float32Array
     positions: list[int]
     errors: dict[int, ImageError]
     digests: dict[int, str]
@@ -127,7 +127,7 @@ class Decoder:
         """Decode files that were read before, by position; the caller bounds their bytes."""
         return self._decode_stream(files.items())
 
-    def decode(self, data: bytes) -> npt.NDArray[np.float32]:
+    def decode(self, data: bytes) -> Float32Array:
         """Decode one image alone.
 
         Raises:
@@ -140,7 +140,7 @@ class Decoder:
             raise ImageError("corrupt", f"the image data is damaged: {reason}") from error
         if ends_grey and data.startswith(b"\xff\xd8"):
             self._check_end(data)
-        image: npt.NDArray[np.float32] = (pixels / _WHITE).numpy()
+        image: Float32Array = (pixels / _WHITE).numpy()
         return image
 
     def _check_end(self, jpeg: bytes) -> None:
@@ -180,9 +180,7 @@ class Decoder:
         images = parts[1] if len(parts) == 2 else np.concatenate(parts)
         return batch._replace(images=images, read_seconds=reading, decode_seconds=seconds)
 
-    def _decode_group(
-        self, group: dict[int, bytes], batch: DecodedBatch
-    ) -> npt.NDArray[np.float32]:
+    def _decode_group(self, group: dict[int, bytes], batch: DecodedBatch) -> Float32Array:
         """The images of a group, in order of position; positions and errors go into `batch`."""
         with self._native.batch():
             indices, images, grey = self._decode_good(list(group.values()))
@@ -203,7 +201,7 @@ class Decoder:
             batch.positions.append(position)
         return np.concatenate(kept)
 
-    def _decode_alone(self, data: bytes) -> npt.NDArray[np.float32]:
+    def _decode_alone(self, data: bytes) -> Float32Array:
         with self._native.alone() as said:
             try:
                 return self.decode(data)
@@ -211,9 +209,7 @@ class Decoder:
                 failure = _bare(error)  # or this frame and the error would hold each other
         raise ImageError(failure.code, failure.detail + _in_brackets(said))
 
-    def _decode_good(
-        self, blobs: list[bytes]
-    ) -> tuple[list[int], npt.NDArray[np.float32], set[int]]:
+    def _decode_good(self, blobs: list[bytes]) -> tuple[list[int], Float32Array, set[int]]:
         """Those of `blobs` that could be decoded: their indices `[k]` and images `[k, ...]`.
 
         With the indices of those that end in grey.

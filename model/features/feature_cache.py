@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from base.arrays import Float32Array
 from base.permissions import make_folder
 from base.settings import read_settings
 from model.card import Decode
 from model.features.feature_segments import (
     MAGIC,
-    Floats,
     SegmentIndex,
     publish_segment,
     sweep,
@@ -82,7 +82,7 @@ class FeatureStore:
         """See what was published since; a finished writer of this store does it by itself."""
         self._index = SegmentIndex(self.path, self.row_bytes)
 
-    def get(self, digests: Sequence[str]) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    def get(self, digests: Sequence[str]) -> tuple[Float32Array, npt.NDArray[np.bool_]]:
         """Rows `[n, *shape]` of images by their SHA-256 in hex, and which `[n]` were found.
 
         Each is checked by its checksum as it is read. What is damaged or has gone is not found;
@@ -103,7 +103,7 @@ class FeatureStore:
         sweep(self.path, self._index.damaged)
         return FeatureWriter(self)
 
-    def keep(self, rows: Mapping[str, Floats]) -> None:
+    def keep(self, rows: Mapping[str, Float32Array]) -> None:
         """Publish rows by digest as one segment, which readers see whole or not at all.
 
         Raises:
@@ -128,7 +128,7 @@ class FeatureWriter:
 
     def __init__(self, store: FeatureStore) -> None:
         self._store = store
-        self._rows: dict[str, Floats] = {}
+        self._rows: dict[str, Float32Array] = {}
         self._most = max(1, min(SEGMENT_ROWS, SEGMENT_BYTES // store.row_bytes))
 
     def __enter__(self) -> Self:
@@ -139,7 +139,7 @@ class FeatureWriter:
         with suppress(*([FeatureCacheError] if kind else [])):
             self.close()
 
-    def add(self, digest: str, row: Floats) -> None:
+    def add(self, digest: str, row: Float32Array) -> None:
         """Keep the features of the image with this SHA-256.
 
         Raises:

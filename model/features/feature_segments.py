@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from base.arrays import Float32Array
 from base.permissions import take_over
 
 # Seconds after which a draft belongs to a writer that was killed: writing one takes moments.
@@ -23,7 +24,6 @@ STALE_SECONDS = 3600
 # Begins every segment and goes into every store's name: another format needs another one.
 MAGIC = b"DERMFEA1"
 
-Floats = npt.NDArray[np.float32]
 
 _SUFFIX = ".features"
 _DRAFT = ".part"
@@ -58,7 +58,7 @@ class SegmentIndex:
         digests = self._places["digest"]
         return int(np.count_nonzero(digests[1:] != digests[:-1])) + bool(len(digests))
 
-    def read(self, digest: str, row: Floats) -> bool:
+    def read(self, digest: str, row: Float32Array) -> bool:
         """Read the row of the image with this SHA-256 in hex; zero if there is no sound one."""
         wanted = bytes.fromhex(digest)
         digests, one = self._places["digest"], np.frombuffer(wanted, "S32")
@@ -69,7 +69,7 @@ class SegmentIndex:
         row.fill(0)
         return False
 
-    def _read_row(self, place: np.void, digest: bytes, row: Floats) -> bool:
+    def _read_row(self, place: np.void, digest: bytes, row: Float32Array) -> bool:
         """Read it if it is sound.
 
         A plain read and no memory map: under a map a bad sector or a file cut short is a SIGBUS,
@@ -82,7 +82,7 @@ class SegmentIndex:
         return False
 
 
-def publish_segment(folder: Path, rows: Mapping[str, Floats], row_bytes: int) -> None:
+def publish_segment(folder: Path, rows: Mapping[str, Float32Array], row_bytes: int) -> None:
     """Add rows of `row_bytes` each, by the SHA-256 of their images in hex, as one segment.
 
     Raises:
@@ -154,7 +154,7 @@ def _index_checksum(header: bytes, index: bytes) -> bytes:
     return struct.pack("<I", zlib.crc32(index, zlib.crc32(header[len(MAGIC) :])))
 
 
-def _checksum(digest: bytes, row: Floats) -> int:
+def _checksum(digest: bytes, row: Float32Array) -> int:
     """CRC-32 of digest and row, so that no row passes for another image's.
 
     Against damage and not against forgery, which CRC-32 finds in a third of blake2b's time.

@@ -4,15 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
-
+from base.arrays import Float32Array
 from model.features.feature_cache import FeatureCacheError, FeatureStore, FeatureWriter
 
 # Seconds after which rows are published though they fill no segment: what a kill can cost.
 PUBLISH_SECONDS = 60.0
-
-Floats = npt.NDArray[np.float32]
 
 
 class KeptFeatures:
@@ -27,12 +23,12 @@ class KeptFeatures:
         self._published_at = time.monotonic()
         self._lock = threading.Lock()
 
-    def get(self, digest: str) -> Floats | None:
+    def get(self, digest: str) -> Float32Array | None:
         """The row of the image with this SHA-256, if it was kept."""
         rows, found = self._store.get([digest])
         return rows[0] if found[0] else None
 
-    def add(self, digest: str, row: Floats) -> None:
+    def add(self, digest: str, row: Float32Array) -> None:
         """Keep a row."""
         with self._lock:
             if self._store.failed:

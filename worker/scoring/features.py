@@ -5,10 +5,10 @@ import threading
 from collections.abc import Container, Sequence
 from pathlib import Path
 
+from base.arrays import Float32Array
 from db.queries.runs import RunSpec
 from model.features.feature_cache import FeatureKey, FeatureStore
 from model.features.kept_features import KeptFeatures
-from worker.scoring.frozen import Floats
 from worker.scoring.loaded_model import Backbone
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class KeptRows:
     ) -> None:
         self._stores = stores
         self._keys = keys
-        self._rows: dict[FeatureKey, dict[int, Floats]] = {key: {} for key in stores}
+        self._rows: dict[FeatureKey, dict[int, Float32Array]] = {key: {} for key in stores}
 
     @property
     def any(self) -> bool:
@@ -91,11 +91,11 @@ class KeptRows:
         key = self._keys[member]
         return () if key is None else self._rows[key]
 
-    def rows(self, backbone: Backbone) -> dict[int, Floats]:
+    def rows(self, backbone: Backbone) -> dict[int, Float32Array]:
         """Rows of this backbone that were taken, by position."""
         return {} if backbone.key is None else self._rows.get(backbone.key, {})
 
-    def add(self, backbone: Backbone, digests: Sequence[str], rows: Floats) -> None:
+    def add(self, backbone: Backbone, digests: Sequence[str], rows: Float32Array) -> None:
         """Keep the features `[n, ...]` of the images with these digests."""
         store = None if backbone.key is None else self._stores.get(backbone.key)
         if store is not None:

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from base.arrays import Float32Array
 from db.queries.outcomes import Seconds
 from imaging.data_root import Root
 from imaging.decoding.decoder import DecodedBatch, Decoder
 from worker.scoring.batch_scores import KnownDigests, RunScores
 from worker.scoring.features import KeptRows
-from worker.scoring.frozen import Floats
 from worker.scoring.loaded_model import Backbone, LoadedModel
 
 _GONE = "the file is gone: scored from the features that were kept of it"
@@ -48,7 +48,7 @@ class ForwardPass:
     def compute(self, scorers: Sequence[LoadedModel]) -> list[dict[int, float]]:
         """Scores by position for each scorer; a backbone that several share runs once."""
         began = time.perf_counter()
-        features: dict[int, tuple[list[int], Floats]] = {}
+        features: dict[int, tuple[list[int], Float32Array]] = {}
         scores = []
         for scorer in scorers:
             key = id(scorer.backbone.graph)
@@ -71,7 +71,7 @@ class ForwardPass:
             scores, errors, {**self._batch.digests, **gone}, dict.fromkeys(gone, _GONE)
         )
 
-    def _features(self, backbone: Backbone) -> tuple[list[int], Floats]:
+    def _features(self, backbone: Backbone) -> tuple[list[int], Float32Array]:
         """Positions `[n]` and features `[n, ...]` of all images that have any."""
         positions = self._batch.positions
         computed = backbone.graph(self._batch.images)

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from base.arrays import Float32Array
 from base.cores import threads
 from base.runtime import convert_variables_to_constants_v2_as_graph, gpus, tf
 from imaging.decoding.memory import give_back_memory
 from model.errors import CheckpointError
-
-Floats = npt.NDArray[np.float32]
 
 # What TensorFlow's graph rewriter is told, by precision: the names of its options, and the type
 # that must then be found in the graph.
@@ -49,17 +47,17 @@ class FrozenGraph:
         self(sample)
         give_back_memory()
 
-    def __call__(self, rows: Floats) -> Floats:
+    def __call__(self, rows: Float32Array) -> Float32Array:
         """Outputs `[n, *self.shape]` of inputs `[n, *shape]`, in the same order."""
         if not len(rows):
             return np.empty((0, *self.shape), np.float32)
         # Alone, a row takes another path through oneDNN and its output differs by 1e-7; in any
         # company it is the same to the bit.
         batch = np.repeat(rows, 2, axis=0) if len(rows) == 1 else rows
-        computed: Floats = self._compute(batch)
+        computed: Float32Array = self._compute(batch)
         return computed[: len(rows)]
 
-    def _computes_in(self, kind: Any, names: tuple[str, str], sample: Floats) -> bool:  # noqa: ANN401 - tf.DType
+    def _computes_in(self, kind: Any, names: tuple[str, str], sample: Float32Array) -> bool:  # noqa: ANN401 - tf.DType
         """Whether any arithmetic of the graph that really runs is of this type."""
         feed, fetch = names
         asked = tf.compat.v1.RunOptions(output_partition_graphs=True)

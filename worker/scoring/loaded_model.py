@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from base.arrays import Float32Array
 from base.runtime import tf
 from model.backbones import Parts, split
 from model.card import Decode
@@ -15,7 +16,7 @@ from model.errors import CheckpointError
 from model.features.feature_cache import FeatureKey
 from model.held_checkpoint import HeldCheckpoint
 from worker.scoring.batch_scores import is_outside
-from worker.scoring.frozen import Floats, FrozenGraph
+from worker.scoring.frozen import FrozenGraph
 
 # A product of few columns adds up the rows that fill no vector register in another order, so that a
 # score would depend, in its last bits, on how many images are in the batch.
@@ -75,12 +76,12 @@ class LoadedModel:
             reason = " ".join(str(error.message).split())[:400]
             raise CheckpointError(f"{self.path} cannot be run: {reason}") from error
 
-    def score(self, features: Floats) -> npt.NDArray[np.float64]:
+    def score(self, features: Float32Array) -> npt.NDArray[np.float64]:
         """Scores `[n]` in [0, 1] of the backbone's features `[n, ...]`, in the same order."""
         scores = features if self._head is None else self._head(_filled_up(features))
         return scores[: len(features), 0].astype(np.float64)
 
-    def score_images(self, images: Floats) -> npt.NDArray[np.float64]:
+    def score_images(self, images: Float32Array) -> npt.NDArray[np.float64]:
         """Scores `[n]` of images `[n, height, width, 3]` in [0, 1], in the same order."""
         return self.score(self.backbone.graph(images))
 
@@ -96,7 +97,7 @@ class LoadedModel:
             )
 
 
-def _filled_up(rows: Floats) -> Floats:
+def _filled_up(rows: Float32Array) -> Float32Array:
     """Rows up to the next multiple of HEAD_ROWS, those added being zero."""
     added = np.zeros((-len(rows) % HEAD_ROWS, *rows.shape[1:]), np.float32)
     return np.concatenate([rows, added]) if len(added) else rows
