@@ -21,7 +21,7 @@ from db.queries.runs import (
     put_together,
 )
 from db.session import Database, open_database
-from db.unused import removed_if_unused
+from db.unused_ledger import remove_if_unused
 from imaging.data_root import data_root
 from imaging.errors import SourceError
 from imaging.listing.sources import list_source, source_key
@@ -88,7 +88,7 @@ def _run(request: EnqueueRequest, rows: Iterator[ListedImage], *, wait: bool) ->
     database = open_database()
     if database.warning is not None:
         tell(database.warning, err=True)
-    with tracing.enqueue(), removed_if_unused(database):
+    with tracing.enqueue(), remove_if_unused(database):
         started = chain([next(rows)], rows)  # a source that is not there makes no run
         made, pending = _enqueue(database, request, started)
     refused = _wait_for_all(database, pending) if wait else []

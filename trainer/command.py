@@ -12,7 +12,7 @@ from base.console import interrupt
 from base.console.telling import tell
 from base.runtime import tf
 from db.session import Database, open_database
-from db.unused import removed_if_unused
+from db.unused_ledger import remove_if_unused
 from imaging.data_root import data_folder
 from imaging.decoding.decoder import Decoder
 from model.card import Data, Decode
@@ -77,7 +77,7 @@ def train_checkpoints(request: TrainRequest, root: Path, labels: Mapping[str, in
         "epoch that was finished"
     )
     try:
-        with removed_if_unused(database):
+        with remove_if_unused(database):
             inputs = _prepare(request, root, labels)
             saved = _train(request, inputs, database)
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import db
-from db import unused
+from db import unused_ledger
 from db.connection import bulk
 from db.connection.bulk import ImageRow, insert_images
 from db.queries import (
@@ -240,7 +240,7 @@ CASES: dict[Callable[..., Any], Case] = {
         lambda s, on: thresholds.add_threshold(s, runs.run_by_number(s, on.run), "cost", 0.5, "so"),
         FEW,
     ),
-    unused.holds_nothing: Case(lambda s, _: unused.holds_nothing(s), FEW),
+    unused_ledger.holds_nothing: Case(lambda s, _: unused_ledger.holds_nothing(s), FEW),
     thresholds.all_chosen: Case(lambda s, _: thresholds.all_chosen(s), FEW),
     thresholds.choosers: Case(lambda s, _: thresholds.choosers(s), FEW),
     thresholds.forget_threshold: Case(lambda s, _: thresholds.forget_threshold(s, 1), FEW),

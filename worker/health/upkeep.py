@@ -11,7 +11,7 @@ from db.queries.leases import BatchKey
 from db.queries.refusals import Wanted, stops
 from db.queries.unfinished import claim_expired, count_unfinished, unfinished_checkpoints
 from db.session import Database
-from db.unused import holds_nothing
+from db.unused_ledger import holds_nothing
 from worker import timing
 from worker.broker.address import BrokerError
 from worker.health.activity import ActivityTracker

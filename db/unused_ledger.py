@@ -14,7 +14,7 @@ from db.tables import Checkpoint, Run
 
 
 @contextmanager
-def removed_if_unused(database: Database) -> Iterator[None]:
+def remove_if_unused(database: Database) -> Iterator[None]:
     """If this block fails, a file that was made for it and holds nothing is removed."""
     try:
         yield
