@@ -49,8 +49,8 @@ def make_engine(root: Root) -> Engine:
     from worker.scoring.features import RunFeatures
     from worker.scoring.model_registry import ModelRegistry
 
-    scorers, features = ModelRegistry(settings.checkpoint), RunFeatures(feature_folder())
-    return ModelEngine(root, scorers, features, NativeLines())
+    registry, features = ModelRegistry(settings.checkpoint), RunFeatures(feature_folder())
+    return ModelEngine(root, registry, features, NativeLines())
 
 
 @worker_init.connect  # type: ignore[untyped-decorator] # celery has no types

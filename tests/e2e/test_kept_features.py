@@ -39,9 +39,9 @@ class Site:
     """Images, a module with heads `one` and `two`, another module, and a feature cache."""
 
     def __init__(
-        self, folder: Path, module: Path, heads: Sequence[Saved], scorers: ModelRegistry
+        self, folder: Path, module: Path, heads: Sequence[Saved], registry: ModelRegistry
     ) -> None:
-        self._scorers = scorers
+        self._registry = registry
         self.root, self.cache, self.module = folder / "data", folder / "cache", module
         self.one, self.two, self.other, self.keyless = heads
         for seed, name in enumerate(NAMES):
@@ -65,7 +65,7 @@ class Site:
 
     def worker(self) -> ModelEngine:
         """One of its own, but for the checkpoints, which all have loaded."""
-        return engine(self.root, self.cache, self._scorers)
+        return engine(self.root, self.cache, self._registry)
 
     def remember(self) -> None:
         """What the ledger would know of the files as they now are."""
@@ -98,13 +98,13 @@ def heads(module: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Saved]
 
 
 @pytest.fixture(scope="module")
-def scorers() -> ModelRegistry:
+def registry() -> ModelRegistry:
     return ModelRegistry(None)
 
 
 @pytest.fixture
-def site(tmp_path: Path, module: Path, heads: list[Saved], scorers: ModelRegistry) -> Site:
-    return Site(tmp_path, module, heads, scorers)
+def site(tmp_path: Path, module: Path, heads: list[Saved], registry: ModelRegistry) -> Site:
+    return Site(tmp_path, module, heads, registry)
 
 
 @pytest.fixture

@@ -83,9 +83,9 @@ class Engine(Protocol):
         """
 
     def score(
-        self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
+        self, specs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
     ) -> BatchScores:
-        """Score the images at `paths` for each of `runs`, which were prepared."""
+        """Score the images at `paths` for each of `specs`, which were prepared."""
 
     def failure(self, digest: str, precision: str) -> Exception | None:
         """Why a checkpoint cannot be had in this precision, if it was tried in vain."""

@@ -89,23 +89,24 @@ def outcomes_of(work: Sequence[FileWork], runs: list[int], scored: BatchScores) 
         WrongModelError: a model gave what is no score.
     """
     found = {
-        run: (score, work[at].path)
-        for run, one in zip(runs, scored.runs, strict=True)
-        for at, score in reversed(one.scores.items())
+        run_id: (score, work[position].path)
+        for run_id, run_scores in zip(runs, scored.runs, strict=True)
+        for position, score in reversed(run_scores.scores.items())
         if is_outside(score)
     }
     if found:
         raise WrongModelError(found)
     by_run = dict(zip(runs, scored.runs, strict=True))
     return [
-        _outcome(image, at, by_run[image.run_id])
-        for at, one in enumerate(work)
-        for image in one.images
+        _outcome(image, position, by_run[image.run_id])
+        for position, file in enumerate(work)
+        for image in file.images
     ]
 
 
-def _outcome(image: PendingImage, at: int, run: RunScores) -> Outcome:
-    score, error, digest = run.scores.get(at), run.errors.get(at), run.digests.get(at)
+def _outcome(image: PendingImage, position: int, run: RunScores) -> Outcome:
+    score, error = run.scores.get(position), run.errors.get(position)
+    digest, note = run.digests.get(position), run.notes.get(position)
     if error is None and (score is None or math.isnan(score)):
         error = ImageError("bad_score", f"the model gave {score}, which is not a score in [0, 1]")
     if image.sha256 and digest and digest != image.sha256.lower():
@@ -113,9 +114,7 @@ def _outcome(image: PendingImage, at: int, run: RunScores) -> Outcome:
         error = ImageError("wrong_digest", f"its SHA-256 is {digest}, not that of the manifest")
     if error is not None:
         return Outcome(image.id, None, error.code, _storable(error.detail), digest)
-    return Outcome(
-        image.id, None if score is None else rounded_in(score), None, run.notes.get(at), digest
-    )
+    return Outcome(image.id, None if score is None else rounded_in(score), None, note, digest)
 
 
 def _storable(detail: str) -> str:

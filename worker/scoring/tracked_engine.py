@@ -20,10 +20,10 @@ class TrackedEngine:
             self._engine.prepare(spec)
 
     def score(
-        self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
+        self, specs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
     ) -> BatchScores:
         """As `Engine.score`; an image that goes alone may take as long as anything else."""
-        alone = len(paths) == 1
-        what = shown(paths[0]) if alone else f"the scoring of {len(paths)} images"
-        with self._activity.track(what, 0 if alone else len(paths)):
-            return self._engine.score(runs, paths, known)
+        single = len(paths) == 1
+        what = shown(paths[0]) if single else f"the scoring of {len(paths)} images"
+        with self._activity.track(what, 0 if single else len(paths)):
+            return self._engine.score(specs, paths, known)
