@@ -58,8 +58,8 @@ class Run(Base):
     checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoints.id"))
     precision: Mapped[str] = mapped_column(Text)
     batch_size: Mapped[int]
-    # Runs enqueued together share this number: their batches are leased, and decoded, as one.
-    together_id: Mapped[int | None]
+    # Runs enqueued together share this: their batches are leased, and decoded, as one.
+    group_id: Mapped[int | None] = mapped_column("together_id")
     keep_features: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[float] = mapped_column(Double, server_default=Now())
 

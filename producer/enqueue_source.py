@@ -16,9 +16,9 @@ from db.queries.report.thresholds import chosen_last
 from db.queries.results import Progress, failed_wholly, progress
 from db.queries.runs import (
     drop_checkpoint_if_unused,
+    group_runs,
     keep_features,
     newest_checkpoint,
-    put_together,
 )
 from db.session import Database, open_database
 from db.unused_ledger import remove_if_unused
@@ -171,7 +171,7 @@ def _join(database: Database, request: EnqueueRequest, made: list[EnqueuedRun]) 
     """What a request changes of runs that were there before: a bad source should change nothing."""
     run_ids = [one.run_id for one in made]
     with database.write() as session:
-        put_together(session, run_ids)
+        group_runs(session, run_ids)
         if request.keep_features:
             keep_features(session, run_ids)
 

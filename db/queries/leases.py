@@ -105,13 +105,19 @@ _runs: Any = Run.__table__
 def _taking() -> Any:  # noqa: ANN401 - an SQL statement
     this_run: Any = bindparam("this_run")
     this_number: Any = bindparam("this_number")
-    together = select(_runs.c.together_id).where(_runs.c.id == this_run).scalar_subquery()
-    runs = select(_runs.c.id).where(or_(_runs.c.id == this_run, _runs.c.together_id == together))
-    owed = is_unfinished(named=True)
-    free = locked(Batch.number == this_number, Batch.run_id.in_(runs), owed, is_free())
+    group = select(_runs.c.together_id).where(_runs.c.id == this_run).scalar_subquery()
+    grouped_runs = select(_runs.c.id).where(
+        or_(_runs.c.id == this_run, _runs.c.together_id == group)
+    )
+    unfinished = is_unfinished(named=True)
+    free_batches = locked(
+        Batch.number == this_number, Batch.run_id.in_(grouped_runs), unfinished, is_free()
+    )
     return (
         update(_batches)
-        .where(_batches.c.number == this_number, _batches.c.run_id.in_(select(free.c.run_id)))
+        .where(
+            _batches.c.number == this_number, _batches.c.run_id.in_(select(free_batches.c.run_id))
+        )
         .values(
             attempts=_batches.c.attempts + 1,
             worker=bindparam("holder"),

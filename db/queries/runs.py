@@ -81,12 +81,12 @@ def find_run(session: Session, source: str, checkpoint_id: int, precision: str) 
     )
 
 
-def put_together(session: Session, run_ids: Sequence[int]) -> None:
+def group_runs(session: Session, run_ids: Sequence[int]) -> None:
     """Let these runs, and those that the first is with already, be scored as one."""
     if len(run_ids) > 1:
         first = session.get_one(Run, run_ids[0])
-        number = first.together_id or first.id
-        session.execute(update(Run).where(Run.id.in_(run_ids)).values(together_id=number))
+        group_id = first.group_id or first.id
+        session.execute(update(Run).where(Run.id.in_(run_ids)).values(group_id=group_id))
 
 
 def keep_features(session: Session, run_ids: Sequence[int]) -> None:

@@ -12,7 +12,7 @@ from db.queries.listing import ListedImage, cut_batches, stage_images
 from db.queries.outcomes import Outcome, Seconds, store_outcomes
 from db.queries.refusals import Refused, forget_refusals, is_refused_by_all, refusals_of
 from db.queries.retry import clear_errors
-from db.queries.runs import RunSpec, add_checkpoint, put_together
+from db.queries.runs import RunSpec, add_checkpoint, group_runs
 from db.queries.unfinished import claim_expired
 from db.queries.workers import note_seen
 from db.session import Database
@@ -191,7 +191,7 @@ def test_a_digest_is_of_one_run_and_not_of_the_file(database: Database) -> None:
     first = store_run_with_digests(database, {"0.1": "1" * 64})
     second = store_run_with_digests(database, {"0.1": "0" * 64})
     with database.write() as session:
-        put_together(session, [first.run_id, second.run_id])
+        group_runs(session, [first.run_id, second.run_id])
 
     BatchProcessor(database, HexEngine(), "ana").score(first)
 
@@ -662,7 +662,7 @@ def test_a_batch_that_is_not_in_the_ledger_is_left_alone(
 
 def together(database: Database, *keys: BatchKey) -> None:
     with database.write() as session:
-        put_together(session, [key.run_id for key in keys])
+        group_runs(session, [key.run_id for key in keys])
 
 
 def test_runs_enqueued_together_are_decoded_once(

@@ -14,7 +14,7 @@ from db.clock import Now
 from db.queries.leases import BatchKey, renew_leases
 from db.queries.listing import ListedImage, claim_unleased, cut_batches, stage_images
 from db.queries.outcomes import Seconds
-from db.queries.runs import RunSpec, add_checkpoint, put_together
+from db.queries.runs import RunSpec, add_checkpoint, group_runs
 from db.queries.unfinished import claim_expired
 from db.session import Database, open_database
 from db.tables import Batch, Image, Prediction, Run
@@ -82,7 +82,7 @@ def two_runs(database: Database, names: Sequence[int]) -> list[int]:
     """Together; the second lists the same images the other way round."""
     runs = [enlist(database, names, "a"), enlist(database, names[::-1], "b")]
     with database.write() as session:
-        put_together(session, runs)
+        group_runs(session, runs)
     return runs
 
 
