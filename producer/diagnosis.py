@@ -42,7 +42,7 @@ def diagnose(state: RunState) -> list[str]:
     if state.refused:
         found.append(refusal(state.refused, by_all=state.by_all))
     if state.work.is_idle:
-        found += [one for one in (state.broker, state.checkpoint) if one is not None]
+        found += [fault for fault in (state.broker, state.checkpoint) if fault is not None]
         if not state.by_all:
             found.append(_idle(state.alive))
     if state.work.attempts > 1:
@@ -55,13 +55,13 @@ def diagnose(state: RunState) -> list[str]:
 
 def refusal(refused: Sequence[Refused], *, by_all: bool) -> str:
     """Who refuses a run, and why; of several that say the same, one."""
-    stopped = next((one for one in refused if one.stops), None)
+    stopped = next((refused_by for refused_by in refused if refused_by.stops), None)
     if stopped is not None:
         return (
             f"it was stopped: {stopped.reason} (worker {stopped.worker}); "
             "`producer resume` tries it again"
         )
-    reasons = dict.fromkeys(one.reason for one in refused)
+    reasons = dict.fromkeys(refused_by.reason for refused_by in refused)
     latest = refused[0]
     others = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
     who = f"worker {latest.worker}{others}, {latest.seconds_ago:.0f} s ago"

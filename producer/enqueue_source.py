@@ -96,10 +96,10 @@ def _run(request: EnqueueRequest, rows: Iterator[ListedImage], *, wait: bool) ->
         tell("next: celery -A worker worker --drain")
         return
     failed = _tell_failed(database, made, refused)
-    for one in made:
-        if one.run_id not in (*refused, *failed):
-            threshold = "" if one.has_threshold else " --threshold 0.23"
-            tell(f"next: report --run {one.run_id}{threshold}")
+    for run in made:
+        if run.run_id not in (*refused, *failed):
+            threshold = "" if run.has_threshold else " --threshold 0.23"
+            tell(f"next: report --run {run.run_id}{threshold}")
     if refused or (wait and failed):
         raise SystemExit(1 if refused else NOTHING_SCORED)
 

@@ -60,7 +60,7 @@ def read_status(session: Session, run: str | None, broker: str | None) -> Status
     runs = all_runs(session) if run is None else [get_run(session, run)]
     known = workers(session)
     alive = sum(worker.alive for worker in known)
-    return Status([_status(session, one, broker, alive) for one in runs], known)
+    return Status([_status(session, shown_run, broker, alive) for shown_run in runs], known)
 
 
 def _status(session: Session, run: Run, broker: str | None, alive: int) -> RunStatus:

@@ -78,8 +78,8 @@ def _run_json(run: RunStatus) -> dict[str, Any]:
     fields = run._asdict()
     counts = fields.pop("counts")._asdict()
     refused = [
-        {"worker": one.worker, "reason": one.reason, "seconds_ago": one.seconds_ago}
-        for one in run.refused
+        {"worker": refusal.worker, "reason": refusal.reason, "seconds_ago": refusal.seconds_ago}
+        for refusal in run.refused
     ]
     return {**fields, **counts, "refused": refused, "seconds_left": run.seconds_left}
 

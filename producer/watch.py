@@ -32,8 +32,8 @@ class RunRefusedError(click.ClickException):
     """Nobody who lives will score the run; the message says why."""
 
 
-class Seen(NamedTuple):
-    """One look at a run; `refused` says why nobody will score it, where that is so."""
+class Snapshot(NamedTuple):
+    """A run at one moment; `refused` says why nobody will score it, where that is so."""
 
     counts: Progress
     rate: float
@@ -54,7 +54,7 @@ class Seen(NamedTuple):
 class Shown(Protocol):
     """Where progress is shown."""
 
-    def show(self, seen: Seen) -> None:
+    def show(self, snapshot: Snapshot) -> None:
         """How far it is."""
 
     def say(self, line: str) -> None:
@@ -87,23 +87,23 @@ def _poll(database: Database, run_id: int, shown: Shown) -> Progress:
     while True:
         began = time.monotonic()
         with database.read() as session:
-            seen = _look(session, run_id)
-        if seen.refused is not None:
-            raise RunRefusedError(f"run {run_id}: {seen.refused}")
-        if seen.counts.pending != pending:
-            pending, changed = seen.counts.pending, began
-        note = _note(seen, run_id, began - changed)
+            snapshot = _look(session, run_id)
+        if snapshot.refused is not None:
+            raise RunRefusedError(f"run {run_id}: {snapshot.refused}")
+        if snapshot.counts.pending != pending:
+            pending, changed = snapshot.counts.pending, began
+        note = _note(snapshot, run_id, began - changed)
         if note and note != said:
             shown.say(note)
         said = note
-        shown.show(seen)
-        if not seen.counts.pending:
-            return seen.counts
+        shown.show(snapshot)
+        if not snapshot.counts.pending:
+            return snapshot.counts
         # Counting a large run takes a while: leave the database nine tenths of its time.
         time.sleep(max(POLL_SECONDS, 9 * (time.monotonic() - began)))
 
 
-def _look(session: Session, run_id: int) -> Seen:
+def _look(session: Session, run_id: int) -> Snapshot:
     counts = progress(session, run_id)
     if not counts.listed:
         run_by_number(session, run_id)  # it may have been deleted meanwhile
@@ -111,7 +111,7 @@ def _look(session: Session, run_id: int) -> Seen:
     held = work_on(session, run_id).held
     is_alone = not alive(session) and not held
     refused = _why_refused(session, run_id, held) if counts.pending else None
-    return Seen(counts, throughput(session, run_id), is_alone, refused)
+    return Snapshot(counts, throughput(session, run_id), is_alone, refused)
 
 
 def _why_refused(session: Session, run_id: int, held: int) -> str | None:
@@ -121,11 +121,11 @@ def _why_refused(session: Session, run_id: int, held: int) -> str | None:
     return refusal(found, by_all=True)
 
 
-def _note(seen: Seen, run_id: int, silent: float) -> str:
+def _note(snapshot: Snapshot, run_id: int, silent: float) -> str:
     """What a person should know who waits; empty where it goes on."""
-    if not seen.counts.pending:
+    if not snapshot.counts.pending:
         return ""
-    if seen.is_alone:
+    if snapshot.is_alone:
         return NO_WORKER
     if silent > SILENCE_SECONDS:
         return f"nothing new for {SILENCE_SECONDS:.0f} s: see `producer status {run_id}`"
@@ -139,13 +139,13 @@ class _LiveBar:
         self._bar = bar
         self._task = bar.add_task("", run=run_id, rate=0.0, left="", total=None)
 
-    def show(self, seen: Seen) -> None:
+    def show(self, snapshot: Snapshot) -> None:
         self._bar.update(
             self._task,
-            total=seen.counts.listed,
-            completed=seen.done,
-            rate=seen.rate,
-            left=seen.left,
+            total=snapshot.counts.listed,
+            completed=snapshot.done,
+            rate=snapshot.rate,
+            left=snapshot.left,
         )
 
     def say(self, line: str) -> None:
@@ -158,14 +158,15 @@ class _PlainLines:
     def __init__(self) -> None:
         self._shown_at = 0.0
 
-    def show(self, seen: Seen) -> None:
+    def show(self, snapshot: Snapshot) -> None:
         now = time.monotonic()
-        if seen.counts.pending and now < self._shown_at + PLAIN_LINE_SECONDS:
+        if snapshot.counts.pending and now < self._shown_at + PLAIN_LINE_SECONDS:
             return
         self._shown_at = now
-        left = f", {seen.left} left" if seen.left else ""
+        left = f", {snapshot.left} left" if snapshot.left else ""
         tell(
-            f"{seen.done} of {seen.counts.listed} images, {seen.rate:.1f} images/s{left}", err=True
+            f"{snapshot.done} of {snapshot.counts.listed} images, {snapshot.rate:.1f} images/s{left}",
+            err=True,
         )
 
     def say(self, line: str) -> None:
