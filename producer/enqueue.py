@@ -49,7 +49,7 @@ def list_into_runs(
     database: Database,
     run_ids: Sequence[int],
     rows: Iterator[ListedImage],
-    told: Callable[[int], None],
+    on_progress: Callable[[int], None],
 ) -> list[Listing]:
     """Stage new images of each run in chunks, then make all of them owed at once.
 
@@ -62,7 +62,7 @@ def list_into_runs(
     """
     listings = [Listing(run_id) for run_id in run_ids]
     try:
-        _stage(database, rows, listings, told)
+        _stage(database, rows, listings, on_progress)
     except SourceError:
         for listing in listings:
             _take_back(database, listing)
@@ -86,20 +86,20 @@ def publish_unfinished(database: Database, run_ids: Sequence[int]) -> int:
     from worker.broker.address import BrokerError
     from worker.publish import publish
 
-    owed: dict[int, BatchKey] = {}
+    unfinished: dict[int, BatchKey] = {}
     for run_id in run_ids:
         with database.write() as session:
             forget_refusals(session, [run_id])  # workers that refused it try again
-            for number in claim_unleased(session, run_id):
-                owed.setdefault(number, BatchKey(run_id, number))
+            for batch_number in claim_unleased(session, run_id):
+                unfinished.setdefault(batch_number, BatchKey(run_id, batch_number))
     try:
-        publish(owed.values())
+        publish(unfinished.values())
     except BrokerError as error:
         raise BrokerError(
             f"{error.message}; nothing is lost: workers find the unfinished batches in the "
             "ledger once the broker is back"
         ) from error
-    return len(owed)
+    return len(unfinished)
 
 
 def _take_back(database: Database, listing: Listing) -> None:
@@ -114,12 +114,12 @@ def _stage(
     database: Database,
     rows: Iterator[ListedImage],
     listings: Sequence[Listing],
-    told: Callable[[int], None],
+    on_progress: Callable[[int], None],
 ) -> None:
     while chunk := list(islice(rows, CHUNK)):
         for listing in listings:
             _stage_chunk(database, listing, listing.carried + chunk, last=False)
-        told(listings[0].images + len(listings[0].carried))
+        on_progress(listings[0].images + len(listings[0].carried))
     for listing in listings:
         if listing.carried:
             _stage_chunk(database, listing, listing.carried, last=True)
@@ -158,11 +158,11 @@ def _new_images(
             new.append(row)
         elif stored[row.path] != row.label:
             path = shown(row.path)
-            twice = f"{row.where or path}: {path} has label {_say(row.label)} here and"
-            other = _say(stored[row.path])
-            if any(one.path == row.path for one in new) or is_of_source(row.path):
-                raise SourceError(f"{twice} {other} in an earlier row: make the two agree")
-            raise SourceError(f"{twice} {other} in the run: make the two agree, or use --new-run")
+            here = f"{row.where or path}: {path} has label {_say(row.label)} here and"
+            there = _say(stored[row.path])
+            if any(image.path == row.path for image in new) or is_of_source(row.path):
+                raise SourceError(f"{here} {there} in an earlier row: make the two agree")
+            raise SourceError(f"{here} {there} in the run: make the two agree, or use --new-run")
     return new
 
 

@@ -187,7 +187,7 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
 def _tell_the_end(**_: Any) -> None:  # noqa: ANN401 - celery's own signature
     ending = current_process().ending
     ending.ignore_signals()
-    if ending.told:
+    if ending.is_asked_for:
         log.info("stopped: nothing is under way here any more; what is left is scored by others")
 
 

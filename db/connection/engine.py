@@ -91,8 +91,8 @@ def _sqlite(address: URL, file: LedgerFile) -> Engine:
 
 
 def _postgresql(address: URL, standstill_seconds: float | None) -> Engine:
-    told = {name: value for name, value in POSTGRES.items() if name not in address.query}
-    engine = _created(address, pool_pre_ping=True, connect_args=told)
+    connect_args = {name: value for name, value in POSTGRES.items() if name not in address.query}
+    engine = _created(address, pool_pre_ping=True, connect_args=connect_args)
     asked = dict(PLANNER)
     if standstill_seconds is not None:
         asked["idle_in_transaction_session_timeout"] = str(round(standstill_seconds * 1000))

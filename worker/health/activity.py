@@ -58,8 +58,8 @@ class ActivityTracker:
             is_part = key in self._tasks
             if not is_part:
                 batches = self._held.get(key)
-                told = f"{name_of(batches)}, {what}" if batches else what
-                self._tasks[key] = Task(told, time.monotonic(), seconds, loads)
+                described = f"{name_of(batches)}, {what}" if batches else what
+                self._tasks[key] = Task(described, time.monotonic(), seconds, loads)
         try:
             yield
         finally:

@@ -29,20 +29,20 @@ class Ending:
     """
 
     def __init__(self) -> None:
-        self.told = False
-        self._until = math.inf
+        self.is_asked_for = False
+        self._deadline = math.inf
 
     def heed_signals(self) -> None:
         """Take the place of Celery's handlers; from the main thread."""
         if state.should_stop:  # Ctrl-C, while the pool was started: Celery would end with 1
-            self.told, state.should_stop = True, 0
-        for number in SIGNALS:
-            signal.signal(number, self._heed)
+            self.is_asked_for, state.should_stop = True, 0
+        for signal_number in SIGNALS:
+            signal.signal(signal_number, self._on_signal)
 
     def ignore_signals(self) -> None:
         """There is nothing left to hurry."""
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        for signal_number in SIGNALS:
+            signal.signal(signal_number, signal.SIG_IGN)
 
     def await_begun(self, executor: Executor) -> bool:
         """Wait for what the pool has begun; False if the time for it ran out.
@@ -53,25 +53,27 @@ class Ending:
             target=executor.shutdown, kwargs={"cancel_futures": True}, daemon=True
         )
         waiter.start()
-        while waiter.is_alive() and time.monotonic() < self._until:
+        while waiter.is_alive() and time.monotonic() < self._deadline:
             waiter.join(timing.ENDING_SECONDS)
         return not waiter.is_alive()
 
-    def _heed(self, number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGQUIT or (number == signal.SIGINT and self.told):
-            self._hurry(number)
-        elif not self.told:
+    def _on_signal(self, signal_number: int, _frame: FrameType | None) -> None:
+        if signal_number == signal.SIGQUIT or (
+            signal_number == signal.SIGINT and self.is_asked_for
+        ):
+            self._hurry(signal_number)
+        elif not self.is_asked_for:
             _say("it takes nothing more and finishes what it started; Ctrl-C again gives it back")
-        self.told = True
+        self.is_asked_for = True
         if not is_asked():
             state.should_stop = 0
 
-    def _hurry(self, number: int) -> None:
-        if self._until < math.inf:
+    def _hurry(self, signal_number: int) -> None:
+        if self._deadline < math.inf:
             _say("it ends at once; what it held is scored by others when its leases run out")
-            os._exit(128 + number)
+            os._exit(128 + signal_number)
         seconds = app.conf.worker_soft_shutdown_timeout
-        self._until = time.monotonic() + seconds
+        self._deadline = time.monotonic() + seconds
         _say(
             f"it takes nothing more, and gives back what is not finished within {seconds} s; "
             "Ctrl-C again ends it at once"

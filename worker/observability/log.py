@@ -31,8 +31,8 @@ class BrokerAway(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: dict[str, float] = {}
-        self._lost = 0.0
+        self._logged_at: dict[str, float] = {}
+        self._lost_at = 0.0
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to tell it; the record becomes one line."""
@@ -45,16 +45,16 @@ class BrokerAway(logging.Filter):
         return about is None or self._is_due(about[0], text, record)
 
     def _is_back(self) -> bool:
-        if not self._told or time.monotonic() < self._lost + timing.BROKER_STEADY_SECONDS:
+        if not self._logged_at or time.monotonic() < self._lost_at + timing.BROKER_STEADY_SECONDS:
             return False
-        self._told.clear()
+        self._logged_at.clear()
         return True
 
     def _is_due(self, about: str, text: str, record: logging.LogRecord) -> bool:
-        self._lost = now = time.monotonic()
-        if now < self._told.get(about, -math.inf) + timing.BROKER_REMINDER_SECONDS:
+        self._lost_at = now = time.monotonic()
+        if now < self._logged_at.get(about, -math.inf) + timing.BROKER_REMINDER_SECONDS:
             return False
-        self._told[about] = now
+        self._logged_at[about] = now
         # Celery counts attempts up to a limit, which is none here.
         record.msg, record.args = re.sub(r" \(\d+/None\)$", "", " ".join(text.split())), ()
         record.exc_info = record.exc_text = None

@@ -74,7 +74,7 @@ class BatchLedger:
         self._database, self._worker = database, worker
         self.activity, self.retry = activity, retry
         self._specs: dict[int, RunSpec] = {}
-        self._told_stopped: set[int] = set()
+        self._logged_stopped: set[int] = set()
         # What was tried to load: None where that succeeded.
         self._tried: dict[Wanted, CheckpointError | None] = {}
 
@@ -117,10 +117,10 @@ class BatchLedger:
             stopped = why_stopped(session, [lease.batch.run_id for lease in taken])
             leased = Leased([lease for lease in taken if lease.batch.run_id not in stopped], [])
             if stopped:
-                back = [lease.batch for lease in taken if lease.batch.run_id in stopped]
-                return_untried(session, back, self._worker)
+                returned = [lease.batch for lease in taken if lease.batch.run_id in stopped]
+                return_untried(session, returned, self._worker)
             pending = pending_images(session, leased.batches)
-        self._tell_stopped(stopped)
+        self._log_stopped(stopped)
         return leased._replace(pending=pending)
 
     @contextmanager
@@ -194,9 +194,9 @@ class BatchLedger:
             for run_id, reason in reasons.items():
                 wanted = self.spec(run_id).wanted
                 note_refusal(session, self._worker, wanted, reason, stops=True)
-            back = [batch for batch in leased.batches if batch.run_id in reasons]
-            return_untried(session, back, self._worker)
-        self._tell_stopped(reasons)
+            returned = [batch for batch in leased.batches if batch.run_id in reasons]
+            return_untried(session, returned, self._worker)
+        self._log_stopped(reasons)
 
     @_steady
     def known_digests(self, source: str, paths: Sequence[str]) -> dict[str, str]:
@@ -227,9 +227,9 @@ class BatchLedger:
         with self._database.write() as session:
             release_leases(session, leased.batches, self._worker)
 
-    def _tell_stopped(self, stopped: dict[int, str]) -> None:
+    def _log_stopped(self, stopped: dict[int, str]) -> None:
         """Once for each run: thousands of its messages may still be in the queue."""
         for run_id, reason in stopped.items():
-            if run_id not in self._told_stopped:
-                self._told_stopped.add(run_id)
+            if run_id not in self._logged_stopped:
+                self._logged_stopped.add(run_id)
                 log.error("run %d was stopped: %s", run_id, reason)

@@ -60,12 +60,12 @@ class FrozenGraph:
     def _computes_in(self, kind: Any, names: tuple[str, str], sample: Float32Array) -> bool:  # noqa: ANN401 - tf.DType
         """Whether any arithmetic of the graph that really runs is of this type."""
         feed, fetch = names
-        asked = tf.compat.v1.RunOptions(output_partition_graphs=True)
-        told = tf.compat.v1.RunMetadata()
-        self._session.run(fetch, {feed: sample}, options=asked, run_metadata=told)
+        options = tf.compat.v1.RunOptions(output_partition_graphs=True)
+        metadata = tf.compat.v1.RunMetadata()
+        self._session.run(fetch, {feed: sample}, options=options, run_metadata=metadata)
         return any(
             node.op != "Cast" and node.attr["T"].type == kind.as_datatype_enum
-            for graph in told.partition_graphs
+            for graph in metadata.partition_graphs
             for node in graph.node
         )
 

@@ -46,11 +46,11 @@ def store_imported(
     source: str,
     scores: ImportedScores,
     images: Iterable[ImportedImage],
-    told: Callable[[int], None],
+    on_progress: Callable[[int], None],
 ) -> int:
     """A finished run of `images`, in the caller's transaction; returns its number.
 
-    `told` is called with the number of images so far.
+    `on_progress` is called with the number of images so far.
 
     Raises:
         DatabaseError: the name is a number, or belongs to another run.
@@ -63,7 +63,7 @@ def store_imported(
         batches.append(BatchKey(run.id, len(batches) + 1))
         _store_batch(session, run, batches[-1], chunk)
         stored += len(chunk)
-        told(stored)
+        on_progress(stored)
     cut_batches(session, run.id)
     for batch in batches:
         if finish_batch(session, batch) is None:
@@ -93,9 +93,9 @@ def _store_batch(
     stage_images(session, run, [image.listed for image in images])
     # By path, not by the order of their numbers: a score must never be another image's.
     inserted = session.connection().execute(_INSERTED, batch.bound())
-    numbers = {path: number for number, path in inserted}
+    image_ids = {path: image_id for image_id, path in inserted}
     outcomes = [
-        Outcome(numbers[image.listed.path], image.score, image.error, image.detail, None)
+        Outcome(image_ids[image.listed.path], image.score, image.error, image.detail, None)
         for image in images
     ]
     store_outcomes(session, IMPORTED, outcomes)
