@@ -27,7 +27,9 @@ class Parts(NamedTuple):
 def split(network: Any, card: Backbone | None) -> Parts:  # noqa: ANN401 - keras.Model
     """Split a checkpoint's network where its backbone ends."""
     layers = list(network.layers)
-    ends = [at for at, layer in enumerate(layers, 1) if isinstance(layer, HubModule | keras.Model)]
+    ends = [
+        index for index, layer in enumerate(layers, 1) if isinstance(layer, HubModule | keras.Model)
+    ]
     if not isinstance(network, keras.Sequential) or len(ends) != 1 or ends[0] == len(layers):
         return Parts([network], [], None)
     backbone, head = layers[: ends[0]], layers[ends[0] :]
@@ -48,7 +50,7 @@ def weights_digest(network: Any, what: str) -> str:  # noqa: ANN401 - keras.Mode
 
 def _architecture(network: Any) -> str:  # noqa: ANN401 - keras.Model
     """The layers' settings and how they are wired, whatever names Keras counted up for them."""
-    names = {layer.name: f"#{at}" for at, layer in enumerate(network.layers)}
+    names = {layer.name: f"#{index}" for index, layer in enumerate(network.layers)}
     return json.dumps(_nameless(network.get_config(), {network.name: "#", **names}), default=str)
 
 
@@ -56,9 +58,11 @@ def _nameless(value: Any, names: dict[str, str]) -> Any:  # noqa: ANN401 - what 
     match value:
         case dict():
             # Whether its layers could be trained makes no difference to what it computes.
-            return {k: _nameless(value[k], names) for k in sorted(value) if k != "trainable"}
+            return {
+                key: _nameless(value[key], names) for key in sorted(value) if key != "trainable"
+            }
         case list() | tuple():
-            return [_nameless(one, names) for one in value]
+            return [_nameless(item, names) for item in value]
         case str():
             return names.get(value, value)
     return value

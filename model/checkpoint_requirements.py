@@ -86,8 +86,8 @@ def _with_batch(shape: Shape | None) -> Shape | None:
     return None if shape is None else (None, *shape)
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _said(activation: str | None) -> str:

@@ -51,10 +51,10 @@ def _listing_size(file: IO[bytes]) -> int:
     size = file.seek(0, 2)
     file.seek(max(0, size - _LONGEST_COMMENT - _END.size))
     tail = file.read()
-    at = tail.rfind(_END_MARK)
-    if at < 0 or at + _END.size > len(tail):
+    offset = tail.rfind(_END_MARK)
+    if offset < 0 or offset + _END.size > len(tail):
         raise zipfile.BadZipFile
-    listing: int = _END.unpack_from(tail, at)[1]
+    listing: int = _END.unpack_from(tail, offset)[1]
     return listing  # of an archive with more than 4 GB of entries it is the largest number
 
 

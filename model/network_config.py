@@ -53,23 +53,23 @@ def refuse_classes(config: Config) -> None:
         ValueError: names it.
     """
     # A loss or a metric of its maker's does no harm: the network is loaded without.
-    waiting: list[Any] = [{k: value for k, value in config.items() if k != "compile_config"}]
+    waiting: list[Any] = [{key: config[key] for key in config if key != "compile_config"}]
     while waiting:
-        one = waiting.pop()
-        if isinstance(one, dict):
-            _refuse_one(one)
-            waiting += one.values()
-        elif isinstance(one, list):
-            waiting += one
+        value = waiting.pop()
+        if isinstance(value, dict):
+            _refuse_entry(value)
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
 
 
-def _refuse_one(one: Config) -> None:
-    if isinstance(one.get("vocabulary"), str):
+def _refuse_entry(config: Config) -> None:
+    if isinstance(config.get("vocabulary"), str):
         raise ValueError("it holds a layer whose vocabulary is a file elsewhere")  # noqa: TRY004 - one kind for all
     for key in ("activation", "recurrent_activation"):
-        _refuse_activation(one.get(key))
-    if "class_name" in one and "config" in one:
-        _refuse_class(one)
+        _refuse_activation(config.get(key))
+    if "class_name" in config and "config" in config:
+        _refuse_class(config)
 
 
 def _refuse_activation(activation: object) -> None:
@@ -79,15 +79,16 @@ def _refuse_activation(activation: object) -> None:
         raise ValueError("it holds an activation that is a lambda, a program and not Keras's own")
 
 
-def _refuse_class(one: Config) -> None:
-    name, registered, module = one["class_name"], one.get("registered_name"), one.get("module")
+def _refuse_class(config: Config) -> None:
+    name, module = config["class_name"], config.get("module")
+    registered = config.get("registered_name")
     if name in _VALUES:
         return
     if registered == HUB_MODULE:
-        refuse_module_elsewhere(one["config"])
+        refuse_module_elsewhere(config["config"])
         return
     if name == "function":
-        refuse_name(module, str(one["config"]))
+        refuse_name(module, str(config["config"]))
     elif registered in (None, "", name):
         refuse_name(module, str(name))
     else:
@@ -119,7 +120,7 @@ def network_of(config: Config) -> Network:
     (last, *_), outputs = _ends(inner)
     activation, shape = _end_of(last)
     dtype = str(entries[0].get("dtype", "float32"))
-    return Network([_batch_shape(one) for one in entries], dtype, outputs, shape, activation)
+    return Network([_batch_shape(entry) for entry in entries], dtype, outputs, shape, activation)
 
 
 def _entries(inner: Config) -> list[Config]:
@@ -155,9 +156,9 @@ def _back_through_list(layers: list[Config]) -> Iterator[_Step]:
 
 def _back_through_graph(by_name: dict[str, Config], name: str, node: int) -> Iterator[_Step]:
     """Back along layers of one input each; where several meet it ends."""
-    seen = set[tuple[str, int]]()
-    while (name, node) not in seen:
-        seen.add((name, node))
+    visited = set[tuple[str, int]]()
+    while (name, node) not in visited:
+        visited.add((name, node))
         layer = by_name[name]
         nodes = layer.get("inbound_nodes") or []
         before = list(_tensors(nodes[node])) if nodes else []
@@ -236,8 +237,9 @@ def _built_for(layer: Config) -> Shape | None:
 
 
 def _without_batch(shape: Any) -> Shape | None:  # noqa: ANN401 - JSON
-    is_one = isinstance(shape, list) and all(one is None or isinstance(one, int) for one in shape)
-    return tuple(shape[1:]) if is_one else None
+    if isinstance(shape, list) and all(side is None or isinstance(side, int) for side in shape):
+        return tuple(shape[1:])
+    return None
 
 
 def _by_name(inner: Config) -> dict[str, Config]:
@@ -250,7 +252,7 @@ def _references(places: Any) -> list[tuple[str, int]]:  # noqa: ANN401 - JSON
         places = list(places.values())
     if places and isinstance(places[0], str):
         return [(places[0], places[1])]
-    return [one for place in places for one in _references(place)]
+    return [reference for place in places for reference in _references(place)]
 
 
 def _tensors(value: Any) -> Iterator[Config]:  # noqa: ANN401 - JSON
@@ -261,5 +263,5 @@ def _tensors(value: Any) -> Iterator[Config]:  # noqa: ANN401 - JSON
             return
         value = list(value.values())
     if isinstance(value, list):
-        for one in value:
-            yield from _tensors(one)
+        for item in value:
+            yield from _tensors(item)

@@ -61,8 +61,8 @@ class SegmentIndex:
     def read(self, digest: str, row: Float32Array) -> bool:
         """Read the row of the image with this SHA-256 in hex; zero if there is no sound one."""
         wanted = bytes.fromhex(digest)
-        digests, one = self._places["digest"], np.frombuffer(wanted, "S32")
-        first, last = np.searchsorted(digests, one), np.searchsorted(digests, one, "right")
+        digests, key = self._places["digest"], np.frombuffer(wanted, "S32")
+        first, last = np.searchsorted(digests, key), np.searchsorted(digests, key, "right")
         # The newest first.
         if any(self._read_row(place, wanted, row) for place in self._places[first[0] : last[0]]):
             return True

@@ -67,7 +67,8 @@ class Module:
         self.graph = graph
         self.objects = graph.object_graph_def.nodes
         self.listed = graph.object_graph_def.concrete_functions
-        self.functions = {one.signature.name: one for one in graph.graph_def.library.function}
+        library = graph.graph_def.library.function
+        self.functions = {function.signature.name: function for function in library}
 
     def refuse_unsafe(self) -> None:
         """Search every part that any loader looks at.
@@ -90,13 +91,13 @@ class Module:
 
     def called_by(self, names: Iterable[str]) -> list[str]:
         """These functions and all that they call in turn."""
-        waiting, seen = list(names), dict[str, None]()
+        waiting, found = list(names), dict[str, None]()
         while waiting:
             name = waiting.pop()
-            if name not in seen:
-                seen[name] = None
+            if name not in found:
+                found[name] = None
                 waiting += self._calls(name)
-        return list(seen)
+        return list(found)
 
     def refuse_endless(self, name: str) -> None:
         """Refuse a function that calls itself, or that is too large with all that it calls.
@@ -107,14 +108,15 @@ class Module:
         sizes: dict[str, int] = {}
         waiting, open_calls = [name], set[str]()
         while waiting:
-            one = waiting[-1]
-            calls = self._calls(one)
-            if one in sizes or one in open_calls:
-                if one not in sizes:
-                    sizes[one] = len(self.functions[one].node_def) + sum(sizes[i] for i in calls)
+            current = waiting[-1]
+            calls = self._calls(current)
+            if current in sizes or current in open_calls:
+                if current not in sizes:
+                    own = len(self.functions[current].node_def)
+                    sizes[current] = own + sum(sizes[called] for called in calls)
                 open_calls.discard(waiting.pop())
                 continue
-            open_calls.add(one)
+            open_calls.add(current)
             if not open_calls.isdisjoint(calls):
                 raise unsafe("holds a function that calls itself")
             waiting += calls
@@ -128,7 +130,8 @@ class Module:
         return [*by_name, *_named_functions(function)]
 
     def _refuse_ambiguous_names(self) -> None:
-        counts = Counter(one.signature.name for one in self.graph.graph_def.library.function)
+        library = self.graph.graph_def.library.function
+        counts = Counter(function.signature.name for function in library)
         for name, count in counts.items():
             if count > 1:
                 raise unsafe(f"holds {count} functions named {name[:80]}")
@@ -244,7 +247,7 @@ def _named_in(attributes: Any) -> Iterator[str]:  # noqa: ANN401 - protobuf
     while waiting:
         value = waiting.pop()
         called = [value.func] if value.HasField("func") else [*value.list.func]
-        for one in called:
-            if one.name:
-                yield one.name
-            waiting += one.attr.values()
+        for function in called:
+            if function.name:
+                yield function.name
+            waiting += function.attr.values()

@@ -132,11 +132,11 @@ def _value(proto: Any) -> Any:  # noqa: ANN401 - protobuf, and what it holds
         case "bool_value" | "int64_value" | "float64_value" | "string_value" as kind:
             return getattr(proto, kind)
         case "list_value":
-            return [_value(one) for one in proto.list_value.values]
+            return [_value(item) for item in proto.list_value.values]
         case "tuple_value":
-            return tuple(_value(one) for one in proto.tuple_value.values)
+            return tuple(_value(item) for item in proto.tuple_value.values)
         case "dict_value":
-            return {key: _value(one) for key, one in proto.dict_value.fields.items()}
+            return {key: _value(item) for key, item in proto.dict_value.fields.items()}
         case "tensor_spec_value":
             spec = proto.tensor_spec_value
             return tf.TensorSpec(tf.TensorShape(spec.shape), tf.dtypes.as_dtype(spec.dtype))

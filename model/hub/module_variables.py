@@ -25,8 +25,8 @@ def read_variables(folder: Path, module: Module, wanted: Iterable[int]) -> dict[
     Raises:
         CheckpointError: one is missing, damaged, or another than the module says.
     """
-    numbers = sorted(set(wanted))
-    if not numbers:
+    object_ids = sorted(set(wanted))
+    if not object_ids:
         return {}
     prefix = folder / "variables" / "variables"
     # TensorFlow would follow a folder's own notes to other places, or look for another format.
@@ -34,7 +34,7 @@ def read_variables(folder: Path, module: Module, wanted: Iterable[int]) -> dict[
     if not prefix.with_suffix(".index").is_file() or not data or prefix.exists():
         raise unsafe("has no variables")
     try:
-        return _read(str(prefix), module, numbers, sum(file.stat().st_size for file in data))
+        return _read(str(prefix), module, object_ids, sum(file.stat().st_size for file in data))
     except CheckpointError:
         raise
     except Exception as error:  # TensorFlow's reader raises many kinds
@@ -42,25 +42,25 @@ def read_variables(folder: Path, module: Module, wanted: Iterable[int]) -> dict[
         raise unsafe(f"has variables that cannot be read ({reason})") from error
 
 
-def _read(prefix: str, module: Module, numbers: list[int], most: int) -> dict[int, Array]:
+def _read(prefix: str, module: Module, object_ids: list[int], most_bytes: int) -> dict[int, Array]:
     reader = tf.compat.v1.train.NewCheckpointReader(prefix)
     shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
     keys = _keys(_saved_objects(reader), module)
-    read = 0
+    bytes_read = 0
     values = {}
-    for number in numbers:
-        key = keys.get(number)
-        variable = module.objects[number].variable
+    for object_id in object_ids:
+        key = keys.get(object_id)
+        variable = module.objects[object_id].variable
         kind = tf.dtypes.as_dtype(variable.dtype)
         shape = tf.TensorShape(variable.shape)
         if key not in shapes or not shape.is_compatible_with(shapes[key]) or types[key] != kind:
             raise unsafe("has other variables than it was saved with")
         if not (kind.is_floating or kind.is_integer or kind.is_bool):
             raise unsafe(f"holds a variable of {kind.name}, which no network has")
-        read += prod(shapes[key]) * kind.size
-        if read > most:
+        bytes_read += prod(shapes[key]) * kind.size
+        if bytes_read > most_bytes:
             raise unsafe("has variables that are larger than their files")
-        values[number] = np.asarray(reader.get_tensor(key))
+        values[object_id] = np.asarray(reader.get_tensor(key))
     return values
 
 
@@ -76,12 +76,12 @@ def _keys(saved: Any, module: Module) -> dict[int, str]:  # noqa: ANN401 - proto
     The two graphs are numbered apart; TensorFlow, too, goes by names.
     """
     keys: dict[int, str] = {}
-    waiting, seen = [(0, 0)], set[tuple[int, int]]()
+    waiting, visited = [(0, 0)], set[tuple[int, int]]()
     while waiting:
         pair = waiting.pop()
-        if pair in seen:
+        if pair in visited:
             continue
-        seen.add(pair)
+        visited.add(pair)
         ours, theirs = module.objects[pair[0]], saved[pair[1]]
         for key in _value_keys(theirs) if ours.HasField("variable") else ():
             if keys.setdefault(pair[0], key) != key:
@@ -96,4 +96,4 @@ def _keys(saved: Any, module: Module) -> dict[int, str]:  # noqa: ANN401 - proto
 
 
 def _value_keys(saved: Any) -> Iterator[str]:  # noqa: ANN401 - protobuf
-    return (one.checkpoint_key for one in saved.attributes if one.name == _VALUE)
+    return (attribute.checkpoint_key for attribute in saved.attributes if attribute.name == _VALUE)
