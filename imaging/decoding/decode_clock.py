@@ -53,5 +53,5 @@ def decoding(images: int, *, alone: bool) -> Iterator[None]:
 def overdue() -> Decoding | None:
     """What takes longer than it may, if anything does."""
     with _lock:
-        late = [one for one in _under_way.values() if one.is_overdue]
-    return min(late, key=lambda one: one.began, default=None)
+        late = [group for group in _under_way.values() if group.is_overdue]
+    return min(late, key=lambda group: group.began, default=None)

@@ -25,7 +25,7 @@ _ORDERLY = {0xFFC4, 0xFFDB, 0xFFDD, 0xFFFE, *range(0xFFE0, 0xFFF0)}
 _SEQUENTIAL = {0xFFC0, 0xFFC1}  # frames that are not progressive, in Huffman's code
 _SEGMENT = struct.Struct(">HH")  # a marker, and the length of what follows it
 # Any bytes that are no marker and code a change of brightness by whatever table.
-_NOISE = bytes(at * at % 251 for at in range(2000))
+_NOISE = bytes(index * index % 251 for index in range(2000))
 _CHUNK = struct.Struct(">I4s")
 _CHECKSUM = 4  # bytes after a chunk
 _TEXTS = (b"zTXt", b"iTXt")  # libpng unpacks them, wherever they stand
@@ -47,16 +47,16 @@ def is_one_scan(jpeg: bytes) -> bool:
     libjpeg then goes over it once, and refuses a second scan where it finds one: nothing is to be
     searched for in the data. False where the header leaves any doubt.
     """
-    at, components = 2, 0
-    while at + _SEGMENT.size + 6 <= len(jpeg):
-        marker, length = _SEGMENT.unpack_from(jpeg, at)
+    offset, components = 2, 0
+    while offset + _SEGMENT.size + 6 <= len(jpeg):
+        marker, length = _SEGMENT.unpack_from(jpeg, offset)
         if marker == 0xFF00 | _SCAN:
-            return jpeg[at + 4] == components > 0
+            return jpeg[offset + 4] == components > 0
         if marker in _SEQUENTIAL and not components:
-            components = jpeg[at + 9]
+            components = jpeg[offset + 9]
         elif marker not in _ORDERLY:
             return False
-        at += 2 + max(length, 2)
+        offset += 2 + max(length, 2)
     return False
 
 
@@ -64,17 +64,17 @@ def count_scans(jpeg: bytes, enough: int) -> int:
     """The scans of a JPEG's first picture; counted no further than `enough`."""
     if _occurrences(jpeg, _SCAN) < 2:  # the rule, and found out at once
         return 1
-    scans, at = 0, 2
+    scans, own_end = 0, 2
     for marker in _marker_places(jpeg):
-        if marker < at:  # inside what the marker before says is its own, such as a thumbnail
+        if marker < own_end:  # inside what the marker before says is its own, such as a thumbnail
             continue
         kind = jpeg[marker + 1]
         scans += kind == _SCAN
         if kind == _END or scans >= enough:
             break
-        at = marker + 2
+        own_end = marker + 2
         if kind not in _NO_LENGTH:
-            at += int.from_bytes(jpeg[at : at + 2], "big")
+            own_end += int.from_bytes(jpeg[own_end : own_end + 2], "big")
     return scans
 
 
@@ -106,20 +106,20 @@ def append_noise(jpeg: bytes) -> bytes:
 
     A decoder that has all its pixels by then never looks at it; one that has not draws it.
     """
-    end = next((at for kind, at in _markers(jpeg) if kind == _END), len(jpeg))
+    end = next((offset for kind, offset in _markers(jpeg) if kind == _END), len(jpeg))
     return jpeg[:end] + _NOISE + jpeg[end:]
 
 
 def _markers(jpeg: bytes) -> Iterator[tuple[int, int]]:
     """Each marker up to the end of the first picture, and where it stands."""
-    at = 2
-    while marker := _MARKER.search(jpeg, at):
-        kind, at = marker[1][0], marker.end()
+    offset = 2
+    while marker := _MARKER.search(jpeg, offset):
+        kind, offset = marker[1][0], marker.end()
         yield kind, marker.start()
         if kind == _END:
             break
         if kind not in _NO_LENGTH:
-            at += int.from_bytes(jpeg[at : at + 2], "big")
+            offset += int.from_bytes(jpeg[offset : offset + 2], "big")
 
 
 def packed_text(png: bytes) -> int:
@@ -135,19 +135,19 @@ def unpacks_beyond_its_pixels(png: bytes) -> bool:
     libpng unpacks all of it, and throws away what is behind the last row. Costs two fifths of the
     time of decoding where the data are large, and nothing where they are not.
     """
-    data = [(at, length) for kind, at, length in _chunks(png) if kind == _DATA]
+    data = [(offset, length) for kind, offset, length in _chunks(png) if kind == _DATA]
     if sum(length for _, length in data) <= _FREE:
         return False
-    left = _bytes_of_pixels(png) * 9 // 8 + _SPARE
+    bytes_left = _bytes_of_pixels(png) * 9 // 8 + _SPARE
     unpacking = zlib.decompressobj()
     for piece in _pieces(png, data):
         waiting: bytes | memoryview = piece
         while waiting and not unpacking.eof:
             try:
-                left -= len(unpacking.decompress(waiting, _PIECE))
+                bytes_left -= len(unpacking.decompress(waiting, _PIECE))
             except zlib.error:  # libpng stops there, too
                 return False
-            if left < 0:
+            if bytes_left < 0:
                 return True
             waiting = unpacking.unconsumed_tail
     return False
@@ -156,9 +156,9 @@ def unpacks_beyond_its_pixels(png: bytes) -> bool:
 def _pieces(png: bytes, data: Iterable[tuple[int, int]]) -> Iterator[memoryview]:
     """The data in pieces that zlib takes in at once: what it leaves waiting it copies each time."""
     view = memoryview(png)
-    for at, length in data:
-        end = at + length
-        for start in range(at, end, _PIECE):
+    for offset, length in data:
+        end = offset + length
+        for start in range(offset, end, _PIECE):
             yield view[start : min(start + _PIECE, end)]
 
 
@@ -170,11 +170,11 @@ def _bytes_of_pixels(png: bytes) -> int:
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, int, int]]:
     """The kind of each chunk of a PNG up to its end, where its content begins, and its length."""
-    at = 8
-    while at + _CHUNK.size <= len(png):
-        length, kind = _CHUNK.unpack_from(png, at)
+    offset = 8
+    while offset + _CHUNK.size <= len(png):
+        length, kind = _CHUNK.unpack_from(png, offset)
         if kind == b"IEND":
             break
-        at += _CHUNK.size
-        yield kind, at, length
-        at += length + _CHECKSUM
+        offset += _CHUNK.size
+        yield kind, offset, length
+        offset += length + _CHECKSUM

@@ -34,8 +34,8 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 def is_inside(path: str) -> bool:
     """Whether a relative path stays inside, also once a web client has decoded its %2e%2e."""
     return all(
-        not (one.startswith(("/", "../")) or one in (".", "..") or "\0" in one)
-        for one in map(posixpath.normpath, (path, unquote(path)))
+        not (candidate.startswith(("/", "../")) or candidate in (".", "..") or "\0" in candidate)
+        for candidate in map(posixpath.normpath, (path, unquote(path)))
     )
 
 
