@@ -123,12 +123,12 @@ def _wait_for_all(database: Database, pending: list[int]) -> list[int]:
 def _tell_failed(database: Database, made: list[EnqueuedRun], refused: list[int]) -> list[int]:
     """Say of which runs nothing could be scored, and return them."""
     failed = []
-    for one in made:
+    for run in made:
         with database.read() as session:
-            found = failed_wholly(session, one.run_id) if one.run_id not in refused else None
+            found = failed_wholly(session, run.run_id) if run.run_id not in refused else None
         if found is not None:
-            tell(f"Error: run {one.run_id}: {nothing_scored(one.run_id, *found)}", err=True)
-            failed.append(one.run_id)
+            tell(f"Error: run {run.run_id}: {nothing_scored(run.run_id, *found)}", err=True)
+            failed.append(run.run_id)
     return failed
 
 
@@ -141,17 +141,17 @@ def _enqueue(
     database.tell_if_new()  # not before: a bad row takes the new ledger away again
     _join(database, request, made)
     pending = []
-    for one, listing in zip(made, listings, strict=True):
+    for run, listing in zip(made, listings, strict=True):
         with database.read() as session:
-            counts = progress(session, one.run_id)
-        tell(_summary(one, listing, counts))
+            counts = progress(session, run.run_id)
+        tell(_summary(run, listing, counts))
         interrupt.keeps("what is listed is kept, workers find it; `producer resume` sends it now")
         if counts.pending:
-            pending.append(one.run_id)
+            pending.append(run.run_id)
     batches = publish_unfinished(database, pending) if pending else 0
     if pending:
         tell(_sent(batches, new=any(listing.new for listing in listings)))
-    tracing.note([one.run_id for one in made], batches)
+    tracing.note([run.run_id for run in made], batches)
     return made, pending
 
 
@@ -169,7 +169,7 @@ def _make_runs(database: Database, request: EnqueueRequest) -> list[EnqueuedRun]
 
 def _join(database: Database, request: EnqueueRequest, made: list[EnqueuedRun]) -> None:
     """What a request changes of runs that were there before: a bad source should change nothing."""
-    run_ids = [one.run_id for one in made]
+    run_ids = [run.run_id for run in made]
     with database.write() as session:
         group_runs(session, run_ids)
         if request.keep_features:
@@ -182,15 +182,15 @@ def _list(
     try:
         return list_into_runs(
             database,
-            [one.run_id for one in made],
+            [run.run_id for run in made],
             rows,
             lambda images: progress_counter(f"{images:,} images listed"),
         )
     except SourceError:
         with database.write() as session:
-            for one in made:
-                if one.is_new:  # or the next request without --checkpoint would score with it
-                    drop_checkpoint_if_unused(session, one.checkpoint_id)
+            for run in made:
+                if run.is_new:  # or the next request without --checkpoint would score with it
+                    drop_checkpoint_if_unused(session, run.checkpoint_id)
         raise
     finally:
         end_count()

@@ -51,15 +51,15 @@ def _watch(database: Database, run: str | None) -> None:
     if run is not None or not console.is_terminal:
         # One run has a bar; a pipe gets lines, of the newest run where none is named.
         with database.read() as session:
-            number = get_run(session, run).id
-        wait_for_run(database, number)
-        console.print(as_tables(_read(database, str(number)), details=True))
+            run_id = get_run(session, run).id
+        wait_for_run(database, run_id)
+        console.print(as_tables(_read(database, str(run_id)), details=True))
         return
     with Live(console=console, auto_refresh=False) as live:
         while True:
             status = _read(database, None)
             live.update(as_tables(status, details=False), refresh=True)
-            if not any(one.counts.pending for one in status.runs):
+            if not any(run_status.counts.pending for run_status in status.runs):
                 return
             time.sleep(WATCH_SECONDS)
 
@@ -67,7 +67,7 @@ def _watch(database: Database, run: str | None) -> None:
 def _read(database: Database, run: str | None) -> Status:
     with database.read() as session:
         status = read_status(session, run, None)
-        if not any(one.stuck and one.counts.pending for one in status.runs):
+        if not any(run_status.stuck and run_status.counts.pending for run_status in status.runs):
             return status
         # Only now: asking the broker takes Celery, and seconds where it is away.
         return read_status(session, run, _broker_fault())

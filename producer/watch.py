@@ -164,10 +164,8 @@ class _PlainLines:
             return
         self._shown_at = now
         left = f", {snapshot.left} left" if snapshot.left else ""
-        tell(
-            f"{snapshot.done} of {snapshot.counts.listed} images, {snapshot.rate:.1f} images/s{left}",
-            err=True,
-        )
+        images = f"{snapshot.done} of {snapshot.counts.listed} images"
+        tell(f"{images}, {snapshot.rate:.1f} images/s{left}", err=True)
 
     def say(self, line: str) -> None:
         tell(line, err=True)
