@@ -18,11 +18,11 @@ _ADVICE = {
 
 def reason_of(error: Exception) -> str:
     """One line: the system's words and, where there is any, advice."""
-    number, words = getattr(error, "errno", None), getattr(error, "strerror", None)
+    code, words = getattr(error, "errno", None), getattr(error, "strerror", None)
     said = " ".join(str(words or error).split())[:400]
-    if number is None and "No space left" in said:  # HDF5 and Arrow have their own errors
-        number = errno.ENOSPC
-    advice = _ADVICE.get(number or 0)
+    if code is None and "No space left" in said:  # HDF5 and Arrow have their own errors
+        code = errno.ENOSPC
+    advice = _ADVICE.get(code or 0)
     return f"{said}: {advice}" if advice else said
 
 

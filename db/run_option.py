@@ -89,7 +89,7 @@ class RunFirst(LazyGroup):
             behind, _, _ = self.make_parser(ctx).parse_args(args=rest[1:])
         except click.UsageError:
             return args  # click says it again
-        word, at = rest[0], len(args) - len(rest)
+        word, index = rest[0], len(args) - len(rest)
         _refuse_twice(word, before.get("run") or behind.get("run"))
         ctx.meta[RUN_WORD] = word
-        return [*args[:at], "--run", word, *args[at + 1 :]]
+        return [*args[:index], "--run", word, *args[index + 1 :]]

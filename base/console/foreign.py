@@ -82,7 +82,7 @@ def for_json(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
 def _letter(letter: str) -> str:
     if letter.isprintable() and not _INVISIBLE.match(letter):
         return letter
-    number = ord(letter)
-    if number < 0x80:
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+    code_point = ord(letter)
+    if code_point < 0x80:
+        return f"\\x{code_point:02x}"
+    return f"\\u{code_point:04x}" if code_point < 0x10000 else f"\\U{code_point:08x}"

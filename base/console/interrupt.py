@@ -55,8 +55,8 @@ def is_argument(word: str) -> bool:
     """Whether the program was given this word, and not as the value of `-A`."""
     words = sys.argv[1:]
     return any(
-        one == word and before not in ("-A", "--app")
-        for before, one in zip(["", *words], words, strict=False)
+        argument == word and before not in ("-A", "--app")
+        for before, argument in zip(["", *words], words, strict=False)
     )
 
 

@@ -101,10 +101,10 @@ def to_write(path: Path) -> LedgerFile:
     Raises:
         DatabaseError: it is gone, and what was beside it is not.
     """
-    left = [one for one in (_beside(path, _LOG), _beside(path, _SHARED)) if one.exists()]
+    left = [file for file in (_beside(path, _LOG), _beside(path, _SHARED)) if file.exists()]
     if left and not path.exists():
         # A process that still has the deleted file open would share these with a new one.
-        names = " and ".join(one.name for one in left)
+        names = " and ".join(file.name for file in left)
         raise DatabaseError(
             f"there is no database {path}, but {names} of one that was deleted or moved: put it "
             f"back, or stop the workers that still use it and then delete {names}"
@@ -148,7 +148,7 @@ def _is_writable(path: Path) -> bool:
     if not os.access(path, os.W_OK):
         return False
     beside = [_beside(path, kind) for kind in (_LOG, _SHARED)]
-    return all(os.access(one if one.exists() else path.parent, os.W_OK) for one in beside)
+    return all(os.access(file if file.exists() else path.parent, os.W_OK) for file in beside)
 
 
 def _beside(path: Path, kind: str) -> Path:

@@ -55,9 +55,9 @@ def _why_not_written(file: Path) -> str | None:
     folder = file.parent
     if hasattr(os, "statvfs") and os.statvfs(folder).f_flag & os.ST_RDONLY:
         return f"{folder} is on a read-only file system"
-    for one in (file, Path(f"{file}-wal"), Path(f"{file}-shm"), folder):
-        if one.exists() and not os.access(one, os.W_OK):
-            return f"the permissions of {one} do not let you write there"
+    for path in (file, Path(f"{file}-wal"), Path(f"{file}-shm"), folder):
+        if path.exists() and not os.access(path, os.W_OK):
+            return f"the permissions of {path} do not let you write there"
     return None
 
 

@@ -76,12 +76,12 @@ def stage_images(
     rows = (
         ImageRow(
             run.id,
-            first + at // run.batch_size,
+            first + index // run.batch_size,
             image.path,
             image.label,
             None if image.attributes is None else json.dumps(image.attributes),
         )
-        for at, image in enumerate(images)
+        for index, image in enumerate(images)
     )
     insert_images(session, rows)
     return first, first + (len(images) - 1) // run.batch_size

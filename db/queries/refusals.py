@@ -168,7 +168,7 @@ def is_refused_by_all(session: Session, found: Sequence[Refused], held: int) -> 
     Its model was stopped, or every worker that lives refuses it and none holds one of its `held`
     batches.
     """
-    if any(one.stops for one in found):
+    if any(refusal.stops for refusal in found):
         return True
-    refusing = {one.worker for one in found if one.counts}
+    refusing = {refusal.worker for refusal in found if refusal.counts}
     return bool(refusing) and not held and alive(session) <= refusing

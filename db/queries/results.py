@@ -50,13 +50,13 @@ def progress(session: Session, run_id: int) -> Progress:
 
 def errors(session: Session, run_id: int) -> dict[str, int]:
     """Error code to number of images, most frequent first."""
-    number = func.count().label("number")
+    images = func.count().label("number")
     rows = session.execute(
-        select(Prediction.error, number)
+        select(Prediction.error, images)
         .join(Image, Image.id == Prediction.image_id)
         .where(Image.run_id == run_id, Prediction.error.is_not(None))
         .group_by(Prediction.error)
-        .order_by(number.desc(), Prediction.error)
+        .order_by(images.desc(), Prediction.error)
     )
     return {code: count for code, count in rows if code is not None}
 
@@ -121,7 +121,7 @@ def throughput(session: Session, run_id: int) -> float:
         .scalar_subquery()  # and no join: only the images of these few batches are to be read
     )
     rows = session.execute(select(newest.finished_at, newest.took, images, Now())).all()
-    batches = [Finished(at, seconds, count) for at, seconds, count, _ in rows]
+    batches = [Finished(finished_at, seconds, count) for finished_at, seconds, count, _ in rows]
     return images_per_second(batches, rows[0][3]) if rows else 0.0
 
 
@@ -140,8 +140,8 @@ def stream_labelled(session: Session, run_id: int) -> Generator[tuple[str, int],
 def count_digests(session: Session, run_id: int, digests: Sequence[str]) -> int:
     """How many scored images of the run have bytes of one of these SHA-256 digests."""
     starts = range(0, len(digests), _DIGESTS_PER_QUERY)
-    some = (digests[start : start + _DIGESTS_PER_QUERY] for start in starts)
-    return sum(_count_of(session, run_id, one) for one in some)
+    chunks = (digests[start : start + _DIGESTS_PER_QUERY] for start in starts)
+    return sum(_count_of(session, run_id, chunk) for chunk in chunks)
 
 
 def count_shared(session: Session, run_id: int, other_id: int) -> int:
@@ -173,16 +173,16 @@ def _count_of(session: Session, run_id: int, digests: Sequence[str] | Select[str
     return session.scalar(counted) or 0
 
 
-def sample_scored(session: Session, run_id: int, number: int, seed: int) -> list[ScoredImage]:
-    """At most `number` scored images of the run, drawn at random, always the same for a seed."""
+def sample_scored(session: Session, run_id: int, count: int, seed: int) -> list[ScoredImage]:
+    """At most `count` scored images of the run, drawn at random, always the same for a seed."""
     scored = (
         select(Image.id)
         .join(Prediction, Prediction.image_id == Image.id)
         .where(Image.run_id == run_id, Prediction.score.is_not(None))
         .order_by(Image.batch, Image.id)
     )
-    numbers = session.scalars(scored).all()
-    drawn = Random(seed).sample(numbers, min(number, len(numbers)))  # noqa: S311 - no secret
+    image_ids = session.scalars(scored).all()
+    drawn = Random(seed).sample(image_ids, min(count, len(image_ids)))  # noqa: S311 - no secret
     rows = session.execute(
         select(Image.id, Image.path, Image.label, Prediction.score, Prediction.image_digest)
         .join(Prediction, Prediction.image_id == Image.id)
@@ -193,4 +193,4 @@ def sample_scored(session: Session, run_id: int, number: int, seed: int) -> list
         for image_id, path, label, score, digest in rows
         if score is not None
     }
-    return [found[number] for number in drawn]
+    return [found[image_id] for image_id in drawn]
