@@ -53,8 +53,8 @@ def list_into_runs(
 ) -> list[Listing]:
     """Stage new images of each run in chunks, then make all of them owed at once.
 
-    `told` is called with the number of images so far. A source that turns out bad leaves the runs
-    as they were; a producer that is killed or interrupted leaves staged images for the next
+    `on_progress` is called with the number of images so far. A source that turns out bad leaves the
+    runs as they were; a producer that is killed or interrupted leaves staged images for the next
     `enqueue`.
 
     Raises:

@@ -13,7 +13,7 @@ from base.console.foreign import for_terminal
 from base.console.telling import tell
 from db.queries.refusals import is_refused_by_all, refusals_of
 from db.queries.results import Progress, progress, throughput
-from db.queries.runs import run_by_number
+from db.queries.runs import run_by_id
 from db.queries.status import work_on
 from db.queries.workers import alive
 from db.session import Database
@@ -106,7 +106,7 @@ def _poll(database: Database, run_id: int, shown: Shown) -> Progress:
 def _look(session: Session, run_id: int) -> Snapshot:
     counts = progress(session, run_id)
     if not counts.listed:
-        run_by_number(session, run_id)  # it may have been deleted meanwhile
+        run_by_id(session, run_id)  # it may have been deleted meanwhile
     # A worker of an older release is known by its leases alone.
     held = work_on(session, run_id).held
     is_alone = not alive(session) and not held

@@ -89,12 +89,14 @@ def batch_key(body: object) -> BatchKey:
         MessageError: it is anything else.
     """
     match body:
-        case [[int(run_id), int(number)], {**options}, {**after}] if not options and not any(
+        case [[int(run_id), int(batch_number)], {**options}, {**after}] if not options and not any(
             after.values()
         ):
-            key = BatchKey(run_id, number)
+            key = BatchKey(run_id, batch_number)
         case _:
             raise MessageError("its body is not the two numbers of a run and a batch")
-    if not all(type(one) is int and 1 <= one <= HIGHEST for one in key):  # true and false are ints
+    if not all(
+        type(part) is int and 1 <= part <= HIGHEST for part in key
+    ):  # true and false are ints
         raise MessageError(f"a run and a batch are numbers from 1 to {HIGHEST}")
     return key

@@ -7,6 +7,6 @@ from worker.publish import SCORE_BATCH
 
 
 @app.task(name=SCORE_BATCH)  # type: ignore[untyped-decorator] # celery has no types
-def score_batch(run_id: int, number: int) -> None:
+def score_batch(run_id: int, batch_number: int) -> None:
     """Score the images of a batch that have no prediction yet; twice is as good as once."""
-    current_process().score(BatchKey(run_id, number))
+    current_process().score(BatchKey(run_id, batch_number))

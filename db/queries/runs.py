@@ -123,22 +123,22 @@ def get_run(session: Session, run: str | None = None) -> Run:
             raise NoSuchRunError(f"there is no run yet: {_FIRST_RUN}")
         return newest
     if run.isdecimal() and len(run) <= _DIGITS:  # no name is a number
-        return run_by_number(session, int(run))
+        return run_by_id(session, int(run))
     found = named_run(session, run)
     if found is None:
         raise _no_run(session, run)
     return found
 
 
-def run_by_number(session: Session, number: int) -> Run:
+def run_by_id(session: Session, run_id: int) -> Run:
     """The run of this number.
 
     Raises:
         NoSuchRunError: there is none.
     """
-    run = session.get(Run, number)
+    run = session.get(Run, run_id)
     if run is None:
-        raise _no_run(session, number)
+        raise _no_run(session, run_id)
     return run
 
 

@@ -77,10 +77,10 @@ def workers(session: Session, lately: float = 600) -> list[WorkerState]:
         .order_by(Batch.worker, Batch.finished_at, Batch.run_id, Batch.number)
     )
     found = {name: WorkerState(name, True, None, None, [], None) for name in alive(session)}
-    for worker, run_id, number, ago, left in rows:
+    for worker, run_id, batch_number, ago, left in rows:
         name = str(worker)
         state = found.get(name, WorkerState(name, False, None, None, [], None))
-        batch = f"run {run_id} batch {number}"
+        batch = f"run {run_id} batch {batch_number}"
         found[name] = (
             state._replace(finished=batch, finished_seconds_ago=ago)
             if ago is not None

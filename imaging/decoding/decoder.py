@@ -101,15 +101,15 @@ class Decoder:
         self._settings = settings
         self._native = native
         self._parallel = parallel or tf.data.AUTOTUNE
-        self._many = tf.function(
+        self._decode_many = tf.function(
             self._decode_all,
             input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([], tf.float32)],
         )
         # Outside of a function, TensorFlow loses some 100 KB for each JPEG that it fails on.
-        one = [tf.TensorSpec([], tf.string)]
-        self._one = tf.function(self._decode, input_signature=one)
-        self._eighth = tf.function(
-            lambda data: tf.io.decode_jpeg(data, channels=3, ratio=8), input_signature=one
+        one_file = [tf.TensorSpec([], tf.string)]
+        self._decode_one = tf.function(self._decode, input_signature=one_file)
+        self._decode_eighth = tf.function(
+            lambda data: tf.io.decode_jpeg(data, channels=3, ratio=8), input_signature=one_file
         )
 
     def decode_files(
@@ -134,7 +134,7 @@ class Decoder:
             ImageError: its bytes are damaged.
         """
         try:
-            pixels, ends_grey = self._one(tf.constant(data))
+            pixels, ends_grey = self._decode_one(tf.constant(data))
         except tf.errors.InvalidArgumentError as error:
             reason = _reason(str(error.message))
             raise ImageError("corrupt", f"the image data is damaged: {reason}") from error
@@ -149,7 +149,9 @@ class Decoder:
         At an eighth of its size, where every block is a pixel.
         """
         try:
-            once, more = (self._eighth(tf.constant(data)) for data in (jpeg, append_noise(jpeg)))
+            once, more = (
+                self._decode_eighth(tf.constant(data)) for data in (jpeg, append_noise(jpeg))
+            )
             complete = bool(tf.reduce_all(once == more))
         except tf.errors.InvalidArgumentError:  # of the noise, which was looked at
             complete = False
@@ -187,13 +189,15 @@ class Decoder:
         if len(indices) == len(group) and not grey:
             batch.positions.extend(group)
             return images
-        decoded = {at: row for at, row in zip(indices, images, strict=True) if at not in grey}
+        decoded = {
+            index: row for index, row in zip(indices, images, strict=True) if index not in grey
+        }
         kept = [images[:0]]
-        for at, (position, data) in enumerate(group.items()):
+        for index, (position, data) in enumerate(group.items()):
             try:
                 # Dropped from the batch is not yet corrupt: errors of memory are dropped too. And
                 # grey at the end is not yet cut short.
-                image = decoded[at] if at in decoded else self._decode_alone(data)
+                image = decoded[index] if index in decoded else self._decode_alone(data)
             except ImageError as error:
                 batch.errors[position] = _bare(error)
                 continue
@@ -215,7 +219,7 @@ class Decoder:
         With the indices of those that end in grey.
         """
         try:
-            indices, images, ends_grey = self._many(tf.constant(blobs), tf.constant(_WHITE))
+            indices, images, ends_grey = self._decode_many(tf.constant(blobs), tf.constant(_WHITE))
         except tf.errors.InvalidArgumentError:  # not one of them was good
             settings = self._settings
             return [], np.empty((0, settings.height, settings.width, 3), np.float32), set()

@@ -84,7 +84,7 @@ def consumed(rows: Any) -> None:
 
 
 def staged(session: Session, on: Ledger) -> tuple[int, int]:
-    span = listing.stage_images(session, runs.run_by_number(session, on.run), NEW)
+    span = listing.stage_images(session, runs.run_by_id(session, on.run), NEW)
     assert span is not None
     return span
 
@@ -110,7 +110,7 @@ def imported(session: Session, _: Ledger) -> None:
 
 
 def checkpoint(session: Session, on: Ledger) -> Any:
-    return runs.checkpoint_of(session, runs.run_by_number(session, on.run))
+    return runs.checkpoint_of(session, runs.run_by_id(session, on.run))
 
 
 def finished(session: Session, on: Ledger) -> None:
@@ -227,17 +227,17 @@ CASES: dict[Callable[..., Any], Case] = {
     runs.keep_features: Case(lambda s, on: runs.keep_features(s, [on.run]), FEW),
     runs.named_run: Case(lambda s, _: runs.named_run(s, "none"), FEW),
     runs.get_run: Case(lambda s, _: runs.get_run(s), FEW),
-    runs.run_by_number: Case(lambda s, on: runs.run_by_number(s, on.run), FEW),
+    runs.run_by_id: Case(lambda s, on: runs.run_by_id(s, on.run), FEW),
     runs.all_runs: Case(lambda s, _: runs.all_runs(s), FEW),
     resuming.enqueue_again: Case(
-        lambda s, on: resuming.enqueue_again(s, runs.run_by_number(s, on.run)), FEW
+        lambda s, on: resuming.enqueue_again(s, runs.run_by_id(s, on.run)), FEW
     ),
     runs.checkpoint_of: Case(checkpoint, FEW),
     runs.get_run_spec: Case(lambda s, on: runs.get_run_spec(s, on.run), FEW),
     status.work_on: Case(lambda s, on: status.work_on(s, on.run), BATCHES),
     status.workers: Case(lambda s, _: status.workers(s), BATCHES),
     thresholds.add_threshold: Case(
-        lambda s, on: thresholds.add_threshold(s, runs.run_by_number(s, on.run), "cost", 0.5, "so"),
+        lambda s, on: thresholds.add_threshold(s, runs.run_by_id(s, on.run), "cost", 0.5, "so"),
         FEW,
     ),
     unused_ledger.holds_nothing: Case(lambda s, _: unused_ledger.holds_nothing(s), FEW),

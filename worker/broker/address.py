@@ -36,9 +36,9 @@ def broker_url(setting: str) -> str:
     if not setting:
         return BROKER_URL
     addresses = setting.split(";")  # several, where one stands in for another
-    for one in addresses:
-        _check(one)
-    if len({one.partition("://")[0] for one in addresses}) > 1:
+    for address in addresses:
+        _check(address)
+    if len({address.partition("://")[0] for address in addresses}) > 1:
         raise BrokerError("BROKER_URL: of several addresses all must begin with the same scheme")
     return ";".join(_alike(addresses)) if setting.startswith(_SENTINEL) else setting
 
@@ -83,7 +83,7 @@ def sentinel_options(settings: Settings) -> dict[str, object]:
 
 def without_password(setting: str) -> str:
     """The address as it may be shown."""
-    return ";".join(sanitize_url(one, mask="***") for one in setting.split(";"))
+    return ";".join(sanitize_url(address, mask="***") for address in setting.split(";"))
 
 
 def broker_tls(address: str) -> dict[str, object] | None:
@@ -102,7 +102,7 @@ def broker_tls(address: str) -> dict[str, object] | None:
 def _check(address: str) -> None:
     scheme, separator, _ = address.partition("://")
     if separator and scheme not in SCHEMES and re.fullmatch("[a-z][a-z0-9+.-]{0,30}", scheme):
-        known = ", ".join(f"{one}://" for one in SCHEMES)
+        known = ", ".join(f"{name}://" for name in SCHEMES)
         raise BrokerError(
             f"BROKER_URL: {scheme}:// is no broker that is supported; use one of {known}, or leave "
             "it unset for the embedded broker in QUEUE_DIR"
@@ -127,16 +127,16 @@ def _alike(addresses: list[str]) -> list[str]:
     kombu asks all sentinels and takes both from the address that it is at, which changes when one
     does not answer.
     """
-    parts = [urlsplit(one) for one in addresses]
-    login = next((one.netloc.rpartition("@")[0] for one in parts if "@" in one.netloc), "")
-    path = next((one.path for one in parts if one.path.strip("/")), "/0")
+    parts = [urlsplit(address) for address in addresses]
+    login = next((part.netloc.rpartition("@")[0] for part in parts if "@" in part.netloc), "")
+    path = next((part.path for part in parts if part.path.strip("/")), "/0")
     return [
         urlunsplit((
-            one.scheme,
-            f"{login}@{one.netloc.rpartition('@')[2]}" if login else one.netloc,
+            part.scheme,
+            f"{login}@{part.netloc.rpartition('@')[2]}" if login else part.netloc,
             path,
-            one.query,
+            part.query,
             "",
         ))
-        for one in parts
+        for part in parts
     ]  # fmt: skip

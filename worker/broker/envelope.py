@@ -100,7 +100,7 @@ def _require_text(value: object, name: str) -> bytes:
 def _require_shallow(item: object) -> None:
     level = [item]
     for _ in range(DEEPEST):
-        level = [inner for one in level for inner in _inside(one)]
+        level = [inner for value in level for inner in _inside(value)]
         if not level:
             return
     raise EnvelopeError(f"it is nested more than {DEEPEST} deep")

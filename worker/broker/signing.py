@@ -71,7 +71,8 @@ def _check(key: str, certificate: str, certificates: str) -> None:
         except TypeError:  # what Celery makes of a signature that does not match
             raise ValueError(f"it does not belong to the key in {KEY}") from None
     with _blamed_on(CERTIFICATES, certificates):
-        known = {one.get_id() for one in FSCertStore(certificates).itercerts()}
+        stored = FSCertStore(certificates).itercerts()
+        known = {listed.get_id() for listed in stored}
         if own.get_id() not in known:
             raise ValueError(f"the certificate in {CERTIFICATE} is not among them")
 

@@ -121,9 +121,9 @@ class Upkeep:
             if not owed.unfinished:
                 return self._finished()
             wanted, stopped = unfinished_checkpoints(session), stops(session)
-        failures = [
-            stopped.get(Wanted(*one)) or self._unavailable(*one)  # a sentence, or an error
-            for one in wanted
+        failures = [  # each a sentence, or an error
+            stopped.get(Wanted(*checkpoint)) or self._unavailable(*checkpoint)
+            for checkpoint in wanted
         ]
         if owed.leased or not all(failures):
             return None

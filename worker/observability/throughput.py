@@ -33,9 +33,8 @@ class Throughput:
         """Images per second at this moment, over all runs."""
         with self._lock:
             now = time.monotonic() + self._behind
-            for run_id in [
-                one for one, batches in self._finished.items() if _is_over(batches, now)
-            ]:
+            over = [run_id for run_id, batches in self._finished.items() if _is_over(batches, now)]
+            for run_id in over:
                 del self._finished[run_id]
             return sum(images_per_second(batches, now) for batches in self._finished.values())
 

@@ -125,8 +125,8 @@ def stages(seconds: Seconds) -> None:
     turns, and so do the images of a second attempt.
     """
     attributes = getattr(trace.get_current_span(), "attributes", None)  # the SDK's spans have some
-    at = time.time_ns() - round(sum(seconds) * NANOSECONDS)
+    moment = time.time_ns() - round(sum(seconds) * NANOSECONDS)
     for stage, spent in seconds._asdict().items():
-        span = _tracers[0].start_span(stage, start_time=at, attributes=attributes)
-        at += round(spent * NANOSECONDS)
-        span.end(at)
+        span = _tracers[0].start_span(stage, start_time=moment, attributes=attributes)
+        moment += round(spent * NANOSECONDS)
+        span.end(moment)

@@ -36,8 +36,8 @@ class Times(NamedTuple):
     workers: int
 
 
-def extremes(session: Session, run_id: int, label: int, number: int) -> list[ScoredCase]:
-    """The `number` images of this label that were scored furthest from it, furthest first.
+def extremes(session: Session, run_id: int, label: int, count: int) -> list[ScoredCase]:
+    """The `count` images of this label that were scored furthest from it, furthest first.
 
     They are the most confident errors at every threshold: at one, the false negatives (label 1)
     or false positives (label 0) among them come first.
@@ -48,7 +48,7 @@ def extremes(session: Session, run_id: int, label: int, number: int) -> list[Sco
         .join(Prediction, Prediction.image_id == Image.id)
         .where(Image.run_id == run_id, Image.label == label, Prediction.score.is_not(None))
         .order_by(order, Image.id)
-        .limit(number)
+        .limit(count)
     )
     return [
         ScoredCase(path, attributes or {}, score, digest)
@@ -57,14 +57,14 @@ def extremes(session: Session, run_id: int, label: int, number: int) -> list[Sco
     ]
 
 
-def unreadable(session: Session, run_id: int, number: int) -> list[UnreadableCase]:
-    """At most `number` images without a score, by error code and in the order they were listed."""
+def unreadable(session: Session, run_id: int, count: int) -> list[UnreadableCase]:
+    """At most `count` images without a score, by error code and in the order they were listed."""
     rows = session.execute(
         select(Image.path, Prediction.error, Prediction.detail)
         .join(Prediction, Prediction.image_id == Image.id)
         .where(Image.run_id == run_id, Prediction.error.is_not(None))
         .order_by(Prediction.error, Image.id)
-        .limit(number)
+        .limit(count)
     )
     return [UnreadableCase(path, error or "", detail or "") for path, error, detail in rows]
 

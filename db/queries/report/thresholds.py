@@ -63,10 +63,10 @@ def choosers(session: Session) -> list[Chooser]:
     return [Chooser(*row) for row in rows]
 
 
-def forget_threshold(session: Session, number: int) -> Chosen | None:
+def forget_threshold(session: Session, threshold_id: int) -> Chosen | None:
     """Delete the threshold of this number; returns it, or None if there is none."""
-    row = session.execute(_chosen().where(ChosenThreshold.id == number)).one_or_none()
-    session.execute(delete(ChosenThreshold).where(ChosenThreshold.id == number))
+    row = session.execute(_chosen().where(ChosenThreshold.id == threshold_id)).one_or_none()
+    session.execute(delete(ChosenThreshold).where(ChosenThreshold.id == threshold_id))
     return None if row is None else Chosen(*row)
 
 
