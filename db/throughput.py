@@ -19,19 +19,19 @@ class Finished(NamedTuple):
     is how many images got their outcome in it.
     """
 
-    at: float
+    finished_at: float
     seconds: float
     images: int
 
     @property
     def began(self) -> float:
         """When its work began."""
-        return self.at - self.seconds
+        return self.finished_at - self.seconds
 
     def and_next(self, batch: "Finished") -> "Finished":
         """Both as one: batches of milliseconds come by the ten thousand."""
         began = min(self.began, batch.began)
-        return Finished(batch.at, batch.at - began, self.images + batch.images)
+        return Finished(batch.finished_at, batch.finished_at - began, self.images + batch.images)
 
 
 def images_per_second(batches: Sequence[Finished], now: float) -> float:
@@ -42,12 +42,12 @@ def images_per_second(batches: Sequence[Finished], now: float) -> float:
     `batches` took, the minute ends with the last of them; afterwards time that passes counts, and
     what is idle is at 0 within two minutes.
     """
-    kept = [batch for batch in batches if batch.at > now - KEPT_SECONDS]
+    kept = [batch for batch in batches if batch.finished_at > now - KEPT_SECONDS]
     if not kept:
         return 0.0
     patience = min(max(batch.seconds for batch in kept), WINDOW_SECONDS)
-    end = max(now - patience, *(batch.at for batch in kept))
-    recent = [batch for batch in kept if batch.at > end - WINDOW_SECONDS]
+    end = max(now - patience, *(batch.finished_at for batch in kept))
+    recent = [batch for batch in kept if batch.finished_at > end - WINDOW_SECONDS]
     start = max(min((batch.began for batch in recent), default=end), end - WINDOW_SECONDS)
     if start >= end:
         return 0.0
@@ -62,4 +62,4 @@ def seconds_left(pending: int, rate: float) -> float | None:
 def _images_since(batch: Finished, start: float) -> float:
     if batch.began >= start:
         return batch.images
-    return batch.images * (batch.at - start) / batch.seconds
+    return batch.images * (batch.finished_at - start) / batch.seconds

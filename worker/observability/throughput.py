@@ -20,14 +20,14 @@ class Throughput:
         """A batch of the run was finished just now; the images per second of the run with it."""
         with self._lock:
             # The ledger's clock may be another machine's.
-            self._behind = batch.at - time.monotonic()
+            self._behind = batch.finished_at - time.monotonic()
             batches = self._finished[run_id]
             if batches and batches[-1].and_next(batch).seconds < timing.SHORT_BATCH_SECONDS:
                 batch = batches.pop().and_next(batch)
             batches.append(batch)
-            while batches[0].at < batch.at - KEPT_SECONDS:
+            while batches[0].finished_at < batch.finished_at - KEPT_SECONDS:
                 batches.popleft()
-            return images_per_second(batches, batch.at)
+            return images_per_second(batches, batch.finished_at)
 
     def now(self) -> float:
         """Images per second at this moment, over all runs."""
@@ -40,4 +40,4 @@ class Throughput:
 
 
 def _is_over(batches: deque[Finished], now: float) -> bool:
-    return batches[-1].at < now - KEPT_SECONDS
+    return batches[-1].finished_at < now - KEPT_SECONDS
