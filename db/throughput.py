@@ -15,8 +15,8 @@ KEPT_SECONDS = 2 * WINDOW_SECONDS
 class Finished(NamedTuple):
     """A batch that was finished.
 
-    `at` is in seconds since 1970 by the ledger's clock, `seconds` is how long it took, and `images`
-    is how many images got their outcome in it.
+    `finished_at` is in seconds since 1970 by the ledger's clock, `seconds` is how long it took, and
+    `images` is how many images got their outcome in it.
     """
 
     finished_at: float
