@@ -1,7 +1,7 @@
-"""How a worker ends when it is told to: it takes nothing more, then finishes or gives back.
+"""How a worker ends when a signal asks for it: it takes nothing more, then finishes or gives back.
 
 Celery shuts down inside the signal's handler: it closes the pool, and the loop that the signal
-interrupted then hands the closed pool a message. Here the handler only leaves a note that the loop
+interrupted then hands the closed pool a message. Here the handler only sets flags that the loop
 reads between two messages; consuming stops first, the pool after it.
 """
 
@@ -22,9 +22,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
 class Ending:
-    """What signals asked for: to finish what is begun, to do so within seconds, or to end at once.
+    """What signals asked for: finish what was started, do so within seconds, or end at once.
 
-    SIGTERM and Ctrl-C ask for the first, Ctrl-C again or SIGQUIT for the second, once more for
+    SIGTERM and Ctrl-C ask for the first, a second Ctrl-C or SIGQUIT for the second, another one for
     the third.
     """
 
@@ -33,21 +33,22 @@ class Ending:
         self._deadline = math.inf
 
     def heed_signals(self) -> None:
-        """Take the place of Celery's handlers; from the main thread."""
+        """Replace Celery's signal handlers; call this from the main thread."""
         if state.should_stop:  # Ctrl-C, while the pool was started: Celery would end with 1
             self.is_asked_for, state.should_stop = True, 0
         for signal_number in SIGNALS:
             signal.signal(signal_number, self._on_signal)
 
     def ignore_signals(self) -> None:
-        """There is nothing left to hurry."""
+        """Ignore further signals: there is nothing left to hurry."""
         for signal_number in SIGNALS:
             signal.signal(signal_number, signal.SIG_IGN)
 
     def await_begun(self, executor: Executor) -> bool:
-        """Wait for what the pool has begun; False if the time for it ran out.
+        """Wait for what the pool has started; False if the time for it ran out.
 
-        What only waits in the pool is dropped: its messages are not acknowledged and go back.
+        Tasks that only wait in the pool are dropped: their messages are not acknowledged and go
+        back.
         """
         waiter = threading.Thread(
             target=executor.shutdown, kwargs={"cancel_futures": True}, daemon=True
@@ -81,11 +82,11 @@ class Ending:
 
 
 def is_asked() -> bool:
-    """Whether this worker is to end, for whatever reason; an exit code of 0 is one."""
+    """Whether this worker should end, for any reason; an exit code of 0 is one of them."""
     codes = (state.should_stop, state.should_terminate)
     return any(code is not None and code is not False for code in codes)
 
 
 def _say(sentence: str) -> None:
-    """Print from a signal's handler, where a lock may be held: the logger's, or of `sys.stderr`."""
+    """Print from a signal handler, where the lock of the logger or `sys.stderr` may be held."""
     os.write(2, f"\nworker: {sentence}\n".encode())

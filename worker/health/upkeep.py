@@ -1,4 +1,4 @@
-"""What a worker does beside scoring: sweep, and end when everything is done."""
+"""What a worker does besides scoring: sweep, and end when everything is done."""
 
 import logging
 import threading
@@ -22,16 +22,16 @@ log = logging.getLogger(__name__)
 
 
 class Drained(Enum):
-    """How a draining worker ends: the exit code."""
+    """How a draining worker ends; the value is its exit code."""
 
     FINISHED = 0
     STUCK = 1
 
 
 def doubt(database: Database) -> str | None:
-    """What to ask the user who started a worker on a ledger that holds nothing at all.
+    """A question for the user who started a worker on an empty ledger; None for other ledgers.
 
-    A server's that was there before may be waiting for its first run.
+    A database server's ledger that existed before may be waiting for its first run.
     """
     if database.file is None and not database.is_new:
         return None
@@ -61,7 +61,7 @@ class Upkeep:
         self._stopping = threading.Event()
 
     def start(self, on_drained: Callable[[Drained], None] | None) -> None:
-        """Begin; with `on_drained`, it is called once when nothing is left to do."""
+        """Start the thread; `on_drained`, if given, is called once when nothing is left to do."""
         threading.Thread(target=self._run, args=(on_drained,), daemon=True, name="upkeep").start()
 
     def stop(self) -> None:
@@ -75,7 +75,7 @@ class Upkeep:
             try:
                 with self._activity.track("upkeep"):
                     if since_round >= timing.SWEEP_SECONDS:
-                        since_round = 0.0  # after a failure, too: it is told once a round
+                        since_round = 0.0  # after a failure, too: it is logged once a round
                         self._retry.call(self._sweep)
                     drained = self._retry.call(self._drained) if on_drained else None
             except LedgerReplacedError as error:
@@ -85,7 +85,7 @@ class Upkeep:
                 log.error("upkeep: %s", error.message)  # noqa: TRY400 - the sentence says it all
                 drained = None
             except Exception:
-                # A thread that ended here would sweep no more, and nobody would know.
+                # If this thread ended, there would be no more sweeps, unnoticed.
                 log.exception("upkeep failed; it goes on")
                 drained = None
             if on_drained and drained:
