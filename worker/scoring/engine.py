@@ -40,14 +40,15 @@ class ModelEngine:
         """Load the run's checkpoint, if it is not loaded.
 
         Raises:
-            CheckpointError: no file of its digest was found here, or not in its precision.
+            CheckpointError: no file with its digest was found here, or it cannot run in this
+                precision.
         """
         self._registry.get(spec)
 
     def score(
         self, specs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
     ) -> BatchScores:
-        """Score the images at `paths` for each run, a pass for each setting of decoding."""
+        """Score the images at `paths` for each run, in one pass for each set of decode settings."""
         models = [self._registry.get(spec) for spec in specs]
         passes: defaultdict[Decode, list[int]] = defaultdict(list)
         for index, model in enumerate(models):
@@ -69,7 +70,7 @@ class ModelEngine:
         return BatchScores([scored[index] for index in range(len(specs))], seconds)
 
     def failure(self, digest: str, precision: str) -> CheckpointError | None:
-        """Why a checkpoint cannot be had in this precision, if it was tried in vain."""
+        """Why loading this checkpoint in this precision failed, if it did."""
         return self._registry.failure(digest, precision)
 
     @property

@@ -17,7 +17,7 @@ _GONE = "the file is gone: scored from the features that were kept of it"
 
 
 class ForwardPass:
-    """For all checkpoints of the same decode settings; `decode` comes before `compute`."""
+    """A pass for all checkpoints with the same decode settings; call `decode` before `compute`."""
 
     def __init__(self, root: Root, paths: Sequence[str], kept: KeptRows) -> None:
         self._root, self._paths, self._kept = root, paths, kept
@@ -31,7 +31,7 @@ class ForwardPass:
         return Seconds(self._batch.read_seconds, self._batch.decode_seconds, self._compute_seconds)
 
     def decode(self, decoder: Decoder, known: KnownDigests) -> None:
-        """Read every file; decode those whose features are not at hand."""
+        """Read every file; decode those without kept features."""
         self._batch = decoder.decode_files(self._root, self._paths, self._kept.take)
         gone = [
             position for position, error in self._batch.errors.items() if error.code == "missing"
@@ -40,7 +40,7 @@ class ForwardPass:
             self._recall(gone, known([self._paths[position] for position in gone]))
 
     def _recall(self, gone: list[int], digests: dict[str, str]) -> None:
-        """A file that is gone is scored from the features of what it held, where they were kept."""
+        """Score files that are gone from the features that were kept of their content."""
         for position in gone:
             digest = digests.get(self._paths[position])
             if digest is not None:
@@ -48,7 +48,7 @@ class ForwardPass:
                 self._gone[position] = digest
 
     def compute(self, models: Sequence[LoadedModel]) -> list[dict[int, float]]:
-        """Scores by position for each scorer; a backbone that several share runs once."""
+        """Scores by position for each model; a backbone that several models share runs once."""
         began = time.perf_counter()
         features: dict[int, tuple[list[int], Float32Array]] = {}
         scores = []
@@ -62,9 +62,9 @@ class ForwardPass:
         return scores
 
     def outcome(self, member: int, scores: dict[int, float]) -> RunScores:
-        """What came of the batch for this member, which has these scores.
+        """The outcomes of the batch for this member, which has these scores.
 
-        Its own `missing` stays where it keeps no features, whatever the others keep.
+        If the member keeps no features, its `missing` errors stay, whatever the others keep.
         """
         kept = self._kept.recalled(member)
         gone = {position: digest for position, digest in self._gone.items() if position in kept}
@@ -78,7 +78,7 @@ class ForwardPass:
         )
 
     def _features(self, backbone: Backbone) -> tuple[list[int], Float32Array]:
-        """Positions `[n]` and features `[n, ...]` of all images that have any."""
+        """Positions `[n]` and features `[n, ...]` of all images that have features."""
         positions = self._batch.positions
         computed = backbone.graph(self._batch.images)
         self._kept.add(

@@ -1,4 +1,4 @@
-"""An engine whose steps the watchdog knows."""
+"""An engine whose steps the watchdog sees."""
 
 from collections.abc import Sequence
 
@@ -9,20 +9,20 @@ from worker.scoring.batch_scores import BatchScores, Engine, KnownDigests
 
 
 class TrackedEngine:
-    """An engine that the watchdog looks after."""
+    """An engine that is watched while it loads and scores."""
 
     def __init__(self, engine: Engine, activity: ActivityTracker) -> None:
         self._engine, self._activity = engine, activity
 
     def prepare(self, spec: RunSpec) -> None:
-        """As `Engine.prepare`; what never ends here is not begun by every other worker."""
+        """As `Engine.prepare`; a load that hangs here is not started by every other worker."""
         with self._activity.track(f"the loading of {spec.path}", loads=spec.wanted):
             self._engine.prepare(spec)
 
     def score(
         self, specs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
     ) -> BatchScores:
-        """As `Engine.score`; an image that goes alone may take as long as anything else."""
+        """As `Engine.score`; a single image may take as long as any other step."""
         single = len(paths) == 1
         what = shown(paths[0]) if single else f"the scoring of {len(paths)} images"
         with self._activity.track(what, 0 if single else len(paths)):
