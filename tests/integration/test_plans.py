@@ -223,7 +223,7 @@ CASES: dict[Callable[..., Any], Case] = {
     runs.newest_checkpoint: Case(lambda s, _: runs.newest_checkpoint(s), FEW),
     runs.wanted_first: Case(lambda s, _: runs.wanted_first(s), BATCHES),
     runs.find_run: Case(lambda s, _: runs.find_run(s, SOURCE, 1, "float32"), FEW),
-    runs.group_runs: Case(lambda s, on: runs.put_together(s, [on.run, 1]), FEW),
+    runs.group_runs: Case(lambda s, on: runs.group_runs(s, [on.run, 1]), FEW),
     runs.keep_features: Case(lambda s, on: runs.keep_features(s, [on.run]), FEW),
     runs.named_run: Case(lambda s, _: runs.named_run(s, "none"), FEW),
     runs.get_run: Case(lambda s, _: runs.get_run(s), FEW),

@@ -1,7 +1,7 @@
 """What a worker counts for Prometheus; `worker.health.metrics_server` serves it.
 
-Counters count what this process did since it began, and end with it; what is stored is in the
-ledger. They are summed over workers, so that no metric carries a worker's name.
+Counters start at zero with this process and end with it; stored results are in the ledger. They are
+summed over workers, so no metric carries a worker's name.
 """
 
 from collections import Counter as Tally
@@ -24,7 +24,7 @@ from worker.observability.throughput import Throughput
 
 SCORED = "scored"
 
-# Else a second series for each, of the time it began.
+# Otherwise each counter would get a second series with the time at which it began.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -59,7 +59,7 @@ CHECKPOINT = Gauge(
     registry=REGISTRY,
 )
 
-# A series that is there from the start has a rate from the first image on.
+# A series that exists from the start has a rate from its first image on.
 for _outcome in (SCORED, *get_args(ErrorCode)):
     IMAGES.labels(_outcome)
 for _stage in Seconds._fields:
@@ -82,8 +82,8 @@ def batches_ended(
 ) -> float:
     """Count batches that were stored together, one for each of `specs`, and their outcomes.
 
-    Returns this worker's images per second, of the run if the ledger took its batch as finished; of
-    the first run where there are several.
+    Returns this worker's images per second: of the (first) run, if the ledger recorded its batch as
+    finished, else of all runs.
     """
     for spec in specs:
         BATCHES.inc()

@@ -9,7 +9,7 @@ from worker import timing
 
 
 class Throughput:
-    """The batches that this worker finished lately, by run."""
+    """The batches that this worker finished recently, by run."""
 
     def __init__(self) -> None:
         self._finished: defaultdict[int, deque[Finished]] = defaultdict(deque)
@@ -17,9 +17,9 @@ class Throughput:
         self._lock = threading.Lock()
 
     def add(self, run_id: int, batch: Finished) -> float:
-        """A batch of the run was finished just now; the images per second of the run with it."""
+        """Add a batch that was just finished; returns the images per second of its run."""
         with self._lock:
-            # The ledger's clock may be another machine's.
+            # The ledger's clock may be that of another machine.
             self._behind = batch.finished_at - time.monotonic()
             batches = self._finished[run_id]
             if batches and batches[-1].and_next(batch).seconds < timing.SHORT_BATCH_SECONDS:
