@@ -12,13 +12,13 @@ from db.precisions import PRECISIONS
 from db.queries.refusals import Wanted, stopped_runs
 from db.tables import Batch, Checkpoint, Run
 
-# Of the largest run number; SQLite takes no whole number of more than 18 whatever they are.
+# The digits of the largest run id; SQLite rejects integers of more than 18 digits.
 _DIGITS = 10
 _FIRST_RUN = "start one with `producer enqueue SOURCE`"
 
 
 class RunSpec(NamedTuple):
-    """What a run asks of a worker; the same for all of its batches."""
+    """What a run needs from a worker; the same for all of its batches."""
 
     run_id: int
     source: str
@@ -34,7 +34,7 @@ class RunSpec(NamedTuple):
 
 
 def add_checkpoint(session: Session, digest: str, path: str, card: dict[str, Any]) -> Checkpoint:
-    """The checkpoint of this digest, entered if new, its path and card brought up to date."""
+    """The checkpoint with this digest, added if new, with its path and card updated."""
     checkpoint = session.scalar(select(Checkpoint).where(Checkpoint.digest == digest))
     if checkpoint is None:
         checkpoint = Checkpoint(digest=digest)
@@ -45,19 +45,19 @@ def add_checkpoint(session: Session, digest: str, path: str, card: dict[str, Any
 
 
 def drop_checkpoint_if_unused(session: Session, checkpoint_id: int) -> None:
-    """Take back a checkpoint that no run is pinned to."""
+    """Remove a checkpoint that no run is pinned to."""
     pinned = exists().where(Run.checkpoint_id == checkpoint_id)
     session.execute(delete(Checkpoint).where(Checkpoint.id == checkpoint_id, ~pinned))
 
 
 def newest_checkpoint(session: Session) -> Checkpoint | None:
-    """The checkpoint entered last that has a model file."""
+    """The newest checkpoint that has a model file."""
     with_file = select(Checkpoint).where(Checkpoint.imported.is_(False))
     return session.scalar(with_file.order_by(Checkpoint.id.desc()).limit(1))
 
 
 def wanted_first(session: Session) -> RunSpec | None:
-    """What the newest unfinished run needs; without one the checkpoint entered last, in float32."""
+    """What the newest unfinished run needs; else the newest checkpoint in float32."""
     unfinished = session.scalar(
         select(func.max(unindexed(Batch.run_id))).where(
             Batch.finished_at.is_(None), Batch.run_id.not_in(stopped_runs())
@@ -72,7 +72,7 @@ def wanted_first(session: Session) -> RunSpec | None:
 
 
 def find_run(session: Session, source: str, checkpoint_id: int, precision: str) -> Run | None:
-    """The newest run of this source with this checkpoint at this precision."""
+    """The newest run of this source with this checkpoint in this precision."""
     return session.scalar(
         select(Run)
         .where(Run.source == source, Run.checkpoint_id == checkpoint_id, Run.precision == precision)
@@ -82,7 +82,7 @@ def find_run(session: Session, source: str, checkpoint_id: int, precision: str) 
 
 
 def group_runs(session: Session, run_ids: Sequence[int]) -> None:
-    """Let these runs, and those that the first is with already, be scored as one."""
+    """Put these runs into the group of the first, so that they are scored together."""
     if len(run_ids) > 1:
         first = session.get_one(Run, run_ids[0])
         group_id = first.group_id or first.id
@@ -95,12 +95,12 @@ def keep_features(session: Session, run_ids: Sequence[int]) -> None:
 
 
 def named_run(session: Session, name: str) -> Run | None:
-    """The run of this name."""
+    """The run with this name."""
     return session.scalar(select(Run).where(Run.name == name))
 
 
 def refuse_name(session: Session, name: str) -> None:
-    """Refuse the name of a new run that would not tell it from the others.
+    """Refuse a name that would not identify a new run.
 
     Raises:
         DatabaseError: it is a number or empty, or belongs to a run.
@@ -112,7 +112,7 @@ def refuse_name(session: Session, name: str) -> None:
 
 
 def get_run(session: Session, run: str | None = None) -> Run:
-    """The run of this number or name; the newest without one.
+    """The run with this id or name; the newest one if None.
 
     Raises:
         NoSuchRunError: there is none.
@@ -131,7 +131,7 @@ def get_run(session: Session, run: str | None = None) -> Run:
 
 
 def run_by_id(session: Session, run_id: int) -> Run:
-    """The run of this number.
+    """The run with this id.
 
     Raises:
         NoSuchRunError: there is none.
@@ -156,7 +156,7 @@ def checkpoint_of(session: Session, run: Run) -> Checkpoint:
 
 
 def get_run_spec(session: Session, run_id: int) -> RunSpec:
-    """What the run of this number asks of a worker.
+    """What the run with this id needs from a worker.
 
     Raises:
         NoSuchRunError: there is none.
