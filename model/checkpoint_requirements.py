@@ -1,6 +1,7 @@
-"""What a checkpoint must be so that images can be scored with it, told without TensorFlow.
+"""The requirements for a checkpoint that can score images, checked without TensorFlow.
 
-The one definition for the producer, before it enqueues, and for the worker, before it loads.
+This is their only definition: for the producer, before it enqueues, and for the worker, before it
+loads.
 """
 
 import zipfile
@@ -12,9 +13,9 @@ from model.errors import CheckpointError
 from model.keras_archive import read_config
 from model.network_config import Network, Shape, network_of, refuse_classes
 
-# The last activation of a network whose output is a probability by itself.
+# The last activations whose output is a probability.
 _PROBABILITIES = ("sigmoid", "hard_sigmoid", "softmax")
-# How a card promises that an output is one all the same.
+# How a card promises that another output is a probability all the same.
 PROMISE = '"output": "probability"'
 
 
@@ -22,17 +23,17 @@ def refuse_unloadable_file(path: Path, card: ModelCard) -> None:
     """`refuse_unloadable` of the file at `path`, whose digest was or will be checked.
 
     Raises:
-        CheckpointError: says in one sentence why no worker could score with it.
+        CheckpointError: no worker could score with it; says why in one sentence.
     """
     with opened(path) as file:
         refuse_unloadable(file, path, card)
 
 
 def refuse_unloadable(file: IO[bytes], path: Path, card: ModelCard) -> None:
-    """Refuse a .keras file that no worker could score with, as far as its config tells.
+    """Refuse a .keras file that no worker could score with, as far as its config shows.
 
     Raises:
-        CheckpointError: says why, in one sentence that names `path`.
+        CheckpointError: says why in one sentence that names `path`.
     """
     try:
         config = read_config(file)
@@ -42,7 +43,7 @@ def refuse_unloadable(file: IO[bytes], path: Path, card: ModelCard) -> None:
         raise CheckpointError(f"{path} is not a .keras file, or was cut short") from None
     except ValueError as error:
         raise CheckpointError(f"{path} cannot be loaded: {error}") from error
-    except Exception as error:  # whatever a config that Keras did not write makes of our reading
+    except Exception as error:  # a foreign config can cause any error here
         raise CheckpointError(
             f"{path} cannot be loaded: its config.json is not one that Keras writes"
         ) from error
@@ -52,7 +53,7 @@ def refuse_unloadable(file: IO[bytes], path: Path, card: ModelCard) -> None:
 
 
 def fault_of(network: Network, card: ModelCard) -> str | None:
-    """What is wrong with a network, for a sentence that begins with its name; None for nothing."""
+    """What is wrong with a network, to follow its name in a sentence; None if nothing is."""
     expected = (None, card.decode.height, card.decode.width, 3)
     inputs, outputs = len(network.inputs), network.outputs
     if (inputs, outputs) != (1, 1):
@@ -71,14 +72,14 @@ def fault_of(network: Network, card: ModelCard) -> str | None:
 
 
 def wrong_shapes(given: object, made: object, card: ModelCard) -> str:
-    """The sentence about shapes that are not those of a checkpoint."""
+    """The sentence about shapes that a checkpoint cannot have."""
     expected = (None, card.decode.height, card.decode.width, 3)
     maps = f"takes {given}" if made is None else f"maps {given} to {made}"
     return f"{maps}; a checkpoint maps {expected} to (None, 1)"
 
 
 def _is_one_score(shape: Shape | None) -> bool:
-    """Whether a shape is one score for each image, or is not known."""
+    """Whether a shape is one score for each image, or unknown."""
     return shape is None or (len(shape) == 1 and shape[0] in (1, None))
 
 

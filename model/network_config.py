@@ -1,7 +1,8 @@
-"""What a network's config says that it takes and gives: the rules of what can be scored with.
+"""The inputs and outputs of a network by its config: the rules of what can score images.
 
-The producer looks before it enqueues, the worker before it loads, both here. All is read from
-Keras's own JSON, within milliseconds; what that does not tell the worker sees once it has loaded.
+The producer checks before it enqueues, the worker before it loads, both with this module. It reads
+only Keras's own JSON, within milliseconds; what the JSON does not show, the worker sees after
+loading.
 """
 
 from collections.abc import Iterator
@@ -11,25 +12,25 @@ from typing import Any, NamedTuple
 from model.keras_names import HUB_MODULE, is_activation, refuse_name
 
 Config = dict[str, Any]
-# Without the batch; None where a side is not known.
+# Without the batch dimension; None for an unknown side.
 Shape = tuple[int | None, ...]
 
-# Keras's marks of plain values in a config, which name no class.
+# Keras's markers of plain values in a config, which are not classes.
 _VALUES = frozenset(
     f"__{kind}__" for kind in ("keras_tensor", "tensor", "numpy", "bytes", "ellipsis", "slice")
 )
-# Layers after which a value is what it was before, as far as scoring goes.
+# Layers that do not change a value, as far as scoring is concerned.
 _KEEPING = frozenset(("Dropout", "Flatten", "Identity", "Reshape", "ActivityRegularization"))
-# Layers and operations that are an activation by themselves.
+# Layers and operations that are themselves an activation.
 _ACTIVATIONS = {"Sigmoid": "sigmoid", "HardSigmoid": "hard_sigmoid", "Softmax": "softmax"}
 
 
 class Network(NamedTuple):
-    """What a network takes and gives.
+    """The inputs and outputs of a network.
 
-    `inputs` are the shapes with their batch, `dtype` is of the first, `outputs` their number.
-    `shape` is of the output, None where its last layers do not tell; `activation` is the last thing
-    done to it, None for what is no activation.
+    `inputs` are the shapes with their batch dimension, `dtype` is that of the first, `outputs` is
+    their number. `shape` is that of the output, None if its last layers do not show it;
+    `activation` is the last operation on it, None if that is not an activation.
     """
 
     inputs: list[tuple[int | None, ...] | None]
@@ -40,19 +41,19 @@ class Network(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """A layer on the way back from the output; `given` is the shape that it is given, if known."""
+    """A layer on the way back from the output; `given` is its input shape, if known."""
 
     layer: Config
     given: Shape | None
 
 
 def refuse_classes(config: Config) -> None:
-    """Refuse a config that names what Keras does not have, or code.
+    """Refuse a config that names anything that Keras does not have, or code.
 
     Raises:
-        ValueError: names it.
+        ValueError: it does; the message names it.
     """
-    # A loss or a metric of its maker's does no harm: the network is loaded without.
+    # A custom loss or metric does no harm: the network is loaded without it.
     waiting: list[Any] = [{key: config[key] for key in config if key != "compile_config"}]
     while waiting:
         value = waiting.pop()
@@ -99,14 +100,14 @@ def refuse_module_elsewhere(config: Config) -> None:
     """Refuse a layer of a TensorFlow Hub module that names a folder or an address.
 
     Raises:
-        ValueError: it does: nobody would have searched that module.
+        ValueError: it does; that module would not have been checked.
     """
     if not config.keys().isdisjoint(("folder", "module")):
         raise ValueError("its TensorFlow Hub module lies outside the checkpoint")
 
 
 def network_of(config: Config) -> Network:
-    """What the network of this config takes and gives.
+    """The inputs and outputs of the network with this config.
 
     Raises:
         ValueError: it is neither Sequential nor functional, or was never built.
@@ -141,7 +142,7 @@ def _batch_shape(entry: Config) -> tuple[int | None, ...] | None:
 
 
 def _ends(inner: Config) -> tuple[list[Iterator[_Step]], int]:
-    """The way back from each output, and how many there are."""
+    """The way back from each output, and the number of outputs."""
     if "output_layers" not in inner:
         return [_back_through_list(inner["layers"])], 1
     by_name = _by_name(inner)
@@ -155,7 +156,7 @@ def _back_through_list(layers: list[Config]) -> Iterator[_Step]:
 
 
 def _back_through_graph(by_name: dict[str, Config], name: str, node: int) -> Iterator[_Step]:
-    """Back along layers of one input each; where several meet it ends."""
+    """Go back along layers with one input each; stop at a layer with several inputs."""
     visited = set[tuple[str, int]]()
     while (name, node) not in visited:
         visited.add((name, node))
@@ -170,7 +171,7 @@ def _back_through_graph(by_name: dict[str, Config], name: str, node: int) -> Ite
 
 
 def _into(layer: Config, given: Shape | None) -> Iterator[_Step]:
-    """The layer, or where it is a network itself the way back through it."""
+    """The layer; if it is a network itself, the way back through it."""
     ends, outputs = _ends(layer["config"]) if "layers" in layer["config"] else ([], 0)
     if outputs == 1:
         yield from ends[0]
@@ -179,7 +180,7 @@ def _into(layer: Config, given: Shape | None) -> Iterator[_Step]:
 
 
 def _end_of(steps: Iterator[_Step]) -> tuple[str | None, Shape | None]:
-    """The last activation and the output's shape, as far as they are told."""
+    """The last activation and the output's shape, as far as they are known."""
     chain = list(steps)
     shapes: list[Shape | None] = [None]
     for step in reversed(chain):
@@ -195,7 +196,7 @@ def _end_of(steps: Iterator[_Step]) -> tuple[str | None, Shape | None]:
 
 
 def _activation(layer: Config) -> str | None:
-    """The name of what a layer does last; empty where that changes nothing."""
+    """The name of a layer's last operation; empty if that changes nothing."""
     name, inner = layer["class_name"], layer["config"]
     if name in _ACTIVATIONS:
         return _ACTIVATIONS[name]
@@ -208,7 +209,7 @@ def _activation(layer: Config) -> str | None:
 
 
 def _shape_after(step: _Step, before: Shape | None) -> Shape | None:
-    """The shape of what a layer gives; `before` is of what the layer before it gives."""
+    """A layer's output shape; `before` is the output shape of the layer before it."""
     name, inner = step.layer["class_name"], step.layer["config"]
     if name == "Reshape":
         target = tuple(inner["target_shape"])
@@ -220,7 +221,7 @@ def _shape_after(step: _Step, before: Shape | None) -> Shape | None:
 
 
 def _shape_from(name: str, inner: Config, given: Shape) -> Shape | None:
-    """The same of a layer that is given this shape."""
+    """The output shape of a layer for this input shape."""
     if name == "Flatten":
         return (None if None in given else prod(side or 1 for side in given),)
     if name == "Dense":
@@ -256,7 +257,7 @@ def _references(places: Any) -> list[tuple[str, int]]:  # noqa: ANN401 - JSON
 
 
 def _tensors(value: Any) -> Iterator[Config]:  # noqa: ANN401 - JSON
-    """The tensors that a node is given."""
+    """The input tensors of a node."""
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
             yield value["config"]

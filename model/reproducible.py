@@ -1,11 +1,11 @@
-"""The same network gives the same .keras bytes, and so the same digest, whenever it is saved."""
+"""Makes .keras files reproducible: the same network always gives the same bytes and digest."""
 
 import json
 import zipfile
 from pathlib import Path
 from typing import Any
 
-# The earliest time that a zip entry can carry.
+# The earliest time that a zip entry can have.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 

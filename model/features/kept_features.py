@@ -1,4 +1,4 @@
-"""A feature store in use: read and added to until it fails, for a cache is only a cache."""
+"""A feature store in use: rows are read and added until it fails, which does no harm."""
 
 import threading
 import time
@@ -7,12 +7,12 @@ from collections.abc import Callable
 from base.arrays import Float32Array
 from model.features.feature_cache import FeatureCacheError, FeatureStore, FeatureWriter
 
-# Seconds after which rows are published though they fill no segment: what a kill can cost.
+# Seconds after which rows are published even if they fill no segment: the most a kill can lose.
 PUBLISH_SECONDS = 60.0
 
 
 class KeptFeatures:
-    """Reads and adds rows; the first failure to write is told to `warn`, and nothing is added then.
+    """Reads and adds rows; the first failure to write is passed to `warn`, and ends the adding.
 
     For any number of threads.
     """
@@ -44,12 +44,12 @@ class KeptFeatures:
                 self._warn(error.message)
 
     def refresh(self) -> None:
-        """See what others have published."""
+        """Read what others have published."""
         self.close()
         self._store.refresh()
 
     def close(self) -> None:
-        """Publish the rest, and see it."""
+        """Publish the rest, and read it."""
         with self._lock:
             writer, self._writer = self._writer, None
             if writer is not None and not self._store.failed:

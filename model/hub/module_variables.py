@@ -12,7 +12,7 @@ from base.runtime import tf, trackable_object_graph_pb2
 from model.errors import CheckpointError
 from model.hub.graph_safety import Module, unsafe
 
-# Where TensorFlow notes which object's value lies under which key.
+# Where TensorFlow stores which object has its value under which key.
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _VALUE = "VARIABLE_VALUE"
 
@@ -20,16 +20,16 @@ Array = npt.NDArray[Any]
 
 
 def read_variables(folder: Path, module: Module, wanted: Iterable[int]) -> dict[int, Array]:
-    """The values of those objects of `module` that are variables, by number.
+    """The values of the variables with these object ids of `module`.
 
     Raises:
-        CheckpointError: one is missing, damaged, or another than the module says.
+        CheckpointError: one is missing, damaged, or not as the module describes it.
     """
     object_ids = sorted(set(wanted))
     if not object_ids:
         return {}
     prefix = folder / "variables" / "variables"
-    # TensorFlow would follow a folder's own notes to other places, or look for another format.
+    # TensorFlow would follow a folder's index to other places, or look for another format.
     data = list(prefix.parent.glob("variables.data-*"))
     if not prefix.with_suffix(".index").is_file() or not data or prefix.exists():
         raise unsafe("has no variables")
@@ -37,7 +37,7 @@ def read_variables(folder: Path, module: Module, wanted: Iterable[int]) -> dict[
         return _read(str(prefix), module, object_ids, sum(file.stat().st_size for file in data))
     except CheckpointError:
         raise
-    except Exception as error:  # TensorFlow's reader raises many kinds
+    except Exception as error:  # TensorFlow's reader raises many errors
         reason = " ".join(str(error).split())[:200]
         raise unsafe(f"has variables that cannot be read ({reason})") from error
 
@@ -71,9 +71,9 @@ def _saved_objects(reader: Any) -> Any:  # noqa: ANN401 - TensorFlow's reader; p
 
 
 def _keys(saved: Any, module: Module) -> dict[int, str]:  # noqa: ANN401 - protobuf
-    """The key under which the value of each variable lies, by the names that lead to it.
+    """The key of each variable's value, found through the names that lead to it.
 
-    The two graphs are numbered apart; TensorFlow, too, goes by names.
+    The two graphs number their objects differently; TensorFlow uses names, too.
     """
     keys: dict[int, str] = {}
     waiting, visited = [(0, 0)], set[tuple[int, int]]()

@@ -1,8 +1,8 @@
-"""What computes the features of a TensorFlow Hub module, built from its parts.
+"""Computes the features of a TensorFlow Hub module, rebuilt from its parts.
 
-TensorFlow's loader would run a module's own code while it loads it, and look up its functions by
-rules of its own. Here the functions that compute the features are taken out of the file one by one,
-renamed, and put into a graph in which there is nothing else.
+TensorFlow's loader would run a module's own code while it loads it, and look up functions by its
+own rules. Here the functions that compute the features are taken from the file one by one, renamed,
+and put into a graph that contains nothing else.
 """
 
 from collections.abc import Iterable
@@ -14,10 +14,10 @@ from model.hub.graph_safety import Module, read_safe_module, unsafe
 from model.hub.module_call import Call, calls_of
 from model.hub.module_variables import read_variables
 
-# Of the attributes that say nothing about what is computed, the one that TensorFlow needs in order
-# to run a loop: the others name gradients, other implementations, devices' compilers.
+# Attributes that do not change the result are removed, except this one, which TensorFlow needs to
+# run a loop; the others name gradients, other implementations, or compilers.
 _KEPT = {"_lower_using_switch_merge"}
-# What keeps a value between two calls, or shares it by name: the features of an image would depend
+# These keep a value between two calls, or share it by name: the features of an image would depend
 # on the images before.
 _STATEFUL = {"AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp", "VarHandleOp"}
 
@@ -26,10 +26,10 @@ class ServedModule(tf.Module):  # type: ignore[misc] # tensorflow has no types
     """A frozen feature-vector module: `[n, height, width, 3]` in [0, 1] to `[n, features]`."""
 
     def __init__(self, folder: Path, digest: str) -> None:
-        """Read the module in `folder`; `digest` tells its functions from those of others.
+        """Read the module in `folder`; `digest` makes its function names unique.
 
         Raises:
-            CheckpointError: it holds what a network does not need to compute.
+            CheckpointError: it contains something that a network does not need to compute.
         """
         super().__init__()
         module = read_safe_module(folder)
@@ -40,7 +40,7 @@ class ServedModule(tf.Module):  # type: ignore[misc] # tensorflow has no types
             _function(module, call, [captured[object_id] for object_id in call.captured], digest)
             for call in calls
         ]
-        # Or nothing would hold them.
+        # Otherwise nothing would keep them alive.
         self.captured = list(captured.values())
 
     def __call__(self, images: Any) -> Any:  # noqa: ANN401 - tensors have no static type
@@ -63,7 +63,7 @@ class ServedModule(tf.Module):  # type: ignore[misc] # tensorflow has no types
 
 
 def _captured(folder: Path, module: Module, object_ids: set[int]) -> dict[int, Any]:
-    """The variables and constants of the module that its functions take, by number."""
+    """The variables and constants that the module's functions take, by object id."""
     if any(not 0 <= object_id < len(module.objects) for object_id in object_ids):
         raise unsafe("has a function that takes a value which is not there")
     kinds = {object_id: module.objects[object_id].WhichOneof("kind") for object_id in object_ids}
@@ -95,7 +95,7 @@ def _function(module: Module, call: Call, captured: list[Any], digest: str) -> A
         raise unsafe("gives no features: not one tensor of float32")
     definition = _definition(module, call.function, digest)
     for function in definition.library.function:
-        # A graph brings its functions along only where it is called by another graph.
+        # A graph brings its functions along only if another graph calls it.
         context.context().add_function_def(function)
 
     def compute(images: Any) -> Any:  # noqa: ANN401 - tensors have no static type
@@ -118,10 +118,10 @@ def _function(module: Module, call: Call, captured: list[Any], digest: str) -> A
 
 
 def _in_graph(graph: Any, captured: Any) -> Any:  # noqa: ANN401 - tf.function's graph; a tensor
-    """A constant or the handle of a variable as a value of the graph that is being traced."""
+    """A constant, or the handle of a variable, as a value of the graph that is traced."""
     if not isinstance(captured, tf.Variable):
         return graph.capture(captured)
-    graph.watch_variable(captured)  # or it is not found when the graph is frozen
+    graph.watch_variable(captured)  # otherwise it is not found when the graph is frozen
     return graph.capture(captured.handle)
 
 
@@ -129,7 +129,7 @@ def _definition(module: Module, name: str, digest: str) -> Any:  # noqa: ANN401 
     """A graph with one call of the function, and the functions that it needs."""
     module.refuse_endless(name)
     needed = module.called_by([name])
-    # Functions of all modules of a process share one space of names.
+    # The functions of all modules of a process share one namespace.
     names = {old: f"hub_{digest[:16]}_{index}" for index, old in enumerate(sorted(needed))}
     definition = tf.compat.v1.GraphDef()
     definition.versions.CopyFrom(module.graph.graph_def.versions)
@@ -147,7 +147,7 @@ def _definition(module: Module, name: str, digest: str) -> Any:  # noqa: ANN401 
 
 
 def _clean(function: Any, names: dict[str, str]) -> None:  # noqa: ANN401 - protobuf
-    """Rename what is called, and take away what does not bear on what is computed."""
+    """Rename the called functions, and remove what does not affect the result."""
     function.signature.name = names[function.signature.name]
     function.attr.clear()
     function.arg_attr.clear()
