@@ -1,4 +1,4 @@
-"""Why a run does not get on, as sentences that say what to do. Pure but for what it is given."""
+"""Why a run makes no progress, as sentences that say what to do. Pure."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,12 +11,12 @@ START_ONE = "start one with `celery -A worker worker`"
 
 
 class RunState(NamedTuple):
-    """What is known of an unfinished run.
+    """What is known about an unfinished run.
 
-    `again` is what `producer enqueue` goes on with the listing by, None where nothing does.
-    `staged` images are of a listing that was interrupted; `checkpoint` and `broker` say what is
-    wrong with them as seen from here, None for nothing; `alive` workers are there for any run.
-    `refused` are those that refuse it, and `by_all` is whether nobody is left to score it.
+    `again` are the arguments with which `producer enqueue` continues its listing, None if it
+    cannot. `staged` images belong to an interrupted listing; `checkpoint` and `broker` say what is
+    wrong with them as seen from here, None if nothing is; `alive` is the number of workers for any
+    run. `refused` are its refusals, and `by_all` is true if no worker is left to score it.
     """
 
     again: str | None
@@ -31,7 +31,7 @@ class RunState(NamedTuple):
 
 
 def diagnose(state: RunState) -> list[str]:
-    """What keeps the run from its end, the likeliest cause first; empty where it gets on."""
+    """What prevents the run from finishing, the likeliest cause first; empty if nothing does."""
     if not state.counts.pending:
         return []
     found = []
@@ -54,7 +54,7 @@ def diagnose(state: RunState) -> list[str]:
 
 
 def refusal(refused: Sequence[Refused], *, by_all: bool) -> str:
-    """Who refuses a run, and why; of several that say the same, one."""
+    """The sentence about which workers refuse a run, and why; each reason once."""
     stopped = next((refused_by for refused_by in refused if refused_by.stops), None)
     if stopped is not None:
         return (

@@ -1,4 +1,4 @@
-"""Rows to run, images, batches and messages. The ledger first: a message is only a hint."""
+"""Turns rows into images, batches and messages; the ledger comes before the messages."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,13 +24,13 @@ from db.queries.refusals import forget_refusals
 from db.session import Database
 from imaging.errors import SourceError
 
-# Images of one transaction; short enough that no worker waits long for SQLite's write lock.
+# Images per transaction; few enough that no worker waits long for SQLite's write lock.
 CHUNK = 10_000
 
 
 @dataclass
 class Listing:
-    """What came of listing a source into a run; `carried` waits to fill a batch up."""
+    """The result of listing a source into a run; `carried` images wait to fill up a batch."""
 
     run_id: int
     new: int = 0
@@ -51,11 +51,10 @@ def list_into_runs(
     rows: Iterator[ListedImage],
     on_progress: Callable[[int], None],
 ) -> list[Listing]:
-    """Stage new images of each run in chunks, then make all of them owed at once.
+    """Stage new images of each run in chunks, then make all of them available to workers at once.
 
-    `on_progress` is called with the number of images so far. A source that turns out bad leaves the
-    runs as they were; a producer that is killed or interrupted leaves staged images for the next
-    `enqueue`.
+    `on_progress` is called with the number of images so far. A bad source leaves the runs as they
+    were; a producer that is killed or interrupted leaves staged images for the next `enqueue`.
 
     Raises:
         SourceError: the source is bad, or gives an image another label than a run holds.
@@ -75,14 +74,14 @@ def list_into_runs(
 
 
 def publish_unfinished(database: Database, run_ids: Sequence[int]) -> int:
-    """Send a message for each batch that nobody finished or holds; returns how many.
+    """Send a message for each unfinished batch that no worker holds; returns how many.
 
-    Runs that were enqueued together share a message: leasing a batch of one leases it of all.
+    The runs of a group share a message: leasing a batch of one run leases it of all.
 
     Raises:
-        BrokerError: the broker does not answer; the batches stay owed.
+        BrokerError: the broker does not answer; the batches stay unfinished.
     """
-    # Deferred: Celery, which a bad order should not wait for.
+    # Deferred: Celery is slow to import, and a bad request should not wait for it.
     from worker.broker.address import BrokerError
     from worker.publish import publish
 
@@ -128,7 +127,7 @@ def _stage(
 def _stage_chunk(
     database: Database, listing: Listing, chunk: list[ListedImage], *, last: bool
 ) -> None:
-    """Stage whole batches of what is new in `chunk`; the rest is carried to the next."""
+    """Stage the new images of `chunk` in whole batches; the rest is carried to the next chunk."""
     run_id = listing.run_id
     with database.write() as session:
         run = lock_run(session, run_id)
@@ -147,9 +146,9 @@ def _stage_chunk(
 def _new_images(
     chunk: list[ListedImage], stored: dict[str, int | None], is_of_source: Callable[[str], bool]
 ) -> list[ListedImage]:
-    """The rows whose path the run does not hold yet, each path once.
+    """The rows whose path is not in the run yet, each path once.
 
-    `is_of_source` says whether a path that the run holds was entered by this listing.
+    `is_of_source` says whether a path in the run was added by this listing.
     """
     new = []
     for row in chunk:

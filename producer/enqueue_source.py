@@ -1,4 +1,4 @@
-"""What `producer enqueue` does, and what it says meanwhile."""
+"""What `producer enqueue` does and prints."""
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -39,9 +39,9 @@ from worker.observability import tracing
 
 
 class EnqueuedRun(NamedTuple):
-    """A run of a request, and what was entered for it; `is_new` is about the checkpoint.
+    """A run of a request; `is_new` says whether its checkpoint was new.
 
-    `has_threshold` where a report of it needs none given.
+    `has_threshold` says whether a report about it needs no --threshold.
     """
 
     run_id: int
@@ -63,7 +63,7 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
     labels: Mapping[str, int],
     wait: bool,
 ) -> None:
-    """List a source into its runs, publish what is owed, and say what to type next."""
+    """List a source into its runs, publish unfinished batches, and suggest the next command."""
     if len(sources) > 1:
         raise click.UsageError("one SOURCE at a time; put a glob in quotes: 'data/test/*.jpg'")
     if name is not None and len(checkpoints) > 1:
@@ -84,12 +84,12 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
 
 def _run(request: EnqueueRequest, rows: Iterator[ListedImage], *, wait: bool) -> None:
     tracing.set_up()
-    broker_of(read_settings())  # before anything is made
+    broker_of(read_settings())  # fails before anything is made
     database = open_database()
     if database.warning is not None:
         tell(database.warning, err=True)
     with tracing.enqueue(), remove_if_unused(database):
-        started = chain([next(rows)], rows)  # a source that is not there makes no run
+        started = chain([next(rows)], rows)  # a missing source makes no run
         made, pending = _enqueue(database, request, started)
     refused = _wait_for_all(database, pending) if wait else []
     if pending and not wait:
@@ -105,7 +105,7 @@ def _run(request: EnqueueRequest, rows: Iterator[ListedImage], *, wait: bool) ->
 
 
 def _wait_for_all(database: Database, pending: list[int]) -> list[int]:
-    """Wait for the end of each run; returns those that no worker will score."""
+    """Wait until each run ends; returns those that no worker will score."""
     refused = []
     for run_id in pending:
         again = f"`producer status {run_id} --watch` looks again"
@@ -121,7 +121,7 @@ def _wait_for_all(database: Database, pending: list[int]) -> list[int]:
 
 
 def _tell_failed(database: Database, made: list[EnqueuedRun], refused: list[int]) -> list[int]:
-    """Say of which runs nothing could be scored, and return them."""
+    """Report the runs in which no image could be scored, and return them."""
     failed = []
     for run in made:
         with database.read() as session:
@@ -135,10 +135,10 @@ def _tell_failed(database: Database, made: list[EnqueuedRun], refused: list[int]
 def _enqueue(
     database: Database, request: EnqueueRequest, rows: Iterator[ListedImage]
 ) -> tuple[list[EnqueuedRun], list[int]]:
-    """The request's runs, and the numbers of those that owe something."""
+    """The runs of the request, and the ids of those with unfinished batches."""
     made = _make_runs(database, request)
     listings = _list(database, made, rows)
-    database.tell_if_new()  # not before: a bad row takes the new ledger away again
+    database.tell_if_new()  # not before: after a bad row the new ledger is removed again
     _join(database, request, made)
     pending = []
     for run, listing in zip(made, listings, strict=True):
@@ -168,7 +168,7 @@ def _make_runs(database: Database, request: EnqueueRequest) -> list[EnqueuedRun]
 
 
 def _join(database: Database, request: EnqueueRequest, made: list[EnqueuedRun]) -> None:
-    """What a request changes of runs that were there before: a bad source should change nothing."""
+    """Change existing runs as requested; done last, because a bad source should change nothing."""
     run_ids = [run.run_id for run in made]
     with database.write() as session:
         group_runs(session, run_ids)
@@ -189,7 +189,7 @@ def _list(
     except SourceError:
         with database.write() as session:
             for run in made:
-                if run.is_new:  # or the next request without --checkpoint would score with it
+                if run.is_new:  # otherwise the next request without --checkpoint would use it
                     drop_checkpoint_if_unused(session, run.checkpoint_id)
         raise
     finally:

@@ -1,4 +1,4 @@
-"""How far a run is, live: for `enqueue --wait` and `status --watch`."""
+"""The live progress of a run, for `enqueue --wait` and `status --watch`."""
 
 import time
 from typing import NamedTuple, Protocol
@@ -23,17 +23,17 @@ from producer.status_view import duration
 
 POLL_SECONDS = 0.5
 PLAIN_LINE_SECONDS = 10.0
-# Without an outcome for this long, a person wonders why.
+# After this long without an outcome a note is shown.
 SILENCE_SECONDS = 30.0
 NO_WORKER = f"no worker answers: {START_ONE}"
 
 
 class RunRefusedError(click.ClickException):
-    """Nobody who lives will score the run; the message says why."""
+    """No living worker will score the run; the message says why."""
 
 
 class Snapshot(NamedTuple):
-    """A run at one moment; `refused` says why nobody will score it, where that is so."""
+    """A run at one moment; `refused` says why no worker will score it, if that is so."""
 
     counts: Progress
     rate: float
@@ -42,7 +42,7 @@ class Snapshot(NamedTuple):
 
     @property
     def done(self) -> int:
-        """Images that have their outcome."""
+        """The number of images that have their outcome."""
         return self.counts.listed - self.counts.pending
 
     @property
@@ -52,13 +52,13 @@ class Snapshot(NamedTuple):
 
 
 class Shown(Protocol):
-    """Where progress is shown."""
+    """Shows the progress."""
 
     def show(self, snapshot: Snapshot) -> None:
-        """How far it is."""
+        """Show how far the run is."""
 
     def say(self, line: str) -> None:
-        """Something beside that, on a line of its own."""
+        """Show a note on its own line."""
 
 
 def wait_for_run(database: Database, run_id: int) -> Progress:
@@ -66,7 +66,7 @@ def wait_for_run(database: Database, run_id: int) -> Progress:
 
     Raises:
         NoSuchRunError: the run was deleted meanwhile.
-        RunRefusedError: every worker that lives refuses it.
+        RunRefusedError: every living worker refuses it.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -99,7 +99,7 @@ def _poll(database: Database, run_id: int, shown: Shown) -> Progress:
         shown.show(snapshot)
         if not snapshot.counts.pending:
             return snapshot.counts
-        # Counting a large run takes a while: leave the database nine tenths of its time.
+        # Counting a large run takes a while: leave nine tenths of the time to the database.
         time.sleep(max(POLL_SECONDS, 9 * (time.monotonic() - began)))
 
 
@@ -107,7 +107,7 @@ def _look(session: Session, run_id: int) -> Snapshot:
     counts = progress(session, run_id)
     if not counts.listed:
         run_by_id(session, run_id)  # it may have been deleted meanwhile
-    # A worker of an older release is known by its leases alone.
+    # A worker of an older release is known only by its leases.
     held = work_on(session, run_id).held
     is_alone = not alive(session) and not held
     refused = _why_refused(session, run_id, held) if counts.pending else None
@@ -122,7 +122,7 @@ def _why_refused(session: Session, run_id: int, held: int) -> str | None:
 
 
 def _note(snapshot: Snapshot, run_id: int, silent: float) -> str:
-    """What a person should know who waits; empty where it goes on."""
+    """A note for the person who waits; empty while there is progress."""
     if not snapshot.counts.pending:
         return ""
     if snapshot.is_alone:
@@ -133,7 +133,7 @@ def _note(snapshot: Snapshot, run_id: int, silent: float) -> str:
 
 
 class _LiveBar:
-    """A bar for a terminal; what is said goes above it."""
+    """A bar for a terminal; notes go above it."""
 
     def __init__(self, bar: Bar, run_id: int) -> None:
         self._bar = bar
