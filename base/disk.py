@@ -17,7 +17,7 @@ _ADVICE = {
 
 
 def reason_of(error: Exception) -> str:
-    """One line: the system's words and, where there is any, advice."""
+    """One line: the system's message, with advice if there is any."""
     code, words = getattr(error, "errno", None), getattr(error, "strerror", None)
     said = " ".join(str(words or error).split())[:400]
     if code is None and "No space left" in said:  # HDF5 and Arrow have their own errors
@@ -28,7 +28,7 @@ def reason_of(error: Exception) -> str:
 
 @contextmanager
 def says_why(failed: str) -> Iterator[None]:
-    """End the command where the block meets an OSError, in one line: what failed, and why."""
+    """If the block raises an OSError, end the command with one line: what failed, and why."""
     try:
         yield
     except OSError as error:
