@@ -24,7 +24,7 @@ CAUSES: dict[str, str] = {
     "bad_size": _KIND,
     "corrupt": _DAMAGED,
     "wrong_digest": "the sha256 in the manifest belongs to other files",
-    "bad_score": "the model gives no number",
+    "bad_score": "the model's output is not a number",
     "worker_died": _MACHINE,
 }
 

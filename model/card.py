@@ -162,7 +162,7 @@ def claimed_card(checkpoint: Path) -> ModelCard:
     """
     if checkpoint.suffix != ".keras":
         raise CheckpointError(
-            f"{checkpoint} is not a .keras file: other formats reload silently wrong"
+            f"{checkpoint} is not a .keras file: other formats can load wrongly without an error"
         )
     with opened(checkpoint):  # a missing file should be reported first
         return ModelCard.read(checkpoint)
@@ -177,7 +177,7 @@ def require_digest(checkpoint: Path, card: ModelCard, digest: str) -> None:
     if card.digest != digest:
         raise CheckpointError(
             f"{checkpoint} is not the file its model card describes: digest {digest[:12]}, "
-            f"the card says {card.digest[:12]}; cut short, or swapped under its name"
+            f"the card says {card.digest[:12]}; it was cut short, or replaced"
         )
 
 

@@ -61,10 +61,10 @@ def fault_of(network: Network, card: ModelCard) -> str | None:
     if network.inputs[0] != expected or not _is_one_score(network.shape):
         return wrong_shapes(network.inputs[0], _with_batch(network.shape), card)
     if not network.dtype.startswith("float"):
-        return f"takes {network.dtype}, where images come as floats in [0, 1]"
+        return f"takes {network.dtype}, but images are floats in [0, 1]"
     if network.activation not in _PROBABILITIES and card.output != "probability":
         return (
-            f"ends with {_said(network.activation)}, so that its output need not be a probability; "
+            f"ends with {_said(network.activation)}, so its output may not be a probability; "
             "a checkpoint ends with a sigmoid, or its model card promises a probability with "
             f"{PROMISE}"
         )

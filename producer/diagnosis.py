@@ -71,8 +71,8 @@ def refusal(refused: Sequence[Refused], *, by_all: bool) -> str:
 
 def _idle(alive: int) -> str:
     if alive:
-        return f"no worker is at work on it, {alive} alive: they wait, or their log says why"
-    return f"no worker is at work on it: {START_ONE}"
+        return f"no worker is working on it, {alive} alive: they wait, or their log says why"
+    return f"no worker is working on it: {START_ONE}"
 
 
 def _goes_on(again: str | None) -> str:

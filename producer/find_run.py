@@ -66,7 +66,7 @@ def _entered(session: Session, paths: Sequence[Path]) -> list[Checkpoint]:
         card = read_checkpoint_card(path)
         refuse_unloadable_file(path, card)
         if card.digest in found:
-            raise EnqueueError(f"--checkpoint {path} is named twice: by its bytes it is the same")
+            raise EnqueueError(f"--checkpoint {path} is named twice: the files have the same bytes")
         found[card.digest] = add_checkpoint(
             session, card.digest, str(path.absolute()), card.as_json()
         )

@@ -74,9 +74,7 @@ def _read(database: Database, run: str | None) -> Status:
 
 
 def _broker_fault() -> str | None:
-    from worker.broker.address import (
-        BrokerError,
-    )  # deferred: Celery, needed only for a run that is stuck
+    from worker.broker.address import BrokerError  # deferred: Celery, only for a stuck run
     from worker.publish import require_broker
 
     try:

@@ -87,7 +87,7 @@ def _is_score(score: float, checkpoint: Path, path: str) -> bool:
     if is_outside(score):
         raise CheckpointError(
             f"{checkpoint} gave {score:.8g} for {shown(path)}, and a score is in [0, 1]: "
-            "what this model gives are no probabilities"
+            "this model does not give probabilities"
         )
     if math.isnan(score):
         tell(f"left out {shown(path)}: the model gave no number", err=True)

@@ -122,7 +122,7 @@ def _greeting(process: WorkerProcess, first: RunSpec | None) -> tuple[str, ...]:
             f"{Path(first.path).name} ({first.digest[:12]}), on {process.engine.device}, "
             f"{first.precision}"
         )
-    database = f"{process.database}{' (made anew)' if process.database.is_new else ''}"
+    database = f"{process.database}{' (new)' if process.database.is_new else ''}"
     return (
         f"worker {process.worker}",
         f"  checkpoint {checkpoint}",
@@ -188,7 +188,7 @@ def _tell_the_end(**_: Any) -> None:  # noqa: ANN401 - celery's own signature
     ending = current_process().ending
     ending.ignore_signals()
     if ending.is_asked_for:
-        log.info("stopped: nothing is under way here any more; what is left is scored by others")
+        log.info("stopped: nothing is in progress here any more; other workers score what is left")
 
 
 def _end_worker(process: WorkerProcess, drained: Drained) -> None:

@@ -85,7 +85,7 @@ class WorkerProcess:
             with self.database.write() as session:
                 return_untried(session, held, self.worker)
         except DatabaseError as error:
-            log.error("stopped: %s; leases run out by themselves: %s", error.message, named)  # noqa: TRY400 - a full sentence
+            log.error("stopped: %s; the leases expire by themselves: %s", error.message, named)  # noqa: TRY400 - a full sentence
         else:
             log.warning("stopped: given back unfinished: %s", named)
 

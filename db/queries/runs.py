@@ -106,7 +106,9 @@ def refuse_name(session: Session, name: str) -> None:
         DatabaseError: it is a number or empty, or belongs to a run.
     """
     if name.isdecimal() or not name.strip():
-        raise DatabaseError(f"--name {name!r}: a name is neither empty nor a number, as runs have")
+        raise DatabaseError(
+            f"--name {name!r}: a name must not be empty or a number: numbers are the ids of runs"
+        )
     if named_run(session, name) is not None:
         raise DatabaseError(f"--name {name}: there is already a run of this name")
 
@@ -181,4 +183,4 @@ def get_run_spec(session: Session, run_id: int) -> RunSpec:
 def _no_run(session: Session, run: int | str) -> NoSuchRunError:
     if session.scalar(select(exists(select(Run.id)))):
         return NoSuchRunError(f"there is no run {run}: `producer status` lists them")
-    return NoSuchRunError(f"there is no run {run}, nor any other: {_FIRST_RUN}")
+    return NoSuchRunError(f"there is no run {run}, and no other run yet: {_FIRST_RUN}")

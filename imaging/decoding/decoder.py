@@ -210,9 +210,8 @@ class Decoder:
             try:
                 return self.decode(data)
             except ImageError as error:
-                failure = _bare(
-                    error
-                )  # otherwise this frame and the error would refer to each other
+                # Bare, because this frame and the error would refer to each other.
+                failure = _bare(error)
         raise ImageError(failure.code, failure.detail + _in_brackets(said))
 
     def _decode_good(self, blobs: list[bytes]) -> tuple[list[int], Float32Array, set[int]]:

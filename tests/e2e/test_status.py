@@ -47,8 +47,8 @@ def seen(**changes: Any) -> RunState:
     [
         ({}, []),
         ({"counts": Progress(10, 9, 1, 0), "work": IDLE, "broker": "away"}, []),
-        ({"work": IDLE}, ["no worker is at work on it: start one"]),
-        ({"work": IDLE, "alive": 2}, ["no worker is at work on it, 2 alive"]),
+        ({"work": IDLE}, ["no worker is working on it: start one"]),
+        ({"work": IDLE, "alive": 2}, ["no worker is working on it, 2 alive"]),
         ({"work": IDLE._replace(finished_lately=1)}, []),
         ({"work": IDLE, "broker": "broker away"}, ["broker away", "no worker"]),
         ({"work": IDLE, "checkpoint": "gone"}, ["gone", "no worker"]),
@@ -239,7 +239,7 @@ def site(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 def test_an_idle_run_says_that_no_worker_is_there(site: Site) -> None:
     done = site.succeed("producer", "status")
-    assert "no worker is at work on it: start one with `celery -A worker worker`" in done.stdout
+    assert "no worker is working on it: start one with `celery -A worker worker`" in done.stdout
     assert "1 [red]ana" in done.stdout  # not taken for markup
     assert "150" in done.stdout
 

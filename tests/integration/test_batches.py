@@ -336,7 +336,7 @@ def test_a_score_that_is_none_stops_the_run_and_loses_no_image(
     assert refused.stops
     assert refused.reason == (
         f"model.keras gave {float(score):.8g} for {score}, and a score is in [0, 1]: "
-        "what this model gives are no probabilities"
+        "this model does not give probabilities"
     )
 
 

@@ -55,7 +55,7 @@ def test_what_is_held_does_not_change_with_the_file(large: Saved, tmp_path: Path
             file.write(b"another")
         held.file.seek(0)
         assert held.file.read() == large.path.read_bytes()
-    with pytest.raises(CheckpointError, match="swapped under its name"):
+    with pytest.raises(CheckpointError, match="cut short, or replaced"):
         hold_checkpoint(path)
 
 

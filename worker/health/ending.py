@@ -71,7 +71,7 @@ class Ending:
 
     def _hurry(self, signal_number: int) -> None:
         if self._deadline < math.inf:
-            _say("it ends at once; what it held is scored by others when its leases run out")
+            _say("it ends at once; other workers score what it held when its leases expire")
             os._exit(128 + signal_number)
         seconds = app.conf.worker_soft_shutdown_timeout
         self._deadline = time.monotonic() + seconds

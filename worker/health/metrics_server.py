@@ -120,7 +120,7 @@ class QueueGauges:
                 self.refresh()
             except Exception:
                 # If this thread ended, the server would show old figures from then on.
-                log.exception("metrics: a look at queue and ledger failed; it goes on")
+                log.exception("metrics: reading queue and ledger failed; it tries again")
 
 
 def _gauge(name: str, meaning: str) -> Gauge:

@@ -86,7 +86,7 @@ class Upkeep:
                 drained = None
             except Exception:
                 # If this thread ended, there would be no more sweeps, unnoticed.
-                log.exception("upkeep failed; it goes on")
+                log.exception("upkeep failed; it tries again")
                 drained = None
             if on_drained and drained:
                 on_drained(drained)

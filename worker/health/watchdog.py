@@ -34,7 +34,7 @@ def watch(activity: ActivityTracker, hung: Callable[[Wanted, float], None] | Non
         telling.start()
         telling.join(timing.HUNG_NOTE_SECONDS)
     log.critical(
-        "%s: this worker ends, exit code %d; what it held is scored by the next",
+        "%s: this worker ends, exit code %d; other workers score what it held",
         late,
         HUNG_EXIT_CODE,
     )

@@ -34,7 +34,7 @@ class WrongModelError(Exception):
         score, path = self.found[run_id]
         return (
             f"{model} gave {score:.8g} for {shown(path)}, and a score is in [0, 1]: "
-            "what this model gives are no probabilities"
+            "this model does not give probabilities"
         )
 
 
