@@ -11,7 +11,8 @@ from db.run_option import names_run
     keeps="batches that were not sent stay unfinished, and workers find them",
 )
 def command() -> None:
-    """Send the unfinished batches of RUN, or of every run, that no worker holds.
+    """Send again what is unfinished in RUN, or in all runs.
 
-    Workers find them by themselves within half a minute; this does not wait for that.
+    That is every batch that no worker holds. Workers find these batches by themselves within half a
+    minute; this does not wait for that.
     """
