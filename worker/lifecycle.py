@@ -106,8 +106,8 @@ def _is_prepared(process: WorkerProcess, first: RunSpec) -> bool:
         process.batches.load(first)
     except CheckpointError as error:
         with process.database.read() as session:
-            owed = set(unfinished_checkpoints(session))
-        if not first.run_id or owed <= {(first.digest, first.precision)}:
+            unfinished = set(unfinished_checkpoints(session))
+        if not first.run_id or unfinished <= {(first.digest, first.precision)}:
             raise
         log.error("run %d: %s", first.run_id, error.message)  # noqa: TRY400 - a full sentence
         return False

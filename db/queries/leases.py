@@ -179,9 +179,9 @@ def renew_leases(
     session: Session, worker: str, seconds: float, batches: Sequence[BatchKey] | None = None
 ) -> None:
     """Renew this worker's leases of `batches`, or all of them; expired ones stay expired."""
-    owed = is_unfinished(named=batches is not None)
+    unfinished = is_unfinished(named=batches is not None)
     chosen = [] if batches is None else [_one_of(batches)]
-    held = locked(Batch.worker == worker, owed, Batch.leased_until > Now(), *chosen)
+    held = locked(Batch.worker == worker, unfinished, Batch.leased_until > Now(), *chosen)
     session.execute(
         update(Batch)
         .where(tuple_(Batch.run_id, Batch.number).in_(select(held.c.run_id, held.c.number)))

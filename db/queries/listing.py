@@ -113,13 +113,13 @@ def claim_unleased(session: Session, run_id: int) -> list[int]:
 
     They are marked before the messages are sent: if sending fails, a sweep does it a little later.
     """
-    owed = session.scalars(
+    claimed = session.scalars(
         update(Batch)
         .where(Batch.run_id == run_id, is_unfinished(named=True), is_free())
         .values(published_at=Now())
         .returning(Batch.number)
     )
-    return sorted(owed)
+    return sorted(claimed)
 
 
 def _is_cut(run_id: int) -> Any:  # noqa: ANN401 - an SQL expression

@@ -37,12 +37,12 @@ def claim_expired(
     not_just_sent = or_(
         Batch.published_at.is_(None), Batch.published_at < Now() - patience * republish_seconds
     )
-    lapsed = and_(ran_out, or_(not_just_sent, Batch.published_at <= Batch.leased_until))
+    expired = and_(ran_out, or_(not_just_sent, Batch.published_at <= Batch.leased_until))
     if unstarted:
-        lapsed = or_(lapsed, and_(Batch.leased_until.is_(None), not_just_sent))
+        expired = or_(expired, and_(Batch.leased_until.is_(None), not_just_sent))
     # No worker would take the batches of a stopped run.
     in_vain = Batch.run_id.in_(stopped_runs())
-    found = locked(is_unfinished(named=False), lapsed, ~in_vain, limit=limit)
+    found = locked(is_unfinished(named=False), expired, ~in_vain, limit=limit)
     taken = session.execute(
         update(Batch)
         .where(tuple_(Batch.run_id, Batch.number).in_(select(found.c.run_id, found.c.number)))

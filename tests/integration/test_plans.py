@@ -226,6 +226,7 @@ CASES: dict[Callable[..., Any], Case] = {
     runs.group_runs: Case(lambda s, on: runs.group_runs(s, [on.run, 1]), FEW),
     runs.keep_features: Case(lambda s, on: runs.keep_features(s, [on.run]), FEW),
     runs.named_run: Case(lambda s, _: runs.named_run(s, "none"), FEW),
+    runs.refuse_name: Case(lambda s, _: runs.refuse_name(s, "none"), FEW),
     runs.get_run: Case(lambda s, _: runs.get_run(s), FEW),
     runs.run_by_id: Case(lambda s, on: runs.run_by_id(s, on.run), FEW),
     runs.all_runs: Case(lambda s, _: runs.all_runs(s), FEW),

@@ -57,13 +57,13 @@ class MetricsServer:
             return
         if loaded is not None:
             checkpoint_loaded(loaded)
-        surroundings = QueueGauges(database, waiting_messages)
-        surroundings.refresh()
+        gauges = QueueGauges(database, waiting_messages)
+        gauges.refresh()
         try:
             server, _ = start_http_server(self._port, self._host, registry=REGISTRY)
         except (OSError, UnicodeError) as error:  # a host name that cannot be encoded
             raise self._refused(error) from error
-        surroundings.keep_fresh()
+        gauges.keep_fresh()
         REGISTRY.register(GpuMemory())
         tell(f"metrics on port {server.server_port} of {self._host}, at /metrics", err=True)
 
@@ -90,7 +90,9 @@ class QueueGauges:
     def __init__(self, database: Database, waiting: Callable[[], int]) -> None:
         self._database, self._waiting = database, waiting
         self._queued = _gauge("queue_length", "Messages that wait in the queue.")
-        self._owed = _gauge("owed_batches", "Unfinished batches in the ledger, over all runs.")
+        self._unfinished = _gauge(
+            "owed_batches", "Unfinished batches in the ledger, over all runs."
+        )
         self._leased = _gauge("leased_batches", "Unfinished batches that a worker works on.")
         self._broker = _gauge("broker_reachable", "1 while this worker reaches the broker.")
         self._ledger = _gauge("database_reachable", "1 while this worker reaches the database.")
@@ -104,10 +106,10 @@ class QueueGauges:
         queued = _unless_away(self._waiting)
         self._broker.set(queued is not None)
         self._queued.set(math.nan if queued is None else queued)
-        owed = _unless_away(self._count)
-        self._ledger.set(owed is not None)
-        self._owed.set(math.nan if owed is None else owed.unfinished)
-        self._leased.set(math.nan if owed is None else owed.leased)
+        counts = _unless_away(self._count)
+        self._ledger.set(counts is not None)
+        self._unfinished.set(math.nan if counts is None else counts.unfinished)
+        self._leased.set(math.nan if counts is None else counts.leased)
 
     def _count(self) -> Unfinished:
         with self._database.read() as session:

@@ -95,10 +95,10 @@ class Upkeep:
             since_round += pause
 
     def _sweep(self) -> None:
-        lapsed = self._claim_expired()
-        if lapsed:
-            log.warning("sweep: %d batches that no worker holds are sent again", len(lapsed))
-            publish(lapsed)
+        expired = self._claim_expired()
+        if expired:
+            log.warning("sweep: %d batches that no worker holds are sent again", len(expired))
+            publish(expired)
 
     def _claim_expired(self) -> list[BatchKey]:
         with self._database.read() as session:
@@ -117,15 +117,15 @@ class Upkeep:
 
     def _drained(self) -> Drained | None:
         with self._database.read() as session:
-            owed = count_unfinished(session)
-            if not owed.unfinished:
+            counts = count_unfinished(session)
+            if not counts.unfinished:
                 return self._finished()
             wanted, stopped = unfinished_checkpoints(session), stops(session)
         failures = [  # each a sentence, or an error
             stopped.get(Wanted(*checkpoint)) or self._unavailable(*checkpoint)
             for checkpoint in wanted
         ]
-        if owed.leased or not all(failures):
+        if counts.leased or not all(failures):
             return None
         for failure in failures:
             log.error("drain: %s", failure)
