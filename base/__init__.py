@@ -1,1 +1,1 @@
-"""What every program and package may use: settings, whole files, locks, TensorFlow's start."""
+"""Shared by all programs and packages: settings, whole files, locks, TensorFlow's start."""

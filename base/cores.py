@@ -1,4 +1,4 @@
-"""How many threads this process computes with."""
+"""The number of threads that this process computes with."""
 
 import math
 import os
@@ -6,12 +6,12 @@ from pathlib import Path
 
 from base.settings import read_settings
 
-# What a container may use: microseconds of processor time in each period, or "max".
+# A container's quota: microseconds of processor time in each period, or "max".
 _CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
 
 
 def threads() -> int:
-    """TensorFlow's threads: the environment variable `THREADS`, or the cores that we may use.
+    """The number of TensorFlow's threads: `THREADS`, or the cores that we may use.
 
     Raises:
         SettingsError: `THREADS` is no number of threads.
@@ -20,7 +20,7 @@ def threads() -> int:
 
 
 def usable_cores(allowed: int, cpu_max: Path) -> int:
-    """The cores that a process is `allowed` on, at most the quota of its container, rounded up."""
+    """The cores `allowed` to a process, at most its container's quota, rounded up."""
     try:
         quota, period = cpu_max.read_text().split()
         return max(1, min(allowed, math.ceil(int(quota) / int(period))))

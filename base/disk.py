@@ -17,18 +17,18 @@ _ADVICE = {
 
 
 def reason_of(error: Exception) -> str:
-    """One line: the system's words and, where there is any, advice."""
-    number, words = getattr(error, "errno", None), getattr(error, "strerror", None)
+    """One line: the system's message, with advice if there is any."""
+    code, words = getattr(error, "errno", None), getattr(error, "strerror", None)
     said = " ".join(str(words or error).split())[:400]
-    if number is None and "No space left" in said:  # HDF5 and Arrow have their own errors
-        number = errno.ENOSPC
-    advice = _ADVICE.get(number or 0)
+    if code is None and "No space left" in said:  # HDF5 and Arrow have their own errors
+        code = errno.ENOSPC
+    advice = _ADVICE.get(code or 0)
     return f"{said}: {advice}" if advice else said
 
 
 @contextmanager
 def says_why(failed: str) -> Iterator[None]:
-    """End the command where the block meets an OSError, in one line: what failed, and why."""
+    """If the block raises an OSError, end the command with one line: what failed, and why."""
     try:
         yield
     except OSError as error:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 class ListedImage(NamedTuple):
     """Its path relative to the data root, its label, and the other columns of its manifest's row.
 
-    `where` names that row, `file:line`, for errors that come to light later.
+    `where` names that row, `file:line`, for errors that are found later.
     """
 
     path: str

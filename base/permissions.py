@@ -1,7 +1,7 @@
-"""Who may read what these programs write: the user who runs them, and no one else.
+"""Permissions of the files that these programs write: for the user who runs them only.
 
-What is there already keeps its permissions. A folder with the setgid bit (`chmod g+rws FOLDER`) is
-how a group says that it shares what is made inside: there the group gets what it has in the folder.
+Existing files keep their permissions. By a folder with the setgid bit (`chmod g+rws FOLDER`) a
+group shares what is made inside: there the group gets the permissions that it has on the folder.
 """
 
 import os
@@ -13,12 +13,12 @@ _OTHERS = 0o077
 
 
 def close_to_others() -> None:
-    """From now on this process makes files with 0600 and folders with 0700, whatever was set."""
+    """From now on this process makes files with 0600 and folders with 0700."""
     os.umask(_OTHERS)
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are missing.
+    """Make a folder and its missing parents.
 
     Raises:
         OSError: it cannot be made.
@@ -32,10 +32,10 @@ def make_folder(folder: Path) -> None:
 
 
 def make_file(file: Path) -> None:
-    """Make an empty file where none is; a symbolic link is not followed.
+    """Make a new empty file; a symbolic link is not followed.
 
     Raises:
-        FileExistsError: something is there.
+        FileExistsError: the name exists.
         OSError: it cannot be made.
     """
     os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -43,7 +43,7 @@ def make_file(file: Path) -> None:
 
 
 def share(made: Path) -> None:
-    """Give what was just made to the group of its folder, where that shares what it holds."""
+    """Give something just made to the group of its folder, if the folder is shared."""
     folder = made.parent.stat().st_mode
     if folder & stat.S_ISGID:
         mode = made.stat().st_mode
@@ -52,7 +52,7 @@ def share(made: Path) -> None:
 
 
 def take_over(draft: Path, path: Path) -> None:
-    """Give a draft the permissions of the file whose place it will take, if one is there."""
+    """Give a draft the permissions of the file that it will replace, if it exists."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -63,5 +63,5 @@ def take_over(draft: Path, path: Path) -> None:
 
 def _set_mode(path: Path, mode: int) -> None:
     if path.stat().st_mode != mode:
-        with suppress(PermissionError):  # a file system that knows no permissions
+        with suppress(PermissionError):  # a file system without permissions
             path.chmod(stat.S_IMODE(mode))

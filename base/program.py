@@ -1,4 +1,4 @@
-"""How each of our programs starts: before the heavy imports, Ctrl-C and file permissions."""
+"""How each of our programs starts: Ctrl-C and file permissions come before the heavy imports."""
 
 import importlib
 

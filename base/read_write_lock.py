@@ -1,4 +1,4 @@
-"""A lock that many share, or one holds alone."""
+"""A lock that many can share, or one can hold exclusively."""
 
 import threading
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ class ReadWriteLock:
 
     @contextmanager
     def shared(self) -> Iterator[None]:
-        """Shared with others."""
+        """Hold the lock, shared with others."""
         self._share()
         try:
             yield
@@ -25,7 +25,7 @@ class ReadWriteLock:
 
     @contextmanager
     def given_up(self) -> Iterator[None]:
-        """Within `shared`: not shared for a while, and then again."""
+        """Within `shared`: release the lock in this block, and take it again afterwards."""
         self._share_no_more()
         try:
             yield
@@ -34,7 +34,7 @@ class ReadWriteLock:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Held alone."""
+        """Hold the lock exclusively."""
         with self._changed:
             self._waiting_exclusive += 1
             self._changed.wait_for(lambda: not self._is_exclusive and not self._sharing)

@@ -1,7 +1,7 @@
-"""TensorFlow and Keras, imported without their start-up noise.
+"""Imports TensorFlow and Keras without their start-up noise.
 
-TensorFlow writes to file descriptor 2 before its log level takes hold. What it says while it is
-imported and while it looks for devices is held back; errors are then passed on.
+TensorFlow writes to file descriptor 2 before its log level takes effect. Its output during the
+import and the search for devices is held back; errors are then passed on.
 """
 
 import faulthandler
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# 2: errors only, once the log level takes hold. TensorFlow reads it by itself, a blank as 0.
+# 2: errors only, once the log level takes effect. TensorFlow reads it itself, a blank as 0.
 if not os.environ.get("TF_CPP_MIN_LOG_LEVEL", "").strip():
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 
@@ -26,7 +26,7 @@ _NO_GPU = re.compile(r"E\d{4} .*cuda_platform.*cuInit")
 
 
 def _is_noise(line: str) -> bool:
-    """Whether a line of start-up output tells a person nothing.
+    """Whether a line of start-up output is useless to a person.
 
     A failed cuInit is noise on a machine without an NVIDIA driver, and an error on one that has it.
     """
@@ -38,7 +38,7 @@ def _is_noise(line: str) -> bool:
 def _start_up_noise_held_back() -> Iterator[None]:
     sys.stderr.flush()
     terminal = os.dup(2)
-    # A crash in native code would lose what is held back: let Python say where it happened.
+    # A crash in native code would lose this output: let Python say where it happened.
     with os.fdopen(os.dup(terminal), "w") as crash_log, tempfile.TemporaryFile("w+") as held:
         faulthandler.enable(crash_log)
         interrupt.tells_on(terminal)
@@ -68,8 +68,8 @@ with _start_up_noise_held_back(), warnings.catch_warnings():
     )
 
     gpus = tf.config.list_physical_devices("GPU")
-    # Untested on a GPU: one for each process, which CUDA_VISIBLE_DEVICES chooses, and memory left
-    # for others instead of taking all of it at once.
+    # Untested on a GPU: one for each process, chosen by CUDA_VISIBLE_DEVICES, with memory left for
+    # other processes.
     tf.config.set_visible_devices(gpus[:1], "GPU")
     for gpu in gpus[:1]:
         tf.config.experimental.set_memory_growth(gpu, True)
@@ -77,7 +77,7 @@ with _start_up_noise_held_back(), warnings.catch_warnings():
 
 
 def device_name() -> str:
-    """Where this process computes."""
+    """The device that this process computes on."""
     if not gpus:
         return f"CPU ({threads()} threads)"
     return "GPU" if len(gpus) == 1 else f"the first of {len(gpus)} GPUs (see CUDA_VISIBLE_DEVICES)"

@@ -1,7 +1,7 @@
-"""Every environment variable of every program, read and validated in this one place.
+"""All environment variables of all programs, read and validated in this one place.
 
-A variable that is empty, or holds nothing but blanks, is as good as unset. What a path or an
-address leads to is checked by those who use it.
+A variable that is empty or blank counts as unset. Whether a path or an address exists is checked
+where it is used.
 """
 
 import os
@@ -12,19 +12,19 @@ import click
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-# More than any machine has; TensorFlow would start them all, and die of it without a word.
+# More than any machine has; TensorFlow would start them all, and crash without a message.
 MOST_THREADS = 4096
 # An image takes seconds at most, and a file on network storage some minutes at worst.
 HANG_SECONDS = 300.0
 LEAST_HANG_SECONDS, MOST_HANG_SECONDS = 1.0, 86_400.0
 HIGHEST_PORT = 65_535
 CELERYS_BROKERS = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
-# Of a value in a message.
+# How much of a value a message shows.
 _SHOWN_CHARACTERS = 40
 
 
 class SettingsError(click.ClickException):
-    """An environment variable has a value that it cannot have; the message names both."""
+    """An environment variable has an invalid value; the message names both."""
 
 
 def _threads(value: object) -> int | None:
@@ -42,11 +42,11 @@ def _port(value: object) -> int | None:
 
 
 def _whole_number(value: object) -> int | None:
-    """The number that is written in digits; -1 for anything else that is not None."""
+    """The number written in digits; None for None, -1 for anything else."""
     if value is None:
         return None
     text = str(value).strip()
-    # Nine digits: more than any limit here, and quickly read however long the text is.
+    # Nine digits are more than any limit here, and are read quickly however long the text is.
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else -1
 
 
@@ -63,12 +63,12 @@ def _hang_seconds(value: object) -> float:
 
 
 def _absolute(value: object) -> Path:
-    """Where it lies, whatever folder becomes the working directory afterwards."""
+    """The absolute path, because the working directory may change."""
     return Path(str(value)).absolute()
 
 
 def _variable(default: Any, meaning: str, shown: str | None = None) -> Any:  # noqa: ANN401 - as pydantic's Field
-    """A variable's default and meaning, as docs/settings.md has them; `shown` says the default."""
+    """A variable's default and meaning, as in docs/settings.md, which shows `shown` as default."""
     return Field(
         default,
         description=meaning,
@@ -78,7 +78,7 @@ def _variable(default: Any, meaning: str, shown: str | None = None) -> Any:  # n
 
 
 class Settings(BaseSettings):
-    """The variables by their names in lower case; make it with `read_settings`."""
+    """The variables, by their names in lower case; made by `read_settings`."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True)
 
@@ -157,10 +157,10 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """The settings as the environment has them now.
+    """The settings as they are in the environment now.
 
     Raises:
-        SettingsError: a variable has a value that it cannot have.
+        SettingsError: a variable has an invalid value.
     """
     try:
         return Settings()
@@ -177,9 +177,9 @@ def _refuse(error: ValidationError) -> NoReturn:
 
 
 def forget_celerys_broker(ours: str) -> None:
-    """Unset the variables by which Celery would use another broker than `BROKER_URL`, `ours`.
+    """Unset the variables with which Celery would use another broker than `BROKER_URL`, `ours`.
 
-    Its command line makes one of them of `BROKER_URL`, as it was typed, and of `--broker`.
+    Celery's command line sets one of them from `BROKER_URL` as it was typed, or from `--broker`.
 
     Raises:
         SettingsError: one of them names another broker, which the producer would not use.
@@ -194,7 +194,7 @@ def forget_celerys_broker(ours: str) -> None:
 
 
 def forget_blanks(prefix: str) -> None:
-    """Unset what is blank among the variables that a library reads by itself."""
+    """Unset the blank ones among the variables that a library reads itself."""
     for name in [name for name, value in os.environ.items() if not value.strip()]:
         if name.startswith(prefix):
             del os.environ[name]

@@ -1,4 +1,4 @@
-"""A file that is written whole or not at all: half a file looks like a whole one."""
+"""Writes a file whole or not at all: half a file looks like a whole one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,18 +10,18 @@ from base.permissions import take_over
 
 @contextmanager
 def whole_file(output: Path) -> Iterator[Path]:
-    """Where to write what is to be at `output`: a draft beside it, which then takes its place.
+    """Yields a draft next to `output` to write to, which then replaces it.
 
-    It keeps the permissions of what was there. What is there and no regular file, such as
-    /dev/stdout or a pipe, is written to itself: the draft would take the device's place.
+    It keeps the permissions of the old file. An existing `output` that is not a regular file, such
+    as /dev/stdout or a pipe, is written to directly: the draft would replace the device.
 
     Raises:
-        OSError: the draft cannot take the place; it is gone then, and what was there is not.
+        OSError: the draft cannot replace it; the draft is removed and the old file stays.
     """
     if output.exists() and not output.is_file():
         yield output
         return
-    output = output.resolve()  # a symbolic link stays one
+    output = output.resolve()  # a symbolic link stays a link
     draft = output.with_name(f".{output.name}.part")
     with interrupt.unwound():
         try:

@@ -18,9 +18,10 @@ from common import PROJECT, describe_machine, line
 
 sys.path.insert(0, str(PROJECT))
 
+from base.arrays import Float32Array
 from model.card import Decode
 from model.features.feature_cache import FeatureKey, FeatureStore
-from model.features.kept_features import Floats, KeptFeatures
+from model.features.kept_features import KeptFeatures
 
 ROUNDS, BATCH, SIZE = 3, 64, 2048
 ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
@@ -31,7 +32,7 @@ AT_RANDOM: list[int] = np.random.default_rng(1).permutation(ROWS).tolist()
 WHAT = ("adding", "opening", "reading in order", "reading at random")
 
 
-def batches() -> Iterator[tuple[range, Floats]]:
+def batches() -> Iterator[tuple[range, Float32Array]]:
     """Numbers of rows and the rows, `[n, SIZE]`; each begins with its own number."""
     rows = np.random.default_rng(0).normal(size=(BATCH, SIZE)).astype(np.float32)
     for first in range(0, ROWS, BATCH):
@@ -40,7 +41,7 @@ def batches() -> Iterator[tuple[range, Floats]]:
         yield numbers, rows[: len(numbers)]
 
 
-def check(numbers: Iterable[int], get: Callable[[int], Floats | None]) -> None:
+def check(numbers: Iterable[int], get: Callable[[int], Float32Array | None]) -> None:
     """Read one row after another, each of which must be the right one."""
     for number in numbers:
         row = get(number)
@@ -74,7 +75,7 @@ def bare(folder: Path) -> Iterator[None]:
     with path.open("rb") as written:
         yield
 
-        def get(number: int) -> Floats:
+        def get(number: int) -> Float32Array:
             written.seek(number * SIZE * 4)
             return np.fromfile(written, np.float32, SIZE)
 

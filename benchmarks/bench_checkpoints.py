@@ -15,16 +15,16 @@ from common import backbone_option, describe_machine, images_folder, line
 
 from base.listed_image import ListedImage
 from base.runtime import keras
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from db.queries.listing import cut_batches, lock_run, stage_images
-from db.queries.runs import add_checkpoint, put_together
+from db.queries.runs import add_checkpoint, group_runs
 from db.session import Database, open_database
 from db.tables import Run
 from imaging.listing.sources import list_source
 from model.card import Decode
 from model.checkpoint import save_checkpoint
 from trainer.training.backbone import build_backbone
-from worker.scoring.batches import BatchProcessor
+from worker.scoring.batch_processor import BatchProcessor
 from worker.scoring.engine import ModelEngine
 from worker.scoring.features import RunFeatures
 from worker.scoring.model_registry import ModelRegistry
@@ -82,7 +82,7 @@ class Bench:
                 _, last = stage_images(session, lock_run(session, run.id), self._images) or (0, 0)
                 cut_batches(session, run.id)
                 runs.append(run.id)
-            put_together(session, runs)
+            group_runs(session, runs)
         return runs[0], last
 
 

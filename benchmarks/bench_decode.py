@@ -17,7 +17,7 @@ from common import PROJECT, describe_machine, images_folder, line
 from draw_large import draw_large
 
 from base.runtime import tf
-from imaging.decoding.preprocess import Decoder
+from imaging.decoding.decoder import Decoder
 from model.card import Decode
 
 ROUNDS = 5

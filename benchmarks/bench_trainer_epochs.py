@@ -12,7 +12,7 @@ import numpy as np
 from common import backbone_option, describe_machine, images_folder, line
 
 from base.runtime import tf
-from imaging.decoding.preprocess import Decoder
+from imaging.decoding.decoder import Decoder
 from imaging.listing.labels import LABELS
 from model.card import Decode
 from trainer.training.backbone import FrozenBackbone, build_backbone

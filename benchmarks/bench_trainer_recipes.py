@@ -15,7 +15,7 @@ import numpy.typing as npt
 from common import backbone_option, describe_machine, images_folder
 from sklearn.metrics import roc_auc_score
 
-from imaging.decoding.preprocess import Decoder
+from imaging.decoding.decoder import Decoder
 from imaging.listing.labels import LABELS
 from model.card import Decode
 from trainer.options import RECIPES

@@ -1,4 +1,4 @@
-"""The database's own clock, the only one that leases are judged by."""
+"""The database's own clock, which is the only one used for leases."""
 
 from typing import Any
 

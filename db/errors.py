@@ -1,4 +1,4 @@
-"""What can go wrong with the database, in sentences for the person at the terminal."""
+"""Errors of the database, in sentences for the person at the terminal."""
 
 import click
 
@@ -8,7 +8,7 @@ class DatabaseError(click.ClickException):
 
 
 class DatabaseAwayError(DatabaseError):
-    """The database does not answer, or cannot store at the moment: retrying will help."""
+    """The database does not answer, or cannot store anything now: retrying will help."""
 
 
 class NoSuchRunError(DatabaseError):
@@ -16,4 +16,4 @@ class NoSuchRunError(DatabaseError):
 
 
 class LedgerReplacedError(DatabaseError):
-    """Another file is where the open ledger was, or none: what belongs to one must not go on."""
+    """The open ledger's file was replaced or deleted: its data must not go to another one."""

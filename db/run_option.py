@@ -1,4 +1,4 @@
-"""How every command names a run, by number or name: as its argument, or with --run."""
+"""How each command names a run, by number or name: as its argument, or with --run."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,13 +11,13 @@ from base.console.lazy_group import LazyGroup
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _GIVEN = "dermscore.run"
-# Where a group keeps the word that it took for the run.
+# Where a group keeps the word that it took as the run.
 RUN_WORD = "dermscore.run_word"
 RUN_HELP = "The run, by number or name, like RUN."
 
 
 def names_run(*, required: bool) -> Callable[[Command], Command]:
-    """Give a command the value `run`, which is None for the newest unless it is `required`."""
+    """Give a command the value `run`; None means the newest run, unless `required`."""
 
     def decorate(command: Command) -> Command:
         metavar = "RUN" if required else "[RUN]"
@@ -30,14 +30,14 @@ def names_run(*, required: bool) -> Callable[[Command], Command]:
 
 
 def names_two_runs(command: Command) -> Command:
-    """Give a command the value `runs`, two of them in the order in which they were named."""
+    """Give a command the value `runs`: two runs, in the order in which they were named."""
     option = _option(multiple=True, help="RUN_A and RUN_B, each by number or name; given twice.")
     named = click.argument("runs", nargs=-1, metavar="RUN_A RUN_B", callback=_two)
     return named(option(command))
 
 
 def _option(help: str = RUN_HELP, **more: Any) -> Callable[[Command], Command]:  # noqa: A002, ANN401 - click's own
-    # Eager, so that it is known when the argument is looked at.
+    # Eager, so that it is known when the argument is processed.
     return click.option(
         "--run", "run_option", metavar="RUN", is_eager=True, expose_value=False, callback=_keep,
         help=help, **more,
@@ -68,17 +68,17 @@ def _two(
     context: click.Context, _argument: click.Parameter, value: tuple[str, ...]
 ) -> tuple[str, ...]:
     given: tuple[str, ...] = context.meta[_GIVEN]
-    # Of one named so and one so nobody could say which is first.
+    # If one is an argument and one an option, their order is unknown.
     if len(value) + len(given) != 2 or len(given) == 1:
         raise click.UsageError("name two runs: RUN_A RUN_B, or --run RUN_A --run RUN_B")
     return value or given
 
 
 class RunFirst(LazyGroup):
-    """A group with an option --run, whose first word names the run where it is no subcommand."""
+    """A group with an option --run; its first word names the run if it is not a subcommand."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take a first word that is no subcommand for the run, as after `--run`."""
+        """Treat a first word that is not a subcommand as the value of `--run`."""
         return super().parse_args(ctx, self._with_run(ctx, args))
 
     def _with_run(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -88,8 +88,8 @@ class RunFirst(LazyGroup):
                 return args
             behind, _, _ = self.make_parser(ctx).parse_args(args=rest[1:])
         except click.UsageError:
-            return args  # click says it again
-        word, at = rest[0], len(args) - len(rest)
+            return args  # click reports it
+        word, index = rest[0], len(args) - len(rest)
         _refuse_twice(word, before.get("run") or behind.get("run"))
         ctx.meta[RUN_WORD] = word
-        return [*args[:at], "--run", word, *args[at + 1 :]]
+        return [*args[:index], "--run", word, *args[index + 1 :]]

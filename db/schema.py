@@ -1,4 +1,4 @@
-"""The schema brings itself to this release's version on first use, under a lock."""
+"""Upgrades the schema to this release's version on first use, under a lock."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 # Revisions are numbered files, 0001_first.py, 0002_…; the highest number is this release's schema.
 HEAD = max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
-# Any constant will do, as long as every release takes the same one.
+# Any constant works, as long as every release uses the same one.
 _ADVISORY_LOCK = 0x6465726D
 
 
@@ -23,7 +23,7 @@ def version(connection: Connection) -> str | None:
 
 
 def is_current(connection: Connection) -> bool:
-    """Whether the schema is this release's own; refuses one that is newer."""
+    """Whether the schema is this release's own; refuses a newer one."""
     found = version(connection)
     if found is not None and found > HEAD:
         raise DatabaseError(
@@ -34,17 +34,17 @@ def is_current(connection: Connection) -> bool:
 
 
 def upgrade(connection: Connection) -> bool:
-    """Bring the schema to HEAD inside the caller's transaction; whether there was none before.
+    """Upgrade the schema to HEAD in the caller's transaction; returns whether it was empty before.
 
-    On SQLite the transaction was begun IMMEDIATE, which is the lock; PostgreSQL takes an advisory
-    lock that ends with the transaction. Those who waited find the work done.
+    On SQLite the transaction is IMMEDIATE, which is the lock; on PostgreSQL this takes an advisory
+    lock until the transaction ends. Processes that waited find the work done.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
     if is_current(connection):
         return False
     is_new = version(connection) is None
-    from alembic import command, config  # deferred: 0.1 s that only the first use needs
+    from alembic import command, config  # deferred: it takes 0.1 s, for the first use only
 
     settings = config.Config()
     settings.set_main_option("script_location", str(MIGRATIONS))

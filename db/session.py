@@ -1,4 +1,4 @@
-"""Reads `DATABASE_URL`; sessions that fail in plain words."""
+"""Opens the ledger at `DATABASE_URL`; its sessions report errors in plain words."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,19 +25,19 @@ class Database:
         self._file = file
         self._reading = engine
         if engine.dialect.name == "postgresql":
-            # One snapshot for all reads of a session, as SQLite gives it.
+            # All reads of a session see one snapshot, as on SQLite.
             self._reading = engine.execution_options(isolation_level="REPEATABLE READ")
         self._writing = engine.execution_options(dermscore_writes=True)
-        # Whether there was no ledger at the address before this process opened it.
+        # Whether this process made the ledger at the address.
         self.is_new = False
 
     @property
     def file(self) -> Path | None:
-        """The file of SQLite; a server has none."""
+        """SQLite's file; None for a server."""
         return None if self._file is None else self._file.path
 
     def tell_if_new(self) -> None:
-        """Say that there was no ledger before: perhaps another was meant."""
+        """Say that a new ledger was made: perhaps another one was meant."""
         if self.is_new:
             tell(f"a new database was made: {self}", err=True)
 
@@ -57,7 +57,7 @@ class Database:
 
     @property
     def warning(self) -> str | None:
-        """What to tell who writes to it, if it lies where that is not safe."""
+        """A warning for commands that write to it, if its place is not safe."""
         return None if self._file is None else network_warning(self._file.path)
 
     @contextmanager
@@ -70,11 +70,11 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session in one transaction: committed at the end of the block, or nothing stored.
+        """A session in one transaction: committed at the end of the block, or not at all.
 
         Raises:
-            LedgerReplacedError: SQLite's file is no longer where it was; what was committed went
-                into the one that was deleted or moved.
+            LedgerReplacedError: SQLite's file is no longer where it was; the transaction went into
+                the deleted or moved file.
         """
         with (
             plain_errors(self._writing, self._file),
@@ -99,12 +99,11 @@ def open_database(
 ) -> Database:
     """Open the ledger at `url` (default: `DATABASE_URL`) and bring its schema up to date.
 
-    PostgreSQL ends a transaction in which nothing is asked for `standstill_seconds`, so that what
-    it holds is free for others. With `to_be_read`, which is for commands that only read, it may be
-    where nothing can be written.
+    PostgreSQL ends a transaction that is idle for `standstill_seconds`, so that its rows are free
+    for others. With `to_be_read`, for commands that only read, it may be in a read-only place.
 
     Raises:
-        DatabaseError: the address is wrong, nobody answers there, the schema is newer than this
+        DatabaseError: the address is wrong, no server answers, the schema is newer than this
             release, or (with `must_exist` or `to_be_read`) there is no ledger yet.
     """
     address = _parse(url or read_settings().database_url)
@@ -122,7 +121,7 @@ def open_database(
 
 
 def _bring_up_to_date(database: Database) -> bool:
-    """Upgrade the schema where it must be; whether there was none."""
+    """Upgrade the schema if needed; returns whether it was empty."""
     with database.read() as session:
         current = is_current(session.connection())
         as_it_is = not database.can_be_written or not has_statistics(session.connection())
@@ -159,8 +158,8 @@ def plain_errors(engine: Engine, file: LedgerFile | None = None) -> Iterator[Non
         said = f"{without_password(engine.url)}: {reason}"
         if file is not None:
             said = sentence(error.orig, file.path) or said
-        # PEP 249: operational is what the program did not cause, such as a connection cut, a disk
-        # that is full, a lock that another holds.
+        # PEP 249: an operational error is not caused by the program, such as a lost connection, a
+        # full disk, or a lock that another process holds.
         passes = isinstance(error, OperationalError) or error.connection_invalidated
         kind = DatabaseAwayError if passes else DatabaseError
         raise kind(f"database {said} (DATABASE_URL)") from error
@@ -169,18 +168,18 @@ def plain_errors(engine: Engine, file: LedgerFile | None = None) -> Iterator[Non
 def _parse(url: str) -> URL:
     try:
         address = make_url(url)
-    except (ArgumentError, ValueError):  # ValueError: a port that is no number
+    except (ArgumentError, ValueError):  # ValueError: a port that is not a number
         raise DatabaseError(
             "DATABASE_URL is not a database address such as "
             "sqlite:///dermscore.db or postgresql://user:password@host/name"
         ) from None
     if "@" in f"{address.host}{address.database}" and address.get_backend_name() != "sqlite":
-        # The end of a password that holds one would be taken for the host, and shown with it.
+        # The rest of a password after its @ would be taken for the host, and shown with it.
         raise DatabaseError("DATABASE_URL: in a password write %40 for @")
     if address.drivername in ("postgres", "postgresql"):
         return address.set(drivername="postgresql+psycopg")
     path = sqlite_path(address)
-    if path is not None:  # absolute: whatever folder becomes the working directory, and as shown
+    if path is not None:  # absolute: the working directory may change, and so it is shown
         return address.set(database=str(path))
     return address
 

@@ -24,7 +24,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column
 from db.clock import Now
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-# SQLite counts rows in 64 bits by itself, but only where the type is spelled INTEGER.
+# SQLite numbers rows in 64 bits itself, but only if the type is spelled INTEGER.
 ImageId = BigInteger().with_variant(Integer(), "sqlite")
 
 
@@ -41,7 +41,7 @@ class Checkpoint(Base):
     digest: Mapped[str] = mapped_column(Text, unique=True)
     path: Mapped[str] = mapped_column(Text)
     card: Mapped[dict[str, Any]] = mapped_column(Json)
-    # Scores that came from elsewhere: `path` is their CSV file, and no worker can load it.
+    # Scores computed elsewhere: `path` is their CSV file, and no worker can load it.
     imported: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[float] = mapped_column(Double, server_default=Now())
 
@@ -58,14 +58,14 @@ class Run(Base):
     checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoints.id"))
     precision: Mapped[str] = mapped_column(Text)
     batch_size: Mapped[int]
-    # Runs enqueued together share this number: their batches are leased, and decoded, as one.
-    together_id: Mapped[int | None]
+    # Runs enqueued together share this: their batches are leased, and decoded, as one.
+    group_id: Mapped[int | None] = mapped_column("together_id")
     keep_features: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[float] = mapped_column(Double, server_default=Now())
 
 
 class Batch(Base):
-    """The images of one message, and who is working on them."""
+    """The images of one message, and the worker that works on them."""
 
     __tablename__ = "batches"
     __table_args__ = (Index("batches_by_finish", "finished_at", "leased_until"),)
@@ -77,19 +77,19 @@ class Batch(Base):
     leased_until: Mapped[float | None] = mapped_column(Double)
     published_at: Mapped[float | None] = mapped_column(Double)
     finished_at: Mapped[float | None] = mapped_column(Double)
-    # On a second attempt images go one by one: the one begun last, and how often it was begun.
+    # From the second attempt on images go one by one: the image started last, and how often it was.
     suspect_id: Mapped[int | None] = mapped_column(ImageId)
     suspect_starts: Mapped[int] = mapped_column(server_default="0")
-    # Where the last attempt's time went; runs that were scored together share the first three.
+    # The times of the last attempt; runs that were scored together share the first three.
     read_seconds: Mapped[float | None] = mapped_column(Double)
     decode_seconds: Mapped[float | None] = mapped_column(Double)
     compute_seconds: Mapped[float | None] = mapped_column(Double)
-    # Up to the commit, which is not over when this is stored.
+    # Without the end of the commit, which is not over when this is stored.
     write_seconds: Mapped[float | None] = mapped_column(Double)
 
 
 class Image(Base):
-    """One listed photograph of a run. Its batch has a row in `batches` once listing is complete."""
+    """One listed image of a run. Its batch has a row in `batches` once listing is complete."""
 
     __tablename__ = "images"
     __table_args__ = (
@@ -147,7 +147,7 @@ class ChosenThreshold(Base):
 
 
 class Worker(Base):
-    """A worker that lives, and when that was seen last."""
+    """A living worker, and when it was last seen."""
 
     __tablename__ = "workers"
 
@@ -156,7 +156,7 @@ class Worker(Base):
 
 
 class Refusal(Base):
-    """A checkpoint in a precision that a worker refuses, and why; `stops` holds for all workers."""
+    """A checkpoint and precision that a worker refuses, and why; `stops` holds for all workers."""
 
     __tablename__ = "refusals"
 
@@ -169,7 +169,7 @@ class Refusal(Base):
 
 
 class DeletedRun(Base):
-    """A run that was deleted. Its number is not given again: a worker may still remember it."""
+    """A deleted run. Its id is not used again: a worker may still remember it."""
 
     __tablename__ = "deleted_runs"
 
@@ -179,7 +179,7 @@ class DeletedRun(Base):
 
 @event.listens_for(Run, "before_insert")
 def _number_run(_mapper: Mapper[Run], connection: Connection, run: Run) -> None:
-    """SQLite gives the highest number again once its run is deleted; PostgreSQL never does."""
+    """SQLite reuses the highest id once its run is deleted; PostgreSQL never does."""
     if connection.dialect.name == "sqlite":
         deleted = select(func.max(DeletedRun.run_id)).scalar_subquery()
         highest = select(func.max(func.coalesce(func.max(Run.id), 0), func.coalesce(deleted, 0)))

@@ -1,4 +1,4 @@
-"""`python -m db.upgrade`: for a deployment that upgrades before it starts its workers."""
+"""`python -m db.upgrade`, for a deployment that upgrades before it starts its workers."""
 
 from base import permissions
 from base.console import interrupt
@@ -15,7 +15,7 @@ from db.session import open_database
 
 @click.command()
 def main() -> None:
-    """Bring the ledger that DATABASE_URL names to this release's schema, and end."""
+    """Upgrade the ledger at DATABASE_URL to this release's schema, and exit."""
     permissions.close_to_others()
     database = open_database()
     database.tell_if_new()

@@ -1,1 +1,1 @@
-"""Images: which ones there are, where their bytes lie, and how bytes become a tensor."""
+"""Images: which ones exist, where their bytes are, and how bytes become a tensor."""

@@ -6,7 +6,7 @@ from base.settings import read_settings
 from imaging.errors import SourceError
 from imaging.stores.object_store import Store, is_address, open_store
 
-# What all images lie under: a folder, or an address in an object store.
+# The place of all images: a folder, or an address in an object store.
 Root = Path | Store
 
 
@@ -14,7 +14,7 @@ def data_root() -> Root:
     """The data root.
 
     Raises:
-        SourceError: `DATA_ROOT` names no folder, or an address that cannot be used.
+        SourceError: `DATA_ROOT` is not a folder, or is an address that cannot be used.
     """
     setting = read_settings().data_root
     if is_address(setting):
@@ -27,10 +27,10 @@ def data_root() -> Root:
 
 
 def data_folder() -> Path:
-    """The data root of a command that reads folders alone.
+    """The data root for a command that can only read folders.
 
     Raises:
-        SourceError: `DATA_ROOT` names no folder.
+        SourceError: `DATA_ROOT` is not a folder.
     """
     root = data_root()
     if isinstance(root, Store):

@@ -1,10 +1,10 @@
-"""What can be wrong with an image, or with a list of images."""
+"""Errors of images, and of lists of images."""
 
 from typing import Literal
 
 import click
 
-# The codes that stand in `predictions.error`; docs/images.md says what each one means.
+# The codes in `predictions.error`; docs/images.md explains each one.
 ErrorCode = Literal[
     "missing",
     "bad_name",
@@ -24,7 +24,7 @@ ErrorCode = Literal[
 
 
 class ImageError(Exception):
-    """An image cannot be scored: a code to count by, and a sentence for a person."""
+    """An image cannot be scored: a code for counting, and a sentence for a person."""
 
     def __init__(self, code: ErrorCode, detail: str) -> None:
         super().__init__(detail)

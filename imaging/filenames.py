@@ -1,4 +1,4 @@
-"""File names that are not UTF-8, which no database stores as text: their bytes are spelled out."""
+"""File names that are not UTF-8: databases cannot store them as text, so bytes are escaped."""
 
 import os
 import re
@@ -7,20 +7,20 @@ _SPELLED = re.compile(rb"\\(?:x([89a-f][0-9a-f])|\\)")
 
 
 def storable(name: str) -> str:
-    r"""The name itself, or where its bytes are not UTF-8 those in the manner of `caf\xe9.jpg`.
+    r"""The name itself; if it is not UTF-8, a name with its bytes escaped, such as `caf\xe9.jpg`.
 
-    No two such names are spelled alike, for their backslashes are doubled.
+    No two such names become the same, because their backslashes are doubled.
     """
     try:
         name.encode()
-    except UnicodeEncodeError:  # Python holds such bytes as surrogates
+    except UnicodeEncodeError:  # Python represents such bytes as surrogates
         spelled = name.replace("\\", "\\\\")
         return os.fsencode(spelled).decode("utf-8", "backslashreplace")
     return name
 
 
 def spelled_back(stored: str) -> str | None:
-    """The name whose bytes `stored` spells out, if it spells out any."""
+    """The original name of a `stored` name with escaped bytes; None if it has none."""
     data = os.fsencode(stored)
     if not _SPELLED.search(data):
         return None

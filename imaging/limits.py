@@ -1,3 +1,3 @@
-"""Bounds of an image file; docs/images.md names them."""
+"""Limits of an image file; docs/images.md lists them."""
 
 MAX_BYTES = 50_000_000

@@ -1,16 +1,16 @@
-"""What to say of a run of which nothing could be scored. Pure."""
+"""The message about a run in which no image could be scored. Pure."""
 
 from collections.abc import Mapping, Sequence
 
 from base.console.foreign import shown
 
-# Exit code of `enqueue --wait` and `report`: a script must not take it for a success.
+# The exit code of `enqueue --wait` and `report`: a script must not read it as a success.
 NOTHING_SCORED = 4
 
 _KIND = "the files are not of a kind that is scored (docs/images.md)"
 _DAMAGED = "the files are damaged, perhaps copied in part"
 _MACHINE = "the workers have too little memory, or the machine is at fault"
-# The likely cause where no image at all could be scored.
+# The likely cause if no image at all could be scored.
 CAUSES: dict[str, str] = {
     "missing": "DATA_ROOT of the workers is probably not that of the producer",
     "bad_name": "the names of the files are not UTF-8: rename them",
@@ -24,24 +24,24 @@ CAUSES: dict[str, str] = {
     "bad_size": _KIND,
     "corrupt": _DAMAGED,
     "wrong_digest": "the sha256 in the manifest belongs to other files",
-    "bad_score": "the model gives no number",
+    "bad_score": "the model's output is not a number",
     "worker_died": _MACHINE,
 }
 
 
 def nothing_scored(run_id: int, errors: Mapping[str, int], examples: Sequence[str]) -> str:
-    """What follows `run N: `: how many images, their errors, two paths, the likely cause.
+    """The text after `run N: `: how many images, their errors, some paths, the likely cause.
 
     Args:
-        run_id: number of the run.
+        run_id: id of the run.
         errors: its images by error code, the most frequent first.
-        examples: some paths of the most frequent.
+        examples: some paths with the most frequent error.
     """
     total, most = sum(errors.values()), next(iter(errors))
     counts = ", ".join(f"{count} {code}" for code, count in errors.items())
     paths = " and ".join(shown(path) for path in examples)
     images = "its only image" if total == 1 else f"any of its {total} images"
-    # A code of another release has no cause here.
+    # Codes of other releases have no cause here.
     cause = CAUSES.get(most, "docs/images.md says what that is")
     return (
         f"could not score {images} ({counts}), such as {paths}: {cause}; "

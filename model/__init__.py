@@ -1,1 +1,1 @@
-"""A checkpoint: its file, its card, and what may be inside it."""
+"""Checkpoints: the file, its card, and what it may contain."""

@@ -1,4 +1,4 @@
-"""How a backbone is known again, and where it ends inside a checkpoint's network."""
+"""How a backbone is identified, and where it ends inside a checkpoint's network."""
 
 import hashlib
 import json
@@ -15,8 +15,9 @@ from model.hub.hub_module import HubModule
 class Parts(NamedTuple):
     """The layers of a network below and above its features.
 
-    `digest` identifies the backbone where the layers are those that the model card names; else its
-    features are nobody else's. A network without a recognisable backbone has no `head`.
+    `digest` identifies the backbone if its layers are those that the model card names; otherwise
+    its features belong to this network only. A network without a recognisable backbone has no
+    `head`.
     """
 
     backbone: list[Any]
@@ -27,7 +28,9 @@ class Parts(NamedTuple):
 def split(network: Any, card: Backbone | None) -> Parts:  # noqa: ANN401 - keras.Model
     """Split a checkpoint's network where its backbone ends."""
     layers = list(network.layers)
-    ends = [at for at, layer in enumerate(layers, 1) if isinstance(layer, HubModule | keras.Model)]
+    ends = [
+        index for index, layer in enumerate(layers, 1) if isinstance(layer, HubModule | keras.Model)
+    ]
     if not isinstance(network, keras.Sequential) or len(ends) != 1 or ends[0] == len(layers):
         return Parts([network], [], None)
     backbone, head = layers[: ends[0]], layers[ends[0] :]
@@ -36,9 +39,9 @@ def split(network: Any, card: Backbone | None) -> Parts:  # noqa: ANN401 - keras
 
 
 def weights_digest(network: Any, what: str) -> str:  # noqa: ANN401 - keras.Model
-    """SHA-256 over what a Keras network is called, how it is built, and its weights in order.
+    """SHA-256 over a Keras network's name, its architecture, and its weights in order.
 
-    The same weights pooled in another way, say, are another backbone.
+    The same weights with another pooling, for example, are another backbone.
     """
     digest = hashlib.sha256(f"{what}\0{_architecture(network)}\0".encode())
     for weights in network.get_weights():
@@ -47,25 +50,27 @@ def weights_digest(network: Any, what: str) -> str:  # noqa: ANN401 - keras.Mode
 
 
 def _architecture(network: Any) -> str:  # noqa: ANN401 - keras.Model
-    """The layers' settings and how they are wired, whatever names Keras counted up for them."""
-    names = {layer.name: f"#{at}" for at, layer in enumerate(network.layers)}
+    """The layers' settings and connections, independent of the names that Keras numbered."""
+    names = {layer.name: f"#{index}" for index, layer in enumerate(network.layers)}
     return json.dumps(_nameless(network.get_config(), {network.name: "#", **names}), default=str)
 
 
 def _nameless(value: Any, names: dict[str, str]) -> Any:  # noqa: ANN401 - what Keras configures
     match value:
         case dict():
-            # Whether its layers could be trained makes no difference to what it computes.
-            return {k: _nameless(value[k], names) for k in sorted(value) if k != "trainable"}
+            # Whether layers were trainable makes no difference to what the network computes.
+            return {
+                key: _nameless(value[key], names) for key in sorted(value) if key != "trainable"
+            }
         case list() | tuple():
-            return [_nameless(one, names) for one in value]
+            return [_nameless(item, names) for item in value]
         case str():
             return names.get(value, value)
     return value
 
 
 def rescaling(name: str) -> Any:  # noqa: ANN401 - keras.Layer
-    """The layer that turns [0, 1] into what a network of keras.applications was trained on.
+    """The layer that scales [0, 1] to the inputs a network of keras.applications was trained on.
 
     Raises:
         CheckpointError: the network's preprocessing is not known.
@@ -75,7 +80,7 @@ def rescaling(name: str) -> Any:  # noqa: ANN401 - keras.Layer
         "MobileNetV3Large",
     ):
         return keras.layers.Rescaling(2.0, offset=-1.0)
-    if name.startswith(("EfficientNet", "ConvNeXt", "MobileNetV3")):  # rescale by themselves
+    if name.startswith(("EfficientNet", "ConvNeXt", "MobileNetV3")):  # these rescale by themselves
         return keras.layers.Rescaling(255.0)
     raise CheckpointError(
         f"--backbone keras:{name}: its preprocessing is not one that dermscore knows; use "
@@ -84,7 +89,7 @@ def rescaling(name: str) -> Any:  # noqa: ANN401 - keras.Layer
 
 
 def _is_as_named(layers: list[Any], card: Backbone) -> bool:
-    """Whether the layers hold what the card says, by their own bytes and not by its word."""
+    """Whether the layers are those of the card, by their bytes, not by the card's word."""
     *before, last = layers
     if isinstance(last, HubModule):
         return not before and last.digest == card.digest

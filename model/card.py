@@ -55,8 +55,8 @@ class Data(BaseModel):
 class Training(BaseModel):
     """How the head was trained, and which epoch was kept.
 
-    `recipe` holds every option of the training; `history` one figure for each epoch. `note` says
-    what a reader of the scores must know.
+    `recipe` holds every option of the training; `history` one figure for each epoch. `note` tells
+    readers what they must know about the scores.
     """
 
     recipe: dict[str, str | int | float | bool | None]
@@ -67,14 +67,14 @@ class Training(BaseModel):
 
 
 class Threshold(BaseModel):
-    """An operating point chosen before the test images were seen, and how."""
+    """An operating point chosen before the test images were seen, and how it was chosen."""
 
     value: float = Field(ge=0, le=1)
     how: str
 
 
 class ModelCard(BaseModel):
-    """The JSON file beside a checkpoint. `validation` holds loss, accuracy and ROC AUC.
+    """The JSON file next to a checkpoint. `validation` holds loss, accuracy and ROC AUC.
 
     `output` is the maker's promise that a network without a sigmoid at its end, such as a mean of
     several, gives a probability all the same.
@@ -93,10 +93,10 @@ class ModelCard(BaseModel):
 
     @classmethod
     def read(cls, checkpoint: Path) -> Self:
-        """The card beside `checkpoint`.
+        """The card next to `checkpoint`.
 
         Raises:
-            CheckpointError: there is no card, or it is not one.
+            CheckpointError: there is no card, or it is not a valid one.
         """
         path = card_path(checkpoint)
         try:
@@ -115,18 +115,18 @@ class ModelCard(BaseModel):
 
     def as_json(self) -> dict[str, Any]:
         """The card as plain JSON types, as the `checkpoints` table keeps it."""
-        # Through text, where a figure that is no number becomes null: PostgreSQL takes no NaN.
+        # Through text, in which NaN becomes null: PostgreSQL accepts no NaN.
         card: dict[str, Any] = json.loads(self.model_dump_json())
         return card
 
     def write(self, checkpoint: Path) -> None:
-        """Write the card beside `checkpoint`, whole or not at all."""
+        """Write the card next to `checkpoint`, whole or not at all."""
         with whole_file(card_path(checkpoint)) as draft:
             draft.write_text(json.dumps(self.as_json(), indent=2) + "\n")
 
 
 def card_path(checkpoint: Path) -> Path:
-    """Where a checkpoint's card is: the same name, ending in .json."""
+    """The path of a checkpoint's card: the same name, ending in .json."""
     return checkpoint.with_suffix(".json")
 
 
@@ -142,7 +142,7 @@ def file_digest(path: Path) -> str:
 
 @contextmanager
 def opened(checkpoint: Path) -> Iterator[BufferedReader]:
-    """The file, for reading.
+    """Open the file for reading.
 
     Raises:
         CheckpointError: it is missing, or reading fails.
@@ -155,37 +155,37 @@ def opened(checkpoint: Path) -> Iterator[BufferedReader]:
 
 
 def claimed_card(checkpoint: Path) -> ModelCard:
-    """The card beside a .keras file; whether it is that file's, its digest must show.
+    """The card next to a .keras file; only the digest can show whether it belongs to the file.
 
     Raises:
         CheckpointError: the file is missing, not a .keras file, or has no card.
     """
     if checkpoint.suffix != ".keras":
         raise CheckpointError(
-            f"{checkpoint} is not a .keras file: other formats reload silently wrong"
+            f"{checkpoint} is not a .keras file: other formats can load wrongly without an error"
         )
-    with opened(checkpoint):  # of a file that is not there one wants to hear that first
+    with opened(checkpoint):  # a missing file should be reported first
         return ModelCard.read(checkpoint)
 
 
 def require_digest(checkpoint: Path, card: ModelCard, digest: str) -> None:
-    """Refuse bytes that are not those which the card describes.
+    """Refuse a file that is not the one that the card describes.
 
     Raises:
-        CheckpointError: they are others.
+        CheckpointError: its digest differs.
     """
     if card.digest != digest:
         raise CheckpointError(
             f"{checkpoint} is not the file its model card describes: digest {digest[:12]}, "
-            f"the card says {card.digest[:12]}; cut short, or swapped under its name"
+            f"the card says {card.digest[:12]}; it was cut short, or replaced"
         )
 
 
 def read_checkpoint_card(checkpoint: Path) -> ModelCard:
-    """The card of a checkpoint whose bytes are those that the card describes.
+    """The card of a checkpoint, if its bytes are those that the card describes.
 
     Raises:
-        CheckpointError: missing, not a .keras file, without a card, or of another digest.
+        CheckpointError: it is missing, not a .keras file, without a card, or has another digest.
     """
     card = claimed_card(checkpoint)
     require_digest(checkpoint, card, file_digest(checkpoint))

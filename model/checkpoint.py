@@ -1,4 +1,4 @@
-"""Save and load checkpoints: one .keras file and its model card beside it."""
+"""Save and load checkpoints: a .keras file and its model card next to it."""
 
 import os
 import re
@@ -11,9 +11,9 @@ from base.disk import reason_of
 from base.permissions import make_folder, take_over
 from base.runtime import load_keras_file
 from model.card import ModelCard, file_digest
+from model.checkpoint_requirements import refuse_unloadable, wrong_shapes
 from model.errors import CheckpointError
-from model.held import HeldCheckpoint, hold_checkpoint
-from model.loadable import refuse_unloadable, wrong_shapes
+from model.held_checkpoint import HeldCheckpoint, hold_checkpoint
 from model.reproducible import make_reproducible
 
 _OF_A_LAYER = re.compile(
@@ -23,18 +23,18 @@ _OF_A_LAYER = re.compile(
 
 
 def save_checkpoint(network: Any, path: Path, card: dict[str, Any]) -> tuple[Path, ModelCard]:  # noqa: ANN401 - keras.Model
-    """Write `network` and its card; neither appears under its name before it is whole.
+    """Write `network` and its card; neither gets its name before it is complete.
 
-    `card` is everything but the digest, and is written last: a checkpoint without one is refused.
-    Another checkpoint of the same name stays, since runs may be pinned to it: the new one's name
-    then ends in -2, -3, … Returns the path and the finished card.
+    `card` is everything but the digest, and is written last: a checkpoint without a card is
+    refused. An existing checkpoint of the same name stays, since runs may be pinned to it: the new
+    one's name then ends in -2, -3, … Returns the path and the finished card.
 
     Raises:
-        CheckpointError: it cannot be written, for the disk is full or the folder is not ours.
+        CheckpointError: it cannot be written, for example because the disk is full.
     """
     try:
         return _write(network, path, card)
-    except (OSError, RuntimeError) as error:  # HDF5 has its own words for a full disk
+    except (OSError, RuntimeError) as error:  # HDF5 has its own message for a full disk
         raise CheckpointError(f"{path} cannot be written: {reason_of(error)}") from error
 
 
@@ -75,10 +75,10 @@ def load_checkpoint(path: Path) -> tuple[Any, ModelCard]:
 
 
 def load_held(held: HeldCheckpoint) -> Any:  # noqa: ANN401 - keras.Model
-    """The Keras model of a checkpoint that is held.
+    """The Keras model of a held checkpoint.
 
     Raises:
-        CheckpointError: it is no network that images can be scored with, or holds code.
+        CheckpointError: it is not a network that can score images, or it holds code.
     """
     path, card = held.path, held.card
     refuse_unloadable(held.file, path, card)
@@ -94,7 +94,7 @@ def load_held(held: HeldCheckpoint) -> Any:  # noqa: ANN401 - keras.Model
 
 
 def _innermost(message: str) -> str:
-    """Keras nests its reports of one fault, and lists the layers: the innermost says what it is."""
+    """The innermost message: Keras nests its reports of one fault, and lists the layers."""
     inner = " ".join(message.rsplit("Exception encountered: ", maxsplit=1)[-1].split())
     named = _OF_A_LAYER.match(inner)
     return (named[1] if named else inner)[:400]

@@ -1,4 +1,4 @@
-"""The inside of a .keras file, read without Keras and with bounds: anybody may have written it."""
+"""Reads a .keras file without Keras and within bounds: anybody may have written it."""
 
 import json
 import struct
@@ -6,7 +6,7 @@ import zipfile
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-# All that a .keras file holds; Keras would also take weights in NumPy's format.
+# Everything that a .keras file contains; Keras would also accept weights in NumPy's format.
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _ENTRIES = (_CONFIG, "metadata.json", _WEIGHTS)
 _ASSETS = "assets"
@@ -16,21 +16,21 @@ _ASSETS = "assets"
 MAX_CONFIG = 8_000_000
 # A listing of the entries takes several times its size in memory, too; a module has some dozens.
 _MAX_LISTING = 1_000_000
-# What unpacks to so many bytes, and to so many times its own, is a bomb; Keras draws the same line.
+# An entry that unpacks to so many bytes, and so many times its size, is a bomb, also for Keras.
 _BOMB_BYTES, _BOMB_RATIO = 1 << 28, 100
 
-# The record at the end of an archive: after its mark at 12 the size of the listing, in four bytes.
+# The record at the end of an archive: the size of the listing is at 12, in four bytes.
 _END = struct.Struct("<4s8xI4xH")
 _END_MARK = b"PK\5\6"
 _LONGEST_COMMENT = 0xFFFF
 
 
 def read_config(file: IO[bytes]) -> dict[str, Any]:
-    """The network's config out of a .keras file, which holds nothing that does not belong there.
+    """The network's config from a .keras file that contains nothing unexpected.
 
     Raises:
-        ValueError: says what is wrong with the archive, or with the config.
-        zipfile.BadZipFile: it is no archive, or was cut short.
+        ValueError: something is wrong with the archive or with the config; the message says what.
+        zipfile.BadZipFile: it is not an archive, or is truncated.
     """
     if _listing_size(file) > _MAX_LISTING:
         raise ValueError("its archive lists more entries than a network has")
@@ -47,15 +47,15 @@ def read_config(file: IO[bytes]) -> dict[str, Any]:
 
 
 def _listing_size(file: IO[bytes]) -> int:
-    """What the archive's end says of its listing, which zipfile would read without a bound."""
+    """The size of the archive's listing, which zipfile would read without a limit."""
     size = file.seek(0, 2)
     file.seek(max(0, size - _LONGEST_COMMENT - _END.size))
     tail = file.read()
-    at = tail.rfind(_END_MARK)
-    if at < 0 or at + _END.size > len(tail):
+    offset = tail.rfind(_END_MARK)
+    if offset < 0 or offset + _END.size > len(tail):
         raise zipfile.BadZipFile
-    listing: int = _END.unpack_from(tail, at)[1]
-    return listing  # of an archive with more than 4 GB of entries it is the largest number
+    listing: int = _END.unpack_from(tail, offset)[1]
+    return listing  # in an archive with more than 4 GB of entries it is the largest number
 
 
 def _refuse_other_entries(archive: zipfile.ZipFile) -> None:
@@ -72,7 +72,7 @@ def _refuse_other_entries(archive: zipfile.ZipFile) -> None:
 
 
 def _read_bounded(archive: zipfile.ZipFile) -> bytes:
-    """The config; what the listing says of its size may be a lie."""
+    """The config; its size in the listing may be false."""
     with archive.open(_CONFIG) as entry:
         data = entry.read(MAX_CONFIG + 1)
     if len(data) > MAX_CONFIG:

@@ -1,4 +1,4 @@
-"""Which classes and functions a network's config may name, told without importing Keras."""
+"""Which classes and functions a network's config may name; decided without importing Keras."""
 
 import re
 from functools import cache, lru_cache
@@ -6,15 +6,15 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-# dermscore's own, registered with Keras by `model.hub.hub_module`.
+# dermscore's own class, registered with Keras by `model.hub.hub_module`.
 HUB_MODULE = "dermscore>HubModule"
 
-# What Keras would run that is no arithmetic of its own: it refuses these in safe mode, or needs
-# another framework for them.
+# Layers of Keras that run other code than its own arithmetic: it refuses them in safe mode, or
+# needs another framework for them.
 _CODE = frozenset(
     ("__lambda__", "Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 )
-# What a network is made of, parts of Keras; other parts load, download and save.
+# The parts of Keras that networks are made of; other parts load, download and save.
 _FUNCTIONS = ("activations", "constraints", "initializers", "regularizers")
 _PARTS = (*_FUNCTIONS, "dtype_policies", "layers", "models", "ops", "quantizers", "random")
 _NOT_PARTS = frozenset(("load_model", "save_model", "model_from_json", "clone_model"))
@@ -24,7 +24,7 @@ def refuse_name(module: str | None, name: str) -> None:
     """Refuse a class or function that the installed Keras does not have, or that is code.
 
     Raises:
-        ValueError: says so.
+        ValueError: it is refused.
     """
     if name in _CODE:
         layer = "lambda" if name == "__lambda__" else name
@@ -38,7 +38,7 @@ def refuse_name(module: str | None, name: str) -> None:
 
 def is_activation(name: str) -> bool:
     """Whether Keras knows an activation of this name."""
-    # Its other names stand in a dictionary beside the functions.
+    # Other names of activations are in a dictionary next to the functions.
     return _has("keras.activations", name) or f'["{name}"] = ' in _text("keras.src.activations")
 
 
@@ -48,20 +48,20 @@ def _is_known(module: str | None, name: str) -> bool:
     if module == "builtins":  # Keras looks for such a function in its own modules
         return any(_has(f"keras.{part}", name) for part in _FUNCTIONS)
     package, *parts = module.split(".")
-    if parts[:1] == ["src"]:  # there Keras takes classes alone; ConvNeXt has two of its own
+    if parts[:1] == ["src"]:  # there Keras accepts only classes; ConvNeXt has two of its own
         found = re.search(rf"^class {name}\b", _text(module), re.MULTILINE)
         return package == "keras" and {*parts[1:2]} <= {*_PARTS, "applications"} and bool(found)
     return package == "keras" and (not parts or parts[0] in _PARTS) and _has(module, name)
 
 
 def _has(module: str, name: str) -> bool:
-    """Whether a public module of Keras has the name: all that it has it imports."""
+    """Whether a public module of Keras has the name, which it must import."""
     return bool(re.search(rf"\bas {re.escape(name)}\b", _text(module)))
 
 
 @lru_cache(maxsize=256)
 def _text(module: str) -> str:
-    """The text of a module of the installed Keras; empty where there is none."""
+    """The source of a module of the installed Keras; empty if there is none."""
     package = _package()
     _, *parts = module.split(".")
     if package is None or not all(part.isidentifier() for part in parts):
@@ -73,7 +73,7 @@ def _text(module: str) -> str:
 
 @cache
 def _package() -> Path | None:
-    spec = find_spec("keras")  # which finds it and imports nothing
+    spec = find_spec("keras")  # this finds it without importing it
     return None if spec is None or spec.origin is None else Path(spec.origin).parent
 
 

@@ -1,7 +1,8 @@
-"""What a network's config says that it takes and gives: the rules of what can be scored with.
+"""The inputs and outputs of a network by its config: the rules of what can score images.
 
-The producer looks before it enqueues, the worker before it loads, both here. All is read from
-Keras's own JSON, within milliseconds; what that does not tell the worker sees once it has loaded.
+The producer checks before it enqueues, the worker before it loads, both with this module. It reads
+only Keras's own JSON, within milliseconds; what the JSON does not show, the worker sees after
+loading.
 """
 
 from collections.abc import Iterator
@@ -11,25 +12,25 @@ from typing import Any, NamedTuple
 from model.keras_names import HUB_MODULE, is_activation, refuse_name
 
 Config = dict[str, Any]
-# Without the batch; None where a side is not known.
+# Without the batch dimension; None for an unknown side.
 Shape = tuple[int | None, ...]
 
-# Keras's marks of plain values in a config, which name no class.
+# Keras's markers of plain values in a config, which are not classes.
 _VALUES = frozenset(
     f"__{kind}__" for kind in ("keras_tensor", "tensor", "numpy", "bytes", "ellipsis", "slice")
 )
-# Layers after which a value is what it was before, as far as scoring goes.
+# Layers that do not change a value, as far as scoring is concerned.
 _KEEPING = frozenset(("Dropout", "Flatten", "Identity", "Reshape", "ActivityRegularization"))
-# Layers and operations that are an activation by themselves.
+# Layers and operations that are themselves an activation.
 _ACTIVATIONS = {"Sigmoid": "sigmoid", "HardSigmoid": "hard_sigmoid", "Softmax": "softmax"}
 
 
 class Network(NamedTuple):
-    """What a network takes and gives.
+    """The inputs and outputs of a network.
 
-    `inputs` are the shapes with their batch, `dtype` is of the first, `outputs` their number.
-    `shape` is of the output, None where its last layers do not tell; `activation` is the last thing
-    done to it, None for what is no activation.
+    `inputs` are the shapes with their batch dimension, `dtype` is that of the first, `outputs` is
+    their number. `shape` is that of the output, None if its last layers do not show it;
+    `activation` is the last operation on it, None if that is not an activation.
     """
 
     inputs: list[tuple[int | None, ...] | None]
@@ -40,36 +41,36 @@ class Network(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """A layer on the way back from the output; `given` is the shape that it is given, if known."""
+    """A layer on the way back from the output; `given` is its input shape, if known."""
 
     layer: Config
     given: Shape | None
 
 
 def refuse_classes(config: Config) -> None:
-    """Refuse a config that names what Keras does not have, or code.
+    """Refuse a config that names anything that Keras does not have, or code.
 
     Raises:
-        ValueError: names it.
+        ValueError: it does; the message names it.
     """
-    # A loss or a metric of its maker's does no harm: the network is loaded without.
-    waiting: list[Any] = [{k: value for k, value in config.items() if k != "compile_config"}]
+    # A custom loss or metric does no harm: the network is loaded without it.
+    waiting: list[Any] = [{key: config[key] for key in config if key != "compile_config"}]
     while waiting:
-        one = waiting.pop()
-        if isinstance(one, dict):
-            _refuse_one(one)
-            waiting += one.values()
-        elif isinstance(one, list):
-            waiting += one
+        value = waiting.pop()
+        if isinstance(value, dict):
+            _refuse_entry(value)
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
 
 
-def _refuse_one(one: Config) -> None:
-    if isinstance(one.get("vocabulary"), str):
+def _refuse_entry(config: Config) -> None:
+    if isinstance(config.get("vocabulary"), str):
         raise ValueError("it holds a layer whose vocabulary is a file elsewhere")  # noqa: TRY004 - one kind for all
     for key in ("activation", "recurrent_activation"):
-        _refuse_activation(one.get(key))
-    if "class_name" in one and "config" in one:
-        _refuse_class(one)
+        _refuse_activation(config.get(key))
+    if "class_name" in config and "config" in config:
+        _refuse_class(config)
 
 
 def _refuse_activation(activation: object) -> None:
@@ -79,15 +80,16 @@ def _refuse_activation(activation: object) -> None:
         raise ValueError("it holds an activation that is a lambda, a program and not Keras's own")
 
 
-def _refuse_class(one: Config) -> None:
-    name, registered, module = one["class_name"], one.get("registered_name"), one.get("module")
+def _refuse_class(config: Config) -> None:
+    name, module = config["class_name"], config.get("module")
+    registered = config.get("registered_name")
     if name in _VALUES:
         return
     if registered == HUB_MODULE:
-        refuse_module_elsewhere(one["config"])
+        refuse_module_elsewhere(config["config"])
         return
     if name == "function":
-        refuse_name(module, str(one["config"]))
+        refuse_name(module, str(config["config"]))
     elif registered in (None, "", name):
         refuse_name(module, str(name))
     else:
@@ -98,14 +100,14 @@ def refuse_module_elsewhere(config: Config) -> None:
     """Refuse a layer of a TensorFlow Hub module that names a folder or an address.
 
     Raises:
-        ValueError: it does: nobody would have searched that module.
+        ValueError: it does; that module would not have been checked.
     """
     if not config.keys().isdisjoint(("folder", "module")):
         raise ValueError("its TensorFlow Hub module lies outside the checkpoint")
 
 
 def network_of(config: Config) -> Network:
-    """What the network of this config takes and gives.
+    """The inputs and outputs of the network with this config.
 
     Raises:
         ValueError: it is neither Sequential nor functional, or was never built.
@@ -119,7 +121,7 @@ def network_of(config: Config) -> Network:
     (last, *_), outputs = _ends(inner)
     activation, shape = _end_of(last)
     dtype = str(entries[0].get("dtype", "float32"))
-    return Network([_batch_shape(one) for one in entries], dtype, outputs, shape, activation)
+    return Network([_batch_shape(entry) for entry in entries], dtype, outputs, shape, activation)
 
 
 def _entries(inner: Config) -> list[Config]:
@@ -140,7 +142,7 @@ def _batch_shape(entry: Config) -> tuple[int | None, ...] | None:
 
 
 def _ends(inner: Config) -> tuple[list[Iterator[_Step]], int]:
-    """The way back from each output, and how many there are."""
+    """The way back from each output, and the number of outputs."""
     if "output_layers" not in inner:
         return [_back_through_list(inner["layers"])], 1
     by_name = _by_name(inner)
@@ -154,10 +156,10 @@ def _back_through_list(layers: list[Config]) -> Iterator[_Step]:
 
 
 def _back_through_graph(by_name: dict[str, Config], name: str, node: int) -> Iterator[_Step]:
-    """Back along layers of one input each; where several meet it ends."""
-    seen = set[tuple[str, int]]()
-    while (name, node) not in seen:
-        seen.add((name, node))
+    """Go back along layers with one input each; stop at a layer with several inputs."""
+    visited = set[tuple[str, int]]()
+    while (name, node) not in visited:
+        visited.add((name, node))
         layer = by_name[name]
         nodes = layer.get("inbound_nodes") or []
         before = list(_tensors(nodes[node])) if nodes else []
@@ -169,7 +171,7 @@ def _back_through_graph(by_name: dict[str, Config], name: str, node: int) -> Ite
 
 
 def _into(layer: Config, given: Shape | None) -> Iterator[_Step]:
-    """The layer, or where it is a network itself the way back through it."""
+    """The layer; if it is a network itself, the way back through it."""
     ends, outputs = _ends(layer["config"]) if "layers" in layer["config"] else ([], 0)
     if outputs == 1:
         yield from ends[0]
@@ -178,7 +180,7 @@ def _into(layer: Config, given: Shape | None) -> Iterator[_Step]:
 
 
 def _end_of(steps: Iterator[_Step]) -> tuple[str | None, Shape | None]:
-    """The last activation and the output's shape, as far as they are told."""
+    """The last activation and the output's shape, as far as they are known."""
     chain = list(steps)
     shapes: list[Shape | None] = [None]
     for step in reversed(chain):
@@ -194,7 +196,7 @@ def _end_of(steps: Iterator[_Step]) -> tuple[str | None, Shape | None]:
 
 
 def _activation(layer: Config) -> str | None:
-    """The name of what a layer does last; empty where that changes nothing."""
+    """The name of a layer's last operation; empty if that changes nothing."""
     name, inner = layer["class_name"], layer["config"]
     if name in _ACTIVATIONS:
         return _ACTIVATIONS[name]
@@ -207,7 +209,7 @@ def _activation(layer: Config) -> str | None:
 
 
 def _shape_after(step: _Step, before: Shape | None) -> Shape | None:
-    """The shape of what a layer gives; `before` is of what the layer before it gives."""
+    """A layer's output shape; `before` is the output shape of the layer before it."""
     name, inner = step.layer["class_name"], step.layer["config"]
     if name == "Reshape":
         target = tuple(inner["target_shape"])
@@ -219,7 +221,7 @@ def _shape_after(step: _Step, before: Shape | None) -> Shape | None:
 
 
 def _shape_from(name: str, inner: Config, given: Shape) -> Shape | None:
-    """The same of a layer that is given this shape."""
+    """The output shape of a layer for this input shape."""
     if name == "Flatten":
         return (None if None in given else prod(side or 1 for side in given),)
     if name == "Dense":
@@ -236,8 +238,9 @@ def _built_for(layer: Config) -> Shape | None:
 
 
 def _without_batch(shape: Any) -> Shape | None:  # noqa: ANN401 - JSON
-    is_one = isinstance(shape, list) and all(one is None or isinstance(one, int) for one in shape)
-    return tuple(shape[1:]) if is_one else None
+    if isinstance(shape, list) and all(side is None or isinstance(side, int) for side in shape):
+        return tuple(shape[1:])
+    return None
 
 
 def _by_name(inner: Config) -> dict[str, Config]:
@@ -250,16 +253,16 @@ def _references(places: Any) -> list[tuple[str, int]]:  # noqa: ANN401 - JSON
         places = list(places.values())
     if places and isinstance(places[0], str):
         return [(places[0], places[1])]
-    return [one for place in places for one in _references(place)]
+    return [reference for place in places for reference in _references(place)]
 
 
 def _tensors(value: Any) -> Iterator[Config]:  # noqa: ANN401 - JSON
-    """The tensors that a node is given."""
+    """The input tensors of a node."""
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
             yield value["config"]
             return
         value = list(value.values())
     if isinstance(value, list):
-        for one in value:
-            yield from _tensors(one)
+        for item in value:
+            yield from _tensors(item)

@@ -1,11 +1,11 @@
-"""The same network gives the same .keras bytes, and so the same digest, whenever it is saved."""
+"""Makes .keras files reproducible: the same network always gives the same bytes and digest."""
 
 import json
 import zipfile
 from pathlib import Path
 from typing import Any
 
-# The earliest time that a zip entry can carry.
+# The earliest time that a zip entry can have.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -28,15 +28,15 @@ def _copy(old: zipfile.ZipFile, new: zipfile.ZipFile, name: str) -> None:
     new.writestr(zipfile.ZipInfo(name, _EPOCH), data)
 
 
-def _without_addresses(config: Any, seen: dict[int, int]) -> Any:  # noqa: ANN401 - JSON
+def _without_addresses(config: Any, numbers: dict[int, int]) -> Any:  # noqa: ANN401 - JSON
     """`config` with each `shared_object_id`, an address in memory, replaced by a count from 1."""
     if isinstance(config, list):
-        return [_without_addresses(item, seen) for item in config]
+        return [_without_addresses(item, numbers) for item in config]
     if not isinstance(config, dict):
         return config
     return {
-        key: seen.setdefault(value, len(seen) + 1)
+        key: numbers.setdefault(value, len(numbers) + 1)
         if key == "shared_object_id"
-        else _without_addresses(value, seen)
+        else _without_addresses(value, numbers)
         for key, value in config.items()
     }

@@ -1,1 +1,1 @@
-"""The program `producer`: lists images, enqueues their batches, shows how far they are."""
+"""The program `producer`: lists images, enqueues their batches, shows the progress of runs."""

@@ -1,4 +1,4 @@
-"""The program `producer`: Ctrl-C is taken care of before anything else is imported."""
+"""The program `producer`: Ctrl-C is handled before anything else is imported."""
 
 from base import program
 

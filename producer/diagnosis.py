@@ -1,4 +1,4 @@
-"""Why a run does not get on, as sentences that say what to do. Pure but for what it is given."""
+"""Why a run makes no progress, as sentences that say what to do. Pure."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,12 +11,12 @@ START_ONE = "start one with `celery -A worker worker`"
 
 
 class RunState(NamedTuple):
-    """What is known of an unfinished run.
+    """What is known about an unfinished run.
 
-    `again` is what `producer enqueue` goes on with the listing by, None where nothing does.
-    `staged` images are of a listing that was interrupted; `checkpoint` and `broker` say what is
-    wrong with them as seen from here, None for nothing; `alive` workers are there for any run.
-    `refused` are those that refuse it, and `by_all` is whether nobody is left to score it.
+    `again` are the arguments with which `producer enqueue` continues its listing, None if it
+    cannot. `staged` images belong to an interrupted listing; `checkpoint` and `broker` say what is
+    wrong with them as seen from here, None if nothing is; `alive` is the number of workers for any
+    run. `refused` are its refusals, and `by_all` is true if no worker is left to score it.
     """
 
     again: str | None
@@ -31,7 +31,7 @@ class RunState(NamedTuple):
 
 
 def diagnose(state: RunState) -> list[str]:
-    """What keeps the run from its end, the likeliest cause first; empty where it gets on."""
+    """What prevents the run from finishing, the likeliest cause first; empty if nothing does."""
     if not state.counts.pending:
         return []
     found = []
@@ -42,7 +42,7 @@ def diagnose(state: RunState) -> list[str]:
     if state.refused:
         found.append(refusal(state.refused, by_all=state.by_all))
     if state.work.is_idle:
-        found += [one for one in (state.broker, state.checkpoint) if one is not None]
+        found += [fault for fault in (state.broker, state.checkpoint) if fault is not None]
         if not state.by_all:
             found.append(_idle(state.alive))
     if state.work.attempts > 1:
@@ -54,14 +54,14 @@ def diagnose(state: RunState) -> list[str]:
 
 
 def refusal(refused: Sequence[Refused], *, by_all: bool) -> str:
-    """Who refuses a run, and why; of several that say the same, one."""
-    stopped = next((one for one in refused if one.stops), None)
+    """The sentence about which workers refuse a run, and why; each reason once."""
+    stopped = next((refused_by for refused_by in refused if refused_by.stops), None)
     if stopped is not None:
         return (
             f"it was stopped: {stopped.reason} (worker {stopped.worker}); "
             "`producer resume` tries it again"
         )
-    reasons = dict.fromkeys(one.reason for one in refused)
+    reasons = dict.fromkeys(refused_by.reason for refused_by in refused)
     latest = refused[0]
     others = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
     who = f"worker {latest.worker}{others}, {latest.seconds_ago:.0f} s ago"
@@ -71,8 +71,8 @@ def refusal(refused: Sequence[Refused], *, by_all: bool) -> str:
 
 def _idle(alive: int) -> str:
     if alive:
-        return f"no worker is at work on it, {alive} alive: they wait, or their log says why"
-    return f"no worker is at work on it: {START_ONE}"
+        return f"no worker is working on it, {alive} alive: they wait, or their log says why"
+    return f"no worker is working on it: {START_ONE}"
 
 
 def _goes_on(again: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Rows to run, images, batches and messages. The ledger first: a message is only a hint."""
+"""Turns rows into images, batches and messages; the ledger comes before the messages."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from base.console.foreign import shown
 from base.listed_image import ListedImage
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from db.queries.listing import (
     batch_of,
     claim_unleased,
@@ -24,13 +24,13 @@ from db.queries.refusals import forget_refusals
 from db.session import Database
 from imaging.errors import SourceError
 
-# Images of one transaction; short enough that no worker waits long for SQLite's write lock.
+# Images per transaction; few enough that no worker waits long for SQLite's write lock.
 CHUNK = 10_000
 
 
 @dataclass
 class Listing:
-    """What came of listing a source into a run; `carried` waits to fill a batch up."""
+    """The result of listing a source into a run; `carried` images wait to fill up a batch."""
 
     run_id: int
     new: int = 0
@@ -49,20 +49,19 @@ def list_into_runs(
     database: Database,
     run_ids: Sequence[int],
     rows: Iterator[ListedImage],
-    told: Callable[[int], None],
+    on_progress: Callable[[int], None],
 ) -> list[Listing]:
-    """Stage new images of each run in chunks, then make all of them owed at once.
+    """Stage new images of each run in chunks, then make all of them available to workers at once.
 
-    `told` is called with the number of images so far. A source that turns out bad leaves the runs
-    as they were; a producer that is killed or interrupted leaves staged images for the next
-    `enqueue`.
+    `on_progress` is called with the number of images so far. A bad source leaves the runs as they
+    were; a producer that is killed or interrupted leaves staged images for the next `enqueue`.
 
     Raises:
         SourceError: the source is bad, or gives an image another label than a run holds.
     """
     listings = [Listing(run_id) for run_id in run_ids]
     try:
-        _stage(database, rows, listings, told)
+        _stage(database, rows, listings, on_progress)
     except SourceError:
         for listing in listings:
             _take_back(database, listing)
@@ -80,31 +79,31 @@ def batch_count(batches: int) -> str:
 
 
 def publish_unfinished(database: Database, run_ids: Sequence[int]) -> int:
-    """Send a message for each batch that nobody finished or holds; returns how many.
+    """Send a message for each unfinished batch that no worker holds; returns how many.
 
-    Runs that were enqueued together share a message: leasing a batch of one leases it of all.
+    The runs of a group share a message: leasing a batch of one run leases it of all.
 
     Raises:
-        BrokerError: the broker does not answer; the batches stay owed.
+        BrokerError: the broker does not answer; the batches stay unfinished.
     """
-    # Deferred: Celery, which a bad order should not wait for.
+    # Deferred: Celery is slow to import, and a bad request should not wait for it.
     from worker.broker.address import BrokerError
     from worker.publish import publish
 
-    owed: dict[int, BatchKey] = {}
+    unfinished: dict[int, BatchKey] = {}
     for run_id in run_ids:
         with database.write() as session:
             forget_refusals(session, [run_id])  # workers that refused it try again
-            for number in claim_unleased(session, run_id):
-                owed.setdefault(number, BatchKey(run_id, number))
+            for batch_number in claim_unleased(session, run_id):
+                unfinished.setdefault(batch_number, BatchKey(run_id, batch_number))
     try:
-        publish(owed.values())
+        publish(unfinished.values())
     except BrokerError as error:
         raise BrokerError(
             f"{error.message}; nothing is lost: workers find the unfinished batches in the "
             "ledger once the broker is back"
         ) from error
-    return len(owed)
+    return len(unfinished)
 
 
 def _take_back(database: Database, listing: Listing) -> None:
@@ -119,12 +118,12 @@ def _stage(
     database: Database,
     rows: Iterator[ListedImage],
     listings: Sequence[Listing],
-    told: Callable[[int], None],
+    on_progress: Callable[[int], None],
 ) -> None:
     while chunk := list(islice(rows, CHUNK)):
         for listing in listings:
             _stage_chunk(database, listing, listing.carried + chunk, last=False)
-        told(listings[0].images + len(listings[0].carried))
+        on_progress(listings[0].images + len(listings[0].carried))
     for listing in listings:
         if listing.carried:
             _stage_chunk(database, listing, listing.carried, last=True)
@@ -133,7 +132,7 @@ def _stage(
 def _stage_chunk(
     database: Database, listing: Listing, chunk: list[ListedImage], *, last: bool
 ) -> None:
-    """Stage whole batches of what is new in `chunk`; the rest is carried to the next."""
+    """Stage the new images of `chunk` in whole batches; the rest is carried to the next chunk."""
     run_id = listing.run_id
     with database.write() as session:
         run = lock_run(session, run_id)
@@ -152,9 +151,9 @@ def _stage_chunk(
 def _new_images(
     chunk: list[ListedImage], stored: dict[str, int | None], is_of_source: Callable[[str], bool]
 ) -> list[ListedImage]:
-    """The rows whose path the run does not hold yet, each path once.
+    """The rows whose path is not in the run yet, each path once.
 
-    `is_of_source` says whether a path that the run holds was entered by this listing.
+    `is_of_source` says whether a path in the run was added by this listing.
     """
     new = []
     for row in chunk:
@@ -163,11 +162,11 @@ def _new_images(
             new.append(row)
         elif stored[row.path] != row.label:
             path = shown(row.path)
-            twice = f"{row.where or path}: {path} has label {_say(row.label)} here and"
-            other = _say(stored[row.path])
-            if any(one.path == row.path for one in new) or is_of_source(row.path):
-                raise SourceError(f"{twice} {other} in an earlier row: make the two agree")
-            raise SourceError(f"{twice} {other} in the run: make the two agree, or use --new-run")
+            here = f"{row.where or path}: {path} has label {_say(row.label)} here and"
+            there = _say(stored[row.path])
+            if any(image.path == row.path for image in new) or is_of_source(row.path):
+                raise SourceError(f"{here} {there} in an earlier row: make the two agree")
+            raise SourceError(f"{here} {there} in the run: make the two agree, or use --new-run")
     return new
 
 

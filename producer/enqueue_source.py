@@ -1,4 +1,4 @@
-"""What `producer enqueue` does, and what it says meanwhile."""
+"""What `producer enqueue` does and prints."""
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -16,12 +16,12 @@ from db.queries.report.thresholds import chosen_last
 from db.queries.results import Progress, failed_wholly, progress
 from db.queries.runs import (
     drop_checkpoint_if_unused,
+    group_runs,
     keep_features,
     newest_checkpoint,
-    put_together,
 )
 from db.session import Database, open_database
-from db.unused import removed_if_unused
+from db.unused_ledger import remove_if_unused
 from imaging.data_root import data_root
 from imaging.errors import SourceError
 from imaging.listing.sources import list_source, source_key
@@ -39,9 +39,9 @@ from worker.observability import tracing
 
 
 class EnqueuedRun(NamedTuple):
-    """A run of a request, and what was entered for it; `is_new` is about the checkpoint.
+    """A run of a request; `is_new` says whether its checkpoint was new.
 
-    `has_threshold` where a report of it needs none given.
+    `has_threshold` says whether a report about it needs no --threshold.
     """
 
     run_id: int
@@ -63,7 +63,7 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
     labels: Mapping[str, int],
     wait: bool,
 ) -> None:
-    """List a source into its runs, publish what is owed, and say what to type next."""
+    """List a source into its runs, publish unfinished batches, and suggest the next command."""
     if len(sources) > 1:
         raise click.UsageError("one SOURCE at a time; put a glob in quotes: 'data/test/*.jpg'")
     if name is not None and len(checkpoints) > 1:
@@ -84,28 +84,28 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
 
 def _run(request: EnqueueRequest, rows: Iterator[ListedImage], *, wait: bool) -> None:
     tracing.set_up()
-    broker_of(read_settings())  # before anything is made
+    broker_of(read_settings())  # fails before anything is made
     database = open_database()
     if database.warning is not None:
         tell(database.warning, err=True)
-    with tracing.enqueue(), removed_if_unused(database):
-        started = chain([next(rows)], rows)  # a source that is not there makes no run
+    with tracing.enqueue(), remove_if_unused(database):
+        started = chain([next(rows)], rows)  # a missing source makes no run
         made, pending = _enqueue(database, request, started)
     refused = _wait_for_all(database, pending) if wait else []
     if pending and not wait:
         tell("next: celery -A worker worker --drain")
         return
     failed = _tell_failed(database, made, refused)
-    for one in made:
-        if one.run_id not in (*refused, *failed):
-            threshold = "" if one.has_threshold else " --threshold 0.23"
-            tell(f"next: report --run {one.run_id}{threshold}")
+    for run in made:
+        if run.run_id not in (*refused, *failed):
+            threshold = "" if run.has_threshold else " --threshold 0.23"
+            tell(f"next: report --run {run.run_id}{threshold}")
     if refused or (wait and failed):
         raise SystemExit(1 if refused else NOTHING_SCORED)
 
 
 def _wait_for_all(database: Database, pending: list[int]) -> list[int]:
-    """Wait for the end of each run; returns those that no worker will score."""
+    """Wait until each run ends; returns those that no worker will score."""
     refused = []
     for run_id in pending:
         again = f"`producer status {run_id} --watch` looks again"
@@ -121,37 +121,37 @@ def _wait_for_all(database: Database, pending: list[int]) -> list[int]:
 
 
 def _tell_failed(database: Database, made: list[EnqueuedRun], refused: list[int]) -> list[int]:
-    """Say of which runs nothing could be scored, and return them."""
+    """Report the runs in which no image could be scored, and return them."""
     failed = []
-    for one in made:
+    for run in made:
         with database.read() as session:
-            found = failed_wholly(session, one.run_id) if one.run_id not in refused else None
+            found = failed_wholly(session, run.run_id) if run.run_id not in refused else None
         if found is not None:
-            tell(f"Error: run {one.run_id}: {nothing_scored(one.run_id, *found)}", err=True)
-            failed.append(one.run_id)
+            tell(f"Error: run {run.run_id}: {nothing_scored(run.run_id, *found)}", err=True)
+            failed.append(run.run_id)
     return failed
 
 
 def _enqueue(
     database: Database, request: EnqueueRequest, rows: Iterator[ListedImage]
 ) -> tuple[list[EnqueuedRun], list[int]]:
-    """The request's runs, and the numbers of those that owe something."""
+    """The runs of the request, and the ids of those with unfinished batches."""
     made = _make_runs(database, request)
     listings = _list(database, made, rows)
-    database.tell_if_new()  # not before: a bad row takes the new ledger away again
+    database.tell_if_new()  # not before: after a bad row the new ledger is removed again
     _join(database, request, made)
     pending = []
-    for one, listing in zip(made, listings, strict=True):
+    for run, listing in zip(made, listings, strict=True):
         with database.read() as session:
-            counts = progress(session, one.run_id)
-        tell(_summary(one, listing, counts))
+            counts = progress(session, run.run_id)
+        tell(_summary(run, listing, counts))
         interrupt.keeps("what is listed is kept, workers find it; `producer resume` sends it now")
         if counts.pending:
-            pending.append(one.run_id)
+            pending.append(run.run_id)
     batches = publish_unfinished(database, pending) if pending else 0
     if pending:
         tell(_sent(batches, new=any(listing.new for listing in listings)))
-    tracing.note([one.run_id for one in made], batches)
+    tracing.note([run.run_id for run in made], batches)
     return made, pending
 
 
@@ -168,10 +168,10 @@ def _make_runs(database: Database, request: EnqueueRequest) -> list[EnqueuedRun]
 
 
 def _join(database: Database, request: EnqueueRequest, made: list[EnqueuedRun]) -> None:
-    """What a request changes of runs that were there before: a bad source should change nothing."""
-    run_ids = [one.run_id for one in made]
+    """Change existing runs as requested; done last, because a bad source should change nothing."""
+    run_ids = [run.run_id for run in made]
     with database.write() as session:
-        put_together(session, run_ids)
+        group_runs(session, run_ids)
         if request.keep_features:
             keep_features(session, run_ids)
 
@@ -182,15 +182,15 @@ def _list(
     try:
         return list_into_runs(
             database,
-            [one.run_id for one in made],
+            [run.run_id for run in made],
             rows,
             lambda images: progress_counter(f"{images:,} images listed"),
         )
     except SourceError:
         with database.write() as session:
-            for one in made:
-                if one.is_new:  # or the next request without --checkpoint would score with it
-                    drop_checkpoint_if_unused(session, one.checkpoint_id)
+            for run in made:
+                if run.is_new:  # otherwise the next request without --checkpoint would use it
+                    drop_checkpoint_if_unused(session, run.checkpoint_id)
         raise
     finally:
         end_count()

@@ -1,4 +1,4 @@
-"""Which run a request is for: the checkpoint, and the run found or made."""
+"""Finds or makes the run of a request, and its checkpoint."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from db.precisions import PRECISIONS
 from db.queries.runs import add_checkpoint, find_run, named_run, newest_checkpoint, refuse_name
 from db.tables import Checkpoint, Run
 from model.card import read_checkpoint_card
-from model.loadable import refuse_unloadable_file
+from model.checkpoint_requirements import refuse_unloadable_file
 
 
 class EnqueueError(click.ClickException):
@@ -21,9 +21,9 @@ class EnqueueError(click.ClickException):
 
 @dataclass(frozen=True)
 class EnqueueRequest:
-    """What `producer enqueue` was asked for; `source` is the name by which it is known again.
+    """What `producer enqueue` was asked for; `source` is the name under which it is stored.
 
-    One run for each of `checkpoints`; without any, one for the newest that is known.
+    It makes one run for each of `checkpoints`; without any, one for the newest known checkpoint.
     """
 
     source: str
@@ -36,13 +36,13 @@ class EnqueueRequest:
 
 
 def checkpoint_setting() -> tuple[Path, ...]:
-    """The checkpoint that `CHECKPOINT` names, if it does."""
+    """The checkpoint in `CHECKPOINT`, if it is set."""
     setting = read_settings().checkpoint
     return () if setting is None else (setting,)
 
 
 def choose_checkpoints(session: Session, paths: Sequence[Path]) -> list[Checkpoint]:
-    """The checkpoints at `paths`, entered if new; without any the newest that is known.
+    """The checkpoints at `paths`, added if new; without any the newest known one.
 
     Raises:
         CheckpointError: the file is missing, broken or without its card, or no worker could score
@@ -66,7 +66,7 @@ def _entered(session: Session, paths: Sequence[Path]) -> list[Checkpoint]:
         card = read_checkpoint_card(path)
         refuse_unloadable_file(path, card)
         if card.digest in found:
-            raise EnqueueError(f"--checkpoint {path} is named twice: by its bytes it is the same")
+            raise EnqueueError(f"--checkpoint {path} is named twice: the files have the same bytes")
         found[card.digest] = add_checkpoint(
             session, card.digest, str(path.absolute()), card.as_json()
         )
@@ -77,7 +77,7 @@ def find_or_make_run(session: Session, request: EnqueueRequest, checkpoint: Chec
     """The run that this request resumes, or a new one.
 
     Raises:
-        EnqueueError: the name belongs to a run of something else.
+        EnqueueError: the name belongs to a run of another source or checkpoint.
         DatabaseError: the name is a number, or belongs to another run.
     """
     found = None if request.new_run else _find(session, request, checkpoint)
@@ -100,7 +100,7 @@ def find_or_make_run(session: Session, request: EnqueueRequest, checkpoint: Chec
 
 def _find(session: Session, request: EnqueueRequest, checkpoint: Checkpoint) -> Run | None:
     if request.name is None:
-        # What comes down a pipe has no name to know it by: each time it is another dataset.
+        # Standard input has no name to find it by: each time it is another dataset.
         if request.source == "-":
             return None
         return find_run(session, request.source, checkpoint.id, request.precision)

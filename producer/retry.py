@@ -1,4 +1,4 @@
-"""What `producer resume` and `producer retry` do: send again what is owed."""
+"""What `producer resume` and `producer retry` do: publish unfinished batches again."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,9 @@ from producer.enqueue import batch_count, publish_unfinished
 
 
 def resume(run: str | None) -> None:
-    """Publish every batch of the run, or of all runs, that nobody finished or holds.
+    """Publish every unfinished batch of the run, or of all runs, that no worker holds.
 
-    A run that was stopped for what its model gave is tried again.
+    A run that was stopped because of its model's scores is tried again.
     """
     database = open_database(must_exist=True)
     with database.read() as session:
@@ -30,7 +30,7 @@ def resume(run: str | None) -> None:
 
 
 def retry(run: str | None, codes: Sequence[str]) -> None:
-    """Clear these errors of the run, the newest without one, and send their images again."""
+    """Clear these errors of the run (the newest if None), and publish their images again."""
     database = open_database(must_exist=True)
     with database.write() as session:
         run_id = get_run(session, run).id

@@ -13,12 +13,12 @@ from producer.status import Status, read_status
 from producer.status_view import as_json, as_json_list, as_list, as_tables, make_console
 from producer.watch import wait_for_run
 
-# Between two looks at the ledger of `--watch`.
+# How often `--watch` reads the ledger.
 WATCH_SECONDS = 2.0
 
 
 def show_status(run: str | None, layout: str, *, watch: bool) -> None:
-    """Print the status of one run or of all; live with `watch`, until nothing is pending."""
+    """Print the status of one run or of all; with `watch` live, until nothing is pending."""
     if watch and layout != "table":
         raise click.UsageError("--watch is for a terminal: leave out --format")
     database = open_database(to_be_read=True)
@@ -49,17 +49,17 @@ def show_runs(layout: str) -> None:
 def _watch(database: Database, run: str | None) -> None:
     console = make_console()
     if run is not None or not console.is_terminal:
-        # One run has a bar; a pipe gets lines, of the newest run where none is named.
+        # A single run has a bar; a pipe gets lines, about the newest run if none is named.
         with database.read() as session:
-            number = get_run(session, run).id
-        wait_for_run(database, number)
-        console.print(as_tables(_read(database, str(number)), details=True))
+            run_id = get_run(session, run).id
+        wait_for_run(database, run_id)
+        console.print(as_tables(_read(database, str(run_id)), details=True))
         return
     with Live(console=console, auto_refresh=False) as live:
         while True:
             status = _read(database, None)
             live.update(as_tables(status, details=False), refresh=True)
-            if not any(one.counts.pending for one in status.runs):
+            if not any(run_status.counts.pending for run_status in status.runs):
                 return
             time.sleep(WATCH_SECONDS)
 
@@ -67,14 +67,14 @@ def _watch(database: Database, run: str | None) -> None:
 def _read(database: Database, run: str | None) -> Status:
     with database.read() as session:
         status = read_status(session, run, None)
-        if not any(one.stuck and one.counts.pending for one in status.runs):
+        if not any(run_status.stuck and run_status.counts.pending for run_status in status.runs):
             return status
-        # Only now: asking the broker takes Celery, and seconds where it is away.
+        # Only now: asking the broker imports Celery, and takes seconds if it is away.
         return read_status(session, run, _broker_fault())
 
 
 def _broker_fault() -> str | None:
-    from worker.broker.address import BrokerError  # deferred: Celery, for a run that is stuck alone
+    from worker.broker.address import BrokerError  # deferred: Celery, only for a stuck run
     from worker.publish import require_broker
 
     try:

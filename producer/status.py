@@ -1,4 +1,4 @@
-"""What `producer status` and `producer runs` know, before it is shown in any form."""
+"""The data of `producer status` and `producer runs`, before it is shown in any form."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -20,10 +20,10 @@ from producer.diagnosis import RunState, diagnose
 
 
 class RunStatus(NamedTuple):
-    """A run: what it is, how far it is, and why it does not get on.
+    """A run: its settings, its progress, and why it makes none.
 
     `begun` is in seconds since 1970; `images_per_second` is as `db.throughput` defines it;
-    `refused` are the workers that refuse it.
+    `refused` are its refusals.
     """
 
     run: int
@@ -40,19 +40,19 @@ class RunStatus(NamedTuple):
 
     @property
     def seconds_left(self) -> float | None:
-        """At this throughput; None where nothing can be said."""
+        """The time left at this throughput; None if unknown."""
         return seconds_left(self.counts.pending, self.images_per_second)
 
 
 class Status(NamedTuple):
-    """All that is shown."""
+    """Everything that is shown."""
 
     runs: list[RunStatus]
     workers: list[WorkerState]
 
 
 def read_status(session: Session, run: str | None, broker: str | None) -> Status:
-    """One run, or all, oldest first; `broker` says what is wrong with it.
+    """The status of one run, or of all, oldest first; `broker` says what is wrong with the broker.
 
     Raises:
         NoSuchRunError: there is no such run.
@@ -60,7 +60,7 @@ def read_status(session: Session, run: str | None, broker: str | None) -> Status
     runs = all_runs(session) if run is None else [get_run(session, run)]
     known = workers(session)
     alive = sum(worker.alive for worker in known)
-    return Status([_status(session, one, broker, alive) for one in runs], known)
+    return Status([_status(session, shown_run, broker, alive) for shown_run in runs], known)
 
 
 def _status(session: Session, run: Run, broker: str | None, alive: int) -> RunStatus:
@@ -100,7 +100,7 @@ def _stuck(
             counts=counts,
             staged=staged(session, run.id),
             work=work,
-            # Digested, which takes a while: not at every look at a run that gets on.
+            # Digesting takes a while, so it is not done while a run makes progress.
             checkpoint=_checkpoint_fault(checkpoint_of(session, run)) if work.is_idle else None,
             broker=broker,
             alive=alive,

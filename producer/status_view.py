@@ -13,21 +13,21 @@ from base.console.foreign import for_terminal, shown
 from db.queries.status import WorkerState
 from producer.status import RunStatus, Status
 
-# Wide enough that no file name is folded in a log.
+# Wide enough for file names in a log.
 PLAIN_WIDTH = 140
-# Below that the checkpoint and the date of a status give way; `producer runs` has them.
+# In narrower terminals a status has no checkpoint and date; `producer runs` shows them.
 _NARROW = 100
 NO_RUN = "no run yet: start one with `producer enqueue SOURCE`"
 
 
 def make_console() -> Console:
-    """The terminal, or a wide page for a pipe."""
+    """A console for the terminal, or a wide one for a pipe."""
     console = Console()
     return console if console.is_terminal else Console(width=PLAIN_WIDTH)
 
 
 def as_tables(status: Status, *, details: bool) -> RenderableType:
-    """Runs, what keeps them, and workers; with `details` the errors of each run as well."""
+    """The runs, what blocks them, and the workers; with `details` also the errors of each run."""
     if not status.runs:
         return Text(NO_RUN)
     parts: list[RenderableType] = [_Runs(status.runs)]
@@ -41,7 +41,7 @@ def as_tables(status: Status, *, details: bool) -> RenderableType:
 
 
 def as_json(status: Status, database: str) -> str:
-    """The whole status of the ledger at this address: see docs/operations.md for its keys."""
+    """The whole status of the ledger at this address; docs/operations.md describes its keys."""
     return json.dumps(
         {
             "database": database,
@@ -58,7 +58,7 @@ def as_json_list(runs: Iterable[RunStatus]) -> str:
 
 
 def as_list(runs: Iterable[RunStatus]) -> RenderableType:
-    """A line for each run, for `producer runs`."""
+    """One line for each run, for `producer runs`."""
     table = _table("run", "name", "source", "checkpoint", "precision", "begun", "images", "state")
     for run in runs:
         table.add_row(
@@ -78,14 +78,14 @@ def _run_json(run: RunStatus) -> dict[str, Any]:
     fields = run._asdict()
     counts = fields.pop("counts")._asdict()
     refused = [
-        {"worker": one.worker, "reason": one.reason, "seconds_ago": one.seconds_ago}
-        for one in run.refused
+        {"worker": refusal.worker, "reason": refusal.reason, "seconds_ago": refusal.seconds_ago}
+        for refusal in run.refused
     ]
     return {**fields, **counts, "refused": refused, "seconds_left": run.seconds_left}
 
 
 class _Runs:
-    """The table of runs, as wide as it may be."""
+    """The table of runs, fitted to the console's width."""
 
     def __init__(self, runs: Sequence[RunStatus]) -> None:
         self._runs = runs
@@ -151,7 +151,7 @@ def _when(seconds: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """The same in words; empty for None."""
+    """A duration in words; empty for None."""
     if seconds is None:
         return ""
     minutes, rest = divmod(round(max(seconds, 0)), 60)

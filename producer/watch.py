@@ -1,4 +1,4 @@
-"""How far a run is, live: for `enqueue --wait` and `status --watch`."""
+"""The live progress of a run, for `enqueue --wait` and `status --watch`."""
 
 import time
 from typing import NamedTuple, Protocol
@@ -13,7 +13,7 @@ from base.console.foreign import for_terminal
 from base.console.telling import tell
 from db.queries.refusals import is_refused_by_all, refusals_of
 from db.queries.results import Progress, progress, throughput
-from db.queries.runs import run_by_number
+from db.queries.runs import run_by_id
 from db.queries.status import work_on
 from db.queries.workers import alive
 from db.session import Database
@@ -23,17 +23,17 @@ from producer.status_view import duration
 
 POLL_SECONDS = 0.5
 PLAIN_LINE_SECONDS = 10.0
-# Without an outcome for this long, a person wonders why.
+# After this long without an outcome a note is shown.
 SILENCE_SECONDS = 30.0
 NO_WORKER = f"no worker answers: {START_ONE}"
 
 
 class RunRefusedError(click.ClickException):
-    """Nobody who lives will score the run; the message says why."""
+    """No living worker will score the run; the message says why."""
 
 
-class Seen(NamedTuple):
-    """One look at a run; `refused` says why nobody will score it, where that is so."""
+class Snapshot(NamedTuple):
+    """A run at one moment; `refused` says why no worker will score it, if that is so."""
 
     counts: Progress
     rate: float
@@ -42,7 +42,7 @@ class Seen(NamedTuple):
 
     @property
     def done(self) -> int:
-        """Images that have their outcome."""
+        """The number of images that have their outcome."""
         return self.counts.listed - self.counts.pending
 
     @property
@@ -52,13 +52,13 @@ class Seen(NamedTuple):
 
 
 class Shown(Protocol):
-    """Where progress is shown."""
+    """Shows the progress."""
 
-    def show(self, seen: Seen) -> None:
-        """How far it is."""
+    def show(self, snapshot: Snapshot) -> None:
+        """Show how far the run is."""
 
     def say(self, line: str) -> None:
-        """Something beside that, on a line of its own."""
+        """Show a note on its own line."""
 
 
 def wait_for_run(database: Database, run_id: int) -> Progress:
@@ -66,7 +66,7 @@ def wait_for_run(database: Database, run_id: int) -> Progress:
 
     Raises:
         NoSuchRunError: the run was deleted meanwhile.
-        RunRefusedError: every worker that lives refuses it.
+        RunRefusedError: every living worker refuses it.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -87,31 +87,31 @@ def _poll(database: Database, run_id: int, shown: Shown) -> Progress:
     while True:
         began = time.monotonic()
         with database.read() as session:
-            seen = _look(session, run_id)
-        if seen.refused is not None:
-            raise RunRefusedError(f"run {run_id}: {seen.refused}")
-        if seen.counts.pending != pending:
-            pending, changed = seen.counts.pending, began
-        note = _note(seen, run_id, began - changed)
+            snapshot = _look(session, run_id)
+        if snapshot.refused is not None:
+            raise RunRefusedError(f"run {run_id}: {snapshot.refused}")
+        if snapshot.counts.pending != pending:
+            pending, changed = snapshot.counts.pending, began
+        note = _note(snapshot, run_id, began - changed)
         if note and note != said:
             shown.say(note)
         said = note
-        shown.show(seen)
-        if not seen.counts.pending:
-            return seen.counts
-        # Counting a large run takes a while: leave the database nine tenths of its time.
+        shown.show(snapshot)
+        if not snapshot.counts.pending:
+            return snapshot.counts
+        # Counting a large run takes a while: leave nine tenths of the time to the database.
         time.sleep(max(POLL_SECONDS, 9 * (time.monotonic() - began)))
 
 
-def _look(session: Session, run_id: int) -> Seen:
+def _look(session: Session, run_id: int) -> Snapshot:
     counts = progress(session, run_id)
     if not counts.listed:
-        run_by_number(session, run_id)  # it may have been deleted meanwhile
-    # A worker of an older release is known by its leases alone.
+        run_by_id(session, run_id)  # it may have been deleted meanwhile
+    # A worker of an older release is known only by its leases.
     held = work_on(session, run_id).held
     is_alone = not alive(session) and not held
     refused = _why_refused(session, run_id, held) if counts.pending else None
-    return Seen(counts, throughput(session, run_id), is_alone, refused)
+    return Snapshot(counts, throughput(session, run_id), is_alone, refused)
 
 
 def _why_refused(session: Session, run_id: int, held: int) -> str | None:
@@ -121,11 +121,11 @@ def _why_refused(session: Session, run_id: int, held: int) -> str | None:
     return refusal(found, by_all=True)
 
 
-def _note(seen: Seen, run_id: int, silent: float) -> str:
-    """What a person should know who waits; empty where it goes on."""
-    if not seen.counts.pending:
+def _note(snapshot: Snapshot, run_id: int, silent: float) -> str:
+    """A note for the person who waits; empty while there is progress."""
+    if not snapshot.counts.pending:
         return ""
-    if seen.is_alone:
+    if snapshot.is_alone:
         return NO_WORKER
     if silent > SILENCE_SECONDS:
         return f"nothing new for {SILENCE_SECONDS:.0f} s: see `producer status {run_id}`"
@@ -133,19 +133,19 @@ def _note(seen: Seen, run_id: int, silent: float) -> str:
 
 
 class _LiveBar:
-    """A bar for a terminal; what is said goes above it."""
+    """A bar for a terminal; notes go above it."""
 
     def __init__(self, bar: Bar, run_id: int) -> None:
         self._bar = bar
         self._task = bar.add_task("", run=run_id, rate=0.0, left="", total=None)
 
-    def show(self, seen: Seen) -> None:
+    def show(self, snapshot: Snapshot) -> None:
         self._bar.update(
             self._task,
-            total=seen.counts.listed,
-            completed=seen.done,
-            rate=seen.rate,
-            left=seen.left,
+            total=snapshot.counts.listed,
+            completed=snapshot.done,
+            rate=snapshot.rate,
+            left=snapshot.left,
         )
 
     def say(self, line: str) -> None:
@@ -158,15 +158,14 @@ class _PlainLines:
     def __init__(self) -> None:
         self._shown_at = 0.0
 
-    def show(self, seen: Seen) -> None:
+    def show(self, snapshot: Snapshot) -> None:
         now = time.monotonic()
-        if seen.counts.pending and now < self._shown_at + PLAIN_LINE_SECONDS:
+        if snapshot.counts.pending and now < self._shown_at + PLAIN_LINE_SECONDS:
             return
         self._shown_at = now
-        left = f", {seen.left} left" if seen.left else ""
-        tell(
-            f"{seen.done} of {seen.counts.listed} images, {seen.rate:.1f} images/s{left}", err=True
-        )
+        left = f", {snapshot.left} left" if snapshot.left else ""
+        images = f"{snapshot.done} of {snapshot.counts.listed} images"
+        tell(f"{images}, {snapshot.rate:.1f} images/s{left}", err=True)
 
     def say(self, line: str) -> None:
         tell(line, err=True)

@@ -13,10 +13,10 @@ from base.console.foreign import shown
 from base.console.telling import tell
 from db.precisions import PRECISIONS
 from imaging.data_root import data_folder
-from imaging.decoding.preprocess import Decoder
+from imaging.decoding.decoder import Decoder
 from imaging.listing.sources import list_source
 from model.errors import CheckpointError
-from model.held import hold_checkpoint
+from model.held_checkpoint import hold_checkpoint
 from report.metrics.metrics import measure
 from report.render.text import render_figures
 from report.report_model import optimistic
@@ -87,7 +87,7 @@ def _is_score(score: float, checkpoint: Path, path: str) -> bool:
     if is_outside(score):
         raise CheckpointError(
             f"{checkpoint} gave {score:.8g} for {shown(path)}, and a score is in [0, 1]: "
-            "what this model gives are no probabilities"
+            "this model does not give probabilities"
         )
     if math.isnan(score):
         tell(f"left out {shown(path)}: the model gave no number", err=True)

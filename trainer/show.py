@@ -118,7 +118,7 @@ def _with_titles(drawn: list[ScoredImage], threshold: Threshold) -> list[SampleI
 
 
 def _draw(images: list[SampleImage], decode: Decode, output: Path, caption: Caption) -> None:
-    from imaging.decoding.preprocess import (
+    from imaging.decoding.decoder import (
         Decoder,  # deferred: TensorFlow loads for seconds, and errors should be quick
     )
 

@@ -12,9 +12,9 @@ from base.console import interrupt
 from base.console.telling import tell
 from base.runtime import tf
 from db.session import Database, open_database
-from db.unused import removed_if_unused
+from db.unused_ledger import remove_if_unused
 from imaging.data_root import data_folder
-from imaging.decoding.preprocess import Decoder
+from imaging.decoding.decoder import Decoder
 from model.card import Data, Decode
 from model.features.feature_cache import FeatureKey, FeatureStore, feature_folder
 from trainer.options import recipe_values
@@ -79,7 +79,7 @@ def train_checkpoints(
         "epoch that was finished"
     )
     try:
-        with removed_if_unused(database):
+        with remove_if_unused(database):
             inputs = _prepare(request, root, labels)
             saved = _train(request, inputs, database)
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:

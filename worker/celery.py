@@ -26,10 +26,10 @@ _OPTIONS = [
 
 
 def configure() -> Settings:
-    """The environment's settings, without what Celery would take for them.
+    """The environment's settings, without the variables that Celery would read itself.
 
     Raises:
-        SettingsError: one of them cannot be.
+        SettingsError: one of them is invalid.
     """
     settings = read_settings()
     forget_celerys_broker(settings.broker_url)
@@ -40,8 +40,8 @@ def make_celery_app(settings: Settings) -> Celery:
     """The application of these settings.
 
     Raises:
-        BrokerError: there is no such broker.
-        SigningError: messages cannot be signed as they should be.
+        BrokerError: the broker's address is invalid.
+        SigningError: messages cannot be signed as the settings ask.
     """
     broker = broker_of(settings)
     app = Celery(
@@ -53,7 +53,7 @@ def make_celery_app(settings: Settings) -> Celery:
         broker_url=broker,
         broker_use_ssl=broker_tls(broker),
         broker_transport_options={
-            # The embedded broker's folder; the rest is for Redis, each transport takes its own.
+            # The embedded broker's folder; the others are for Redis. Each transport takes its own.
             "queue_dir": str(settings.queue_dir),
             "visibility_timeout": timing.VISIBILITY_SECONDS,
             "unacked_restore_interval": timing.RESTORE_SECONDS,
@@ -82,7 +82,7 @@ def make_celery_app(settings: Settings) -> Celery:
         broker_connection_max_retries=None,
         # A queue folder that is away for a moment should not end the worker.
         broker_channel_error_retry=True,
-        # The publisher gives up within seconds and says so: the ledger still knows what is owed.
+        # The publisher gives up within seconds and says so: the batches stay in the ledger.
         task_publish_retry_policy={"max_retries": 2, "interval_start": 0.2, "interval_max": 1},
     )
     set_up_signing(app, settings)

@@ -25,9 +25,9 @@ from db.session import Database, open_database
 from imaging.data_root import Root, data_root
 from imaging.nothing_scored import nothing_scored
 from model.card import claimed_card
+from model.checkpoint_requirements import refuse_unloadable_file
 from model.errors import CheckpointError
 from model.features.feature_cache import feature_folder
-from model.loadable import refuse_unloadable_file
 from worker import timing
 from worker.celery import app, settings
 from worker.health.metrics_server import MetricsServer
@@ -42,15 +42,15 @@ log = logging.getLogger(__name__)
 
 
 def make_engine(root: Root) -> Engine:
-    """What this worker scores with."""
-    # Deferred: TensorFlow takes seconds, and a bad setting should be said before.
+    """The engine that this worker scores with."""
+    # Deferred: TensorFlow takes seconds, and a bad setting should be reported first.
     from worker.observability.native_lines import NativeLines
     from worker.scoring.engine import ModelEngine
     from worker.scoring.features import RunFeatures
     from worker.scoring.model_registry import ModelRegistry
 
-    scorers, features = ModelRegistry(settings.checkpoint), RunFeatures(feature_folder())
-    return ModelEngine(root, scorers, features, NativeLines())
+    registry, features = ModelRegistry(settings.checkpoint), RunFeatures(feature_folder())
+    return ModelEngine(root, registry, features, NativeLines())
 
 
 @worker_init.connect  # type: ignore[untyped-decorator] # celery has no types
@@ -81,14 +81,14 @@ def _start(sender: Any, **_: Any) -> None:  # noqa: ANN401 - celery's own signat
 
 
 def _wanted_first(database: Database) -> RunSpec | None:
-    """`CHECKPOINT`, or else the checkpoint that is likely wanted first."""
+    """`CHECKPOINT`, or else the checkpoint that is probably needed first."""
     with database.read() as session:
         wanted = wanted_first(session)
         if wanted is not None and why_not_loaded(session, wanted.wanted):
             wanted = None
     if settings.checkpoint is None:
         return wanted
-    # A bad file should not wait for TensorFlow; whether it is its card's own is seen on loading.
+    # A bad file should not wait for TensorFlow; whether it fits its card is checked on loading.
     card = claimed_card(settings.checkpoint)
     refuse_unloadable_file(settings.checkpoint, card)
     if wanted is not None and wanted.digest == card.digest:
@@ -97,17 +97,17 @@ def _wanted_first(database: Database) -> RunSpec | None:
 
 
 def _is_prepared(process: WorkerProcess, first: RunSpec) -> bool:
-    """Load the checkpoint of `first`; without it a worker is of use only if other runs are owed.
+    """Load the checkpoint of `first`; a failure is tolerated only if other runs are unfinished.
 
     Raises:
-        CheckpointError: it cannot be had, and nothing else is owed.
+        CheckpointError: it could not be loaded, and no other run is unfinished.
     """
     try:
         process.batches.load(first)
     except CheckpointError as error:
         with process.database.read() as session:
-            owed = set(unfinished_checkpoints(session))
-        if not first.run_id or owed <= {(first.digest, first.precision)}:
+            unfinished = set(unfinished_checkpoints(session))
+        if not first.run_id or unfinished <= {(first.digest, first.precision)}:
             raise
         log.error("run %d: %s", first.run_id, error.message)  # noqa: TRY400 - a full sentence
         return False
@@ -122,7 +122,7 @@ def _greeting(process: WorkerProcess, first: RunSpec | None) -> tuple[str, ...]:
             f"{Path(first.path).name} ({first.digest[:12]}), on {process.engine.device}, "
             f"{first.precision}"
         )
-    database = f"{process.database}{' (made anew)' if process.database.is_new else ''}"
+    database = f"{process.database}{' (new)' if process.database.is_new else ''}"
     return (
         f"worker {process.worker}",
         f"  checkpoint {checkpoint}",
@@ -148,13 +148,13 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
         folder = options.get("profile")
         self._profile = Profile(Path(folder), options["profile_batches"]) if folder else None
         self._upkeep: Upkeep | None = None
-        # Workers know of each other by the ledger alone. That they also tell each other through
-        # Redis takes a second at the start, stumbles when Redis goes away, and is unsigned: it can
-        # have a worker send what another says.
+        # Workers know of each other through the ledger only. Celery's own exchange through Redis
+        # takes a second at the start, fails when Redis goes away, and is unsigned: it can make a
+        # worker send what another one says.
         parent.options.update(without_gossip=True, without_mingle=True)
 
     def start(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - celery's own signature
-        """Begin upkeep; Celery calls this once the pool is up."""
+        """Start upkeep; Celery calls this once the pool is up."""
         process = current_process()
         process.profile = self._profile
         process.start()
@@ -165,16 +165,16 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
         self._upkeep.start(partial(_end_worker, process) if self._drain else None)
 
     def stop(self, parent: Any) -> None:  # noqa: ANN401 - celery's own signature
-        """End upkeep and what is begun, and publish what waits.
+        """Stop upkeep, finish what was started, and write what is not written yet.
 
-        The consumer has stopped by now; the pool comes after this.
+        The consumer has stopped by now; the pool stops after this.
         """
         process = current_process()
         if self._upkeep is not None:
             self._upkeep.stop()
         process.retry.end()
         if not process.ending.await_begun(parent.pool.executor):
-            # Its threads cannot be ended, and Python would wait for them.
+            # Its threads cannot be stopped, and Python would wait for them.
             parent.consumer.shutdown()
             process.give_back()
             os._exit(0)
@@ -187,20 +187,20 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
 def _tell_the_end(**_: Any) -> None:  # noqa: ANN401 - celery's own signature
     ending = current_process().ending
     ending.ignore_signals()
-    if ending.told:
-        log.info("stopped: nothing is under way here any more; what is left is scored by others")
+    if ending.is_asked_for:
+        log.info("stopped: nothing is in progress here any more; other workers score what is left")
 
 
 def _end_worker(process: WorkerProcess, drained: Drained) -> None:
     if drained is Drained.FINISHED:
         log.info("drained: no unfinished batch is left")
         _tell_failed(process)
-    # What Celery's own remote shutdown sets; the consumer looks at it between two messages.
+    # Celery's own remote shutdown sets the same; the consumer checks it between two messages.
     state.should_stop = drained.value
 
 
 def _tell_failed(process: WorkerProcess) -> None:
-    """Say of which runs this worker scored nothing, nor any other."""
+    """Log the runs of this worker in which no image at all could be scored."""
     for run_id in sorted(process.batches.runs):
         with suppress(DatabaseError), process.database.read() as session:
             failed = failed_wholly(session, run_id)

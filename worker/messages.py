@@ -1,9 +1,9 @@
-"""What a message may be: two numbers, run and batch, and nothing else.
+"""What a message may contain: two numbers, run and batch, and nothing else.
 
-Anyone who can reach the broker can write to the queue. Celery believes a message: its headers name
-the task, when it runs and what runs after it, and a body of another shape ends the worker, whose
-restart meets the same message again. So a message is looked at before Celery acts on it, and only
-the two numbers are taken from it.
+Anyone who can reach the broker can write to the queue. Celery trusts a message: its headers name
+the task, when it runs and what runs after it, and a body of another shape ends the worker, which
+meets the same message again after a restart. So a message is checked before Celery acts on it, and
+only the two numbers are taken from it.
 """
 
 import logging
@@ -13,14 +13,14 @@ from typing import Any
 from celery import bootsteps
 from celery.worker import consumer
 
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from worker.health import ending
 from worker.publish import SCORE_BATCH
 
 # The ledger keeps both in a 32-bit INTEGER on PostgreSQL.
 HIGHEST = 2**31 - 1
 
-# The header by which a batch's trace links to its order (W3C Trace Context).
+# The header that links a batch's trace to the trace of its request (W3C Trace Context).
 TRACE_PARENT = "traceparent"
 _W3C_PARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -28,17 +28,17 @@ log = logging.getLogger(__name__)
 
 
 class MessageError(Exception):
-    """A message that no producer and no sweep of this release has sent."""
+    """A message that no producer or sweep of this release sends."""
 
 
 class Consumer(consumer.Consumer):  # type: ignore[misc] # celery has no types
-    """Celery's own, behind a look at each message. What is refused is dropped: a sweep heals it.
+    """Celery's consumer, but it checks each message and drops a refused one; a sweep heals that.
 
-    What comes while the worker ends goes back to the queue.
+    Messages that arrive while the worker ends go back to the queue.
     """
 
     def create_task_handler(self, *options: Any) -> Any:  # noqa: ANN401 - celery's own signature
-        """What is called with each message of the queue."""
+        """The function that is called with each message of the queue."""
         handle = super().create_task_handler(*options)
 
         def check_and_handle(message: Any) -> None:  # noqa: ANN401 - kombu's
@@ -61,22 +61,22 @@ class Consumer(consumer.Consumer):  # type: ignore[misc] # celery has no types
 
 
 def strip(message: Any) -> BatchKey:  # noqa: ANN401 - kombu's
-    """Leave of a message what its two numbers need; its other headers are taken away.
+    """Remove everything from a message except what its two numbers need.
 
     Raises:
-        MessageError: it is not JSON (or not signed, where signing is set up), of another task, or
-            not two numbers.
+        MessageError: it is not JSON (or not signed, if signing is set up), is for another task, or
+            does not hold two numbers.
     """
     if not isinstance(message.headers, dict) or message.headers.get("task") != SCORE_BATCH:
         raise MessageError("it is not for the task score_batch")
     try:
         body = message.payload
-    except Exception as error:  # whatever a decoder makes of bytes from anyone
+    except Exception as error:  # decoders fail in many ways on foreign bytes
         raise MessageError(str(error)) from error
     key = batch_key(body)
     kept = {"task": SCORE_BATCH, "id": str(message.headers.get("id"))[:36]}
     parent = str(message.headers.get(TRACE_PARENT))
-    if _W3C_PARENT.fullmatch(parent):  # what a trace links to; nothing is done by it
+    if _W3C_PARENT.fullmatch(parent):  # only linked to by a trace
         kept[TRACE_PARENT] = parent
     message.headers = kept
     return key
@@ -89,12 +89,14 @@ def batch_key(body: object) -> BatchKey:
         MessageError: it is anything else.
     """
     match body:
-        case [[int(run_id), int(number)], {**options}, {**after}] if not options and not any(
+        case [[int(run_id), int(batch_number)], {**options}, {**after}] if not options and not any(
             after.values()
         ):
-            key = BatchKey(run_id, number)
+            key = BatchKey(run_id, batch_number)
         case _:
             raise MessageError("its body is not the two numbers of a run and a batch")
-    if not all(type(one) is int and 1 <= one <= HIGHEST for one in key):  # true and false are ints
+    if not all(
+        type(part) is int and 1 <= part <= HIGHEST for part in key
+    ):  # true and false are ints
         raise MessageError(f"a run and a batch are numbers from 1 to {HIGHEST}")
     return key

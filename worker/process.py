@@ -1,4 +1,4 @@
-"""Everything that a worker process holds, where its task and its life both find it."""
+"""Everything that a worker process holds, for its tasks and its lifecycle."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ import click
 from celery.worker import state
 
 from db.errors import DatabaseError, LedgerReplacedError
-from db.queries.ledger import BatchKey, return_untried
+from db.queries.leases import BatchKey, return_untried
 from db.queries.refusals import Wanted, note_hung
 from db.session import Database
 from worker.celery import settings
@@ -21,8 +21,8 @@ from worker.health.heartbeat import Heartbeat
 from worker.health.upkeep import Drained
 from worker.health.watchdog import watch
 from worker.observability import metrics, tracing
+from worker.scoring.batch_processor import BatchProcessor
 from worker.scoring.batch_scores import Engine
-from worker.scoring.batches import BatchProcessor
 
 if TYPE_CHECKING:
     from worker.observability.profile import Profile
@@ -34,9 +34,9 @@ class WorkerProcess:
     """Everything a worker process holds: the ledger, the loaded checkpoints, its name."""
 
     def __init__(self, database: Database, engine: Engine, node: str) -> None:
-        """Take `node`, the name that `celery -n` gave or Celery's own, into the worker's name.
+        """Make the worker's name from `node`, the name given by `celery -n` or Celery's own.
 
-        A name is never given twice, or a worker that was started anew would be taken for the last.
+        A name is never used twice, or a restarted worker would be taken for the one before.
         """
         self.database = database
         self.engine = engine
@@ -49,24 +49,24 @@ class WorkerProcess:
         self.batches = BatchProcessor(database, engine, self.worker, self.activity, self.retry)
 
     def score(self, key: BatchKey) -> None:
-        """Score one batch; without its checkpoint or the ledger, leave it to others."""
+        """Score one batch; without its checkpoint or the ledger, leave it to other workers."""
         try:
             with metrics.FAILED.count_exceptions(), tracing.batch(key):
                 self.batches.score(key)
         except LedgerReplacedError as error:
             self.retry.give_up(error)
         except click.ClickException as error:
-            # The ledger keeps what is owed, and a sweep sends it again.
+            # The batch stays unfinished in the ledger, and a sweep sends it again.
             log.error("run %d batch %d: %s", *key, error.message)  # noqa: TRY400 - a full sentence
         if self.profile is not None:
             self.profile.batch_ended()
 
     def start(self) -> None:
-        """Begin to renew leases."""
+        """Start renewing leases."""
         threading.Thread(target=self._heartbeat.run, daemon=True).start()
 
     def watch(self) -> None:
-        """Begin to watch for what hangs, the loading of the first checkpoint included."""
+        """Start watching for anything that hangs, including the loading of the first checkpoint."""
         threading.Thread(target=watch, args=(self.activity, self._note_hung), daemon=True).start()
 
     def _note_hung(self, wanted: Wanted, seconds: float) -> None:
@@ -74,7 +74,7 @@ class WorkerProcess:
             note_hung(session, self.worker, wanted, seconds)
 
     def give_back(self) -> None:
-        """Let others have at once what is under way here, as if it had never been taken."""
+        """Give all batches in progress back at once, as if they had never been taken."""
         self._heartbeat.end()
         held = self.activity.held
         if not held:
@@ -85,12 +85,12 @@ class WorkerProcess:
             with self.database.write() as session:
                 return_untried(session, held, self.worker)
         except DatabaseError as error:
-            log.error("stopped: %s; leases run out by themselves: %s", error.message, named)  # noqa: TRY400 - a full sentence
+            log.error("stopped: %s; the leases expire by themselves: %s", error.message, named)  # noqa: TRY400 - a full sentence
         else:
             log.warning("stopped: given back unfinished: %s", named)
 
     def close(self) -> None:
-        """Write what waits, and that the worker ends."""
+        """Write what is not written yet, and note in the ledger that the worker ends."""
         self._heartbeat.end()
         if self.profile is not None:
             self.profile.close()
@@ -101,17 +101,17 @@ _current: list[WorkerProcess] = []
 
 
 def be_current(process: WorkerProcess) -> None:
-    """Make it this process's own; `worker_init` does."""
+    """Set the current process; called by `worker_init`."""
     _current[:] = [process]
 
 
 def current_process() -> WorkerProcess:
-    """This process's, made by `worker_init`."""
+    """The current process, made by `worker_init`."""
     return _current[0]
 
 
 def _leave(error: LedgerReplacedError) -> None:
-    # Not to go on with what is there now: what was loaded, leased and remembered is of the old one.
+    # It must not go on with the new ledger: what it has loaded and leased belongs to the old one.
     log.error(
         "%s; this worker ends and stores nothing of what it holds: start it again for what is "
         "there now",

@@ -1,22 +1,22 @@
-"""Messages for owed batches: ids only, never paths or pixels."""
+"""Messages for unfinished batches: ids only, never paths or pixels."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from kombu.exceptions import BatchPublishError, KombuError
 
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from worker import timing
 from worker.broker.address import BrokerError, without_password
 from worker.celery import app, settings
 from worker.observability import tracing
 
-# What the task is called in messages, the same in every release: they may share a queue.
+# The task's name in messages, the same in every release, because releases may share a queue.
 SCORE_BATCH = "worker.tasks.score_batch"
 
 
 def publish(batches: Iterable[BatchKey]) -> None:
-    """Send one message for each batch; Redis takes a thousand of them in one go.
+    """Send one message for each batch; Redis takes a thousand of them at once.
 
     Raises:
         BrokerError: the broker does not answer; some messages may have reached it.
@@ -58,7 +58,7 @@ def waiting_messages() -> int:
     """
     with _plain_errors(), app.connection_for_read() as connection:
         queue = app.amqp.queues[app.conf.task_default_queue](connection.default_channel)
-        # Not passively: on Redis an empty queue is one that does not exist.
+        # Not passively: on Redis an empty queue does not exist.
         return int(queue.queue_declare().message_count)
 
 
@@ -85,6 +85,6 @@ def _plain_errors() -> Iterator[None]:
         variable = "BROKER_URL" if settings.broker_url else "QUEUE_DIR"
         if settings.broker_url.startswith("sentinel://"):
             variable = "BROKER_URL, BROKER_MASTER"
-        # Of messages sent together kombu says only that they failed; the cause says why.
+        # For messages sent together kombu says only that they failed; the cause says why.
         reason = error.__cause__ if isinstance(error, BatchPublishError) else error
         raise BrokerError(f"broker {broker_name()}: {reason} ({variable})") from error

@@ -1,6 +1,6 @@
-"""The times that workers keep, in seconds, and what must hold between them.
+"""The times that workers keep, in seconds, and the relations that must hold between them.
 
-A time that a lower package needs stays there; its relation to these is here all the same.
+A time that a lower package needs is defined there; its relations are checked here all the same.
 """
 
 from base.settings import HANG_SECONDS, LEAST_HANG_SECONDS
@@ -8,75 +8,75 @@ from db.connection.engine import BUSY_SECONDS, POSTGRES
 from db.queries.workers import ALIVE_SECONDS
 from db.throughput import WINDOW_SECONDS
 
-# Leases: judged by the database's clock and renewed with each beat while the worker lives.
+# Leases: measured by the database's clock and renewed with each beat while the worker lives.
 LEASE_SECONDS = 30.0
 BEAT_SECONDS = 5.0
-# An end does not wait longer for a database that is away.
+# How long a worker that ends waits for a database that is away.
 BEAT_END_SECONDS = 2.0
-# A worker's transactions take milliseconds. One of a worker that is cut off or stands still would
-# hold its rows for hours, and everybody who comes to them; so PostgreSQL ends it.
+# A worker's transactions take milliseconds. A transaction of a worker that is cut off or stands
+# still would hold its rows for hours, and block everything that needs them; so PostgreSQL ends it.
 STANDSTILL_SECONDS = 20.0
 
-# Upkeep: how often a worker sweeps, and a draining one looks whether anything is left.
+# Upkeep: how often a worker sweeps, and how often a draining worker checks for unfinished batches.
 SWEEP_SECONDS = 5.0
 DRAIN_SECONDS = 0.5
-# A message that nobody took for this long, while the queue is empty, was lost.
+# A message that no worker took for this long, while the queue is empty, was lost.
 REPUBLISH_SECONDS = 30.0
-# How long a checkpoint that could not be had is not tried again.
+# How long a worker waits before it tries to load a checkpoint again.
 CHECKPOINT_RETRY_SECONDS = 10.0
-# How old a figure of the ledger or the queue may be in the metrics.
+# How old the figures of ledger and queue may be in the metrics.
 METRICS_SECONDS = SWEEP_SECONDS
 
-# Health: how often the watchdog looks, and how long it waits until a hung load is noted.
+# Health: how often the watchdog looks, and how long noting a hung load may take.
 WATCHDOG_SECONDS = 1.0
 HUNG_NOTE_SECONDS = 10.0
-# A batch may take HANG_SECONDS again for every so many images: nine seconds for each.
+# A batch may take another HANG_SECONDS for every so many images: nine seconds for each.
 IMAGES_PER_HANG = 32
-# What TensorFlow's output filter may take to answer.
+# How long the filter of TensorFlow's output may take to answer.
 NATIVE_ANSWER_SECONDS = 1.0
 
-# The end: how often it looks for what is still scored, and how long it does so when told to hurry:
-# a little over one batch on two cores.
+# The end: how often it checks what is still being scored, and how long it waits when it should
+# hurry: a little longer than one batch takes on two cores.
 ENDING_SECONDS = 0.1
 SOFT_SHUTDOWN_SECONDS = 10
 
-# A database that is away is asked again after the pause. An outage is told at once, and then often
-# enough that the end of a long log still says it. A full disk still takes a little now and then:
-# what comes back sooner than it is steady is the same outage.
+# A database that is away is asked again after the pause. An outage is logged at once, and then
+# often enough that the end of a long log still shows it. A full disk still accepts a little now and
+# then: a database that fails again before it was steady for so long is in the same outage.
 DATABASE_PAUSE_SECONDS = 1.0
 DATABASE_REMINDER_SECONDS = 60.0
 DATABASE_STEADY_SECONDS = 10.0
 
-# The same of a broker; one that can be reached and then not used is lost again within a second.
+# The same for a broker; one that can be reached but not used is lost again within a second.
 BROKER_REMINDER_SECONDS = 60.0
 BROKER_STEADY_SECONDS = 1.5
-# Until Redis hands an unacknowledged message to another worker: only tidies up after leases.
+# When Redis hands an unacknowledged message to another worker: this only tidies up after leases.
 VISIBILITY_SECONDS = 600
 RESTORE_SECONDS = 10
 SOCKET_SECONDS = 30
 CONNECT_SECONDS = 5
 FIRST_CONNECT_SECONDS = 10
-# A sentinel that is away should hold up the question to the next one for no longer.
+# A sentinel that is away should not delay the question to the next one for longer.
 SENTINEL_SECONDS = 2.0
-# A master that stands still is given up in some ten seconds; by then the sentinels have another.
+# A master that stands still is given up after about ten seconds; the sentinels have another then.
 MASTER_SECONDS = 5
-# How often the owner of an embedded mailbox touches it, and after how long without it is dead.
+# How often the owner of an embedded mailbox touches it, and when an untouched one counts as dead.
 MAILBOX_TOUCH_SECONDS = 60.0
 MAILBOX_DEAD_SECONDS = 3600.0
 
-# Batches that are over sooner than this are counted together.
+# Batches that take less than this are counted together.
 SHORT_BATCH_SECONDS = 0.5
 
 
 class TimingError(Exception):
-    """Two times do not go together; the message says which, and why they must."""
+    """Two times contradict each other; the message says which, and why it matters."""
 
 
 def check() -> None:
-    """Hold the times against each other.
+    """Check the relations between the times.
 
     Raises:
-        TimingError: a relation is broken.
+        TimingError: a relation does not hold.
     """
     silence = POSTGRES["keepalives_idle"] + (
         POSTGRES["keepalives_interval"] * POSTGRES["keepalives_count"]

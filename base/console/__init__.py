@@ -1,1 +1,1 @@
-"""What a program says to a person, and what it hears: lines, terminal, Ctrl-C, words of others."""
+"""Output to a person and input from one: lines, terminal, Ctrl-C, foreign text."""

@@ -9,7 +9,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def all_of(*options: Decorator) -> Decorator:
-    """One decorator that gives a command all of these options, listed in this order."""
+    """One decorator that adds all of these options to a command, listed in this order."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
@@ -20,7 +20,7 @@ def all_of(*options: Decorator) -> Decorator:
 
 
 def format_option(*layouts: str, help: str | None = None) -> Decorator:  # noqa: A002 - click's own
-    """--format, one of these and the first by default; the command gets it as `layout`."""
+    """--format with these values, the first by default; the command gets it as `layout`."""
     return click.option(
         "--format", "layout", type=click.Choice(layouts), default=layouts[0], show_default=True,
         help=help,

@@ -1,8 +1,8 @@
-"""What Ctrl-C does, from a program's first import on. Imports nothing that is not loaded anyway.
+"""Handles Ctrl-C from a program's first import on. Imports only what is loaded anyway.
 
 `begin` takes over before the heavy imports. From then on Ctrl-C ends the program at once, with one
-line and exit code 130: whatever is stored is stored in whole transactions and whole files, as after
-`kill -9`. Work that must be put in order first stands in a block `unwound`.
+line and exit code 130: everything is stored in whole transactions and whole files, as after `kill
+-9`. Work that must clean up first belongs in a block `unwound`.
 """
 
 import os
@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# 128 and the signal's number, as shells have it.
+# 128 plus the signal's number, as in shells.
 INTERRUPTED = 130
 
 _NOTHING_DONE = "nothing was done yet: start it again"
 
 
 class _State:
-    """Of this process: what a person is told, and whether a block is to be unwound first."""
+    """The state of this process: what Ctrl-C prints, and whether a block must be unwound first."""
 
     kept = _NOTHING_DONE
     terminal = 2
@@ -28,7 +28,7 @@ class _State:
 
 
 def begin(kept: str = _NOTHING_DONE) -> None:
-    """Take over Ctrl-C; not where it is ignored, as in a shell's background jobs."""
+    """Take over Ctrl-C; not if it is ignored, as in a shell's background jobs."""
     _State.kept = kept
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _pressed)
@@ -41,32 +41,32 @@ def run(load: Callable[[], Callable[[], object]]) -> None:
     try:
         load()()
     except SystemExit as ending:
-        # Or click had the last word: it came between two steps of `unwound`.
+        # Otherwise click would print its own message: Ctrl-C came between two steps of `unwound`.
         if _State.pressed and ending.code != INTERRUPTED:
             _leave()
         raise
     finally:
         if signal.getsignal(signal.SIGINT) is _pressed and not _State.pressed:
-            # What there was to do is done and said, and the exit code is settled.
+            # Everything is done and printed, and the exit code is fixed.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def is_argument(word: str) -> bool:
-    """Whether the program was given this word, and not as the value of `-A`."""
+    """Whether this word is among the program's arguments, other than as the value of `-A`."""
     words = sys.argv[1:]
     return any(
-        one == word and before not in ("-A", "--app")
-        for before, one in zip(["", *words], words, strict=False)
+        argument == word and before not in ("-A", "--app")
+        for before, argument in zip(["", *words], words, strict=False)
     )
 
 
 def tells_on(descriptor: int) -> None:
-    """Where a person is told, while another file stands in for standard error."""
+    """Print to this descriptor while another file replaces standard error."""
     _State.terminal = descriptor
 
 
 def keeps(kept: str) -> None:
-    """From now on this is what Ctrl-C leaves behind, and how to go on."""
+    """From now on Ctrl-C prints this: what is kept, and how to continue."""
     from base.console.foreign import for_terminal  # deferred: `begin` comes before any other import
 
     _State.kept = for_terminal(kept)
@@ -74,23 +74,23 @@ def keeps(kept: str) -> None:
 
 @contextmanager
 def unwound() -> Iterator[None]:
-    """Ctrl-C in this block is a KeyboardInterrupt, so that what it began can be put in order.
+    """In this block Ctrl-C is a KeyboardInterrupt, so that the block can clean up.
 
     A second one ends the program at once.
 
     Raises:
-        SystemExit: after a KeyboardInterrupt that nothing in the block had an answer to.
+        SystemExit: after a KeyboardInterrupt that nothing in the block handled.
     """
     before = _State.unwinding
     try:
         _State.unwinding = True
         yield
     except (KeyboardInterrupt, Exception) as error:
-        # Native code that is interrupted may make another error of it.
+        # Interrupted native code may turn it into another error.
         if not _State.pressed and not isinstance(error, KeyboardInterrupt):
             raise
         if getattr(error, "exit_code", None) == INTERRUPTED:
-            raise  # it says by itself what is kept
+            raise  # it already says what is kept
         _tell()
         raise SystemExit(INTERRUPTED) from None
     finally:
@@ -105,7 +105,7 @@ def _pressed(_number: int, _frame: FrameType | None) -> None:
 
 
 def _unraisable(caught: "sys.UnraisableHookArgs") -> None:
-    """An interruption that came where Python drops errors, such as a destructor."""
+    """Handles an interrupt that came where Python drops errors, such as in a destructor."""
     if caught.exc_type is KeyboardInterrupt:
         _leave()
     sys.__unraisablehook__(caught)
@@ -117,7 +117,7 @@ def _leave() -> None:
 
 
 def _tell() -> None:
-    # Not through sys.stderr, which the interrupted code may be writing to.
+    # Not with sys.stderr, to which the interrupted code may be writing.
     line = f"interrupted; {_State.kept}\n"
-    start = "\n" if os.isatty(_State.terminal) else ""  # a terminal has written ^C
+    start = "\n" if os.isatty(_State.terminal) else ""  # the terminal has printed ^C
     os.write(_State.terminal, (start + line).encode(errors="replace"))

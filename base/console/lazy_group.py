@@ -1,10 +1,10 @@
-"""A program whose subcommands are the modules of a package, imported when they are asked for.
+"""A program whose subcommands are the modules of a package, imported when they are needed.
 
-`report/commands/choose_threshold.py` holds the click command `command`, and `report
-choose-threshold` runs it: a new file is a new subcommand, nothing else is to be changed. Such a
-file says what is typed and imports click and what is as light; what the command does stands in
-another module with imports of its own, which `calls` loads when it runs. So every --help answers
-at once.
+`report/commands/choose_threshold.py` contains the click command `command`, and `report
+choose-threshold` runs it: a new file is a new subcommand, and nothing else has to change. Such a
+file defines the options and imports only click and similarly light modules; the command's work is
+in another module with its own imports, which `calls` loads when it runs. So every --help answers at
+once.
 """
 
 import importlib
@@ -26,12 +26,12 @@ class LazyGroup(click.Group):
         self._package = package
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """The names as they are typed."""
+        """The names of the subcommands as they are typed."""
         folders = importlib.import_module(self._package).__path__
         return sorted(found.name.replace("_", "-") for found in pkgutil.iter_modules(folders))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The module's `command`, known by its file's name."""
+        """The `command` of the module with this name."""
         if cmd_name not in self.list_commands(ctx):
             return None
         module = importlib.import_module(f"{self._package}.{cmd_name.replace('-', '_')}")
@@ -54,7 +54,7 @@ class Deferred:
         return function
 
     def __call__(self, **values: object) -> object:
-        """Import and call it; from before the import on, Ctrl-C says what is kept."""
+        """Import and call it; before the import, Ctrl-C's line about what is kept is set."""
         if self._keeps is not None:
             interrupt.keeps(self._keeps.format(**values))
         return self.load()(**values)
@@ -63,8 +63,8 @@ class Deferred:
 def calls(target: str, *, keeps: str | None = None) -> Callable[[Callable[[], None]], Deferred]:
     """Let a command call the function `module:name` with the values of its options.
 
-    The function below is the command's name and help text. `keeps` is what Ctrl-C leaves behind;
-    options stand in it in braces.
+    The decorated function gives the command's name and help text. `keeps` is what Ctrl-C leaves
+    behind; names of options in braces are replaced.
     """
 
     def decorate(described: Callable[[], None]) -> Deferred:

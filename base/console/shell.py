@@ -1,4 +1,4 @@
-"""Words as they are typed into a shell, for commands that a message suggests."""
+"""Quotes words for a shell, for commands that a message suggests."""
 
 import shlex
 
@@ -6,9 +6,9 @@ _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\", "'": "\\'"}
 
 
 def typed(*words: str) -> str:
-    """The words one after the other, quoted where they must be, on one line whatever is in them.
+    """The words on one line, quoted where necessary, whatever they contain.
 
-    What cannot be shown is spelled out as bash, zsh and ksh read it: $'...'.
+    Characters that cannot be shown are escaped as bash, zsh and ksh read them: $'...'.
     """
     return " ".join(map(_quoted, words))
 

@@ -1,4 +1,4 @@
-"""What a program says to a person, line by line."""
+"""Prints lines for a person."""
 
 import click
 
@@ -6,5 +6,5 @@ from base.console.foreign import for_terminal
 
 
 def tell(line: object, *, err: bool = False) -> None:
-    """Print one line, whatever names are in it; to standard error with `err`."""
+    """Print a single line, whatever names it contains; with `err` to standard error."""
     click.echo(for_terminal(line), err=err)

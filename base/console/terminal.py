@@ -1,4 +1,4 @@
-"""What a command prints, where the terminal or the disk behind it cannot take it."""
+"""Output of a command when the terminal or the disk behind it cannot take it."""
 
 import codecs
 import os
@@ -15,7 +15,7 @@ from base.console.telling import tell
 from base.disk import reason_of
 
 _PLAIN_FORMS = "dermscore.plain"
-# click takes a terminal of ASCII for a mistake and sends UTF-8 to it; of another name it is not.
+# click assumes that an ASCII terminal is a mistake and sends UTF-8; not under another name.
 _ASCII = "dermscore_ascii"
 _PLAIN = {
     "−": "-", "–": "-", "—": "-", "‐": "-", "─": "-", "━": "-", "│": "|", "×": "x", "·": ".",
@@ -25,10 +25,10 @@ _PLAIN = {
 
 
 class Program(LazyGroup):
-    """A group of commands that is called by its own name."""
+    """The group of commands of a program."""
 
     def main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - click's own signature
-        """Run the command that was typed; what it prints cannot end it with a traceback."""
+        """Run the command that was typed; no output can end it with a traceback."""
         show_plain_forms()
         try:
             return super().main(*args, **options)
@@ -52,19 +52,19 @@ class Program(LazyGroup):
 
 @contextmanager
 def _errors_on_one_line() -> Iterator[None]:
-    """What an error says is mostly others' words: paths, rows, what a server answered."""
+    """Escape errors, which mostly quote foreign text: paths, rows, servers' answers."""
     try:
         yield
     except click.ClickException as error:
-        # Through its dictionary: click's types have the message final.
+        # Through its dictionary, because click's types declare the message final.
         vars(error)["message"] = for_terminal(error.message)
         raise
 
 
 def show_plain_forms() -> None:
-    """Replace what an encoding cannot show: the minus sign by a hyphen, other letters spelled out.
+    """Replace characters that the encoding lacks: a hyphen for the minus sign, else an escape.
 
-    Where `PYTHONIOENCODING` names a handler of errors, that one stays.
+    An error handler in `PYTHONIOENCODING` takes precedence.
     """
     codecs.register_error(_PLAIN_FORMS, _plain_forms)
     codecs.register(_find_ascii)
@@ -103,7 +103,7 @@ def _spelled(letter: str) -> str:
 def _flush_or_tell() -> None:
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader has enough, as `head` does
+    except BrokenPipeError:  # the reader has read enough, like `head`
         _write_no_more(sys.stdout)
     except OSError as error:
         _write_no_more(sys.stdout)
@@ -112,12 +112,12 @@ def _flush_or_tell() -> None:
 
 
 def _tell(error: OSError) -> None:
-    what = error.filename or "standard output"  # of others, commands name the file themselves
+    what = error.filename or "standard output"  # for other files commands add the name themselves
     tell(f"Error: {what} cannot be written: {reason_of(error)}", err=True)
 
 
 def _write_no_more(stream: TextIO) -> None:
-    """Python would try once more at its end, and tell of it in its own words."""
+    """Stop writing: Python would try once more at its end, and report it in its own words."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

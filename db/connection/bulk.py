@@ -1,6 +1,6 @@
-"""Many images in one go, past the ORM: COPY on PostgreSQL, plain rows on SQLite.
+"""Inserts many images at once, bypassing the ORM: COPY on PostgreSQL, plain rows on SQLite.
 
-Both run on the session's own connection, so they commit or vanish with its transaction.
+Both run on the session's own connection, so they are committed or rolled back with its transaction.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ _INSERT = "INSERT INTO images (run_id, batch, path, label, attributes) VALUES (?
 
 
 class ImageRow(NamedTuple):
-    """A row of `images` before it has its id; attributes are JSON text."""
+    """A row of `images` before it gets its id; attributes are JSON text."""
 
     run_id: int
     batch: int
@@ -26,7 +26,7 @@ class ImageRow(NamedTuple):
 
 
 def insert_images(session: Session, rows: Iterable[ImageRow]) -> None:
-    """Insert `rows`; their ids grow in the order given."""
+    """Insert `rows`; their ids increase in the given order."""
     connection = session.connection()
     if connection.dialect.name == "postgresql":
         _copy(connection, rows)
@@ -43,10 +43,10 @@ def _copy(connection: Connection, rows: Iterable[ImageRow]) -> None:
 
 @contextmanager
 def driver_errors(connection: Connection, statement: str) -> Iterator[None]:
-    """What SQLAlchemy does with the errors of every statement that goes through it.
+    """Wrap errors as SQLAlchemy does for every statement that it executes itself.
 
     Raises:
-        DBAPIError: for any error of the driver's own.
+        DBAPIError: for any error of the driver.
     """
     try:
         yield

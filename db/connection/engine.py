@@ -1,4 +1,4 @@
-"""The engine for a ledger's address: what each kind of database needs to be told."""
+"""The engine for a ledger's address, with the options that each kind of database needs."""
 
 import sqlite3
 import time
@@ -15,28 +15,28 @@ from db.errors import DatabaseError
 # How long one writer waits for another on SQLite.
 BUSY_SECONDS = 60
 _PAUSE_SECONDS = 0.01
-# libpq's own defaults wait for a quarter of an hour, or for ever, where a machine vanished or a
-# network swallows packets. `DATABASE_URL` goes before these.
+# With libpq's own defaults a client waits for a quarter of an hour, or for ever, when a machine
+# vanished or a network drops packets. Options in `DATABASE_URL` take precedence.
 POSTGRES = {
     "connect_timeout": 10,  # seconds
     "keepalives_idle": 10,  # seconds; with the next two, silence is noticed after 25 s
     "keepalives_interval": 5,  # seconds
     "keepalives_count": 3,
-    "tcp_user_timeout": 25_000,  # milliseconds: the same for what was sent and not acknowledged
+    "tcp_user_timeout": 25_000,  # milliseconds: the same for sent data that is not acknowledged
 }
-# By default PostgreSQL takes a page that an index names for four times the cost of the next page of
-# the table. Here it mostly is the next one, for predictions are stored as images are listed; and a
-# table of many runs should not be read from end to end for one of them.
+# By default PostgreSQL estimates a page found by an index at four times the cost of the next page
+# of the table. Here it usually is the next one, because predictions are stored in the order of the
+# images; and a table of many runs should not be scanned for one of them.
 PLANNER = {"random_page_cost": "1.1"}
 
 
 def open_engine(
     address: URL, standstill_seconds: float | None, file: LedgerFile | None = None
 ) -> Engine:
-    """The engine; nothing is connected yet. `file` is SQLite's, by default one to write to.
+    """The engine; nothing is connected yet. `file` is for SQLite, by default a writable one.
 
     Raises:
-        DatabaseError: no ledger can be at this address.
+        DatabaseError: the address cannot be that of a ledger.
     """
     path = sqlite_path(address)
     if path is not None:
@@ -48,18 +48,18 @@ def open_engine(
 
 
 def without_password(address: URL) -> str:
-    """The address as it may be shown: libpq takes passwords as parameters too."""
+    """The address without its password, which libpq also accepts as a parameter."""
     hidden = {name: "***" for name in address.query if "password" in name.lower()}
     shown = address.update_query_dict(hidden).render_as_string(hide_password=True)
-    # Which driver speaks to PostgreSQL is our own choice, and not what was typed.
+    # The driver for PostgreSQL is our choice, not part of what was typed.
     return shown.replace("%2A%2A%2A", "***").replace("postgresql+psycopg://", "postgresql://", 1)
 
 
 def sqlite_path(address: URL) -> Path | None:
-    """The absolute path of the file that the address names, None where it is no file's.
+    """The absolute path of SQLite's file, None for another database.
 
     Raises:
-        DatabaseError: it is an address of SQLite without a file.
+        DatabaseError: it is an SQLite address without a file.
     """
     if address.get_backend_name() != "sqlite":
         return None
@@ -91,8 +91,8 @@ def _sqlite(address: URL, file: LedgerFile) -> Engine:
 
 
 def _postgresql(address: URL, standstill_seconds: float | None) -> Engine:
-    told = {name: value for name, value in POSTGRES.items() if name not in address.query}
-    engine = _created(address, pool_pre_ping=True, connect_args=told)
+    connect_args = {name: value for name, value in POSTGRES.items() if name not in address.query}
+    engine = _created(address, pool_pre_ping=True, connect_args=connect_args)
     asked = dict(PLANNER)
     if standstill_seconds is not None:
         asked["idle_in_transaction_session_timeout"] = str(round(standstill_seconds * 1000))
@@ -110,7 +110,7 @@ def _created(address: URL, **options: Any) -> Engine:  # noqa: ANN401 - SQLAlche
         return create_engine(address, **options)
     except (NoSuchModuleError, ModuleNotFoundError):
         raise _not_supported(address) from None
-    except (ArgumentError, ValueError) as error:  # sqlite://folder/file: two slashes for three
+    except (ArgumentError, ValueError) as error:  # sqlite://folder/file: two slashes, not three
         reason = str(error).split("\n")[0].replace(str(address), without_password(address))
         raise DatabaseError(f"DATABASE_URL: {reason}") from None
 
@@ -122,7 +122,7 @@ def _not_supported(address: URL) -> DatabaseError:
 
 
 def _sqlite_connected(connection: sqlite3.Connection, _record: object) -> None:
-    # Python's sqlite3 would begin by itself, deferred; `_sqlite_begin` does it instead.
+    # Python's sqlite3 would begin a deferred transaction itself; `_sqlite_begin` does it instead.
     connection.isolation_level = None
     _write_ahead(connection)
     for pragma in ("synchronous=FULL", "foreign_keys=ON"):
@@ -134,7 +134,7 @@ def _readable(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Set the journal; of two that do it to a new file at once, SQLite lets one not even wait."""
+    """Set the journal mode; of two processes that set it on a new file, one fails at once."""
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
@@ -148,7 +148,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _sqlite_begin(connection: Connection) -> None:
-    # A deferred transaction that reads and then writes fails at once with BUSY_SNAPSHOT when
-    # another wrote in between, whatever the timeout; IMMEDIATE waits its turn.
+    # A deferred transaction that reads and then writes fails at once with BUSY_SNAPSHOT if another
+    # wrote in between, whatever the timeout; an IMMEDIATE one waits.
     writes = connection.get_execution_options().get("dermscore_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

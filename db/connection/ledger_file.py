@@ -1,4 +1,4 @@
-"""The file of a ledger on SQLite: how it can be opened, and whether it is still the open one."""
+"""The file of a ledger on SQLite: how to open it, and whether it is still the file that is open."""
 
 import os
 from collections.abc import Callable
@@ -11,24 +11,24 @@ from base.permissions import make_file
 from db.connection.mounts import network_mount
 from db.errors import DatabaseAwayError, DatabaseError, LedgerReplacedError
 
-# What SQLite keeps beside a file: what is committed and not yet in it, and what its users share.
+# The files that SQLite keeps next to a database: its write-ahead log and its shared memory.
 _LOG, _SHARED, _JOURNAL = "-wal", "-shm", "-journal"
 
 
 class Access(Enum):
-    """How a file is opened: the parameter of SQLite's address."""
+    """How a file is opened: a parameter of SQLite's address."""
 
     WRITE = ""
     READ = "mode=ro"
-    # Nothing is locked and nothing beside the file is read: right only while nobody writes it.
+    # Without locks and without the files next to it: right only while nothing writes to it.
     FROZEN = "immutable=1"
 
 
 class LedgerFile:
-    """A file at a path; from the first connection on, all must be to the same file.
+    """A file at a path; after the first connection, all others must be to the same file.
 
-    Else what was read in one ledger would be stored in another, where the numbers of runs and
-    images mean others.
+    Otherwise results for one ledger would be stored in another one, where the ids of runs and
+    images mean something else.
     """
 
     def __init__(self, path: Path, access: Access) -> None:
@@ -37,16 +37,16 @@ class LedgerFile:
         self._opened: tuple[int, ...] | None = None
 
     def connect(self, open_it: Callable[[], Any]) -> Any:  # noqa: ANN401 - a DBAPI connection
-        """A connection made by `open_it`, if it is to the file that the others are to.
+        """A connection made by `open_it`, if it is to the same file as the others.
 
         Raises:
             LedgerReplacedError: another file is there, or none.
-            DatabaseAwayError: nobody can say.
+            DatabaseAwayError: this cannot be determined.
         """
-        self.require_same()  # or SQLite would make a new file
+        self.require_same()  # otherwise SQLite would make a new file
         if self._opened is None and self.access is Access.WRITE:
-            # What SQLite keeps beside it gets its permissions. Where it cannot be made, or is
-            # there, SQLite says the rest.
+            # The files that SQLite keeps next to it get its permissions. If the file cannot be
+            # made, or exists, SQLite reports the rest.
             with suppress(OSError):
                 make_file(self.path)
         connection = open_it()
@@ -60,11 +60,11 @@ class LedgerFile:
         return connection
 
     def require_same(self) -> None:
-        """Check that the file at the path is the one that is open.
+        """Check that the file at the path is the open one.
 
         Raises:
-            LedgerReplacedError: another file is there, or none; or it was written while frozen.
-            DatabaseAwayError: nobody can say.
+            LedgerReplacedError: it is another file, or gone, or it was written while frozen.
+            DatabaseAwayError: this cannot be determined.
         """
         if self._opened is None:
             return
@@ -79,9 +79,9 @@ class LedgerFile:
         raise LedgerReplacedError(f"the database {self.path} was {happened} while it was in use")
 
     def _identity(self) -> tuple[int, ...] | None:
-        """Device and inode; of a frozen file also what changes when it is written. None: no file.
+        """Device and inode, and for a frozen file also what changes on writing; None for no file.
 
-        Its number cannot be given to another file while a connection holds it open.
+        No other file can get its inode while a connection keeps it open.
         """
         try:
             status = self.path.stat()
@@ -96,15 +96,15 @@ class LedgerFile:
 
 
 def to_write(path: Path) -> LedgerFile:
-    """A ledger that is there, or is made by the first connection.
+    """A ledger that exists, or is made by the first connection.
 
     Raises:
-        DatabaseError: it is gone, and what was beside it is not.
+        DatabaseError: it is gone, but the files next to it are not.
     """
-    left = [one for one in (_beside(path, _LOG), _beside(path, _SHARED)) if one.exists()]
+    left = [file for file in (_beside(path, _LOG), _beside(path, _SHARED)) if file.exists()]
     if left and not path.exists():
-        # A process that still has the deleted file open would share these with a new one.
-        names = " and ".join(one.name for one in left)
+        # A process that still uses the deleted file would share these with a new one.
+        names = " and ".join(file.name for file in left)
         raise DatabaseError(
             f"there is no database {path}, but {names} of one that was deleted or moved: put it "
             f"back, or stop the workers that still use it and then delete {names}"
@@ -113,7 +113,7 @@ def to_write(path: Path) -> LedgerFile:
 
 
 def to_read(path: Path) -> LedgerFile:
-    """A ledger for reading, which may lie where nothing can be written.
+    """A ledger for reading, which may be in a read-only place.
 
     Raises:
         DatabaseError: SQLite cannot read it there.
@@ -133,7 +133,7 @@ def to_read(path: Path) -> LedgerFile:
 
 
 def network_warning(path: Path) -> str | None:
-    """What to say where the file lies on a network file system."""
+    """A warning if the file is on a network file system."""
     mount = network_mount(path)
     if mount is None:
         return None
@@ -144,15 +144,15 @@ def network_warning(path: Path) -> str | None:
 
 
 def _is_writable(path: Path) -> bool:
-    """Whether this process can write the file and what SQLite keeps beside it."""
+    """Whether this process can write the file and the files that SQLite keeps next to it."""
     if not os.access(path, os.W_OK):
         return False
     beside = [_beside(path, kind) for kind in (_LOG, _SHARED)]
-    return all(os.access(one if one.exists() else path.parent, os.W_OK) for one in beside)
+    return all(os.access(file if file.exists() else path.parent, os.W_OK) for file in beside)
 
 
 def _beside(path: Path, kind: str) -> Path:
-    # SQLite follows links before it looks beside a file.
+    # SQLite follows links before it looks for the files next to it.
     return Path(f"{path.resolve()}{kind}")
 
 

@@ -1,11 +1,11 @@
-"""Which file system a file lies on, by Linux's table of mounts."""
+"""The file system of a file, from Linux's table of mounts."""
 
 import re
 from pathlib import Path
 from typing import NamedTuple
 
 MOUNTS = Path("/proc/self/mountinfo")
-# SQLite's log is shared through memory, which machines that mount the same folder do not have.
+# SQLite shares its log through memory, which machines that mount the same folder do not share.
 _NETWORK = re.compile(
     "nfs4?|cifs|smb3|smbfs|9p|ceph|lustre|gpfs|beegfs|glusterfs|afs|ocfs2|gfs2|virtiofs|vboxsf|prl_fs"
     "|fuse\\.(sshfs|s3fs|rclone|gcsfuse|blobfuse2?|goofys|glusterfs|ceph|ceph-fuse|juicefs|davfs2?"
@@ -15,7 +15,7 @@ _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
 class Mount(NamedTuple):
-    """A line of the table: what is mounted where."""
+    """A line of the table: what is mounted, and where."""
 
     point: str
     kind: str
@@ -23,7 +23,7 @@ class Mount(NamedTuple):
 
 
 def read_mounts(table: str) -> list[Mount]:
-    """The mounts of a text in the form of /proc/self/mountinfo, in its order."""
+    """The mounts in a text like /proc/self/mountinfo, in its order."""
     mounts = []
     for line in table.splitlines():
         before, separator, after = line.partition(" - ")
@@ -34,22 +34,22 @@ def read_mounts(table: str) -> list[Mount]:
 
 
 def mount_of(path: Path, mounts: list[Mount]) -> Mount | None:
-    """The mount that `path`, absolute and without links, lies on; of two at one place the later."""
+    """The mount of `path`, absolute and without links; the later one of two at the same place."""
     above = [mount for mount in mounts if path.is_relative_to(mount.point)]
     return max(reversed(above), key=lambda mount: len(mount.point), default=None)
 
 
 def network_mount(path: Path, table: str | None = None) -> Mount | None:
-    """The network file system that `path` lies on, if it does and this machine tells."""
+    """The network file system of `path`; None if it is local, or if this machine cannot tell."""
     if table is None:
         try:
             table = MOUNTS.read_text(errors="surrogateescape")
-        except OSError:  # no Linux
+        except OSError:  # not Linux
             return None
     mount = mount_of(path.resolve(), read_mounts(table))
     return mount if mount is not None and _NETWORK.fullmatch(mount.kind) else None
 
 
 def _plain(field: str) -> str:
-    """A field as it is called: the kernel writes spaces and the like in octal."""
+    """A field with its escapes replaced: the kernel writes spaces and similar in octal."""
     return _ESCAPE.sub(lambda found: chr(int(found[1], 8)), field)

@@ -1,18 +1,18 @@
-"""What SQLite's errors about its file mean, and what to do: its own words name no file."""
+"""What SQLite's errors about its file mean and what to do: its own messages name no file."""
 
 import os
 import shutil
 import sqlite3
 from pathlib import Path
 
-# Of the extended codes, the last byte is the kind.
+# The last byte of an extended error code is the basic code.
 _KIND = 0xFF
-# What a full disk still has to give is not enough for SQLite's own bookkeeping.
+# A disk with less free space than this is full for SQLite's own bookkeeping.
 _NO_ROOM = 64 * 1024  # bytes
 
 
 def sentence(error: BaseException | None, file: Path) -> str | None:
-    """What happened to the file and what to do; None where the error is not about its file."""
+    """What happened to the file and what to do; None if the error is not about the file."""
     match getattr(error, "sqlite_errorcode", 0) & _KIND:
         case sqlite3.SQLITE_FULL:
             return _full(file)
@@ -55,9 +55,9 @@ def _why_not_written(file: Path) -> str | None:
     folder = file.parent
     if hasattr(os, "statvfs") and os.statvfs(folder).f_flag & os.ST_RDONLY:
         return f"{folder} is on a read-only file system"
-    for one in (file, Path(f"{file}-wal"), Path(f"{file}-shm"), folder):
-        if one.exists() and not os.access(one, os.W_OK):
-            return f"the permissions of {one} do not let you write there"
+    for path in (file, Path(f"{file}-wal"), Path(f"{file}-shm"), folder):
+        if path.exists() and not os.access(path, os.W_OK):
+            return f"the permissions of {path} do not let you write there"
     return None
 
 

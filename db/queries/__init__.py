@@ -1,1 +1,1 @@
-"""Every statement of producer and worker, one subject in a file."""
+"""All statements of producer and worker, one subject per file."""

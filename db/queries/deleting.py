@@ -1,8 +1,8 @@
-"""Writes of `producer delete`: a run and all that was scored for it, in steps that can be resumed.
+"""Writes of `producer delete`: removes a run and its results, in steps that can be resumed.
 
 First the rows of its batches, in one transaction: from then on no worker can take it, and it looks
-as if its listing had been interrupted. Then images and predictions in chunks, so that nobody waits
-long for SQLite's write lock; the run itself last.
+like a run whose listing was interrupted. Then images and predictions in chunks, so that others do
+not wait long for SQLite's write lock; the run itself last.
 """
 
 from sqlalchemy import delete, func, select
@@ -19,7 +19,7 @@ CHUNK = 10_000
 
 
 def close_run(session: Session, run_id: int) -> None:
-    """Take the run's batches away from workers.
+    """Make the run's batches unavailable to workers.
 
     Raises:
         DatabaseError: a worker holds one of them.
@@ -54,13 +54,13 @@ def delete_images(session: Session, run_id: int) -> int:
 
 
 def thresholds_of(session: Session, run_id: int) -> int:
-    """How many thresholds were chosen on the run; they go with it."""
+    """How many thresholds were chosen on the run; they are deleted with it."""
     chosen = select(func.count()).where(ChosenThreshold.run_id == run_id)
     return session.scalar(chosen) or 0
 
 
 def delete_run(session: Session, run_id: int) -> None:
-    """Delete the run, whose images are gone; its number is never given again."""
+    """Delete the run, whose images are gone; its id is never used again."""
     session.execute(delete(ChosenThreshold).where(ChosenThreshold.run_id == run_id))
     checkpoint = checkpoint_of(session, session.get_one(Run, run_id))
     session.add(DeletedRun(run_id=run_id))

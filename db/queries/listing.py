@@ -1,7 +1,7 @@
-"""Writes of the producer: images are staged in chunks, then cut into batches all at once.
+"""Writes of the producer: images are staged in chunks, then all cut into batches at once.
 
-An image whose batch has no row in `batches` is staged: listed, but not yet owed to anybody. So a
-producer that is killed half-way leaves nothing that a worker would take for a complete run, and
+An image whose batch has no row in `batches` is staged: listed, but not yet available to workers. So
+a producer that is killed half-way leaves nothing that a worker could take for a complete run, and
 the next `enqueue` goes on from there.
 """
 
@@ -16,12 +16,12 @@ from base.listed_image import ListedImage
 from db.clock import Now
 from db.connection.bulk import ImageRow, insert_images
 from db.errors import NoSuchRunError
-from db.queries.ledger import is_free, is_unfinished
+from db.queries.leases import is_free, is_unfinished
 from db.tables import Batch, Image, Run
 
-# The paths travel as one value: a statement with 10,000 parameters takes longer to read than to
-# run. In both, every path is looked up in the unique index. Left to join freely, PostgreSQL would
-# read the whole table for each chunk while the table is new and it knows nothing of its size.
+# The paths are sent as one value: a statement with 10,000 parameters takes longer to parse than to
+# run. Both statements look up every path in the unique index. Without a fixed join order,
+# PostgreSQL would read the whole table for each chunk while the table is new and its size unknown.
 _STORED_LABELS = {
     "sqlite": text(
         "SELECT given.value AS path, images.label FROM json_each(:paths) AS given"
@@ -37,10 +37,10 @@ _STORED_LABELS = {
 
 
 def lock_run(session: Session, run_id: int) -> Run:
-    """The run, held against other producers until the transaction ends.
+    """The run, locked against other producers until the transaction ends.
 
     Raises:
-        NoSuchRunError: another producer dropped it, for its source turned out bad.
+        NoSuchRunError: another producer dropped it, because its source was bad.
     """
     run = session.get(Run, run_id, with_for_update=True, populate_existing=True)
     if run is None:
@@ -49,14 +49,14 @@ def lock_run(session: Session, run_id: int) -> Run:
 
 
 def stored_labels(session: Session, run_id: int, paths: Sequence[str]) -> dict[str, int | None]:
-    """Path to label of those of `paths` that the run already holds."""
+    """Path to label for those of `paths` that the run already holds."""
     statement = _STORED_LABELS[session.get_bind().dialect.name]
     values = {"run_id": run_id, "paths": json.dumps(paths, ensure_ascii=False)}
     return {row.path: row.label for row in session.execute(statement, values)}
 
 
 def batch_of(session: Session, run_id: int, path: str) -> int:
-    """The number of the batch in which the run lists this path, which it does."""
+    """The batch number of this path, which the run must contain."""
     return session.scalars(
         select(Image.batch).where(Image.run_id == run_id, Image.path == path)
     ).one()
@@ -65,7 +65,7 @@ def batch_of(session: Session, run_id: int, path: str) -> int:
 def stage_images(
     session: Session, run: Run, images: Sequence[ListedImage]
 ) -> tuple[int, int] | None:
-    """Insert new images, numbered into batches of the run's size; returns first and last.
+    """Insert new images, assigned to batches of the run's size; returns first and last batch.
 
     The caller holds the run's lock.
     """
@@ -76,19 +76,19 @@ def stage_images(
     rows = (
         ImageRow(
             run.id,
-            first + at // run.batch_size,
+            first + index // run.batch_size,
             image.path,
             image.label,
             None if image.attributes is None else json.dumps(image.attributes),
         )
-        for at, image in enumerate(images)
+        for index, image in enumerate(images)
     )
     insert_images(session, rows)
     return first, first + (len(images) - 1) // run.batch_size
 
 
 def unstage_images(session: Session, run_id: int, first: int, last: int) -> None:
-    """Take back staged images of these batch numbers; those already cut into batches stay."""
+    """Remove staged images of these batch numbers; images already cut into batches stay."""
     session.execute(
         delete(Image).where(
             Image.run_id == run_id, Image.batch.between(first, last), ~_is_cut(run_id)
@@ -103,23 +103,23 @@ def drop_run_if_empty(session: Session, run_id: int) -> None:
 
 
 def cut_batches(session: Session, run_id: int) -> None:
-    """Make every staged image owed: enter the rows of its batch."""
+    """Make all staged images available to workers, by inserting the rows of their batches."""
     staged = select(Image.run_id, Image.batch).where(Image.run_id == run_id, ~_is_cut(run_id))
     session.execute(insert(Batch).from_select(["run_id", "number"], staged.distinct()))
 
 
 def claim_unleased(session: Session, run_id: int) -> list[int]:
-    """Numbers of the unfinished batches that nobody holds, noted as published from now on.
+    """Numbers of the unfinished batches that no worker holds, marked as published now.
 
-    Noted before the messages are sent: should that fail, a sweep sends them a little later.
+    They are marked before the messages are sent: if sending fails, a sweep does it a little later.
     """
-    owed = session.scalars(
+    claimed = session.scalars(
         update(Batch)
         .where(Batch.run_id == run_id, is_unfinished(named=True), is_free())
         .values(published_at=Now())
         .returning(Batch.number)
     )
-    return sorted(owed)
+    return sorted(claimed)
 
 
 def _is_cut(run_id: int) -> Any:  # noqa: ANN401 - an SQL expression

@@ -1,7 +1,7 @@
 """Writes of the worker: predictions, and the end of a batch.
 
-The hot path of a worker: Core statements, built once, where the ORM's would cost several times what
-they do.
+This is the hot path of a worker, so it uses Core statements that are built once; the ORM's would
+cost several times as much.
 """
 
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from sqlalchemy import bindparam, exists, func, select, text, update
 from sqlalchemy.orm import Session
 
 from db.clock import Now
-from db.queries.ledger import BatchKey, is_this, lists
+from db.queries.leases import BatchKey, is_this, lists
 from db.tables import Batch, Image, Prediction, Run
 
 _INSERT = (
     "INSERT INTO predictions (image_id, score, error, detail, image_digest, worker)"
     " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
-# One statement with a list for each column: a statement for each row would travel one by one.
+# One statement with a list for each column; statements for each row would be sent one by one.
 _INSERT_LISTS = text(
     "INSERT INTO predictions (image_id, score, error, detail, image_digest, worker)"
     " SELECT *, :worker FROM unnest(CAST(:image_id AS bigint[]), CAST(:score AS float8[]),"
@@ -71,7 +71,7 @@ class Outcome(NamedTuple):
 
 
 class Seconds(NamedTuple):
-    """Where the time of a batch went."""
+    """The seconds of a batch by stage."""
 
     read: float = 0.0
     decode: float = 0.0
@@ -79,7 +79,7 @@ class Seconds(NamedTuple):
     write: float = 0.0
 
     def plus(self, other: "Seconds") -> "Seconds":
-        """Both together, part by part."""
+        """The sum, stage by stage."""
         return Seconds(*(a + b for a, b in zip(self, other, strict=True)))
 
 
@@ -87,7 +87,7 @@ _UNTIMED = Seconds()
 
 
 def known_digests(session: Session, source: str, paths: Sequence[str]) -> dict[str, str]:
-    """Path to the SHA-256 of what was scored there last, in any run of this source."""
+    """Path to the SHA-256 of the file last scored there, in any run of this source."""
     rows = session.execute(
         select(Image.path, Prediction.image_digest)
         .join(Prediction, Prediction.image_id == Image.id)
@@ -104,7 +104,7 @@ def known_digests(session: Session, source: str, paths: Sequence[str]) -> dict[s
 
 
 def note_start(session: Session, batch: BatchKey, image_id: int, starts: int) -> None:
-    """Write down which image is begun next and for which time, before it can do any harm."""
+    """Note which image is started next and how often it was, before it can do any harm."""
     session.connection().execute(
         _NOTE_START, {**batch.bound(), "image_id": image_id, "starts": starts}
     )
@@ -124,22 +124,23 @@ def store_outcomes(session: Session, worker: str, outcomes: Sequence[Outcome]) -
 
 
 def lock_batches(session: Session, batches: Sequence[BatchKey]) -> bool:
-    """Hold the rows of batches of one number against others, in an order that cannot deadlock.
+    """Lock the rows of batches of one number, in an order that cannot deadlock.
 
-    Of one batch too: a worker that came late would else hold its predictions and want its row,
-    while another, which scores it together with a second, holds the row and wants the predictions.
+    A single batch is locked, too: otherwise a late worker could hold its predictions and wait for
+    its row, while another, which scores it together with a second batch, holds the row and waits
+    for the predictions.
 
-    Returns whether all are there. Those of a run that was deleted meanwhile are not, and on SQLite
-    the numbers of its images may belong to others by now: nothing may be stored for them.
+    Returns whether all of them exist. If a run was deleted meanwhile they do not, and on SQLite the
+    ids of its images may belong to other images by now: nothing may be stored for them.
     """
     values = {"runs": [batch.run_id for batch in batches], "this_number": batches[0].number}
     return len(session.connection().execute(_LOCK, values).all()) == len(batches)
 
 
 def finish_batch(session: Session, batch: BatchKey, seconds: Seconds = _UNTIMED) -> float | None:
-    """Mark the batch finished, if and only if each of its images has its prediction.
+    """Mark the batch finished, if and only if each of its images has a prediction.
 
-    Returns when it was, by the ledger's clock; None where an image has none.
+    Returns the time by the ledger's clock; None if an image has no prediction.
     """
     values = {**batch.bound(), **seconds._asdict()}
     at: float | None = session.connection().execute(_FINISH, values).scalar()

@@ -1,7 +1,7 @@
-"""What workers refuse to score with, and why: written by them, read by commands that wait.
+"""Checkpoints that workers refuse, and why; written by workers, read by commands that wait.
 
-A refusal is a worker's own, about a checkpoint in a precision: another may have the file. One that
-`stops` is about the model, which gave what is no score: it holds for every worker.
+A refusal is made by one worker, for a checkpoint in a precision: another worker may have the file.
+A refusal that `stops` is about a model that gave an invalid score: it holds for every worker.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from db.clock import Now
 from db.queries.workers import ALIVE_SECONDS, alive
 from db.tables import Checkpoint, Refusal, Run, Worker
 
-# For how long a refusal is told whose worker has ended, and for how long it is kept at all.
+# How long a refusal is shown after its worker ended, and how long it is kept at all.
 _TOLD_SECONDS, _KEPT_SECONDS = 600.0, 86_400.0
-# A checkpoint whose loading never ended in so many workers is not loaded again.
+# A checkpoint whose loading hung in this many workers is not loaded again.
 MOST_HANGS = 3
 _HUNG = "loading it did not end within"
 _NOTE = text(
@@ -35,7 +35,7 @@ class Wanted(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """One worker's refusal; `counts` while the worker lives, or has only just ended by it."""
+    """One worker's refusal; it `counts` while the worker lives, or if it has just ended by it."""
 
     worker: str
     reason: str
@@ -47,7 +47,7 @@ class Refused(NamedTuple):
 def note_refusal(
     session: Session, worker: str, wanted: Wanted, reason: str, *, stops: bool = False
 ) -> None:
-    """The worker refuses to score with this, or (`stops`) nobody should."""
+    """Note that the worker refuses to score with this, or (`stops`) that no worker should."""
     session.execute(
         delete(Refusal).where(Refusal.stops.is_(False), Refusal.refused_at < Now() - _KEPT_SECONDS)
     )
@@ -56,7 +56,7 @@ def note_refusal(
 
 
 def note_hung(session: Session, worker: str, wanted: Wanted, seconds: float) -> None:
-    """The worker ends, for loading this never did; after MOST_HANGS nobody should try any more."""
+    """Note that loading this hung and ends the worker; after MOST_HANGS no worker should try."""
     reason = f"{_HUNG} {seconds:.0f} seconds (HANG_SECONDS)"
     note_refusal(session, worker, wanted, reason)
     hung = session.scalar(
@@ -73,7 +73,7 @@ def note_hung(session: Session, worker: str, wanted: Wanted, seconds: float) -> 
 
 
 def why_not_loaded(session: Session, wanted: Wanted) -> str | None:
-    """Why nobody should load this any more, if loading it hung too often."""
+    """Why no worker should load this any more, if loading it hung too often."""
     return session.scalar(
         select(Refusal.reason)
         .where(
@@ -87,7 +87,7 @@ def why_not_loaded(session: Session, wanted: Wanted) -> str | None:
 
 
 def clear_refusal(session: Session, worker: str, wanted: Wanted) -> None:
-    """The worker can score with it now."""
+    """Note that the worker can score with it now."""
     session.execute(
         delete(Refusal).where(
             Refusal.worker == worker,
@@ -99,7 +99,7 @@ def clear_refusal(session: Session, worker: str, wanted: Wanted) -> None:
 
 
 def forget_refusals(session: Session, run_ids: Sequence[int], *, stops: bool = False) -> None:
-    """Runs are sent again, and tried anew; with `stops` those as well that were stopped."""
+    """Forget the refusals of runs that are tried again; with `stops` also of stopped runs."""
     wanted = (
         select(Checkpoint.digest, Run.precision)
         .join(Run, Run.checkpoint_id == Checkpoint.id)
@@ -112,7 +112,7 @@ def forget_refusals(session: Session, run_ids: Sequence[int], *, stops: bool = F
 
 
 def stopped_runs() -> Select[int]:
-    """Numbers of the runs whose model gave what is no score."""
+    """The ids of runs whose model gave an invalid score."""
     return (
         select(Run.id)
         .join(Checkpoint, Checkpoint.id == Run.checkpoint_id)
@@ -122,13 +122,13 @@ def stopped_runs() -> Select[int]:
 
 
 def why_stopped(session: Session, run_ids: Sequence[int]) -> dict[int, str]:
-    """The reason by run of those of `run_ids` that are stopped."""
+    """The reason for each of `run_ids` that is stopped."""
     rows = session.execute(stopped_runs().add_columns(Refusal.reason).where(Run.id.in_(run_ids)))
     return {row.id: row.reason for row in rows}
 
 
 def stops(session: Session) -> dict[Wanted, str]:
-    """Why by checkpoint and precision, of all that were stopped."""
+    """The reason for each checkpoint and precision that is stopped."""
     rows = session.execute(
         select(Refusal.digest, Refusal.precision, Refusal.reason).where(Refusal.stops.is_(True))
     )
@@ -136,7 +136,7 @@ def stops(session: Session) -> dict[Wanted, str]:
 
 
 def refusals_of(session: Session, run_id: int) -> list[Refused]:
-    """Who refuses this run, the newest first; of ended workers for ten minutes, then no more."""
+    """The refusals of this run, newest first; those of ended workers for ten minutes."""
     age = Now() - Refusal.refused_at
     lives = Worker.seen_at > Now() - ALIVE_SECONDS
     rows = session.execute(
@@ -163,12 +163,12 @@ def refusals_of(session: Session, run_id: int) -> list[Refused]:
 
 
 def is_refused_by_all(session: Session, found: Sequence[Refused], held: int) -> bool:
-    """Whether nobody will score the run as things are, by what `refusals_of` says of it.
+    """Whether no worker will score the run as things are, judging by `refusals_of`.
 
-    Its model was stopped, or every worker that lives refuses it and none holds one of its `held`
+    Its model was stopped, or every living worker refuses it and none holds one of its `held`
     batches.
     """
-    if any(one.stops for one in found):
+    if any(refusal.stops for refusal in found):
         return True
-    refusing = {one.worker for one in found if one.counts}
+    refusing = {refusal.worker for refusal in found if refusal.counts}
     return bool(refusing) and not held and alive(session) <= refusing

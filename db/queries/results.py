@@ -14,13 +14,13 @@ from db.throughput import KEPT_SECONDS, Finished, images_per_second
 # SQLite takes at most 32766 variables in one statement, PostgreSQL 65535.
 _DIGESTS_PER_QUERY = 10_000
 _ROWS_AT_ONCE = 10_000
-# Of batches that take milliseconds, those of the last seconds say enough.
+# For batches that take milliseconds, the last seconds are enough.
 _BATCHES_COUNTED = 2_000
 _PARTS = (Batch.read_seconds, Batch.decode_seconds, Batch.compute_seconds, Batch.write_seconds)
 
 
 class Progress(NamedTuple):
-    """How far a run is, in images. `listed` is the sum of the other three."""
+    """The progress of a run, in images; `listed` is the sum of the other three."""
 
     listed: int
     scored: int
@@ -50,26 +50,26 @@ def progress(session: Session, run_id: int) -> Progress:
 
 def errors(session: Session, run_id: int) -> dict[str, int]:
     """Error code to number of images, most frequent first."""
-    number = func.count().label("number")
+    images = func.count().label("number")
     rows = session.execute(
-        select(Prediction.error, number)
+        select(Prediction.error, images)
         .join(Image, Image.id == Prediction.image_id)
         .where(Image.run_id == run_id, Prediction.error.is_not(None))
         .group_by(Prediction.error)
-        .order_by(number.desc(), Prediction.error)
+        .order_by(images.desc(), Prediction.error)
     )
     return {code: count for code, count in rows if code is not None}
 
 
 class Failed(NamedTuple):
-    """A run of which nothing could be scored: images by error code, and some paths of the first."""
+    """A run without a single score: images by error code, and some paths of the first code."""
 
     errors: dict[str, int]
     examples: list[str]
 
 
 def failed_wholly(session: Session, run_id: int, examples: int = 2) -> Failed | None:
-    """What came of a finished run if none of its images was scored; None for any other run."""
+    """The errors of a finished run if none of its images was scored; None for any other run."""
     counts = progress(session, run_id)
     if counts.pending or counts.scored or not counts.unreadable:
         return None
@@ -85,7 +85,7 @@ def failed_wholly(session: Session, run_id: int, examples: int = 2) -> Failed | 
 
 
 def staged(session: Session, run_id: int) -> int:
-    """Images whose listing was interrupted: no batch holds them yet."""
+    """How many images are only staged, because their listing was interrupted."""
     return (
         session.scalar(
             select(func.count())
@@ -98,7 +98,7 @@ def staged(session: Session, run_id: int) -> int:
 
 
 def throughput(session: Session, run_id: int) -> float:
-    """The run's images per second, as `db.throughput` defines it; of its newest batches."""
+    """The run's images per second over its newest batches, as `db.throughput` defines it."""
     took = sum((func.coalesce(part, 0.0) for part in _PARTS), start=literal(0.0))
     newest = (
         select(Batch.number, Batch.finished_at, took.label("took"))
@@ -107,8 +107,8 @@ def throughput(session: Session, run_id: int) -> float:
         .limit(_BATCHES_COUNTED)
         .subquery()
     ).c
-    # Of a batch that was retried, what was scored before does not count again. Its insertion began
-    # a little before what is stored as the beginning.
+    # In a retried batch, images that were scored before do not count again. They were inserted a
+    # little before the stored beginning of this attempt.
     images = (
         select(func.count())
         .select_from(Image)
@@ -118,16 +118,16 @@ def throughput(session: Session, run_id: int) -> float:
             Image.batch == newest.number,
             Prediction.scored_at > newest.finished_at - newest.took - 1,
         )
-        .scalar_subquery()  # and no join: only the images of these few batches are to be read
+        .scalar_subquery()  # not a join: only the images of these few batches should be read
     )
     rows = session.execute(select(newest.finished_at, newest.took, images, Now())).all()
-    batches = [Finished(at, seconds, count) for at, seconds, count, _ in rows]
+    batches = [Finished(finished_at, seconds, count) for finished_at, seconds, count, _ in rows]
     return images_per_second(batches, rows[0][3]) if rows else 0.0
 
 
 def stream_labelled(session: Session, run_id: int) -> Generator[tuple[str, int], None, None]:
-    """Path and label of each image of the run that has a label, one by one; to be closed."""
-    images: Any = Image.__table__  # past the ORM, which would double the time
+    """Path and label of each labelled image of the run, one by one; close the generator."""
+    images: Any = Image.__table__  # not by the ORM, which would double the time
     with session.connection().execute(
         select(images.c.path, images.c.label).where(
             images.c.run_id == run_id, images.c.label.is_not(None)
@@ -140,12 +140,12 @@ def stream_labelled(session: Session, run_id: int) -> Generator[tuple[str, int],
 def count_digests(session: Session, run_id: int, digests: Sequence[str]) -> int:
     """How many scored images of the run have bytes of one of these SHA-256 digests."""
     starts = range(0, len(digests), _DIGESTS_PER_QUERY)
-    some = (digests[start : start + _DIGESTS_PER_QUERY] for start in starts)
-    return sum(_count_of(session, run_id, one) for one in some)
+    chunks = (digests[start : start + _DIGESTS_PER_QUERY] for start in starts)
+    return sum(_count_of(session, run_id, chunk) for chunk in chunks)
 
 
 def count_shared(session: Session, run_id: int, other_id: int) -> int:
-    """How many scored images of the run have the bytes of a scored, labelled one of the other."""
+    """How many scored images of the run have the bytes of a scored, labelled image of the other."""
     others = (
         select(Prediction.image_digest)
         .join(Image, Image.id == Prediction.image_id)
@@ -173,16 +173,16 @@ def _count_of(session: Session, run_id: int, digests: Sequence[str] | Select[str
     return session.scalar(counted) or 0
 
 
-def sample_scored(session: Session, run_id: int, number: int, seed: int) -> list[ScoredImage]:
-    """At most `number` scored images of the run, drawn at random, always the same for a seed."""
+def sample_scored(session: Session, run_id: int, count: int, seed: int) -> list[ScoredImage]:
+    """At most `count` scored images of the run, drawn at random, the same for the same seed."""
     scored = (
         select(Image.id)
         .join(Prediction, Prediction.image_id == Image.id)
         .where(Image.run_id == run_id, Prediction.score.is_not(None))
         .order_by(Image.batch, Image.id)
     )
-    numbers = session.scalars(scored).all()
-    drawn = Random(seed).sample(numbers, min(number, len(numbers)))  # noqa: S311 - no secret
+    image_ids = session.scalars(scored).all()
+    drawn = Random(seed).sample(image_ids, min(count, len(image_ids)))  # noqa: S311 - no secret
     rows = session.execute(
         select(Image.id, Image.path, Image.label, Prediction.score, Prediction.image_digest)
         .join(Prediction, Prediction.image_id == Image.id)
@@ -193,4 +193,4 @@ def sample_scored(session: Session, run_id: int, number: int, seed: int) -> list
         for image_id, path, label, score, digest in rows
         if score is not None
     }
-    return [found[number] for number in drawn]
+    return [found[image_id] for image_id in drawn]

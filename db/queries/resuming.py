@@ -1,4 +1,4 @@
-"""The words by which a run's listing goes on, for messages that suggest them."""
+"""The command that continues a run's listing, for messages that suggest it."""
 
 from sqlalchemy.orm import Session
 
@@ -8,12 +8,12 @@ from db.tables import Run
 
 
 def enqueue_again(session: Session, run: Run) -> list[str] | None:
-    """What `producer enqueue` resumes this run by, options included, before they are quoted.
+    """The arguments with which `producer enqueue` resumes this run, before they are quoted.
 
-    None where nothing does: standard input has no name to know it by. The source is relative to
-    DATA_ROOT, as it is stored.
+    None if it cannot be resumed: standard input has no name to find it by. The source is relative
+    to DATA_ROOT, as it is stored.
     """
-    # What begins with a hyphen would pass for an option.
+    # A source that begins with a hyphen would be read as an option.
     words = [f"./{run.source}" if run.source.startswith("-") and run.source != "-" else run.source]
     if run.source == "-" and run.name is None:
         return None

@@ -1,4 +1,4 @@
-"""Writes of `producer retry`: errors are cleared, so that their images are owed again."""
+"""Writes of `producer retry`: clears errors, so that their images are scored again."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from db.tables import Batch, Image, Prediction
 
 
 def clear_errors(session: Session, run_id: int, codes: Sequence[str]) -> dict[str, int]:
-    """Take back the predictions with these errors and reopen their batches; images by code."""
+    """Delete the predictions with these errors and reopen their batches; returns images by code."""
     lock_run(session, run_id)
     images = select(Image.id).where(Image.run_id == run_id)
     failed = (Prediction.image_id.in_(images), Prediction.error.in_(codes))
@@ -23,7 +23,7 @@ def clear_errors(session: Session, run_id: int, codes: Sequence[str]) -> dict[st
         .join(Prediction, Prediction.image_id == Image.id)
         .where(Image.run_id == run_id, Prediction.error.in_(codes))
     )
-    # An image that was suspected and is tried again begins at zero.
+    # A suspected image that is tried again starts with a count of zero.
     _change(
         session,
         update(Batch)
@@ -33,8 +33,8 @@ def clear_errors(session: Session, run_id: int, codes: Sequence[str]) -> dict[st
         )
         .values(suspect_id=None, suspect_starts=0),
     )
-    # As if nobody had tried: whole at once, and no image suspected. A batch that is not finished is
-    # somebody's work, and stays as it is.
+    # As if it had never been tried: all at once, and with no suspected image. An unfinished batch
+    # may be in work, and stays as it is.
     _change(
         session,
         update(Batch)
@@ -53,5 +53,5 @@ def clear_errors(session: Session, run_id: int, codes: Sequence[str]) -> dict[st
 
 
 def _change(session: Session, statement: UpdateBase) -> None:
-    """Run it; no object of the session stands for a row of these, so none need be looked for."""
+    """Run it; no object of the session represents one of these rows, so none is synchronised."""
     session.execute(statement, execution_options={"synchronize_session": False})

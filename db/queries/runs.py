@@ -12,13 +12,13 @@ from db.precisions import PRECISIONS
 from db.queries.refusals import Wanted, stopped_runs
 from db.tables import Batch, Checkpoint, Run
 
-# Of the largest run number; SQLite takes no whole number of more than 18 whatever they are.
+# The digits of the largest run id; SQLite rejects integers of more than 18 digits.
 _DIGITS = 10
 _FIRST_RUN = "start one with `producer enqueue SOURCE`"
 
 
 class RunSpec(NamedTuple):
-    """What a run asks of a worker; the same for all of its batches."""
+    """What a run needs from a worker; the same for all of its batches."""
 
     run_id: int
     source: str
@@ -34,7 +34,7 @@ class RunSpec(NamedTuple):
 
 
 def add_checkpoint(session: Session, digest: str, path: str, card: dict[str, Any]) -> Checkpoint:
-    """The checkpoint of this digest, entered if new, its path and card brought up to date."""
+    """The checkpoint with this digest, added if new, with its path and card updated."""
     checkpoint = session.scalar(select(Checkpoint).where(Checkpoint.digest == digest))
     if checkpoint is None:
         checkpoint = Checkpoint(digest=digest)
@@ -45,26 +45,26 @@ def add_checkpoint(session: Session, digest: str, path: str, card: dict[str, Any
 
 
 def drop_checkpoint_if_unused(session: Session, checkpoint_id: int) -> None:
-    """Take back a checkpoint that no run is pinned to."""
+    """Remove a checkpoint that no run is pinned to."""
     pinned = exists().where(Run.checkpoint_id == checkpoint_id)
     session.execute(delete(Checkpoint).where(Checkpoint.id == checkpoint_id, ~pinned))
 
 
 def newest_checkpoint(session: Session) -> Checkpoint | None:
-    """The checkpoint entered last that has a model file."""
+    """The newest checkpoint that has a model file."""
     with_file = select(Checkpoint).where(Checkpoint.imported.is_(False))
     return session.scalar(with_file.order_by(Checkpoint.id.desc()).limit(1))
 
 
 def wanted_first(session: Session) -> RunSpec | None:
-    """What the newest unfinished run needs; without one the checkpoint entered last, in float32."""
+    """What the newest unfinished run needs; else the newest checkpoint in float32."""
     unfinished = session.scalar(
         select(func.max(unindexed(Batch.run_id))).where(
             Batch.finished_at.is_(None), Batch.run_id.not_in(stopped_runs())
         )
     )
     if unfinished is not None:
-        return needs_of(session, unfinished)
+        return get_run_spec(session, unfinished)
     newest = newest_checkpoint(session)
     if newest is None:
         return None
@@ -72,7 +72,7 @@ def wanted_first(session: Session) -> RunSpec | None:
 
 
 def find_run(session: Session, source: str, checkpoint_id: int, precision: str) -> Run | None:
-    """The newest run of this source with this checkpoint at this precision."""
+    """The newest run of this source with this checkpoint in this precision."""
     return session.scalar(
         select(Run)
         .where(Run.source == source, Run.checkpoint_id == checkpoint_id, Run.precision == precision)
@@ -81,12 +81,12 @@ def find_run(session: Session, source: str, checkpoint_id: int, precision: str) 
     )
 
 
-def put_together(session: Session, run_ids: Sequence[int]) -> None:
-    """Let these runs, and those that the first is with already, be scored as one."""
+def group_runs(session: Session, run_ids: Sequence[int]) -> None:
+    """Put these runs into the group of the first, so that they are scored together."""
     if len(run_ids) > 1:
         first = session.get_one(Run, run_ids[0])
-        number = first.together_id or first.id
-        session.execute(update(Run).where(Run.id.in_(run_ids)).values(together_id=number))
+        group_id = first.group_id or first.id
+        session.execute(update(Run).where(Run.id.in_(run_ids)).values(group_id=group_id))
 
 
 def keep_features(session: Session, run_ids: Sequence[int]) -> None:
@@ -95,24 +95,26 @@ def keep_features(session: Session, run_ids: Sequence[int]) -> None:
 
 
 def named_run(session: Session, name: str) -> Run | None:
-    """The run of this name."""
+    """The run with this name."""
     return session.scalar(select(Run).where(Run.name == name))
 
 
 def refuse_name(session: Session, name: str) -> None:
-    """Refuse the name of a new run that would not tell it from the others.
+    """Refuse a name that would not identify a new run.
 
     Raises:
         DatabaseError: it is a number or empty, or belongs to a run.
     """
     if name.isdecimal() or not name.strip():
-        raise DatabaseError(f"--name {name!r}: a name is neither empty nor a number, as runs have")
+        raise DatabaseError(
+            f"--name {name!r}: a name must not be empty or a number: numbers are the ids of runs"
+        )
     if named_run(session, name) is not None:
         raise DatabaseError(f"--name {name}: there is already a run of this name")
 
 
 def get_run(session: Session, run: str | None = None) -> Run:
-    """The run of this number or name; the newest without one.
+    """The run with this id or name; the newest one if None.
 
     Raises:
         NoSuchRunError: there is none.
@@ -123,22 +125,22 @@ def get_run(session: Session, run: str | None = None) -> Run:
             raise NoSuchRunError(f"there is no run yet: {_FIRST_RUN}")
         return newest
     if run.isdecimal() and len(run) <= _DIGITS:  # no name is a number
-        return run_by_number(session, int(run))
+        return run_by_id(session, int(run))
     found = named_run(session, run)
     if found is None:
         raise _no_run(session, run)
     return found
 
 
-def run_by_number(session: Session, number: int) -> Run:
-    """The run of this number.
+def run_by_id(session: Session, run_id: int) -> Run:
+    """The run with this id.
 
     Raises:
         NoSuchRunError: there is none.
     """
-    run = session.get(Run, number)
+    run = session.get(Run, run_id)
     if run is None:
-        raise _no_run(session, number)
+        raise _no_run(session, run_id)
     return run
 
 
@@ -155,8 +157,8 @@ def checkpoint_of(session: Session, run: Run) -> Checkpoint:
     return checkpoint
 
 
-def needs_of(session: Session, run_id: int) -> RunSpec:
-    """What the run of this number asks of a worker.
+def get_run_spec(session: Session, run_id: int) -> RunSpec:
+    """What the run with this id needs from a worker.
 
     Raises:
         NoSuchRunError: there is none.
@@ -181,4 +183,4 @@ def needs_of(session: Session, run_id: int) -> RunSpec:
 def _no_run(session: Session, run: int | str) -> NoSuchRunError:
     if session.scalar(select(exists(select(Run.id)))):
         return NoSuchRunError(f"there is no run {run}: `producer status` lists them")
-    return NoSuchRunError(f"there is no run {run}, nor any other: {_FIRST_RUN}")
+    return NoSuchRunError(f"there is no run {run}, and no other run yet: {_FIRST_RUN}")

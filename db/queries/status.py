@@ -1,4 +1,4 @@
-"""Reads of `producer status`: who works on what, and what nobody works on."""
+"""Reads of `producer status`: which worker works on what, and what is not being worked on."""
 
 from typing import NamedTuple
 
@@ -11,10 +11,10 @@ from db.tables import Batch
 
 
 class WorkerState(NamedTuple):
-    """A worker as the ledger knows it; one that is not `alive` has ended or was killed.
+    """A worker as the ledger knows it; if it is not `alive`, it has ended or was killed.
 
-    `finished` and `finished_seconds_ago` are of the batch that it finished last, None before the
-    first; `held` are the batches under a running lease, which lapses in `lease_seconds`.
+    `finished` and `finished_seconds_ago` describe the batch that it finished last, None before the
+    first; `held` are the batches under a running lease, which expires in `lease_seconds`.
     """
 
     name: str
@@ -38,12 +38,12 @@ class BatchCounts(NamedTuple):
 
     @property
     def is_idle(self) -> bool:
-        """Whether something is owed and nobody is at work on it."""
+        """Whether batches are unfinished and no worker is working on them."""
         return bool(self.unfinished and not self.held and not self.finished_lately)
 
 
 def work_on(session: Session, run_id: int, lately: float = 60) -> BatchCounts:
-    """How the batches of a run stand; `lately` in seconds."""
+    """The batch counts of a run; `lately` in seconds."""
     unfinished = Batch.finished_at.is_(None)
     row = session.execute(
         select(
@@ -57,7 +57,7 @@ def work_on(session: Session, run_id: int, lately: float = 60) -> BatchCounts:
 
 
 def workers(session: Session, lately: float = 600) -> list[WorkerState]:
-    """Workers that live, hold a batch, or finished one in the last seconds, by name."""
+    """Workers that are alive, hold a batch, or finished one in the last seconds, by name."""
     now = select(Now()).scalar_subquery()  # one value, by which an index can find rows
     rows = session.execute(
         select(
@@ -77,14 +77,14 @@ def workers(session: Session, lately: float = 600) -> list[WorkerState]:
         .order_by(Batch.worker, Batch.finished_at, Batch.run_id, Batch.number)
     )
     found = {name: WorkerState(name, True, None, None, [], None) for name in alive(session)}
-    for worker, run_id, number, ago, left in rows:
+    for worker, run_id, batch_number, ago, left in rows:
         name = str(worker)
         state = found.get(name, WorkerState(name, False, None, None, [], None))
-        batch = f"run {run_id} batch {number}"
+        batch = f"run {run_id} batch {batch_number}"
         found[name] = (
             state._replace(finished=batch, finished_seconds_ago=ago)
             if ago is not None
-            # One of an older release says that it lives by its leases alone.
+            # A worker of an older release shows that it is alive only by its leases.
             else state._replace(alive=True, held=[*state.held, batch], lease_seconds=left)
         )
     return [found[name] for name in sorted(found)]

@@ -1,4 +1,4 @@
-"""Reads and writes of the sweep: what is owed, and what nobody works on."""
+"""Reads and writes of the sweep: unfinished batches, and those that no worker works on."""
 
 from typing import NamedTuple
 
@@ -7,11 +7,11 @@ from sqlalchemy.orm import Session
 
 from db.clock import Now
 from db.connection.planning import unindexed
-from db.queries.ledger import BatchKey, is_free, is_unfinished, locked
+from db.queries.leases import BatchKey, is_free, is_unfinished, locked
 from db.queries.refusals import stopped_runs
 from db.tables import Batch, Checkpoint, Run
 
-# Or a long queue would get longer by every batch that waits in it after a worker's death.
+# Otherwise, after a worker's death, a long queue would grow by every batch that waits in it.
 PATIENCE = 10
 
 
@@ -25,24 +25,24 @@ class Unfinished(NamedTuple):
 def claim_expired(
     session: Session, republish_seconds: float, *, unstarted: bool, limit: int = 1000
 ) -> list[BatchKey]:
-    """Claim for publishing the batches that nobody works on; each sweep of many gets its own.
+    """Claim batches that no worker works on, to publish them; each sweep gets its own.
 
-    A batch lapses when its lease runs out. With `unstarted` (the queue is empty) it does, too, when
-    it was published `republish_seconds` ago and nobody took it since: its message was lost. While
-    others wait, its own most likely does as well, so that a batch that was begun before is sent
-    again after PATIENCE times as long only, and one that was not is left alone.
+    A batch is claimed when its lease has expired. With `unstarted` (the queue is empty) it is also
+    claimed if it was published `republish_seconds` ago and no worker took it since: its message was
+    lost. While other messages wait, its own is probably among them: then a batch that was started
+    before is sent again only after PATIENCE times as long, and any other is left alone.
     """
     ran_out = Batch.leased_until < Now()
     patience = 1 if unstarted else PATIENCE
     not_just_sent = or_(
         Batch.published_at.is_(None), Batch.published_at < Now() - patience * republish_seconds
     )
-    lapsed = and_(ran_out, or_(not_just_sent, Batch.published_at <= Batch.leased_until))
+    expired = and_(ran_out, or_(not_just_sent, Batch.published_at <= Batch.leased_until))
     if unstarted:
-        lapsed = or_(lapsed, and_(Batch.leased_until.is_(None), not_just_sent))
-    # Of a run whose model was stopped nobody would take them.
+        expired = or_(expired, and_(Batch.leased_until.is_(None), not_just_sent))
+    # No worker would take the batches of a stopped run.
     in_vain = Batch.run_id.in_(stopped_runs())
-    found = locked(is_unfinished(named=False), lapsed, ~in_vain, limit=limit)
+    found = locked(is_unfinished(named=False), expired, ~in_vain, limit=limit)
     taken = session.execute(
         update(Batch)
         .where(tuple_(Batch.run_id, Batch.number).in_(select(found.c.run_id, found.c.number)))
@@ -76,6 +76,6 @@ def unfinished_checkpoints(session: Session) -> list[tuple[str, str]]:
 
 
 def unfinished_runs(session: Session) -> list[int]:
-    """Numbers of the runs that have an unfinished batch."""
+    """The ids of runs with an unfinished batch."""
     owing = select(unindexed(Batch.run_id)).where(is_unfinished(named=False))
     return sorted(session.scalars(owing.distinct()))

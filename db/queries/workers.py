@@ -1,6 +1,6 @@
-"""Which workers live: each says so every few seconds, and takes it back at its end.
+"""Which workers are alive: each notes it every few seconds, and removes the note at its end.
 
-One that is killed is not seen any more; `ALIVE_SECONDS` later it counts as ended.
+A worker that is killed stops doing so; after `ALIVE_SECONDS` it counts as ended.
 """
 
 from sqlalchemy import delete, select, text
@@ -11,7 +11,7 @@ from db.tables import Worker
 
 # Four beats, see `worker.timing`.
 ALIVE_SECONDS = 20.0
-# What was killed leaves its row, which a later start takes away.
+# A killed worker leaves its row, which a later start removes.
 _FORGOTTEN_SECONDS = 86_400.0
 _SEEN = text(
     "INSERT INTO workers (name) VALUES (:name)"
@@ -20,20 +20,20 @@ _SEEN = text(
 
 
 def note_seen(session: Session, name: str) -> None:
-    """The worker of this name lives."""
+    """Note that the worker with this name is alive."""
     session.connection().execute(_SEEN, {"name": name})
 
 
 def forget_dead(session: Session) -> None:
-    """Take away who was not seen for a day."""
+    """Remove workers that were not seen for a day."""
     session.execute(delete(Worker).where(Worker.seen_at < Now() - _FORGOTTEN_SECONDS))
 
 
 def note_ended(session: Session, name: str) -> None:
-    """The worker of this name ends."""
+    """Note that the worker with this name ends."""
     session.execute(delete(Worker).where(Worker.name == name))
 
 
 def alive(session: Session) -> set[str]:
-    """The names of the workers that live."""
+    """The names of the workers that are alive."""
     return set(session.scalars(select(Worker.name).where(Worker.seen_at > Now() - ALIVE_SECONDS)))

@@ -1,1 +1,1 @@
-"""Image files to tensors, within bounds of time and memory."""
+"""From image files to tensors, within bounds of time and memory."""

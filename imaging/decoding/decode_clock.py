@@ -1,7 +1,8 @@
-"""How long images that are being decoded have taken: of the processor, not of the clock alone.
+"""How long the images that are being decoded have taken, in processor time and not only in time.
 
-Whatever a file does to a decoder, and whatever bound misses it, ends here: `worker.health.watchdog`
-ends the process, and an image that was begun three times and never ended becomes an error.
+Whatever a file does to a decoder, and whichever limit misses it, this ends it:
+`worker.health.watchdog` ends the process, and an image whose scoring was started three times and
+never finished becomes an error.
 """
 
 import threading
@@ -10,16 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-# What one image may take that is decoded alone, as after a first attempt. The slowest kinds that
-# are known take four.
+# How long a single image may take that is decoded alone, as after a first attempt. The slowest
+# known kinds take four seconds.
 ALONE_SECONDS = 10.0
-# What a group may take: beside it, others may be decoded or computed in the same process.
+# How long a group may take, while the same process may decode or compute others.
 GROUP_SECONDS = 30.0
 SECONDS_FOR_EACH = 2.0
 
 
 class Decoding(NamedTuple):
-    """Images that are decoded together, and when that began, by the clock and by the processor."""
+    """Images that are decoded together; `began` by the clock, `used` is processor time then."""
 
     images: int
     began: float
@@ -28,7 +29,7 @@ class Decoding(NamedTuple):
 
     @property
     def is_overdue(self) -> bool:
-        """Whether they took longer than they may, by both: on a busy machine all takes long."""
+        """Whether they took too long by both: on a busy machine everything takes long."""
         return min(time.monotonic() - self.began, time.process_time() - self.used) > self.seconds
 
 
@@ -38,7 +39,7 @@ _lock = threading.Lock()
 
 @contextmanager
 def decoding(images: int, *, alone: bool) -> Iterator[None]:
-    """Decode so many images in this thread; `alone` where the process does nothing else."""
+    """Decode this many images in this thread; `alone` if the process does nothing else."""
     seconds = ALONE_SECONDS if alone else GROUP_SECONDS + SECONDS_FOR_EACH * images
     key = threading.get_ident()
     with _lock:
@@ -51,7 +52,7 @@ def decoding(images: int, *, alone: bool) -> Iterator[None]:
 
 
 def overdue() -> Decoding | None:
-    """What takes longer than it may, if anything does."""
+    """The oldest group that takes longer than it may, if there is one."""
     with _lock:
-        late = [one for one in _under_way.values() if one.is_overdue]
-    return min(late, key=lambda one: one.began, default=None)
+        late = [group for group in _under_way.values() if group.is_overdue]
+    return min(late, key=lambda group: group.began, default=None)

@@ -1,6 +1,6 @@
-"""The bytes of an image file: read from under the root, digested, their header checked.
+"""The bytes of an image file: read from under the root and digested, with their header checked.
 
-Read here and not by TensorFlow, whose `read_file` hangs on a FIFO, follows gs:// and reads a sparse
+They are not read by TensorFlow, whose `read_file` hangs on a FIFO, follows gs:// and reads a sparse
 file whole.
 """
 
@@ -32,26 +32,26 @@ from imaging.limits import MAX_BYTES
 from imaging.stores.object_store import Store
 from imaging.stores.read_ahead import AheadFile, BeforeReading, ReadAhead, at_once
 
-# Pillow opens headers only, and its own limit is not ours: the size is judged below.
+# Pillow opens headers only; the size is checked below instead of by its own limit.
 Image.MAX_IMAGE_PIXELS = None
-# Metadata may be damaged: nothing here looks at them.
+# Metadata may be damaged: nothing here uses them.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 MAX_PIXELS = 40_000_000
 MIN_SIDE = 16
 MAX_SIDE = 16_384
-# Of an ordinary progressive JPEG ten; 64 of 40 million pixels take some three seconds.
+# An ordinary progressive JPEG has ten; 64 scans of 40 million pixels take about three seconds.
 MAX_SCANS = 64
-# Bytes of text in a PNG: packed as tightly as can be, they take some four seconds to unpack.
+# Bytes of text in a PNG: at the tightest packing they take about four seconds to unpack.
 MAX_TEXT = 1_000_000
-# Where a header must have ended; Pillow takes seconds to look further.
+# The header must end before this; Pillow takes seconds to look further.
 HEADER_BYTES = 10_000_000
-# Files read at once: on network storage each waits for an answer, and those waits overlap.
+# Files read at once: on network storage each waits for an answer, and the waits overlap.
 READERS = 8
-# Of all batches together, and small beside a group that is decoded: photographs of 4 MB are still
-# read eight at once.
+# For all batches together, and small compared with a group that is decoded: photographs of 4 MB are
+# still read eight at once.
 READ_AHEAD_BYTES = 16_000_000
-# For good, and for all batches: threads made anew for each cost more than the reading.
+# Kept for all batches: making new threads for each costs more than the reading.
 _readers = ThreadPoolExecutor(READERS, "read")
 _ahead = ReadAhead(READ_AHEAD_BYTES)
 
@@ -60,19 +60,19 @@ _MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"BM": "BMP"}
 
 
 class ImageFile(NamedTuple):
-    """An image file as it lay on disk, and the SHA-256 of its bytes in hex."""
+    """An image file as it was on disk, and the SHA-256 of its bytes in hex."""
 
     data: bytes
     digest: str
 
 
 def read_image(root: Root, path: str, before: BeforeReading = at_once) -> ImageFile:
-    """Read the regular file `path`, relative to `root` or absolute, that lies under `root`.
+    """Read the regular file `path`, relative to `root` or absolute, which must be under `root`.
 
-    `before` is called with its size, and may wait, before its bytes are read.
+    `before` is called with its size before its bytes are read, and may wait.
 
     Raises:
-        ImageError: it is missing, lies outside, is no file, is empty or is over MAX_BYTES.
+        ImageError: it is missing, outside, not a file, empty or larger than MAX_BYTES.
     """
     if isinstance(root, Store):
         return ImageFile(*root.read(path, before))
@@ -88,10 +88,10 @@ def read_image(root: Root, path: str, before: BeforeReading = at_once) -> ImageF
 
 
 def read_images(root: Root, paths: Sequence[str]) -> Generator[ImageFile | ImageError, None, None]:
-    """`read_image` of every path in order, READERS at once; what it raises takes the file's place.
+    """`read_image` of every path in order, READERS at once; an error takes its file's place.
 
-    No more than READERS files are held beside those that were taken, nor more than READ_AHEAD_BYTES
-    of them beside the one that is taken next.
+    At most READERS files are held besides those already taken, and at most READ_AHEAD_BYTES of them
+    besides the one that is taken next.
     """
     waiting = iter(paths)
     ahead = deque(_read_soon(root, path) for path in islice(waiting, READERS))
@@ -102,22 +102,23 @@ def read_images(root: Root, paths: Sequence[str]) -> Generator[ImageFile | Image
             file = reading.result()
             ahead.popleft()
             ahead.extend(_read_soon(root, path) for path in islice(waiting, 1))
-            del reading  # it would hold the file while the caller has the next one
+            del reading  # otherwise it would hold the file while the caller has the next one
             yield file
             del file
     finally:
-        for place, reading in ahead:  # of a batch that was given up
+        for place, reading in ahead:  # only if the batch was given up
             reading.cancel()
             place.ask_for()
 
 
 def check_header(data: bytes) -> int:
-    """Refuse what the decoder should never see, at the cost of reading a header (0.03 ms).
+    """Refuse files that the decoder should never see, at the cost of reading a header (0.03 ms).
 
-    Returns how many bytes decoding it holds at once.
+    Returns how many bytes decoding it needs at once.
 
     Raises:
-        ImageError: not a JPEG, PNG or BMP that is decoded right, or of a size out of bounds.
+        ImageError: it is not a JPEG, PNG or BMP that is decoded correctly, or its size is out of
+            bounds.
     """
     kind = next((name for magic, name in _MAGIC.items() if data.startswith(magic)), None)
     if kind is None:
@@ -132,13 +133,13 @@ def check_header(data: bytes) -> int:
     scans = 1 if once else count_scans(data, MAX_SCANS + 1)
     if scans > MAX_SCANS:
         raise ImageError("unsupported", f"a JPEG of more than {MAX_SCANS} scans")
-    # RGB; where there are several scans every coefficient besides, in 16 bits.
+    # RGB; with several scans also every coefficient, in 16 bits.
     return width * height * (9 if progressive or scans > 1 else 3)
 
 
 def _check_bmp(data: bytes, mode: str) -> None:
-    # TensorFlow takes a palette's indices for grey levels, 32 bits for BGRA always, and OS/2's
-    # short header for a long one.
+    # TensorFlow reads a palette's indices as grey levels, 32 bits always as BGRA, and OS/2's short
+    # header as a long one.
     if mode != "RGB" or data[28:30] != b"\x18\0" or int.from_bytes(data[14:18], "little") < 40:
         raise ImageError("unsupported", "a BMP that is not 24-bit colour, which is not decoded")
 
@@ -190,7 +191,7 @@ def _not_found(root: Path, path: str) -> ImageError:
 def _not_read(error: OSError | ValueError | RuntimeError) -> ImageError:
     if isinstance(error, OSError) and error.errno == errno.ENXIO:  # a socket, or no driver
         return ImageError("not_a_file", _NOT_A_FILE)
-    if isinstance(error, RuntimeError):  # Python's word for it names the whole path
+    if isinstance(error, RuntimeError):  # Python's message contains the whole path
         reason: str | None = os.strerror(errno.ELOOP)
     else:
         reason = error.strerror if isinstance(error, OSError) else None
@@ -198,8 +199,8 @@ def _not_read(error: OSError | ValueError | RuntimeError) -> ImageError:
 
 
 def _read_bytes(path: Path, before: BeforeReading) -> bytes:
-    # Non-blocking, or opening a FIFO would wait for its writer; checked on the open descriptor, so
-    # that nothing can be swapped in between.
+    # Non-blocking, because opening a FIFO would wait for its writer; checked on the open
+    # descriptor, so that the file cannot be swapped in between.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):

@@ -1,4 +1,4 @@
-"""How much memory a process takes: what is kept of what was freed, and what is held at once."""
+"""How much memory a process takes: freed memory that is kept, and data held at once."""
 
 import ctypes
 import gc
@@ -8,21 +8,21 @@ from contextlib import contextmanager, nullcontext
 
 from base.read_write_lock import ReadWriteLock
 
-# glibc's names and numbers, which do not change: mallopt(3).
+# glibc's constants, which do not change: mallopt(3).
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-# The files of a group twice, in Python and in TensorFlow.
+# The files of a group twice: in Python and in TensorFlow.
 _KEPT_BYTES = 64_000_000
-_LARGEST_BLOCK = 16 << 20  # that glibc takes from what it kept
+_LARGEST_BLOCK = 16 << 20  # that glibc takes from kept memory
 
-# The pixels of a huge image and what is held of a batch are the largest things in a worker: beside
-# such pixels it holds one batch alone.
+# The pixels of a huge image and the data of a batch are the largest things in a worker: together
+# with such pixels it holds only one batch.
 _batches = ReadWriteLock()
 _of_thread = threading.local()
 
 
 @contextmanager
 def holding_batch() -> Iterator[None]:
-    """A batch is decoded and computed: together with others, but for their huge images."""
+    """Decode and compute a batch, at the same time as others, except for their huge images."""
     with _batches.shared():
         _of_thread.holds_batch = True
         try:
@@ -33,7 +33,7 @@ def holding_batch() -> Iterator[None]:
 
 @contextmanager
 def room_for_huge() -> Iterator[None]:
-    """No other batch is held meanwhile, and what was kept of freed memory went back."""
+    """Wait until no other batch is held and kept memory was returned; none is held meanwhile."""
     own = getattr(_of_thread, "holds_batch", False)
     with _batches.given_up() if own else nullcontext(), _batches.exclusive():
         trim_memory()
@@ -41,10 +41,10 @@ def room_for_huge() -> Iterator[None]:
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep what a batch's files took for the next batch.
+    """Make glibc keep the memory of a batch's files for the next batch.
 
-    Else it returns 250 KB to 10 MB for each image to the system and asks for them again at once,
-    and the system clears each page: a fifteenth of the time of decoding 12 MP.
+    Otherwise it returns 250 KB to 10 MB for each image to the system and requests them again at
+    once, and the system clears each page: a fifteenth of the time of decoding 12 megapixels.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -53,13 +53,13 @@ def keep_freed_memory() -> None:
 
 
 def give_back_memory() -> None:
-    """Return what was freed to the system: after freezing InceptionV3 a gigabyte in pieces."""
+    """Return freed memory to the system: after freezing InceptionV3 it is a gigabyte in pieces."""
     gc.collect()
     trim_memory()
 
 
 def trim_memory() -> None:
-    """Return what the C library kept of freed memory: some milliseconds, more where it was much."""
+    """Return the freed memory that the C library kept; takes milliseconds, longer if it is much."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -50,7 +50,7 @@ label_option = click.option(
     "labels",
     type=LabelOption(),
     multiple=True,
-    # With the known ones: the command gets what each folder means.
+    # Together with the known ones, so the command gets the meaning of each folder.
     callback=lambda _context, _option, more: {**LABELS, **dict(more)},
     help="What a class folder means, besides benign, nevus, seborrheic_keratosis (0), malignant "
     "and melanoma (1).",

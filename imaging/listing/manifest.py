@@ -1,4 +1,4 @@
-"""CSV manifests: a path, perhaps a label, and attributes in a row. Needs no TensorFlow."""
+"""CSV manifests: each row has a path, perhaps a label, and attributes. Needs no TensorFlow."""
 
 import csv
 import io
@@ -19,12 +19,12 @@ _DIGEST = re.compile("[0-9a-f]{64}|")
 def read_manifest(file: BinaryIO, name: str) -> Iterator[ListedImage]:
     """Stream the rows of a CSV file with a header line.
 
-    A column `filepath` or `path` is needed; `label` is 0, 1 or empty; an unnamed column is an index
-    and passed over; every other column is kept as an attribute. Of these `sha256` is the digest
-    that the file must have, or empty.
+    A column `filepath` or `path` is required; `label` is 0, 1 or empty; an unnamed column is an
+    index and is ignored; every other column is kept as an attribute. The attribute `sha256` is the
+    digest that the file must have, or empty.
 
     Raises:
-        SourceError: what is wrong, with the line's number.
+        SourceError: the manifest is wrong; the message has the line number.
     """
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
     reader = csv.reader(text, strict=True)
@@ -41,7 +41,7 @@ def read_manifest(file: BinaryIO, name: str) -> Iterator[ListedImage]:
 
 
 def _known(column: str) -> str:
-    """The columns that have a meaning are known in any case: Label must not be an attribute."""
+    """Columns with a meaning are recognised in any case: Label must not become an attribute."""
     plain = column.strip().lower()
     return plain if plain in (*PATH_COLUMNS, DIGEST_COLUMN, "label") else column
 
@@ -76,7 +76,7 @@ def _row(header: list[str], fields: list[str], path_column: str, where: str) -> 
 
 
 def _check_text(fields: list[str], where: str) -> None:
-    """Refuse what no database stores: NUL, and bytes that are not UTF-8 (read as surrogates).
+    """Refuse text that databases cannot store: NUL, and bytes that are not UTF-8 (surrogates here).
 
     Checked per row so that the error can name the line.
     """

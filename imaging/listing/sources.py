@@ -1,6 +1,6 @@
 """Folders, globs and manifests as a stream of images with their labels. Needs no TensorFlow.
 
-Producer and trainer list through here, so that a class folder means the same to both.
+Producer and trainer both use it, so that a class folder means the same to both.
 """
 
 import glob
@@ -32,12 +32,12 @@ def list_source(
     """Stream the images of `source`, a folder, an image, a glob, a CSV manifest or `-`, in order.
 
     Raises:
-        SourceError: it is not there, lies outside `root`, lists nothing or nothing certain.
+        SourceError: it does not exist, is outside `root`, or lists no images or ambiguous ones.
     """
     try:
         listed = _dispatch(source, root, labels)
         first = next(listed, None)
-    except OSError as error:  # a folder that may not be read, a name that is too long
+    except OSError as error:  # such as an unreadable folder, or a name that is too long
         raise SourceError(f"{source}: {error.strerror}") from error
     if first is None:
         raise SourceError(f"{source} lists no images ({' '.join(_DECODED)})")
@@ -46,12 +46,12 @@ def list_source(
 
 
 def source_key(source: str, root: Root) -> str:
-    """The name by which a source is known again: relative to `root` where it lies under it.
+    """The name under which a source is stored: relative to `root` if it is inside.
 
-    A name that is not UTF-8 cannot be stored as it is: its bytes are spelled out.
+    A name that is not UTF-8 cannot be stored as it is: its bytes are escaped.
     """
     if isinstance(root, Store):
-        # A manifest is a file of this machine, wherever its images are.
+        # A manifest is a file on this machine, even if its images are elsewhere.
         here = Path(source)
         return storable(str(here.absolute())) if here.is_file() else root.key(source, source)
     path = Path(os.path.abspath(source))  # noqa: PTH100 - keeps symlinks, unlike resolve
@@ -61,10 +61,10 @@ def source_key(source: str, root: Root) -> str:
 
 
 def class_folder(source: str, path: str) -> str | None:
-    """The name of the folder that gave a labelled image its label, by the rule of `list_source`.
+    """The folder that gave a labelled image its label, by the rule of `list_source`.
 
-    Of the stored names of both. Empty where the name is not kept: a glob's folder may be the root
-    itself. None where the source is no folder and no glob but a manifest, whose column it was.
+    Takes the stored names of both. Empty if the name is not stored: the folder of a glob may be the
+    root itself. None if the source is a manifest, which has its own column of labels.
     """
     under = "" if source == "." else f"{source}/"
     if path.startswith(under) and source != "-":
@@ -96,7 +96,7 @@ def _dispatch(source: str, root: Root, labels: Mapping[str, int]) -> Iterator[Li
 
 
 def _folder(folder: Path, root: Path, labels: Mapping[str, int]) -> Iterator[ListedImage]:
-    """Class folders on the first level, if any is known; all other images have no label."""
+    """Use class folders on the first level, if any is known; all other images have no label."""
     _under(root, folder, str(folder))
     classes = sorted(entry.name for entry in folder.iterdir() if _is_class_folder(entry))
     _check_classes(str(folder), classes, labels)
@@ -107,7 +107,7 @@ def _folder(folder: Path, root: Path, labels: Mapping[str, int]) -> Iterator[Lis
 
 
 def _check_classes(where: str, classes: Sequence[str], labels: Mapping[str, int]) -> None:
-    """Refuse a folder of classes some of which are known, as something was forgotten."""
+    """Refuse a folder in which only some of the classes are known: something was forgotten."""
     unknown = [name for name in classes if name not in labels]
     if len(unknown) < len(classes) and unknown:
         benign, malignant = (typed(f"{unknown[0]}={label}") for label in (BENIGN, MALIGNANT))
@@ -118,7 +118,7 @@ def _check_classes(where: str, classes: Sequence[str], labels: Mapping[str, int]
 
 
 def _stored(source: str, store: Store, labels: Mapping[str, int]) -> Iterator[ListedImage]:
-    """An address, or a path relative to the store, as a folder."""
+    """List an address, or a path relative to the store, like a folder."""
     top = store.key(source, source)
     under = "" if top == "." else f"{top}/"
     keys = store.list(top)
@@ -139,7 +139,7 @@ def _is_class_folder(entry: Path) -> bool:
 
 
 def walk_images(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """Files that look like images, depth first in order of name; links are followed, loops not."""
+    """Files that look like images, depth first, ordered by name; links are followed, not loops."""
     here = folder.resolve()
     if here in above:
         return
@@ -148,7 +148,7 @@ def walk_images(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[
     except OSError as error:
         raise SourceError(f"{folder}: {error.strerror}") from error
     for entry in entries:
-        if entry.name.startswith("."):  # what macOS and version control leave behind
+        if entry.name.startswith("."):  # leftovers of macOS and version control
             continue
         if entry.is_dir():
             yield from walk_images(entry, above | {here})
@@ -157,7 +157,7 @@ def walk_images(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[
 
 
 def _glob(pattern: str, root: Path, labels: Mapping[str, int]) -> Iterator[ListedImage]:
-    """A class folder right above an image gives its label."""
+    """List a glob; the class folder directly above an image gives its label."""
     for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - may be absolute
         file = Path(name)
         if file.suffix.lower() in IMAGE_SUFFIXES and not file.is_dir():
@@ -181,7 +181,7 @@ def _rows(file: object, name: str, root: Root) -> Iterator[ListedImage]:
 
 
 def _placed(path: str, root: Root, where: str) -> str:
-    """A path or an address of a manifest, relative to the root."""
+    """A path or an address in a manifest, relative to the root."""
     if isinstance(root, Store):
         return root.key(path, where)
     if is_address(path):
@@ -197,9 +197,10 @@ def _no_store(address: str, where: str, root: Path) -> str:
 
 
 def _is_plain(path: str) -> bool:
-    """Whether `path` is relative and has nothing to resolve, so that `_under` would not change it.
+    """Whether `path` is relative with nothing to resolve, so that `_under` would not change it.
 
-    Almost every path of a manifest is; `_under` takes ten times as long as reading its row.
+    This holds for almost every path of a manifest; `_under` takes ten times as long as reading its
+    row.
     """
     framed = f"/{path}/"
     return not ("//" in framed or "/./" in framed or "/../" in framed)
@@ -219,7 +220,7 @@ def _under(root: Path, path: Path, where: str) -> str:
 
 
 def _check_spelling(root: Path, path: Path, key: str) -> None:
-    """Refuse two files of one stored name: one of them would be lost."""
+    """Refuse two files with the same stored name: one of them would be lost."""
     spelled = spelled_back(key)
     if spelled is not None and all(os.path.lexists(root / name) for name in (key, spelled)):
         raise SourceError(

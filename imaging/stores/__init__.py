@@ -1,1 +1,1 @@
-"""Images that lie in an object store or on a web server."""
+"""Images in an object store or on a web server."""

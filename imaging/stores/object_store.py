@@ -1,8 +1,8 @@
 """Images in an object store: under an address such as s3://bucket/folder instead of a folder.
 
 fsspec opens them, with the credentials and settings that each store's own tools read from the
-environment; a web server is read by `web_store`. Nothing outside the address that `DATA_ROOT` names
-is ever asked for, and no answer is held in memory beyond the bound of an image's file.
+environment; a web server is read by `web_store`. Nothing outside the address in `DATA_ROOT` is ever
+requested, and no answer is held in memory beyond the limit of an image file.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from urllib3 import PoolManager
 
-# The extra that installs what fsspec opens a scheme with.
+# The extra that installs fsspec's support of a scheme.
 EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure", "abfs": "azure"}
 WEB = "https"
-# Seconds before a request is tried again; each time up to half as much more, so that many workers
-# do not come back at once.
+# Seconds before a request is retried; a random part of up to a half is added, so that many workers
+# do not retry at the same moment.
 BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 4.0)
 _CHUNK_BYTES = 1 << 18
 _FINAL = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
@@ -43,19 +43,19 @@ def is_address(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Store:
-    """The data root, where it is an address: without a slash at its end."""
+    """A data root that is an address; without a slash at its end."""
 
     address: str
 
     def __str__(self) -> str:
-        """The address; it holds no secret, those come from the environment."""
+        """The address; it holds no secrets, which come from the environment."""
         return self.address
 
     def key(self, name: str, where: str) -> str:
-        """`name`, an address or a path relative to the root, as the latter.
+        """`name`, an address or a path relative to the root, as a relative path.
 
         Raises:
-            SourceError: it does not lie under the root.
+            SourceError: it is not under the root.
         """
         inside = name
         if is_address(name):
@@ -74,7 +74,7 @@ class Store:
     def read(self, path: str, before: BeforeReading = at_once) -> tuple[bytes, str]:
         """The bytes of an object, and their SHA-256 in hex.
 
-        `before` may wait, called with the size before the bytes are read.
+        `before` is called with the size before the bytes are read, and may wait.
 
         Raises:
             ImageError: it is missing, too large or empty, or unreadable after several attempts.
@@ -92,14 +92,14 @@ class Store:
             raise ImageError("not_a_file", "it is a folder, not an image file") from None
         except PermissionError as error:
             raise ImageError("unreadable", f"the store refuses it: {_reason(error)}") from error
-        except Exception as error:  # each store fails in its own ways
+        except Exception as error:  # each store raises its own errors
             raise ImageError("unreadable", f"the store failed: {_reason(error)}") from error
         if not data:
             raise ImageError("empty", "the object has no bytes")
         return data, hashlib.sha256(data).hexdigest()
 
     def list(self, key: str) -> list[str]:
-        """Keys of all objects under the folder `key`, in order; empty where there is none.
+        """The keys of all objects under the folder `key`, in order; empty if there are none.
 
         Raises:
             SourceError: the store cannot be listed.
@@ -140,11 +140,11 @@ class Store:
         if scheme == "s3":
             return self._fetch_s3(url, before)
         data = self._fetch_range(url)
-        before(len(data))  # no sooner: the answer to a range does not say what follows
+        before(len(data))  # not earlier: the answer to a range does not tell the whole size
         return data
 
     def _fetch_s3(self, url: str, before: BeforeReading) -> bytes:
-        """An object of S3, streamed: a server may ignore a range, and name any length."""
+        """An object of S3, streamed: a server may ignore a range, and claim any length."""
         from fsspec.asyn import sync
 
         files = self._files
@@ -160,13 +160,13 @@ class Store:
             body.close()
 
     def _fetch_range(self, url: str) -> bytes:
-        """One byte more than is allowed at most, so that a huge object is not fetched whole."""
+        """At most one byte more than the limit, so that a huge object is not fetched whole."""
         try:
             data: bytes = self._files.cat_file(url, start=0, end=MAX_BYTES + 1)
         except _FINAL:
             raise
         except Exception:
-            if self._is_empty(url):  # there is no range of nothing
+            if self._is_empty(url):  # an empty object has no ranges
                 return b""
             raise
         if len(data) > MAX_BYTES:
@@ -184,7 +184,7 @@ def open_store(address: str) -> Store:
     """The store at an address.
 
     Raises:
-        SourceError: of a scheme that is not known, without what opens it, or without a host.
+        SourceError: its scheme is unknown or not installed, or it has no host.
     """
     parts = urlsplit(address)
     if parts.scheme not in (*EXTRAS, WEB) or not parts.netloc:
@@ -202,7 +202,7 @@ def open_store(address: str) -> Store:
 
 
 async def _read_bounded(body: Any) -> bytearray:  # noqa: ANN401 - aiobotocore has no types
-    """The body of an answer, never more than a chunk over MAX_BYTES in memory."""
+    """The body of an answer, with at most one chunk beyond MAX_BYTES in memory."""
     data = bytearray()
     while chunk := await body.read(_CHUNK_BYTES):
         data += chunk
@@ -212,11 +212,11 @@ async def _read_bounded(body: Any) -> bytearray:  # noqa: ANN401 - aiobotocore h
 
 
 def _with_patience(ask: Callable[[], T]) -> T:
-    """What `ask` returns; what may pass is tried again after a while."""
+    """The result of `ask`; temporary failures are retried after a pause."""
     import tenacity  # deferred: a local folder needs none of it
 
     return tenacity.Retrying(
-        # Each store fails in its own ways, most of which pass.
+        # Each store fails in its own ways, and most of these failures are temporary.
         retry=tenacity.retry_if_exception_type(Exception)
         & tenacity.retry_if_not_exception_type((ImageError, *_FINAL)),
         stop=tenacity.stop_after_attempt(1 + len(BACK_OFF_SECONDS)),

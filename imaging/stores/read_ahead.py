@@ -1,9 +1,9 @@
-"""How many bytes of image files are read before anybody takes them."""
+"""Limits how many bytes of image files are read before they are needed."""
 
 from collections.abc import Callable
 from threading import Condition
 
-# Called with the size of a file before its bytes are read; may wait.
+# Called with the size of a file before its bytes are read; it may wait.
 BeforeReading = Callable[[int], None]
 
 
@@ -12,10 +12,10 @@ def at_once(_size: int) -> None:
 
 
 class ReadAhead:
-    """Bytes read and not yet asked for, over all batches of a process.
+    """The bytes that were read and not yet taken, over all batches of a process.
 
-    A file is counted from when its size is known. It waits while there is no room for it, unless it
-    is the next that its batch takes: then it is read at once and is no longer read ahead.
+    A file counts once its size is known. It waits while there is no room for it, unless it is the
+    next one that its batch takes: then it is read at once and is no longer read ahead.
     """
 
     def __init__(self, most_bytes: int) -> None:
@@ -24,7 +24,7 @@ class ReadAhead:
         self._changed = Condition()
 
     def take(self, file: "AheadFile", size: int) -> None:
-        """Wait until `size` bytes of a file may be read; asked again, the last answer counts."""
+        """Wait until `size` bytes of a file may be read; a repeated call replaces the size."""
         with self._changed:
             self._give_back(file)
             self._changed.wait_for(lambda: file.is_next or self._held + size <= self._most)
@@ -33,7 +33,7 @@ class ReadAhead:
                 self._held += size
 
     def ask_for(self, file: "AheadFile") -> None:
-        """The file is the next that its batch takes, or is not read any more."""
+        """Note that the file is the next one its batch takes, or that it is no longer read."""
         with self._changed:
             file.is_next = True
             self._give_back(file)
@@ -45,7 +45,7 @@ class ReadAhead:
 
 
 class AheadFile:
-    """A file that is read ahead: called with its size before its bytes are read."""
+    """A file that is read ahead; called with its size before its bytes are read."""
 
     def __init__(self, ahead: ReadAhead) -> None:
         self._ahead = ahead
@@ -57,5 +57,5 @@ class AheadFile:
         self._ahead.take(self, size)
 
     def ask_for(self) -> None:
-        """It is taken next, or not at all."""
+        """Note that it is taken next, or not at all."""
         self._ahead.ask_for(self)

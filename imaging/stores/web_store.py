@@ -1,7 +1,7 @@
-"""Images of a web server: streamed up to a bound, and never from outside a named address.
+"""Images on a web server: streamed up to a limit, and never from outside the given address.
 
-urllib3 and not fsspec's HTTP: that follows redirects to any address, and holds whatever a server
-sends in memory when the server ignores the range that was asked for, or compresses.
+This uses urllib3 and not fsspec's HTTP, which follows redirects to any address, and holds the whole
+body in memory when the server ignores the requested range, or compresses.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
 
 MAX_REDIRECTS = 5
-# Of one request, however little a server sends at a time; long compared with 50 MB on a slow line.
+# For one request, even if the server sends very little at a time; long for 50 MB on a slow line.
 MAX_SECONDS = 120.0
 _CONNECT_SECONDS = 10.0
 _SILENCE_SECONDS = 30.0
@@ -32,15 +32,15 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 
 
 def is_inside(path: str) -> bool:
-    """Whether a relative path stays inside, also once a web client has decoded its %2e%2e."""
+    """Whether a relative path stays inside, even after a web client decodes its %2e%2e."""
     return all(
-        not (one.startswith(("/", "../")) or one in (".", "..") or "\0" in one)
-        for one in map(posixpath.normpath, (path, unquote(path)))
+        not (candidate.startswith(("/", "../")) or candidate in (".", "..") or "\0" in candidate)
+        for candidate in map(posixpath.normpath, (path, unquote(path)))
     )
 
 
 def web_client() -> PoolManager:
-    """What asks a web server, from several threads; trusts the system's authorities only."""
+    """The HTTP client, for several threads; it trusts only the system's authorities."""
     # Deferred: a producer or worker of a local folder needs none of it.
     from urllib3 import PoolManager, Timeout
 
@@ -61,11 +61,11 @@ def fetch_bounded(
     body is read, and may wait.
 
     Raises:
-        ImageError: too large, compressed, too slow, or sent elsewhere.
+        ImageError: too large, compressed, too slow, or redirected outside.
         FileNotFoundError: the server has no such file.
-        PermissionError: the server does not give it.
+        PermissionError: the server denies access.
         OSError: any other answer.
-        urllib3.exceptions.HTTPError: no answer, or one that broke off.
+        urllib3.exceptions.HTTPError: no answer, or an incomplete one.
     """
     for _ in range(MAX_REDIRECTS + 1):
         with closing(_request(client, url)) as answer:
@@ -88,7 +88,7 @@ def _request(client: PoolManager, url: str) -> BaseHTTPResponse:
 
 
 def _redirected(url: str, location: str, root: str) -> str:
-    """Where a redirect leads, refused if that is not below `root`."""
+    """The target of a redirect; refused if it is not below `root`."""
     target = _normal(urljoin(url, location))
     below = f"{_normal(root).rstrip('/')}/"
     if not (target.startswith(below) and is_inside(target[len(below) :].partition("?")[0])):
@@ -99,7 +99,7 @@ def _redirected(url: str, location: str, root: str) -> str:
 
 
 def _normal(url: str) -> str:
-    """An address as a client asks for it: host in lower case, no dot segments, no fragment."""
+    """An address as a client requests it: host in lower case, no dot segments, no fragment."""
     from urllib3.util import parse_url
 
     return parse_url(url)._replace(fragment=None).url
@@ -117,7 +117,7 @@ def _check_status(answer: BaseHTTPResponse) -> None:
 
 
 def _read_bounded(answer: BaseHTTPResponse, before: BeforeReading) -> bytes:
-    """The body, never more than a chunk over MAX_BYTES in memory."""
+    """The body, with at most one chunk beyond MAX_BYTES in memory."""
     if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise ImageError(
             "unreadable", "the server compresses the file although it was asked not to"
@@ -138,5 +138,5 @@ def _read_bounded(answer: BaseHTTPResponse, before: BeforeReading) -> bytes:
 
 
 def too_large() -> ImageError:
-    """What an object over the bound ends as."""
+    """The error of an object beyond the limit."""
     return ImageError("too_large", f"it has more than {MAX_BYTES // 1_000_000} million bytes")

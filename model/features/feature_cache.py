@@ -1,7 +1,7 @@
 """Features of images by a frozen backbone, computed once and kept on disk. Needs no TensorFlow.
 
-A *store* is the folder of one key. Writers only ever add whole *segments* to it, and nothing is
-changed in place, so that any number of processes read and write at once without a lock.
+A *store* is the folder of one key. Writers only add whole *segments* to it, and nothing is changed
+in place, so that any number of processes read and write at once without a lock.
 """
 
 import hashlib
@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from base.arrays import Float32Array
 from base.permissions import make_folder
 from base.settings import read_settings
 from model.card import Decode
 from model.features.feature_segments import (
     MAGIC,
-    Floats,
     SegmentIndex,
     publish_segment,
     sweep,
@@ -29,7 +29,7 @@ from model.features.feature_segments import (
 
 # Rows until a writer publishes: a minute of a CPU's work, and 8 MB of an InceptionV3's features.
 SEGMENT_ROWS = 1024
-# Bytes until it does so anyway, where rows are large.
+# Bytes until it publishes anyway, if rows are large.
 SEGMENT_BYTES = 64_000_000
 KEY_FILE = "key.json"
 
@@ -39,15 +39,15 @@ class FeatureCacheError(click.ClickException):
 
 
 def feature_folder() -> Path:
-    """The folder that features are kept in, `FEATURE_CACHE`."""
+    """The folder of kept features, `FEATURE_CACHE`."""
     return read_settings().feature_cache
 
 
 class FeatureKey(BaseModel):
-    """All that an image's features depend on beside its bytes.
+    """Everything that an image's features depend on besides its bytes.
 
-    `backbone` is the digest of its weights, `shape` that of one row; `variant` names what is done
-    to the image or by the backbone beyond that, such as augmentation, and is empty for nothing.
+    `backbone` is the digest of its weights, `shape` that of one row; `variant` names further
+    changes to the image or by the backbone, such as augmentation; it is empty if there are none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,23 +70,23 @@ class FeatureStore:
         self.key = key
         self.path = folder / key.name
         self.row_bytes = 4 * int(np.prod(key.shape))
-        # Set once something could not be written, so that nobody tries, and warns, twice.
+        # Set after the first failure to write, so that nothing tries, and warns, twice.
         self.failed = False
         self.refresh()
 
     def __len__(self) -> int:
-        """Images with features, as far as the indexes say."""
+        """The number of images with features, according to the indexes."""
         return len(self._index)
 
     def refresh(self) -> None:
-        """See what was published since; a finished writer of this store does it by itself."""
+        """Read what was published since; a closed writer of this store does it by itself."""
         self._index = SegmentIndex(self.path, self.row_bytes)
 
-    def get(self, digests: Sequence[str]) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    def get(self, digests: Sequence[str]) -> tuple[Float32Array, npt.NDArray[np.bool_]]:
         """Rows `[n, *shape]` of images by their SHA-256 in hex, and which `[n]` were found.
 
-        Each is checked by its checksum as it is read. What is damaged or has gone is not found;
-        its row is zero.
+        Each row's checksum is checked as it is read. A damaged or missing row counts as not found;
+        it is zero.
         """
         rows = np.empty((len(digests), *self.key.shape), np.float32)
         pairs = zip(digests, rows, strict=True)
@@ -94,7 +94,7 @@ class FeatureStore:
         return rows, np.array(found, np.bool_)
 
     def writer(self) -> "FeatureWriter":
-        """Begin to add rows.
+        """Make a writer that adds rows.
 
         Raises:
             FeatureCacheError: the folder cannot be written.
@@ -103,14 +103,15 @@ class FeatureStore:
         sweep(self.path, self._index.damaged)
         return FeatureWriter(self)
 
-    def keep(self, rows: Mapping[str, Floats]) -> None:
+    def keep(self, rows: Mapping[str, Float32Array]) -> None:
         """Publish rows by digest as one segment, which readers see whole or not at all.
 
         Raises:
             FeatureCacheError: it cannot be written.
         """
         try:
-            # Each time, as the cache may be cleared meanwhile; its time is when the store was used.
+            # Each time, since the cache may be cleared meanwhile; its time shows when the store was
+            # used.
             make_folder(self.path)
             write_whole(self.path / KEY_FILE, [self.key.model_dump_json(indent=2).encode()])
             if rows:
@@ -128,22 +129,22 @@ class FeatureWriter:
 
     def __init__(self, store: FeatureStore) -> None:
         self._store = store
-        self._rows: dict[str, Floats] = {}
+        self._rows: dict[str, Float32Array] = {}
         self._most = max(1, min(SEGMENT_ROWS, SEGMENT_BYTES // store.row_bytes))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        # Rows are whole whatever happened after them; but a full disk should not hide what did.
+        # The rows are whole even after an error; but a full disk should not hide that error.
         with suppress(*([FeatureCacheError] if kind else [])):
             self.close()
 
-    def add(self, digest: str, row: Floats) -> None:
+    def add(self, digest: str, row: Float32Array) -> None:
         """Keep the features of the image with this SHA-256.
 
         Raises:
-            FeatureCacheError: a segment was full and could not be written; its rows are let go.
+            FeatureCacheError: a full segment could not be written; its rows are dropped.
         """
         if row.dtype != np.float32 or row.shape != self._store.key.shape:
             raise ValueError(
@@ -154,7 +155,7 @@ class FeatureWriter:
             self.publish()
 
     def publish(self) -> None:
-        """Keep what was added since the last time.
+        """Publish what was added since the last time.
 
         Raises:
             FeatureCacheError: it cannot be written.
@@ -164,7 +165,7 @@ class FeatureWriter:
             self._store.keep(rows)
 
     def close(self) -> None:
-        """Publish the rest, and let the store see it.
+        """Publish the rest, and make the store read it.
 
         Raises:
             FeatureCacheError: it cannot be written.

@@ -1,22 +1,18 @@
-"""A feature store in use: read and added to until it fails, for a cache is only a cache."""
+"""A feature store in use: rows are read and added until it fails, which does no harm."""
 
 import threading
 import time
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
-
+from base.arrays import Float32Array
 from model.features.feature_cache import FeatureCacheError, FeatureStore, FeatureWriter
 
-# Seconds after which rows are published though they fill no segment: what a kill can cost.
+# Seconds after which rows are published even if they fill no segment: the most a kill can lose.
 PUBLISH_SECONDS = 60.0
-
-Floats = npt.NDArray[np.float32]
 
 
 class KeptFeatures:
-    """Reads and adds rows; the first failure to write is told to `warn`, and nothing is added then.
+    """Reads and adds rows; the first failure to write is passed to `warn`, and ends the adding.
 
     For any number of threads.
     """
@@ -27,12 +23,12 @@ class KeptFeatures:
         self._published_at = time.monotonic()
         self._lock = threading.Lock()
 
-    def get(self, digest: str) -> Floats | None:
+    def get(self, digest: str) -> Float32Array | None:
         """The row of the image with this SHA-256, if it was kept."""
         rows, found = self._store.get([digest])
         return rows[0] if found[0] else None
 
-    def add(self, digest: str, row: Floats) -> None:
+    def add(self, digest: str, row: Float32Array) -> None:
         """Keep a row."""
         with self._lock:
             if self._store.failed:
@@ -48,12 +44,12 @@ class KeptFeatures:
                 self._warn(error.message)
 
     def refresh(self) -> None:
-        """See what others have published."""
+        """Read what others have published."""
         self.close()
         self._store.refresh()
 
     def close(self) -> None:
-        """Publish the rest, and see it."""
+        """Publish the rest, and read it."""
         with self._lock:
             writer, self._writer = self._writer, None
             if writer is not None and not self._store.failed:

@@ -1,1 +1,1 @@
-"""TensorFlow Hub modules inside a checkpoint: what they may do, and how they are rebuilt."""
+"""TensorFlow Hub modules inside a checkpoint: what they may contain, and how they are rebuilt."""

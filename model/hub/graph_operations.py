@@ -1,8 +1,8 @@
 """The operations that a TensorFlow Hub module may hold."""
 
-# Whatever is not here is refused, what TensorFlow adds later included.
-# The graphs of the tutorial's module and of twelve families of keras.applications were listed; the
-# rest is arithmetic that other feature-vector modules of TensorFlow 2 are known to use.
+# Anything not listed is refused, including what TensorFlow adds later.
+# Collected from the graphs of the tutorial's module and of twelve families of keras.applications;
+# the rest is arithmetic that other feature-vector modules of TensorFlow 2 are known to use.
 _VARIABLES = """
     AssignAddVariableOp AssignSubVariableOp AssignVariableOp DisableCopyOnRead ReadVariableOp
     ResourceGather VarHandleOp VarIsInitializedOp VariableShape
@@ -11,7 +11,7 @@ _CALLS = """
     Assert Case If NoOp PartitionedCall StatefulPartitionedCall StatelessCase StatelessIf
     StatelessWhile While
 """
-# Lists in memory, which loops collect their steps in.
+# Lists in memory, in which loops collect their steps.
 _LISTS = """
     EmptyTensorList TensorListConcatV2 TensorListElementShape TensorListFromTensor TensorListGetItem
     TensorListLength TensorListPopBack TensorListPushBack TensorListReserve TensorListSetItem
@@ -38,9 +38,9 @@ _NETWORKS = """
     ResizeArea ResizeBicubic ResizeBilinear ResizeNearestNeighbor Selu Sigmoid Softmax Softplus
     Softsign SpaceToBatchND Tanh
 """
-# Called in training only, for dropout and first weights; a module is frozen here.
+# Called only in training, for dropout and initial weights; a module is frozen here.
 _CHANCE = "RandomStandardNormal RandomUniform RandomUniformInt TruncatedNormal"
-# Of the functions that were kept for training; a frozen module never calls them.
+# Parts of functions that were kept for training; a frozen module never calls them.
 _GRADIENTS = """
     AvgPoolGrad BiasAddGrad BroadcastGradientArgs ConcatOffset Conv2DBackpropFilter
     DepthwiseConv2dNativeBackpropFilter DepthwiseConv2dNativeBackpropInput DynamicStitch EluGrad
@@ -54,8 +54,8 @@ ALLOWED = frozenset(
     f"{_GRADIENTS}".split()
 )
 
-# Of the two functions that save and restore the variables, which every SavedModel holds and nothing
-# here calls.
+# Parts of the two functions that save and restore the variables, which every SavedModel has and
+# nothing here calls.
 _SAVERS = """
     MergeV2Checkpoints RestoreV2 SaveV2 ShardedFilename StaticRegexFullMatch StringJoin
 """

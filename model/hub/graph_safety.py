@@ -1,10 +1,10 @@
 """What a TensorFlow Hub module inside a checkpoint may do: compute, and nothing else.
 
 A SavedModel is a program. TensorFlow has operations that read and write files, call back into
-Python and open connections, and its loader runs some of them by itself; a checkpoint from elsewhere
-could hold them, and Keras's safe mode does not look inside a module. So the file is searched as it
-lies on disk, all of it, and TensorFlow's loader never sees it: `model.hub.served_module` builds
-what computes the features from the parts that were found harmless here.
+Python and open connections, and its loader runs some of them by itself; a foreign checkpoint could
+contain them, and Keras's safe mode does not look inside a module. So the whole file is searched as
+it is on disk, and TensorFlow's loader never sees it: `model.hub.served_module` builds the function
+that computes the features from the parts that were found harmless here.
 """
 
 from collections import Counter
@@ -20,30 +20,30 @@ from base.runtime import saved_model_pb2
 from model.errors import CheckpointError
 from model.hub.graph_operations import ALLOWED, SAVING
 
-# What an object of a module may be; not a resource or an asset.
+# The kinds of objects that a module may contain; not a resource or an asset.
 _OBJECTS = {
     "user_object", "function", "bare_concrete_function", "variable", "constant", "captured_tensor",
 }  # fmt: skip
-# A loader calls these by their names.
+# A loader calls these by name.
 _METHODS = {"_create_resource", "_initialize", "_destroy_resource"}
-# The collections and the signature whose operation runs when a module is loaded.
+# The collections and the signature whose operations run when a module is loaded.
 _MAIN_OPERATIONS = ("saved_model_main_op", "legacy_init_op")
 _INITIALISING = "__saved_model_init_op"
-# Nodes once every call is written out: a few functions could call each other 2^40 times. The
+# The number of nodes with all calls expanded: a few functions could call each other 2^40 times. The
 # tutorial's network has 2,500.
 MAX_NODES = 1_000_000
 
 
 def unsafe(what: str) -> CheckpointError:
-    """The refusal of a module that `what`, a verb and its object."""
+    """The error about a module; `what` is a verb and its object."""
     return CheckpointError(f"its TensorFlow Hub module {what}; such a checkpoint is not loaded")
 
 
 def read_safe_module(folder: Path) -> "Module":
-    """The SavedModel in `folder`, searched for anything but arithmetic; none of it has run.
+    """The SavedModel in `folder`, checked to contain nothing but arithmetic; none of it has run.
 
     Raises:
-        CheckpointError: it holds anything else; names what.
+        CheckpointError: it contains something else; the message names it.
     """
     saved = saved_model_pb2.SavedModel()
     try:
@@ -67,13 +67,14 @@ class Module:
         self.graph = graph
         self.objects = graph.object_graph_def.nodes
         self.listed = graph.object_graph_def.concrete_functions
-        self.functions = {one.signature.name: one for one in graph.graph_def.library.function}
+        library = graph.graph_def.library.function
+        self.functions = {function.signature.name: function for function in library}
 
     def refuse_unsafe(self) -> None:
-        """Search every part that any loader looks at.
+        """Check every part that any loader looks at.
 
         Raises:
-            CheckpointError: names what a network does not need to compute.
+            CheckpointError: it contains something that a network does not need to compute.
         """
         self._refuse_ambiguous_names()
         self._refuse_missing(self._called_by_objects(), self.listed)
@@ -89,32 +90,33 @@ class Module:
         self._refuse_initialisers()
 
     def called_by(self, names: Iterable[str]) -> list[str]:
-        """These functions and all that they call in turn."""
-        waiting, seen = list(names), dict[str, None]()
+        """These functions and all that they call, directly or not."""
+        waiting, found = list(names), dict[str, None]()
         while waiting:
             name = waiting.pop()
-            if name not in seen:
-                seen[name] = None
+            if name not in found:
+                found[name] = None
                 waiting += self._calls(name)
-        return list(seen)
+        return list(found)
 
     def refuse_endless(self, name: str) -> None:
-        """Refuse a function that calls itself, or that is too large with all that it calls.
+        """Refuse a function that calls itself, or is too large with everything that it calls.
 
         Raises:
-            CheckpointError: says which.
+            CheckpointError: it does, or is; the message says which.
         """
         sizes: dict[str, int] = {}
         waiting, open_calls = [name], set[str]()
         while waiting:
-            one = waiting[-1]
-            calls = self._calls(one)
-            if one in sizes or one in open_calls:
-                if one not in sizes:
-                    sizes[one] = len(self.functions[one].node_def) + sum(sizes[i] for i in calls)
+            current = waiting[-1]
+            calls = self._calls(current)
+            if current in sizes or current in open_calls:
+                if current not in sizes:
+                    own = len(self.functions[current].node_def)
+                    sizes[current] = own + sum(sizes[called] for called in calls)
                 open_calls.discard(waiting.pop())
                 continue
-            open_calls.add(one)
+            open_calls.add(current)
             if not open_calls.isdisjoint(calls):
                 raise unsafe("holds a function that calls itself")
             waiting += calls
@@ -122,13 +124,14 @@ class Module:
             raise unsafe(f"holds more than {MAX_NODES:,} operations, each call counted")
 
     def _calls(self, name: str) -> list[str]:
-        """The functions that a function calls, each as often as it does."""
+        """The functions that a function calls, repeated for each call."""
         function = self.functions[name]
         by_name = [node.op for node in function.node_def if node.op in self.functions]
         return [*by_name, *_named_functions(function)]
 
     def _refuse_ambiguous_names(self) -> None:
-        counts = Counter(one.signature.name for one in self.graph.graph_def.library.function)
+        library = self.graph.graph_def.library.function
+        counts = Counter(function.signature.name for function in library)
         for name, count in counts.items():
             if count > 1:
                 raise unsafe(f"holds {count} functions named {name[:80]}")
@@ -136,7 +139,7 @@ class Module:
                 raise unsafe(f"holds a function with the name of an operation, {name!r}")
 
     def _refuse_initialisers(self) -> None:
-        """Refuse operations that run when a module is loaded, but for the one that does nothing."""
+        """Refuse operations that run when a module is loaded, except the one that does nothing."""
         signature = self.graph.signature_def[_INITIALISING]
         names = {output.name for output in signature.outputs.values()}
         for collection in _MAIN_OPERATIONS:
@@ -159,7 +162,7 @@ class Module:
     def _named_by_objects(self) -> Iterator[str]:
         yield from self._called_by_objects()
         for node in self.objects:
-            if node.HasField("captured_tensor"):  # of a gradient's function
+            if node.HasField("captured_tensor"):  # used by a gradient's function
                 yield node.captured_tensor.concrete_function
 
     def _named_by_gradients(self) -> Iterator[str]:
@@ -170,16 +173,16 @@ class Module:
             yield registered.gradient_func
 
     def _refuse_missing(self, names: Iterable[str], listed: Any = None) -> None:  # noqa: ANN401 - protobuf
-        """Refuse names of functions that are not in the library, and in `listed` if it is given.
+        """Refuse names of functions that are missing in the library, or in `listed` if given.
 
-        TensorFlow fills up what the map lacks without a word.
+        TensorFlow would silently add what `listed` lacks.
         """
         for name in names:
             if name not in self.functions or (listed is not None and name not in listed):
                 raise unsafe(f"names a function that is not in it, {name[:80]!r}")
 
     def _refuse_operations(self) -> None:
-        """All may compute only, and what saves the variables may save, if nothing else calls it."""
+        """All may only compute; savers of variables may save if nothing else calls them."""
         saves, others = self._saving, list[Any]()
         for node in self.graph.graph_def.node:
             self._refuse_operation(node.op, ALLOWED)
@@ -230,7 +233,7 @@ def _refuse_object(node: Any) -> None:  # noqa: ANN401 - protobuf
 
 
 def _named_functions(function: Any) -> Iterator[str]:  # noqa: ANN401 - protobuf
-    """The functions that the attributes of a function and of its nodes name."""
+    """The functions named by the attributes of a function and of its nodes."""
     yield from _named_in(function.attr)
     for argument in function.arg_attr.values():
         yield from _named_in(argument.attr)
@@ -239,12 +242,12 @@ def _named_functions(function: Any) -> Iterator[str]:  # noqa: ANN401 - protobuf
 
 
 def _named_in(attributes: Any) -> Iterator[str]:  # noqa: ANN401 - protobuf
-    """The functions that attributes name, and that the attributes of those name in turn."""
+    """The functions named by attributes, and by the attributes of those functions in turn."""
     waiting = [*attributes.values()]
     while waiting:
         value = waiting.pop()
         called = [value.func] if value.HasField("func") else [*value.list.func]
-        for one in called:
-            if one.name:
-                yield one.name
-            waiting += one.attr.values()
+        for function in called:
+            if function.name:
+                yield function.name
+            waiting += function.attr.values()

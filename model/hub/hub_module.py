@@ -10,7 +10,7 @@ from base.runtime import keras, tf
 from model.hub.served_module import ServedModule
 from model.network_config import refuse_module_elsewhere
 
-# Modules in use by their digest: a second checkpoint of the same backbone loads none.
+# Modules in use by digest: a second checkpoint with the same backbone loads none.
 _loaded: WeakValueDictionary[str, ServedModule] = WeakValueDictionary()
 
 
@@ -18,9 +18,9 @@ _loaded: WeakValueDictionary[str, ServedModule] = WeakValueDictionary()
 class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
     """A frozen feature-vector module: `[n, height, width, 3]` in [0, 1] to `[n, features]`.
 
-    `hub.KerasLayer` is refused by Keras 3, and under tf_keras needs the module's folder to reload.
-    The `module` is read from `folder` unless it is given. One out of a checkpoint has a `digest`,
-    that of the module's files.
+    Keras 3 refuses `hub.KerasLayer`, which needs the module's folder to reload under tf_keras. The
+    `module` is read from `folder` unless it is given. A module from a checkpoint has a `digest`,
+    that of its files.
     """
 
     # As every release has written it into checkpoints, whose digest is taken of it too. Keras finds
@@ -51,15 +51,15 @@ class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
         return (input_shape[0], self._features)
 
     def get_config(self) -> dict[str, Any]:
-        """What Keras stores beside the assets."""
+        """The settings that Keras stores next to the assets."""
         return {**super().get_config(), "features": self._features}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "HubModule":
-        """The layer of a checkpoint, whose module comes out of that checkpoint alone.
+        """The layer of a checkpoint, whose module comes only from that checkpoint.
 
         Raises:
-            ValueError: it names a folder or an address, whose module nobody would have searched.
+            ValueError: it names a folder or an address, whose module would not have been checked.
         """
         refuse_module_elsewhere(config)
         return cls(**config)
@@ -72,7 +72,7 @@ class HubModule(keras.layers.Layer):  # type: ignore[misc] # keras has no types
             self._module.save(inner_path)
 
     def load_assets(self, inner_path: str) -> None:
-        """Read the module from inside the .keras file, which is unpacked only for this moment."""
+        """Read the module from inside the .keras file, which is unpacked only meanwhile."""
         self.digest = module_digest(Path(inner_path))
         module = _loaded.get(self.digest)
         if module is None:
@@ -96,7 +96,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def module_digest(folder: Path) -> str:
-    """SHA-256 over names and bytes of a module's files."""
+    """SHA-256 over the names and bytes of a module's files."""
     digest = hashlib.sha256()
     for file in _files(folder):
         digest.update(f"{file.relative_to(folder).as_posix()}\0".encode())
@@ -109,6 +109,6 @@ def _served(folder: Path) -> ServedModule:
 
 
 def feature_count(module: ServedModule, height: int, width: int) -> int:
-    """The width of a module's feature vector, asked with one grey image."""
+    """The width of a module's feature vector, measured with one grey image."""
     features = module(tf.fill([1, height, width, 3], 0.5))
     return int(features.shape[-1])

@@ -1,7 +1,7 @@
-"""Which function of a TensorFlow Hub module computes features, and what it is given beside images.
+"""Finds the function of a TensorFlow Hub module that computes features, and its other arguments.
 
-As TensorFlow chooses when a loaded module is called with images and `training=False`; but values of
-types that it would look up by name are refused.
+It is the function that TensorFlow chooses when a loaded module is called with images and
+`training=False`; but values of types that it would look up by name are refused.
 """
 
 from collections.abc import Iterator
@@ -13,22 +13,22 @@ import numpy.typing as npt
 from base.runtime import tf
 from model.hub.graph_safety import Module, unsafe
 
-# What stands for the images among the arguments of a call.
+# Stands for the images among the arguments of a call.
 IMAGES = object()
 _NOTHING = object()
 _SHAPE = (None, None, None, 3)
 
 
 class Argument(NamedTuple):
-    """A tensor that a function takes beside the images."""
+    """A tensor that a function takes besides the images."""
 
     value: npt.NDArray[Any]
 
 
 class Call(NamedTuple):
-    """A function of the module and its arguments in order, of which the images are one.
+    """A function of the module and its arguments in order, one of which is the images.
 
-    `images` and `features` are the specs of what it takes and gives. `captured` are the module's
+    `images` and `features` are the specs of its input and output. `captured` are the module's
     objects that follow the arguments.
     """
 
@@ -40,14 +40,14 @@ class Call(NamedTuple):
 
 
 class _Signature(NamedTuple):
-    """The names of a function's parameters, and their values where a call gives none."""
+    """The names of a function's parameters, and the values that a call leaves to it."""
 
     names: list[str]
     given: dict[str, Any]
 
 
 def calls_of(module: Module) -> list[Call]:
-    """The functions that take images, and nothing more but `training` and what has a default.
+    """The functions that take images, and otherwise only `training` and parameters with defaults.
 
     Raises:
         CheckpointError: there are none.
@@ -69,7 +69,7 @@ def calls_of(module: Module) -> list[Call]:
 
 
 def _call(module: Module, name: str, signature: _Signature, *, converted: bool) -> Iterator[Call]:
-    """The call of one function, if it takes what is given."""
+    """The call of one function, if its parameters match."""
     listed = module.listed[name]
     positional, named = _value(listed.canonicalized_input_signature)
     if not 0 < len(positional) <= len(signature.names):
@@ -81,7 +81,7 @@ def _call(module: Module, name: str, signature: _Signature, *, converted: bool) 
         if not isinstance(spec, tf.TensorSpec):
             if given is IMAGES or given != spec:
                 return
-            continue  # a value of Python is part of the function
+            continue  # a Python value is part of the function
         argument = None if given is IMAGES else _argument(given, spec, converted=converted)
         if argument is None and not (given is IMAGES and _takes_images(spec)):
             return
@@ -95,7 +95,7 @@ def _takes_images(spec: Any) -> bool:  # noqa: ANN401 - TensorSpec
 
 
 def _argument(given: Any, spec: Any, *, converted: bool) -> Argument | None:  # noqa: ANN401 - any default; TensorSpec
-    """A default as the tensor that a function takes, if it may be converted to one."""
+    """A default value as the tensor that a function takes, if it may be converted to one."""
     if (
         not converted
         or not isinstance(given, bool | int | float)
@@ -111,7 +111,7 @@ def _signature(spec: Any) -> _Signature:  # noqa: ANN401 - protobuf
     parts = {
         value.key: _value(value.value)
         for value in spec.fullargspec.named_tuple_value.values
-        if value.key != "annotations"  # which may be of any type, and say nothing here
+        if value.key != "annotations"  # these may be of any type, and do not matter here
     }
     names = list(parts.get("args") or [])
     if names and (spec.is_method or names[0] == "self"):
@@ -125,18 +125,18 @@ def _signature(spec: Any) -> _Signature:  # noqa: ANN401 - protobuf
 
 
 def _value(proto: Any) -> Any:  # noqa: ANN401 - protobuf, and what it holds
-    """A value of the plain types that a signature needs."""
+    """A value of one of the plain types that a signature needs."""
     match proto.WhichOneof("kind"):
         case "none_value":
             return None
         case "bool_value" | "int64_value" | "float64_value" | "string_value" as kind:
             return getattr(proto, kind)
         case "list_value":
-            return [_value(one) for one in proto.list_value.values]
+            return [_value(item) for item in proto.list_value.values]
         case "tuple_value":
-            return tuple(_value(one) for one in proto.tuple_value.values)
+            return tuple(_value(item) for item in proto.tuple_value.values)
         case "dict_value":
-            return {key: _value(one) for key, one in proto.dict_value.fields.items()}
+            return {key: _value(item) for key, item in proto.dict_value.fields.items()}
         case "tensor_spec_value":
             spec = proto.tensor_spec_value
             return tf.TensorSpec(tf.TensorShape(spec.shape), tf.dtypes.as_dtype(spec.dtype))

@@ -12,7 +12,7 @@ from base.runtime import tf, trackable_object_graph_pb2
 from model.errors import CheckpointError
 from model.hub.graph_safety import Module, unsafe
 
-# Where TensorFlow notes which object's value lies under which key.
+# Where TensorFlow stores which object has its value under which key.
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _VALUE = "VARIABLE_VALUE"
 
@@ -20,47 +20,47 @@ Array = npt.NDArray[Any]
 
 
 def read_variables(folder: Path, module: Module, wanted: Iterable[int]) -> dict[int, Array]:
-    """The values of those objects of `module` that are variables, by number.
+    """The values of the variables with these object ids of `module`.
 
     Raises:
-        CheckpointError: one is missing, damaged, or another than the module says.
+        CheckpointError: one is missing, damaged, or not as the module describes it.
     """
-    numbers = sorted(set(wanted))
-    if not numbers:
+    object_ids = sorted(set(wanted))
+    if not object_ids:
         return {}
     prefix = folder / "variables" / "variables"
-    # TensorFlow would follow a folder's own notes to other places, or look for another format.
+    # TensorFlow would follow a folder's index to other places, or look for another format.
     data = list(prefix.parent.glob("variables.data-*"))
     if not prefix.with_suffix(".index").is_file() or not data or prefix.exists():
         raise unsafe("has no variables")
     try:
-        return _read(str(prefix), module, numbers, sum(file.stat().st_size for file in data))
+        return _read(str(prefix), module, object_ids, sum(file.stat().st_size for file in data))
     except CheckpointError:
         raise
-    except Exception as error:  # TensorFlow's reader raises many kinds
+    except Exception as error:  # TensorFlow's reader raises many errors
         reason = " ".join(str(error).split())[:200]
         raise unsafe(f"has variables that cannot be read ({reason})") from error
 
 
-def _read(prefix: str, module: Module, numbers: list[int], most: int) -> dict[int, Array]:
+def _read(prefix: str, module: Module, object_ids: list[int], most_bytes: int) -> dict[int, Array]:
     reader = tf.compat.v1.train.NewCheckpointReader(prefix)
     shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
     keys = _keys(_saved_objects(reader), module)
-    read = 0
+    bytes_read = 0
     values = {}
-    for number in numbers:
-        key = keys.get(number)
-        variable = module.objects[number].variable
+    for object_id in object_ids:
+        key = keys.get(object_id)
+        variable = module.objects[object_id].variable
         kind = tf.dtypes.as_dtype(variable.dtype)
         shape = tf.TensorShape(variable.shape)
         if key not in shapes or not shape.is_compatible_with(shapes[key]) or types[key] != kind:
             raise unsafe("has other variables than it was saved with")
         if not (kind.is_floating or kind.is_integer or kind.is_bool):
             raise unsafe(f"holds a variable of {kind.name}, which no network has")
-        read += prod(shapes[key]) * kind.size
-        if read > most:
+        bytes_read += prod(shapes[key]) * kind.size
+        if bytes_read > most_bytes:
             raise unsafe("has variables that are larger than their files")
-        values[number] = np.asarray(reader.get_tensor(key))
+        values[object_id] = np.asarray(reader.get_tensor(key))
     return values
 
 
@@ -71,17 +71,17 @@ def _saved_objects(reader: Any) -> Any:  # noqa: ANN401 - TensorFlow's reader; p
 
 
 def _keys(saved: Any, module: Module) -> dict[int, str]:  # noqa: ANN401 - protobuf
-    """The key under which the value of each variable lies, by the names that lead to it.
+    """The key of each variable's value, found through the names that lead to it.
 
-    The two graphs are numbered apart; TensorFlow, too, goes by names.
+    The two graphs number their objects differently; TensorFlow uses names, too.
     """
     keys: dict[int, str] = {}
-    waiting, seen = [(0, 0)], set[tuple[int, int]]()
+    waiting, visited = [(0, 0)], set[tuple[int, int]]()
     while waiting:
         pair = waiting.pop()
-        if pair in seen:
+        if pair in visited:
             continue
-        seen.add(pair)
+        visited.add(pair)
         ours, theirs = module.objects[pair[0]], saved[pair[1]]
         for key in _value_keys(theirs) if ours.HasField("variable") else ():
             if keys.setdefault(pair[0], key) != key:
@@ -96,4 +96,4 @@ def _keys(saved: Any, module: Module) -> dict[int, str]:  # noqa: ANN401 - proto
 
 
 def _value_keys(saved: Any) -> Iterator[str]:  # noqa: ANN401 - protobuf
-    return (one.checkpoint_key for one in saved.attributes if one.name == _VALUE)
+    return (attribute.checkpoint_key for attribute in saved.attributes if attribute.name == _VALUE)

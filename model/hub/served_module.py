@@ -1,8 +1,8 @@
-"""What computes the features of a TensorFlow Hub module, built from its parts.
+"""Computes the features of a TensorFlow Hub module, rebuilt from its parts.
 
-TensorFlow's loader would run a module's own code while it loads it, and look up its functions by
-rules of its own. Here the functions that compute the features are taken out of the file one by one,
-renamed, and put into a graph in which there is nothing else.
+TensorFlow's loader would run a module's own code while it loads it, and look up functions by its
+own rules. Here the functions that compute the features are taken from the file one by one, renamed,
+and put into a graph that contains nothing else.
 """
 
 from collections.abc import Iterable
@@ -14,10 +14,10 @@ from model.hub.graph_safety import Module, read_safe_module, unsafe
 from model.hub.module_call import Call, calls_of
 from model.hub.module_variables import read_variables
 
-# Of the attributes that say nothing about what is computed, the one that TensorFlow needs in order
-# to run a loop: the others name gradients, other implementations, devices' compilers.
+# Attributes that do not change the result are removed, except this one, which TensorFlow needs to
+# run a loop; the others name gradients, other implementations, or compilers.
 _KEPT = {"_lower_using_switch_merge"}
-# What keeps a value between two calls, or shares it by name: the features of an image would depend
+# These keep a value between two calls, or share it by name: the features of an image would depend
 # on the images before.
 _STATEFUL = {"AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp", "VarHandleOp"}
 
@@ -26,20 +26,21 @@ class ServedModule(tf.Module):  # type: ignore[misc] # tensorflow has no types
     """A frozen feature-vector module: `[n, height, width, 3]` in [0, 1] to `[n, features]`."""
 
     def __init__(self, folder: Path, digest: str) -> None:
-        """Read the module in `folder`; `digest` tells its functions from those of others.
+        """Read the module in `folder`; `digest` makes its function names unique.
 
         Raises:
-            CheckpointError: it holds what a network does not need to compute.
+            CheckpointError: it contains something that a network does not need to compute.
         """
         super().__init__()
         module = read_safe_module(folder)
         calls = calls_of(module)
-        captured = _captured(folder, module, {number for call in calls for number in call.captured})
+        object_ids = {object_id for call in calls for object_id in call.captured}
+        captured = _captured(folder, module, object_ids)
         self.functions = [
-            _function(module, call, [captured[one] for one in call.captured], digest)
+            _function(module, call, [captured[object_id] for object_id in call.captured], digest)
             for call in calls
         ]
-        # Or nothing would hold them.
+        # Otherwise nothing would keep them alive.
         self.captured = list(captured.values())
 
     def __call__(self, images: Any) -> Any:  # noqa: ANN401 - tensors have no static type
@@ -61,19 +62,20 @@ class ServedModule(tf.Module):  # type: ignore[misc] # tensorflow has no types
         tf.saved_model.save(exported, folder)
 
 
-def _captured(folder: Path, module: Module, numbers: set[int]) -> dict[int, Any]:
-    """The variables and constants of the module that its functions take, by number."""
-    if any(not 0 <= number < len(module.objects) for number in numbers):
+def _captured(folder: Path, module: Module, object_ids: set[int]) -> dict[int, Any]:
+    """The variables and constants that the module's functions take, by object id."""
+    if any(not 0 <= object_id < len(module.objects) for object_id in object_ids):
         raise unsafe("has a function that takes a value which is not there")
-    kinds = {number: module.objects[number].WhichOneof("kind") for number in numbers}
+    kinds = {object_id: module.objects[object_id].WhichOneof("kind") for object_id in object_ids}
     if not {*kinds.values()} <= {"variable", "constant"}:
         raise unsafe("has a function that takes something that is not a number")
-    variables = read_variables(folder, module, [at for at in kinds if kinds[at] == "variable"])
+    wanted = [object_id for object_id, kind in kinds.items() if kind == "variable"]
+    variables = read_variables(folder, module, wanted)
     return {
-        number: tf.Variable(variables[number], trainable=False)
-        if number in variables
-        else _constant(module, module.objects[number].constant.operation)
-        for number in sorted(numbers)
+        object_id: tf.Variable(variables[object_id], trainable=False)
+        if object_id in variables
+        else _constant(module, module.objects[object_id].constant.operation)
+        for object_id in sorted(object_ids)
     }
 
 
@@ -92,17 +94,20 @@ def _function(module: Module, call: Call, captured: list[Any], digest: str) -> A
     if not isinstance(call.features, tf.TensorSpec) or call.features.dtype != tf.float32:
         raise unsafe("gives no features: not one tensor of float32")
     definition = _definition(module, call.function, digest)
-    for one in definition.library.function:
-        # A graph brings its functions along only where it is called by another graph.
-        context.context().add_function_def(one)
+    for function in definition.library.function:
+        # A graph brings its functions along only if another graph calls it.
+        context.context().add_function_def(function)
 
     def compute(images: Any) -> Any:  # noqa: ANN401 - tensors have no static type
-        given = [images if one is None else tf.constant(one.value) for one in call.arguments]
+        given = [
+            images if argument is None else tf.constant(argument.value)
+            for argument in call.arguments
+        ]
         graph = tf.compat.v1.get_default_graph()
-        values = [*given, *(_in_graph(graph, one) for one in captured)]
+        values = [*given, *(_in_graph(graph, value) for value in captured)]
         (features,) = tf.graph_util.import_graph_def(
             definition,
-            input_map={f"input{at}:0": value for at, value in enumerate(values)},
+            input_map={f"input{index}:0": value for index, value in enumerate(values)},
             return_elements=["call:0"],
             name="",
         )
@@ -113,10 +118,10 @@ def _function(module: Module, call: Call, captured: list[Any], digest: str) -> A
 
 
 def _in_graph(graph: Any, captured: Any) -> Any:  # noqa: ANN401 - tf.function's graph; a tensor
-    """A constant or the handle of a variable as a value of the graph that is being traced."""
+    """A constant, or the handle of a variable, as a value of the graph that is traced."""
     if not isinstance(captured, tf.Variable):
         return graph.capture(captured)
-    graph.watch_variable(captured)  # or it is not found when the graph is frozen
+    graph.watch_variable(captured)  # otherwise it is not found when the graph is frozen
     return graph.capture(captured.handle)
 
 
@@ -124,25 +129,25 @@ def _definition(module: Module, name: str, digest: str) -> Any:  # noqa: ANN401 
     """A graph with one call of the function, and the functions that it needs."""
     module.refuse_endless(name)
     needed = module.called_by([name])
-    # Functions of all modules of a process share one space of names.
-    names = {one: f"hub_{digest[:16]}_{at}" for at, one in enumerate(sorted(needed))}
+    # The functions of all modules of a process share one namespace.
+    names = {old: f"hub_{digest[:16]}_{index}" for index, old in enumerate(sorted(needed))}
     definition = tf.compat.v1.GraphDef()
     definition.versions.CopyFrom(module.graph.graph_def.versions)
-    for one in needed:
+    for old in needed:
         added = definition.library.function.add()
-        added.CopyFrom(module.functions[one])
+        added.CopyFrom(module.functions[old])
         _clean(added, names)
     signature = module.functions[name].signature
     node = definition.node.add(name="call", op="StatefulPartitionedCall")
-    node.input[:] = [f"input{at}:0" for at in range(len(signature.input_arg))]
+    node.input[:] = [f"input{index}:0" for index in range(len(signature.input_arg))]
     node.attr["f"].func.name = names[name]
-    node.attr["Tin"].list.type[:] = [one.type for one in signature.input_arg]
-    node.attr["Tout"].list.type[:] = [one.type for one in signature.output_arg]
+    node.attr["Tin"].list.type[:] = [argument.type for argument in signature.input_arg]
+    node.attr["Tout"].list.type[:] = [argument.type for argument in signature.output_arg]
     return definition
 
 
 def _clean(function: Any, names: dict[str, str]) -> None:  # noqa: ANN401 - protobuf
-    """Rename what is called, and take away what does not bear on what is computed."""
+    """Rename the called functions, and remove what does not affect the result."""
     function.signature.name = names[function.signature.name]
     function.attr.clear()
     function.arg_attr.clear()
@@ -160,6 +165,6 @@ def _clean(function: Any, names: dict[str, str]) -> None:  # noqa: ANN401 - prot
 def _rename(values: Iterable[Any], names: dict[str, str]) -> None:
     for value in values:
         called = [value.func] if value.HasField("func") else [*value.list.func]
-        for one in called:
-            one.name = names.get(one.name, one.name)
-            _rename(one.attr.values(), names)
+        for function in called:
+            function.name = names.get(function.name, function.name)
+            _rename(function.attr.values(), names)

@@ -1,1 +1,1 @@
-"""The subcommands of `producer`, one in a file; see `base.console.lazy_group`."""
+"""The subcommands of `producer`, one per file; see `base.console.lazy_group`."""

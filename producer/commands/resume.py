@@ -6,9 +6,13 @@ from db.run_option import names_run
 
 @click.command()
 @names_run(required=False)
-@calls("producer.retry:resume", keeps="what was not sent yet is still owed, and workers find it")
+@calls(
+    "producer.retry:resume",
+    keeps="batches that were not sent stay unfinished, and workers find them",
+)
 def command() -> None:
-    """Send what RUN, or every run, still owes and nobody works on, now.
+    """Send again what is unfinished in RUN, or in all runs.
 
-    Workers find it by themselves within half a minute; this does not wait for them.
+    That is every batch that no worker holds. Workers find these batches by themselves within half a
+    minute; this does not wait for that.
     """

@@ -20,7 +20,7 @@ from imaging.errors import ErrorCode
 )
 @calls(
     "producer.retry:retry",
-    keeps="errors are cleared all or none, and workers find what is owed then",
+    keeps="errors are cleared all or none, and workers find the reopened batches",
 )
 def command() -> None:
     """Clear errors of RUN (the newest without one) and score their images again."""

@@ -14,5 +14,5 @@ def command() -> None:
     """Say how far RUN is, by number or name; all runs without one.
 
     With its images by outcome, images per second and time left, the workers with their last batch
-    and their lease, and what keeps a run from getting on.
+    and their lease, and what blocks a run.
     """

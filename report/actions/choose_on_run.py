@@ -8,7 +8,7 @@ import click
 from base.console.foreign import shown
 from base.console.telling import tell
 from db.queries.report.thresholds import add_threshold, chosen_last
-from db.queries.runs import run_by_number
+from db.queries.runs import run_by_id
 from db.session import open_database
 from report.loading.kept_thresholds import replaced
 from report.loading.load_run import finished_run
@@ -50,7 +50,7 @@ def _choose(run: str, criterion: Criterion) -> None:
             f"specificity {table.tn}/{table.benign})"
         )
         with database.write() as session:
-            chosen_on = run_by_number(session, loaded.run.number)
+            chosen_on = run_by_id(session, loaded.run.number)
             before = replaced(chosen_last(session, chosen_on.checkpoint_id), loaded.card)
             threshold_id = add_threshold(session, chosen_on, criterion.kind, value, how)
     digest, source = loaded.checkpoint.digest[:12], shown(loaded.run.source)

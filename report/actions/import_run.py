@@ -8,7 +8,7 @@ from base.console.progress_counter import end_count, progress_counter
 from base.console.telling import tell
 from db.queries.report.imports import store_imported
 from db.session import open_database
-from db.unused import removed_if_unused
+from db.unused_ledger import remove_if_unused
 from report.exchange.importing import Columns, read_import
 
 
@@ -29,7 +29,7 @@ def import_run(
         of_all = f"of {read.counts.images:,} images stored"
         with (
             closing(open_database()) as database,
-            removed_if_unused(database),
+            remove_if_unused(database),
             database.write() as session,
         ):
             run_id = store_imported(

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from report.arrays import NO_SCORES, Float64Array, LabelArray
+from base.arrays import NO_SCORES, Float64Array, LabelArray
 from report.html import curves
 from report.html.curves import Axis
 from report.html.formatting import images

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from report.arrays import NO_SCORES, Float64Array, Int64Array, LabelArray
+from base.arrays import NO_SCORES, Float64Array, Int64Array, LabelArray
 from report.html.threshold_counts import ThresholdCounts
 
 # The plotting area within the 400 x 400 units; the rest holds ticks and names.

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from report.arrays import Float64Array, Int64Array, LabelArray
+from base.arrays import Float64Array, Int64Array, LabelArray
 
 # Up to this many distinct scores are all embedded, which takes about 100 KB.
 MOST_DISTINCT = 4000

@@ -6,8 +6,8 @@ from itertools import chain
 
 import numpy as np
 
+from base.arrays import LabelArray
 from imaging.listing.sources import class_folder
-from report.arrays import LabelArray
 from report.report_model import Labelled
 
 # The column of a manifest that `producer enqueue` reads labels from.

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import click
 import numpy as np
 
+from base.arrays import Float64Array, LabelArray
 from db.queries.results import ScoredImage
-from report.arrays import Float64Array, LabelArray
 from report.exchange.image_id import image_name
 
 # How many images an error names.

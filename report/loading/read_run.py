@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy.orm import Session
 
+from base.arrays import NO_SCORES, Float64Array, LabelArray
 from db.queries import results, runs
 from db.queries.report import columns, thresholds
 from db.queries.report.columns import PENDING, SCORED, UNREADABLE, Columns
 from db.tables import Checkpoint, Run
-from report.arrays import NO_SCORES, Float64Array, LabelArray
 from report.loading.kept_thresholds import day
 from report.loading.label_origins import label_origins
 from report.loading.read_groups import read_groups

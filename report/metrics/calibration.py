@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from report.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, LabelArray
 from report.metrics.confusion import why_undefined
 from report.metrics.estimate import Brier, Estimate
 from report.metrics.logistic import Fit, fit

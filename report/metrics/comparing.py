@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from statsmodels.stats.contingency_tables import mcnemar
 
-from report.arrays import BoolArray, Float64Array, LabelArray
+from base.arrays import BoolArray, Float64Array, LabelArray
 from report.metrics.confusion import why_undefined
 from report.metrics.delong import Interval, PairedTest, auc_interval, delong, paired_test
 from report.metrics.estimate import Estimate, Proportion

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from report.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, LabelArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from report.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, LabelArray
 
 # Relative size that rounding leaves of a variance whose true value is zero.
 _ROUNDING = 1e-12

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from report.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, LabelArray
 
 _ITERATIONS = 100
 _HALVINGS = 40

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from report.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, LabelArray
 from report.metrics import proportions
 from report.metrics.calibration import Bin, brier, calibration, calibration_bins
 from report.metrics.confusion import Confusion, confusion

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from report.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, LabelArray
 from report.metrics.confusion import Confusion
 from report.metrics.estimate import NetBenefit
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
-from report.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, LabelArray
 from report.metrics.confusion import confusion, why_undefined
 from report.metrics.delong import auc_interval, delong
 from report.metrics.estimate import AveragePrecision, Estimate, SpecificityAt

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from report.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, LabelArray
 from report.metrics.confusion import Confusion, confusion
 from report.metrics.estimate import Estimate, Proportion
 from report.metrics.proportions import sensitivity, specificity

@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from report.arrays import Float64Array
+from base.arrays import Float64Array
 from report.metrics.calibration import bin_fraction
 from report.metrics.estimate import Estimate
 from report.plots.canvas import (

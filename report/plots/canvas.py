@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import ScaledTranslation
 
-from report.arrays import Float64Array
+from base.arrays import Float64Array
 from report.report_model import SYNTHETIC, Report
 from report.thresholds.threshold import Threshold
 from report.thresholds.threshold_text import threshold_text

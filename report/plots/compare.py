@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from base.arrays import Float64Array, LabelArray
 from base.console.foreign import for_picture
-from report.arrays import Float64Array, LabelArray
 from report.metrics.comparing import Comparison
 from report.metrics.ranking import roc_points
 from report.plots.canvas import (

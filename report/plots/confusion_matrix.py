@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from report.arrays import Float64Array, Int64Array
+from base.arrays import Float64Array, Int64Array
 from report.plots.canvas import CLASSES, GREY, canvas, named
 from report.report_model import Report
 from report.thresholds.threshold import Threshold

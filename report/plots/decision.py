@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from report.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, LabelArray
 from report.metrics.net_benefit import decision_curve
 from report.plots.canvas import (
     BLUE,

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from report.arrays import NO_SCORES, Float64Array, LabelArray
+from base.arrays import NO_SCORES, Float64Array, LabelArray
 from report.metrics.estimate import Proportion
 from report.plots.canvas import (
     BLUE,

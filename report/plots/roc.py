@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from report.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, LabelArray
 from report.metrics.ranking import roc_points
 from report.plots.canvas import (
     BLUE,

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from report.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, LabelArray
 
 
 def threshold_for_sensitivity(labels: LabelArray, scores: Float64Array, target: float) -> float:

@@ -14,7 +14,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from report.arrays import Float64Array, Int64Array, LabelArray
+from base.arrays import Float64Array, Int64Array, LabelArray
 from report.thresholds.operating_point import just_below, threshold_for_sensitivity
 from report.thresholds.threshold_text import threshold_text
 

@@ -31,7 +31,7 @@ def test_a_worker_in_another_folder_asks_whether_it_is_the_right_one(
     for is_new in (True, False):  # the second worker finds what the first one made
         done = other.run(*DRAIN)
         assert done.code == 1, done
-        made = " (made anew)" if is_new else ""
+        made = " (new)" if is_new else ""
         assert f"\n  database {database}{made}\n" in f"\n{done.stderr}"
         assert f"  broker embedded, in {other.folder}/dermscore.queue\n" in done.stderr
         question = (
@@ -157,7 +157,7 @@ def test_where_no_run_is_no_list_is_offered(site: Site) -> None:
     ):
         (line,) = error_lines(site.run(*command).stderr)
         assert line.endswith(
-            f"there is no run {command[-1]}, nor any other: start one with "
+            f"there is no run {command[-1]}, and no other run yet: start one with "
             "`producer enqueue SOURCE`"
         )
     site.succeed("producer", "enqueue", "m.csv")

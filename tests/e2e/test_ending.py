@@ -78,7 +78,7 @@ def test_a_third_ctrl_c_ends_it_at_once(site: Site) -> None:
         worker.send(signal.SIGINT)
         assert worker.await_end() == 128 + signal.SIGINT
     assert worker.output.rstrip().endswith(
-        "worker: it ends at once; what it held is scored by others when its leases run out"
+        "worker: it ends at once; other workers score what it held when its leases expire"
     )
     assert "Traceback" not in worker.output, worker.last_words
     assert [attempts for attempts, _ in batches(site)] == [1, 1]

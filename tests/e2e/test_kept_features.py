@@ -20,7 +20,7 @@ from networks import (
 )
 
 from base.runtime import keras
-from imaging.decoding.preprocess import DecodedBatch, Decoder
+from imaging.decoding.decoder import DecodedBatch, Decoder
 from model.features.feature_cache import FeatureKey, FeatureStore
 from model.hub.hub_module import module_digest
 from trainer.training.backbone import build_backbone
@@ -38,9 +38,9 @@ class Site:
     """Images, a module with heads `one` and `two`, another module, and a feature cache."""
 
     def __init__(
-        self, folder: Path, module: Path, heads: Sequence[Saved], scorers: ModelRegistry
+        self, folder: Path, module: Path, heads: Sequence[Saved], registry: ModelRegistry
     ) -> None:
-        self._scorers = scorers
+        self._registry = registry
         self.root, self.cache, self.module = folder / "data", folder / "cache", module
         self.one, self.two, self.other, self.keyless = heads
         for seed, name in enumerate(NAMES):
@@ -55,16 +55,16 @@ class Site:
         """
         worker = self.worker()
         known = self.digests if seen else nothing_known
-        needs = [
-            saved.needs(at, precision, keep_features=keep) for at, (saved, keep) in enumerate(runs)
+        specs = [
+            saved.spec(at, precision, keep_features=keep) for at, (saved, keep) in enumerate(runs)
         ]
-        scored = worker.score(needs, NAMES, known)
+        scored = worker.score(specs, NAMES, known)
         worker.close()
         return scored.runs
 
     def worker(self) -> ModelEngine:
         """One of its own, but for the checkpoints, which all have loaded."""
-        return engine(self.root, self.cache, self._scorers)
+        return engine(self.root, self.cache, self._registry)
 
     def remember(self) -> None:
         """What the ledger would know of the files as they now are."""
@@ -97,13 +97,13 @@ def heads(module: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Saved]
 
 
 @pytest.fixture(scope="module")
-def scorers() -> ModelRegistry:
+def registry() -> ModelRegistry:
     return ModelRegistry(None)
 
 
 @pytest.fixture
-def site(tmp_path: Path, module: Path, heads: list[Saved], scorers: ModelRegistry) -> Site:
-    return Site(tmp_path, module, heads, scorers)
+def site(tmp_path: Path, module: Path, heads: list[Saved], registry: ModelRegistry) -> Site:
+    return Site(tmp_path, module, heads, registry)
 
 
 @pytest.fixture
@@ -286,8 +286,8 @@ def test_a_cache_that_cannot_be_written_costs_one_warning_and_no_image(
 ) -> None:
     site.cache.write_text("a file where the folder should be")
     worker = site.worker()
-    needs = site.one.needs(keep_features=True)
-    runs = [worker.score([needs], NAMES, nothing_known).runs[0] for _ in range(2)]
+    spec = site.one.spec(keep_features=True)
+    runs = [worker.score([spec], NAMES, nothing_known).runs[0] for _ in range(2)]
     worker.close()
 
     assert [len(run.scores) for run in runs] == [IMAGES, IMAGES]
@@ -316,12 +316,12 @@ def test_a_worker_finds_what_another_kept_before_its_run_began(
     site: Site, decoded: list[int]
 ) -> None:
     worker = site.worker()
-    worker.score([site.other.needs(1, keep_features=True)], NAMES[:1], nothing_known)
-    worker.score([site.one.needs(2, keep_features=True)], NAMES[:1], nothing_known)
+    worker.score([site.other.spec(1, keep_features=True)], NAMES[:1], nothing_known)
+    worker.score([site.one.spec(2, keep_features=True)], NAMES[:1], nothing_known)
     site.score((site.one, True))  # another worker, which ends and publishes
     decoded.clear()
 
-    worker.score([site.two.needs(3, keep_features=True)], NAMES, nothing_known)
+    worker.score([site.two.spec(3, keep_features=True)], NAMES, nothing_known)
 
     assert decoded == [0]
     worker.close()

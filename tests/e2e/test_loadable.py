@@ -16,11 +16,11 @@ from processes import Site
 from base.runtime import keras
 from model.card import Decode, ModelCard, file_digest
 from model.checkpoint import load_checkpoint
+from model.checkpoint_requirements import refuse_unloadable_file
 from model.errors import CheckpointError
-from model.held import hold_checkpoint
+from model.held_checkpoint import hold_checkpoint
 from model.keras_archive import MAX_CONFIG
 from model.keras_names import refuse_name
-from model.loadable import refuse_unloadable_file
 from worker.scoring.loaded_model import Backbones, LoadedModel
 
 PROJECT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ import json, sys, time
 from pathlib import Path
 from model.card import read_checkpoint_card
 from model.errors import CheckpointError
-from model.loadable import refuse_unloadable_file
+from model.checkpoint_requirements import refuse_unloadable_file
 found, longest = {}, 0.0
 for path in sorted(Path(sys.argv[1]).glob("*.keras")):
     card = read_checkpoint_card(path)

@@ -134,7 +134,7 @@ def test_an_image_that_is_whole_is_decoded_as_before(tmp_path: Path) -> None:
     code, said = said_by(f"""
 from pathlib import Path
 from model.card import Decode
-from imaging.decoding.preprocess import Decoder
+from imaging.decoding.decoder import Decoder
 decoded = Decoder(Decode(), native=NativeLines()).decode_files(Path({str(tmp_path)!r}), ["a.png"])
 assert decoded.positions == [0]
 """)

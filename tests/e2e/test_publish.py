@@ -11,7 +11,7 @@ from servers import RedisServer
 # from the environment once.
 PUBLISH = """
 import sys
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from worker.publish import publish
 run, first, last = map(int, sys.argv[1:])
 publish(BatchKey(run, number) for number in range(first, last + 1))
@@ -67,7 +67,7 @@ def test_a_broker_that_goes_away_half_way_is_an_error_in_one_line(
 import os
 import redis
 from click import ClickException
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from worker.publish import publish
 def batches():
     for number in range(1, 5001):
@@ -93,7 +93,7 @@ def test_a_connection_lost_in_between_is_made_anew(site: Site, redis: RedisServe
     script = """
 import os
 import redis
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from worker.publish import publish
 publish([BatchKey(7, 1)])
 redis.from_url(os.environ["BROKER_URL"]).client_kill_filter(_type="normal", skipme=True)

@@ -259,7 +259,7 @@ def test_a_terminal_sees_how_far_it_is() -> None:
 @pytest.mark.parametrize("name", ["7", " "])
 def test_a_name_that_is_a_number_or_nothing(url: str, name: str) -> None:
     open_database(url).close()
-    assert "a name is neither empty nor a number" in one_line(report(*write()[:-1], name))
+    assert "a name must not be empty or a number" in one_line(report(*write()[:-1], name))
     assert set(Ledger(url).counts().values()) == {0}
 
 

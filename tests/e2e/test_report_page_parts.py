@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from page_views import html_of, many
 from processes import PROJECT
 
-from report.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, LabelArray
 from report.html import curves
 from report.html.threshold_counts import MOST_DISTINCT, ThresholdCounts, count_by_threshold
 from report.metrics.confusion import confusion

@@ -18,7 +18,7 @@ from page_views import html_of, type_threshold
 from playwright.sync_api import Browser
 from stored import rows, store_run, succeed
 
-from report.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, LabelArray
 from report.build import build
 from report.loading.read_run import LoadedRun
 from report.metrics.comparing import compare

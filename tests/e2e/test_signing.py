@@ -16,7 +16,7 @@ from servers import RedisServer, redis_server
 SEPARATOR = b"\x00\x01"  # Celery's own, between the parts of a signed body
 # Signs as a sender would who has a key and the program.
 PUBLISH = """
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from worker.publish import publish
 publish([BatchKey(999, 1)])
 """

@@ -19,7 +19,7 @@ from stored import enlist, finish
 from db.clock import Now
 from db.errors import DatabaseError
 from db.queries.deleting import close_run, delete_images, delete_run
-from db.queries.ledger import BatchKey, pending_images, take_leases
+from db.queries.leases import BatchKey, pending_images, take_leases
 from db.queries.outcomes import Seconds
 from db.queries.results import Progress
 from db.queries.runs import RunSpec
@@ -30,8 +30,8 @@ from db.tables import Batch
 from producer.diagnosis import RunState, diagnose
 from producer.status import RunStatus, Status
 from producer.status_view import as_list, as_tables
+from worker.scoring.batch_processor import BatchProcessor
 from worker.scoring.batch_scores import BatchScores, KnownDigests, RunScores
-from worker.scoring.batches import BatchProcessor
 
 WORKING = BatchCounts(unfinished=3, held=1, finished_lately=0, attempts=1)
 IDLE = WORKING._replace(held=0)
@@ -47,8 +47,8 @@ def seen(**changes: Any) -> RunState:
     [
         ({}, []),
         ({"counts": Progress(10, 9, 1, 0), "work": IDLE, "broker": "away"}, []),
-        ({"work": IDLE}, ["no worker is at work on it: start one"]),
-        ({"work": IDLE, "alive": 2}, ["no worker is at work on it, 2 alive"]),
+        ({"work": IDLE}, ["no worker is working on it: start one"]),
+        ({"work": IDLE, "alive": 2}, ["no worker is working on it, 2 alive"]),
         ({"work": IDLE._replace(finished_lately=1)}, []),
         ({"work": IDLE, "broker": "broker away"}, ["broker away", "no worker"]),
         ({"work": IDLE, "checkpoint": "gone"}, ["gone", "no worker"]),
@@ -219,7 +219,7 @@ def site(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 def test_an_idle_run_says_that_no_worker_is_there(site: Site) -> None:
     done = site.succeed("producer", "status")
-    assert "no worker is at work on it: start one with `celery -A worker worker`" in done.stdout
+    assert "no worker is working on it: start one with `celery -A worker worker`" in done.stdout
     assert "1 [red]ana" in done.stdout  # not taken for markup
     assert "150" in done.stdout
 
@@ -361,7 +361,7 @@ class NumberEngine:
         self._before_score = before_score
         self.asked = 0
 
-    def prepare(self, needs: RunSpec) -> None:
+    def prepare(self, spec: RunSpec) -> None:
         """All is at hand."""
 
     def score(

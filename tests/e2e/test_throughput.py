@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from stored import enlist, finish
 
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from db.queries.results import throughput
 from db.session import Database
 from db.throughput import Finished, images_per_second, seconds_left

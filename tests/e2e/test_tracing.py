@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import NoOpTracer, StatusCode
 from processes import PROJECT, Ledger, Site, error_lines, stub_checkpoint
 
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from db.queries.outcomes import Seconds
 from worker.observability import tracing
 

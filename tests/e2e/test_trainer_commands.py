@@ -26,12 +26,12 @@ from sqlalchemy.orm import Session
 import report.cli
 from base.listed_image import ListedImage
 from base.runtime import keras, tf
-from db.queries import ledger, listing, outcomes, runs
+from db.queries import leases, listing, outcomes, runs
 from db.queries.results import Progress, progress
 from db.queries.runs import RunSpec
 from db.session import open_database
 from db.tables import Run
-from imaging.decoding.preprocess import Decoder
+from imaging.decoding.decoder import Decoder
 from model.card import Decode
 from model.checkpoint import load_checkpoint
 from trainer.cli import main
@@ -295,9 +295,9 @@ def test_a_checkpoint_is_scored_with_the_decode_ratio_it_was_trained_with(
     images = Decoder(Decode(ratio=2)).decode_files(Path(), names).images
     difference = np.abs(images - Decoder(Decode()).decode_files(Path(), names).images).mean()
     assert 0.001 < difference < 0.05
-    needs = RunSpec(1, "valid", card["digest"], str(checkpoint), "float32", keep_features=False)
+    spec = RunSpec(1, "valid", card["digest"], str(checkpoint), "float32", keep_features=False)
     engine = ModelEngine(Path(), ModelRegistry(None), RunFeatures(here / "none"))
-    (run,) = engine.score([needs], names, lambda _paths: {}).runs
+    (run,) = engine.score([spec], names, lambda _paths: {}).runs
     expected = load_checkpoint(checkpoint)[0].predict(images, verbose=0)[:, 0]
     assert list(run.scores.values()) == pytest.approx(expected, abs=1e-6)
 
@@ -372,7 +372,7 @@ def score_all(session: Session, count: int) -> Progress:
     rows = [ListedImage(f"{at}.jpg", at % 2, None) for at in range(count)]
     listing.stage_images(session, run, rows)
     listing.cut_batches(session, run.id)
-    pending = ledger.pending_images(session, [ledger.BatchKey(run.id, 1)])
+    pending = leases.pending_images(session, [leases.BatchKey(run.id, 1)])
     stored = [outcomes.Outcome(one.id, 0.5, None, None, None) for one in pending]
     outcomes.store_outcomes(session, "worker", stored)
     return progress(session, run.id)

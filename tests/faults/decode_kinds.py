@@ -18,7 +18,7 @@ sys.path.append(str(Path(__file__).parents[1] / "helpers"))
 
 from bad_images import GOOD
 
-from imaging.decoding.preprocess import Decoder
+from imaging.decoding.decoder import Decoder
 from model.card import Decode
 
 HANGS_SECONDS = 300  # by the clock, on however busy a machine

@@ -23,8 +23,8 @@ from mutants import mutant
 from PIL import Image
 
 from base.runtime import tf
+from imaging.decoding.decoder import DecodedBatch, Decoder
 from imaging.decoding.image_file import ImageFile
-from imaging.decoding.preprocess import DecodedBatch, Decoder
 from imaging.errors import ErrorCode, ImageError
 from model.card import Decode
 

@@ -41,7 +41,7 @@ from db.queries.unfinished import unfinished_runs
 from db.session import open_database
 from db.tables import Batch
 from sqlalchemy import select
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from worker.publish import publish
 
 with open_database().read() as session:

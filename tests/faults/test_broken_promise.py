@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from base.listed_image import ListedImage
 from base.runtime import keras
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from db.queries.listing import cut_batches, stage_images
 from db.queries.refusals import refusals_of
 from db.queries.runs import add_checkpoint
@@ -21,7 +21,7 @@ from imaging.listing.labels import LABELS
 from model.checkpoint import save_checkpoint
 from model.errors import CheckpointError
 from trainer.evaluate import evaluate_checkpoint
-from worker.scoring.batches import BatchProcessor
+from worker.scoring.batch_processor import BatchProcessor
 
 # Red 0.1 and 0.2, which give 0.3 and 0.6, and 0.8, which gives 2.4: three times red without green.
 REDS = {"nevus/1.png": 26, "nevus/2.png": 51, "melanoma/3.png": 204}

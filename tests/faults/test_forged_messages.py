@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from processes import Process, Site
 from servers import redis_server
 
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from worker.messages import MessageError, batch_key
 
 MARKS = ("message refused: ", "is not a message, dropped: ", "is not a message, set aside: ")

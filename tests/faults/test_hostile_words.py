@@ -25,7 +25,7 @@ import producer.cli
 import report.cli
 import trainer.cli
 from base.listed_image import ListedImage
-from db.queries.ledger import BatchKey, pending_images, take_leases
+from db.queries.leases import BatchKey, pending_images, take_leases
 from db.queries.listing import claim_unleased, cut_batches, stage_images
 from db.queries.outcomes import Outcome, finish_batch, store_outcomes
 from db.queries.refusals import Wanted, note_refusal
@@ -350,7 +350,7 @@ class Told:
 
 @given(st.text())
 def test_a_log_record_is_one_line(word: str) -> None:
-    for name in ("worker.scoring.batches", "celery.worker.consumer", "py.warnings", word):
+    for name in ("worker.scoring.batch_processor", "celery.worker.consumer", "py.warnings", word):
         told = Told()(name, "run %d: %s", 7, word)
         assert_plain("log", told)
         assert "\n" not in told

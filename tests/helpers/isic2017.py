@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from report.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, LabelArray
 
 
 class Submitted(NamedTuple):

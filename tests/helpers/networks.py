@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from base.runtime import keras, tf
 from db.queries.runs import RunSpec
-from imaging.decoding.preprocess import Decoder
+from imaging.decoding.decoder import Decoder
 from model.card import Backbone, Decode
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.hub.hub_module import HubModule, module_digest
@@ -41,7 +41,7 @@ class Saved(NamedTuple):
     path: Path
     digest: str
 
-    def needs(
+    def spec(
         self, run_id: int = 1, precision: str = "float32", *, keep_features: bool = False
     ) -> RunSpec:
         return RunSpec(run_id, "data", self.digest, str(self.path), precision, keep_features)

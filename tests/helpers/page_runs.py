@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from base.listed_image import ListedImage
-from db.queries import ledger, listing, outcomes, runs
+from db.queries import leases, listing, outcomes, runs
 from db.session import open_database
 from db.tables import Run
 
@@ -50,8 +50,8 @@ def store(
         listing.stage_images(session, run, rows)
         listing.cut_batches(session, run.id)
         for number in listing.claim_unleased(session, run.id):
-            batch = ledger.BatchKey(run.id, number)
-            pending = ledger.pending_images(session, [batch])
+            batch = leases.BatchKey(run.id, number)
+            pending = leases.pending_images(session, [batch])
             found = [(row, by_path[path]) for _, row, path, *_ in pending]
             done = [_outcome(row, shot) for row, shot in found if shot.outcome is not None]
             outcomes.store_outcomes(session, "worker", done)

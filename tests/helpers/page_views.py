@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 from page_runs import Shot
 from playwright.sync_api import Page
 
+from base.arrays import Float64Array, LabelArray
 from db.queries.report.page import Times
-from report.arrays import Float64Array, LabelArray
 from report.build import build
 from report.cli import main
 from report.html.page_context import Cases, prepare

@@ -23,7 +23,7 @@ KINDS = {
 ON_RABBITMQ = "RabbitMQ + PostgreSQL"
 HEEDED = "Ctrl-C again gives it back"
 # The last line of a worker that was told to end.
-LAST_WORDS = "stopped: nothing is under way here any more; what is left is scored by others"
+LAST_WORDS = "stopped: nothing is in progress here any more; other workers score what is left"
 # Batches of two images: some that are scored before, and for each shutdown some that are owed.
 SCORED, OWED_EACH = 100, 8
 # One scores at a time; with these the loop that takes messages is hardly ever idle.
@@ -32,7 +32,7 @@ MANY = ("--concurrency", "16")
 # which would all come first. Of those that are owed one at a time, so that a thread is left.
 FEED = """
 import itertools, random, time
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from db.session import open_database
 from db.tables import Batch
 from sqlalchemy import select

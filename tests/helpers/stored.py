@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from click.testing import CliRunner, Result
 
 from base.listed_image import ListedImage
-from db.queries import ledger, listing, outcomes, runs
+from db.queries import leases, listing, outcomes, runs
 from db.session import Database, open_database
 from db.tables import Run
 from report.cli import main
@@ -59,8 +59,8 @@ def store_run(
         listing.cut_batches(session, run.id)
         by_path = {one.path: one for one in images}
         for number in listing.claim_unleased(session, run.id):
-            batch = ledger.BatchKey(run.id, number)
-            waiting = ledger.pending_images(session, [batch])
+            batch = leases.BatchKey(run.id, number)
+            waiting = leases.pending_images(session, [batch])
             found = [(one.id, by_path[one.path]) for one in waiting]
             stored = [_outcome(row, one) for row, one in found if one.outcome is not None]
             outcomes.store_outcomes(session, "worker", stored)
@@ -81,11 +81,11 @@ def enlist(database: Database, images: int) -> int:
         return run.id
 
 
-def finish(database: Database, key: ledger.BatchKey, worker: str) -> None:
+def finish(database: Database, key: leases.BatchKey, worker: str) -> None:
     """Let a worker take a batch and score each of its images 0.5."""
     with database.write() as session:
-        ledger.take_leases(session, key, worker, 600)
-        pending = ledger.pending_images(session, [key])
+        leases.take_leases(session, key, worker, 600)
+        pending = leases.pending_images(session, [key])
         scored = [outcomes.Outcome(one.id, 0.5, None, None, None) for one in pending]
         outcomes.store_outcomes(session, worker, scored)
         assert outcomes.finish_batch(session, key) is not None

@@ -65,17 +65,17 @@ class StubEngine:
         self._image_seconds = float(os.environ.get("STUB_IMAGE_SECONDS", "0"))
         self._computing = threading.Lock()  # one batch at a time, as the real one
 
-    def prepare(self, needs: RunSpec) -> None:
+    def prepare(self, spec: RunSpec) -> None:
         if Path("refuse").exists():
-            raise CheckpointError(f"{needs.path} cannot be run: the stub was told to refuse it")
-        if needs.digest not in self._prepared:
+            raise CheckpointError(f"{spec.path} cannot be run: the stub was told to refuse it")
+        if spec.digest not in self._prepared:
             try:
-                self._load(needs)
+                self._load(spec)
             except CheckpointError as error:
-                self._failures[needs.digest] = error
+                self._failures[spec.digest] = error
                 raise
-            self._failures.pop(needs.digest, None)
-            self._prepared.add(needs.digest)
+            self._failures.pop(spec.digest, None)
+            self._prepared.add(spec.digest)
 
     def score(
         self, runs: Sequence[RunSpec], paths: Sequence[str], _known: KnownDigests
@@ -99,13 +99,13 @@ class StubEngine:
     def close(self) -> None:
         pass
 
-    def _load(self, needs: RunSpec) -> None:
+    def _load(self, spec: RunSpec) -> None:
         die_at("load")
-        if "endless" in needs.path:
+        if "endless" in spec.path:
             threading.Event().wait()
-        found = read_checkpoint_card(Path(needs.path)).digest
-        if found != needs.digest:
-            raise CheckpointError(f"{needs.path} is another checkpoint ({found[:12]})")
+        found = read_checkpoint_card(Path(spec.path)).digest
+        if found != spec.digest:
+            raise CheckpointError(f"{spec.path} is another checkpoint ({found[:12]})")
 
     def _read_colours(self, paths: Sequence[str], outcome: RunScores) -> None:
         files = list(read_images(self._root, paths))
@@ -157,7 +157,7 @@ worker.process.WorkerProcess.score = then_die_at(  # type: ignore[method-assign]
 )
 if "STUB_VISIBILITY_SECONDS" in os.environ:
     # Here a message that comes again is told.
-    logging.getLogger("worker.scoring.batches").setLevel(logging.DEBUG)
+    logging.getLogger("worker.scoring.batch_processor").setLevel(logging.DEBUG)
     app.conf.broker_transport_options |= {
         "visibility_timeout": float(os.environ["STUB_VISIBILITY_SECONDS"]),
         "unacked_restore_interval": 1,

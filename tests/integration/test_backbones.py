@@ -12,7 +12,7 @@ from base.runtime import keras
 from model.backbones import rescaling, split, weights_digest
 from model.card import Backbone
 from model.checkpoint import load_checkpoint
-from model.held import hold_checkpoint
+from model.held_checkpoint import hold_checkpoint
 from model.hub.hub_module import HubModule, module_digest
 from worker.scoring.loaded_model import Backbones, LoadedModel
 

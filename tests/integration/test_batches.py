@@ -8,12 +8,12 @@ from sqlalchemy import delete, select, update
 from base.listed_image import ListedImage
 from db.clock import Now
 from db.errors import DatabaseError
-from db.queries.ledger import BatchKey, take_leases
+from db.queries.leases import BatchKey, take_leases
 from db.queries.listing import cut_batches, stage_images
 from db.queries.outcomes import Outcome, Seconds, store_outcomes
 from db.queries.refusals import Refused, forget_refusals, is_refused_by_all, refusals_of
 from db.queries.retry import clear_errors
-from db.queries.runs import RunSpec, add_checkpoint, put_together
+from db.queries.runs import RunSpec, add_checkpoint, group_runs
 from db.queries.unfinished import claim_expired
 from db.queries.workers import note_seen
 from db.session import Database
@@ -24,8 +24,8 @@ from worker.health.activity import ActivityTracker
 from worker.health.database_retry import DatabaseRetry
 from worker.health.heartbeat import Heartbeat
 from worker.scoring.batch_ledger import MAX_STARTS
+from worker.scoring.batch_processor import BatchProcessor
 from worker.scoring.batch_scores import BatchScores, KnownDigests, RunScores
-from worker.scoring.batches import BatchProcessor
 
 
 class Killed(BaseException):
@@ -48,15 +48,15 @@ class NameEngine:
         self.before_score: Callable[[list[str]], None] = lambda _names: None
         self.device = "nothing"
 
-    def prepare(self, needs: RunSpec) -> None:
-        if needs.digest in self.absent:
-            raise CheckpointError(f"checkpoint {needs.digest[:4]} was not found")
+    def prepare(self, spec: RunSpec) -> None:
+        if spec.digest in self.absent:
+            raise CheckpointError(f"checkpoint {spec.digest[:4]} was not found")
 
     def score(
         self, runs: Sequence[RunSpec], paths: Sequence[str], _known: KnownDigests
     ) -> BatchScores:
         self.decoded.append(list(paths))
-        self.runs.append([needs.run_id for needs in runs])
+        self.runs.append([spec.run_id for spec in runs])
         self.before_score(list(paths))
         good = [at for at, path in enumerate(paths) if not path.endswith(".bad")]
         errors = {
@@ -68,12 +68,12 @@ class NameEngine:
         return BatchScores(
             [
                 RunScores(
-                    {at: float(paths[at]) / (1 + (needs.run_id in self.halved)) for at in good},
+                    {at: float(paths[at]) / (1 + (spec.run_id in self.halved)) for at in good},
                     errors,
                     digests,
                     {},
                 )
-                for needs in runs
+                for spec in runs
             ],
             Seconds(read=1, decode=2, compute=4),
         )
@@ -192,7 +192,7 @@ def test_a_digest_is_of_one_run_and_not_of_the_file(database: Database) -> None:
     first = store_run_with_digests(database, {"0.1": "1" * 64})
     second = store_run_with_digests(database, {"0.1": "0" * 64})
     with database.write() as session:
-        put_together(session, [first.run_id, second.run_id])
+        group_runs(session, [first.run_id, second.run_id])
 
     BatchProcessor(database, HexEngine(), "ana").score(first)
 
@@ -337,7 +337,7 @@ def test_a_score_that_is_none_stops_the_run_and_loses_no_image(
     assert refused.stops
     assert refused.reason == (
         f"model.keras gave {float(score):.8g} for {score}, and a score is in [0, 1]: "
-        "what this model gives are no probabilities"
+        "this model does not give probabilities"
     )
 
 
@@ -663,7 +663,7 @@ def test_a_batch_that_is_not_in_the_ledger_is_left_alone(
 
 def together(database: Database, *keys: BatchKey) -> None:
     with database.write() as session:
-        put_together(session, [key.run_id for key in keys])
+        group_runs(session, [key.run_id for key in keys])
 
 
 def test_runs_enqueued_together_are_decoded_once(

@@ -2,7 +2,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from base.listed_image import ListedImage
-from db.queries import ledger, listing, outcomes, runs
+from db.queries import leases, listing, outcomes, runs
 from db.queries.report import columns
 from db.queries.report.columns import PENDING, SCORED, UNREADABLE
 from db.session import Database
@@ -28,7 +28,7 @@ def store(database: Database, images: list[tuple[int | None, float | str | None]
         ]
         listing.stage_images(session, run, rows)
         listing.cut_batches(session, run.id)
-        pending = ledger.pending_images(session, [ledger.BatchKey(run.id, 1)])
+        pending = leases.pending_images(session, [leases.BatchKey(run.id, 1)])
         stored = [(row, images[int(path[:3])][1]) for _, row, path, *_ in pending]
         outcomes.store_outcomes(
             session, "worker", [as_outcome(*one) for one in stored if one[1] is not None]

@@ -15,7 +15,7 @@ from sqlalchemy import func, select, update
 
 from base.listed_image import ListedImage
 from db.clock import Now
-from db.queries.ledger import (
+from db.queries.leases import (
     BatchKey,
     Lease,
     pending_images,

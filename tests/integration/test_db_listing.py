@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from base.listed_image import ListedImage
 from db.errors import DatabaseError
-from db.queries.ledger import BatchKey, take_leases
+from db.queries.leases import BatchKey, take_leases
 from db.queries.listing import (
     claim_unleased,
     cut_batches,

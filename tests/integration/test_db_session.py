@@ -24,7 +24,7 @@ from db.connection.engine import open_engine
 from db.errors import DatabaseAwayError, DatabaseError
 from db.queries.listing import stage_images
 from db.queries.outcomes import Outcome, store_outcomes
-from db.queries.runs import add_checkpoint, needs_of
+from db.queries.runs import add_checkpoint, get_run_spec
 from db.queries.unfinished import count_unfinished
 from db.schema import MIGRATIONS
 from db.session import Database, open_database
@@ -368,9 +368,9 @@ def test_what_the_first_release_still_says_is_understood(
             for statement in FIRST_RELEASE:
                 session.execute(text(statement))
         with upgraded.read() as session:
-            needs = needs_of(session, 2)
+            spec = get_run_spec(session, 2)
             assert count_unfinished(session).unfinished == 1  # run 1's
-    assert (needs.source, needs.keep_features) == ("more", False)
+    assert (spec.source, spec.keep_features) == ("more", False)
 
 
 def test_an_older_ledger_forgets_what_was_known_of_its_runs(

@@ -24,11 +24,11 @@ from networks import (
 )
 
 from base.runtime import keras, tf
-from imaging.decoding.preprocess import DecodedBatch, Decoder
+from imaging.decoding.decoder import DecodedBatch, Decoder
 from model.card import Decode
 from model.checkpoint import load_held
 from model.errors import CheckpointError
-from model.held import HeldCheckpoint, hold_checkpoint
+from model.held_checkpoint import HeldCheckpoint, hold_checkpoint
 from model.hub.hub_module import HubModule, module_digest
 from worker.scoring.frozen import FrozenGraph
 
@@ -79,7 +79,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def scores(root: Path, *checkpoints: Saved, precision: str = "float32") -> list[dict[int, float]]:
     """Scores by position of a run of each, scored together in a process of their own."""
-    runs = [saved.needs(at, precision) for at, saved in enumerate(checkpoints, 1)]
+    runs = [saved.spec(at, precision) for at, saved in enumerate(checkpoints, 1)]
     scorer = engine(root, root.parent / "cache")
     return [run.scores for run in scorer.score(runs, paths_in(root), nothing_known).runs]
 
@@ -136,9 +136,9 @@ def test_checkpoints_of_one_backbone_share_decoding_and_its_pass(
 ) -> None:
     heads = [hub_checkpoint(tmp_path / f"{seed}.keras", module, seed) for seed in (1, 2, 3)]
     scorer = engine(root, tmp_path / "cache")
-    runs = [saved.needs(at) for at, saved in enumerate(heads)]
-    for needs in runs:
-        scorer.prepare(needs)
+    runs = [saved.spec(at) for at, saved in enumerate(heads)]
+    for spec in runs:
+        scorer.prepare(spec)
     passes.clear()
 
     together = scorer.score(runs, paths_in(root), nothing_known)
@@ -196,7 +196,7 @@ def test_bad_images_are_errors_of_every_run_and_shift_no_score(
     (root / "0.jpg").unlink()
     listed = [f"{at}.jpg" for at in range(IMAGES)]
 
-    runs = [saved.needs(at) for at, saved in enumerate(heads)]
+    runs = [saved.spec(at) for at, saved in enumerate(heads)]
     after = engine(root, tmp_path / "cache").score(runs, listed, nothing_known).runs
 
     for was, run in zip(before, after, strict=True):
@@ -213,7 +213,7 @@ def test_a_batch_of_bad_images_alone_is_computed_too(
     saved = hub_checkpoint(tmp_path / "one.keras", module, 1)
     (root / "0.jpg").write_text("no picture")
 
-    (run,) = engine(root, tmp_path / "cache").score([saved.needs()], ["0.jpg"], nothing_known).runs
+    (run,) = engine(root, tmp_path / "cache").score([saved.spec()], ["0.jpg"], nothing_known).runs
 
     assert run.scores == {}
     assert run.errors[0].code == "not_an_image"
@@ -238,7 +238,7 @@ def test_a_checkpoint_that_cannot_be_run_is_one_that_is_not_to_be_had(
     scorer = engine(root, tmp_path / "cache")
 
     with pytest.raises(CheckpointError, match=r"one\.keras cannot be run: .*too dark") as caught:
-        scorer.prepare(saved.needs())
+        scorer.prepare(saved.spec())
 
     assert "\n" not in caught.value.message
     assert scorer.failure(saved.digest, "float32") is caught.value
@@ -267,10 +267,10 @@ def test_a_score_does_not_depend_on_the_company_that_an_image_is_in(
         draw(root / f"{seed}.jpg", seed=seed)
     saved = hub_checkpoint(tmp_path / "one.keras", module, 1)
     scorer, paths = engine(root, tmp_path / "cache"), paths_in(root)
-    (whole,) = scorer.score([saved.needs()], paths, nothing_known).runs
+    (whole,) = scorer.score([saved.spec()], paths, nothing_known).runs
 
     for count in range(1, 20):
-        (part,) = scorer.score([saved.needs()], paths[-count:], nothing_known).runs
+        (part,) = scorer.score([saved.spec()], paths[-count:], nothing_known).runs
         expected = [whole.scores[at] for at in range(20 - count, 20)]
         assert list(part.scores.values()) == expected, f"to the bit, {count} of 20"
 
@@ -294,7 +294,7 @@ def test_a_checkpoint_swapped_before_it_is_held_is_refused(
 
     monkeypatch.setattr("worker.scoring.model_registry.hold_checkpoint", swapping)
     with pytest.raises(CheckpointError, match=r"pinned\.keras is another checkpoint"):
-        engine(root, tmp_path / "cache").prepare(pinned.needs(1))
+        engine(root, tmp_path / "cache").prepare(pinned.spec(1))
 
 
 def test_a_checkpoint_overwritten_while_it_is_loaded_is_loaded_as_it_was(

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from base.listed_image import ListedImage
 from db.errors import DatabaseError
-from db.queries.ledger import BatchKey, take_leases
+from db.queries.leases import BatchKey, take_leases
 from db.queries.listing import claim_unleased, drop_run_if_empty
 from db.queries.outcomes import Outcome, finish_batch, store_outcomes
 from db.queries.results import staged

@@ -14,13 +14,13 @@ from typing import Any
 
 import click
 import numpy as np
-import numpy.typing as npt
 import pytest
 from click.testing import CliRunner
 from drawing import draw
 
+from base.arrays import Float32Array
 from base.runtime import keras
-from imaging.decoding.preprocess import DecodedBatch, Decoder
+from imaging.decoding.decoder import DecodedBatch, Decoder
 from model.card import Decode
 from model.features.feature_cache import (
     KEY_FILE,
@@ -36,7 +36,6 @@ from trainer.training.features import compute_features
 DECODE = Decode(height=32, width=32)
 BACKBONE = "ab" * 32
 PATIENCE = 60.0
-Floats = npt.NDArray[np.float32]
 
 
 def key(*shape: int, **changes: Any) -> FeatureKey:
@@ -47,7 +46,7 @@ def digest(number: int) -> str:
     return hashlib.sha256(str(number).encode()).hexdigest()
 
 
-def row(number: int, *shape: int) -> Floats:
+def row(number: int, *shape: int) -> Float32Array:
     return np.random.default_rng(number).normal(size=shape).astype(np.float32)
 
 
@@ -179,7 +178,7 @@ def test_a_hundred_thousand_rows(tmp_path: Path) -> None:
 # --- the format, which the next version must go on reading
 
 
-def hand_made(rows: dict[str, Floats], row_bytes: int) -> bytes:
+def hand_made(rows: dict[str, Float32Array], row_bytes: int) -> bytes:
     """A segment as it is written since the first version."""
     index = b"".join(
         bytes.fromhex(one)

@@ -12,15 +12,15 @@ from sqlalchemy.orm import Session
 
 from base.listed_image import ListedImage
 from db.clock import Now
-from db.queries.ledger import BatchKey, renew_leases
+from db.queries.leases import BatchKey, renew_leases
 from db.queries.listing import claim_unleased, cut_batches, stage_images
 from db.queries.outcomes import Seconds
-from db.queries.runs import RunSpec, add_checkpoint, put_together
+from db.queries.runs import RunSpec, add_checkpoint, group_runs
 from db.queries.unfinished import claim_expired
 from db.session import Database, open_database
 from db.tables import Batch, Image, Prediction, Run
+from worker.scoring.batch_processor import BatchProcessor
 from worker.scoring.batch_scores import BatchScores, KnownDigests, RunScores
-from worker.scoring.batches import BatchProcessor
 
 BATCHES = 30
 IMAGES = 4  # of a batch
@@ -36,7 +36,7 @@ class RunEngine:
     def __init__(self, before_score: Callable[[], object] = lambda: None) -> None:
         self._before_score = before_score
 
-    def prepare(self, needs: RunSpec) -> None:
+    def prepare(self, spec: RunSpec) -> None:
         """All is at hand."""
 
     def score(
@@ -83,7 +83,7 @@ def two_runs(database: Database, names: Sequence[int]) -> list[int]:
     """Together; the second lists the same images the other way round."""
     runs = [enlist(database, names, "a"), enlist(database, names[::-1], "b")]
     with database.write() as session:
-        put_together(session, runs)
+        group_runs(session, runs)
     return runs
 
 

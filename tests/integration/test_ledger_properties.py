@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from sqlalchemy import text
 
 from base.listed_image import ListedImage
-from db.queries.ledger import (
+from db.queries.leases import (
     BatchKey,
     Lease,
     PendingImage,
@@ -36,7 +36,7 @@ from db.queries.ledger import (
 from db.queries.listing import claim_unleased, cut_batches, lock_run, stage_images
 from db.queries.outcomes import Outcome, finish_batch, lock_batches, note_start, store_outcomes
 from db.queries.retry import clear_errors
-from db.queries.runs import add_checkpoint, put_together
+from db.queries.runs import add_checkpoint, group_runs
 from db.queries.unfinished import claim_expired, count_unfinished
 from db.session import Database
 from db.tables import Run
@@ -93,7 +93,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 session.add(run)
                 session.flush()
                 self.runs.append(run.id)
-            put_together(session, self.runs)
+            group_runs(session, self.runs)
         self.enqueue_more(2 * BATCH_SIZE + 1)
 
     def own_score(self, run_id: int, path: str) -> float:

@@ -19,12 +19,12 @@ from sqlalchemy.orm import Session
 
 import db
 from base.listed_image import ListedImage
-from db import unused
+from db import unused_ledger
 from db.connection import bulk
 from db.connection.bulk import ImageRow, insert_images
 from db.queries import (
     deleting,
-    ledger,
+    leases,
     listing,
     outcomes,
     refusals,
@@ -36,7 +36,7 @@ from db.queries import (
     unfinished,
     workers,
 )
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from db.queries.outcomes import Outcome
 from db.queries.report import columns, export, imports, page, thresholds
 from db.queries.report.imports import ImportedImage, ImportedScores
@@ -84,7 +84,7 @@ def consumed(rows: Any) -> None:
 
 
 def staged(session: Session, on: Ledger) -> tuple[int, int]:
-    span = listing.stage_images(session, runs.run_by_number(session, on.run), NEW)
+    span = listing.stage_images(session, runs.run_by_id(session, on.run), NEW)
     assert span is not None
     return span
 
@@ -110,11 +110,11 @@ def imported(session: Session, _: Ledger) -> None:
 
 
 def checkpoint(session: Session, on: Ledger) -> Any:
-    return runs.checkpoint_of(session, runs.run_by_number(session, on.run))
+    return runs.checkpoint_of(session, runs.run_by_id(session, on.run))
 
 
 def finished(session: Session, on: Ledger) -> None:
-    pending = ledger.pending_images(session, [on.batch(OPEN)])
+    pending = leases.pending_images(session, [on.batch(OPEN)])
     scored = [Outcome(image.id, 0.5, None, None, DIGEST) for image in pending]
     outcomes.store_outcomes(session, WORKER, scored)
     assert outcomes.finish_batch(session, on.batch(OPEN))
@@ -148,17 +148,17 @@ CASES: dict[Callable[..., Any], Case] = {
     export.stream_images: Case(lambda s, on: consumed(export.stream_images(s, on.run)), RUN),
     export.stream_scored: Case(lambda s, on: consumed(export.stream_scored(s, on.run)), RUN),
     imports.store_imported: Case(imported, 6 * len(NEW)),
-    ledger.take_leases: Case(lambda s, on: ledger.take_leases(s, on.batch(OPEN), WORKER, 30), FEW),
-    ledger.pending_images: Case(lambda s, on: ledger.pending_images(s, [on.batch(OPEN)]), FEW),
-    ledger.renew_leases: Case(
-        lambda s, on: ledger.renew_leases(s, WORKER, 30, [on.batch(OPEN)]), FEW
+    leases.take_leases: Case(lambda s, on: leases.take_leases(s, on.batch(OPEN), WORKER, 30), FEW),
+    leases.pending_images: Case(lambda s, on: leases.pending_images(s, [on.batch(OPEN)]), FEW),
+    leases.renew_leases: Case(
+        lambda s, on: leases.renew_leases(s, WORKER, 30, [on.batch(OPEN)]), FEW
     ),
-    ledger.still_held: Case(lambda s, on: ledger.still_held(s, [on.batch(OPEN)], WORKER), FEW),
-    ledger.release_leases: Case(
-        lambda s, on: ledger.release_leases(s, [on.batch(OPEN)], WORKER), FEW
+    leases.still_held: Case(lambda s, on: leases.still_held(s, [on.batch(OPEN)], WORKER), FEW),
+    leases.release_leases: Case(
+        lambda s, on: leases.release_leases(s, [on.batch(OPEN)], WORKER), FEW
     ),
-    ledger.return_untried: Case(
-        lambda s, on: ledger.return_untried(s, [on.batch(OPEN)], WORKER), FEW
+    leases.return_untried: Case(
+        lambda s, on: leases.return_untried(s, [on.batch(OPEN)], WORKER), FEW
     ),
     listing.lock_run: Case(lambda s, on: listing.lock_run(s, on.run), FEW),
     listing.stored_labels: Case(
@@ -223,25 +223,25 @@ CASES: dict[Callable[..., Any], Case] = {
     runs.newest_checkpoint: Case(lambda s, _: runs.newest_checkpoint(s), FEW),
     runs.wanted_first: Case(lambda s, _: runs.wanted_first(s), BATCHES),
     runs.find_run: Case(lambda s, _: runs.find_run(s, SOURCE, 1, "float32"), FEW),
-    runs.put_together: Case(lambda s, on: runs.put_together(s, [on.run, 1]), FEW),
+    runs.group_runs: Case(lambda s, on: runs.group_runs(s, [on.run, 1]), FEW),
     runs.keep_features: Case(lambda s, on: runs.keep_features(s, [on.run]), FEW),
     runs.refuse_name: Case(lambda s, _: runs.refuse_name(s, "none"), FEW),
     runs.named_run: Case(lambda s, _: runs.named_run(s, "none"), FEW),
     runs.get_run: Case(lambda s, _: runs.get_run(s), FEW),
-    runs.run_by_number: Case(lambda s, on: runs.run_by_number(s, on.run), FEW),
+    runs.run_by_id: Case(lambda s, on: runs.run_by_id(s, on.run), FEW),
     runs.all_runs: Case(lambda s, _: runs.all_runs(s), FEW),
     resuming.enqueue_again: Case(
-        lambda s, on: resuming.enqueue_again(s, runs.run_by_number(s, on.run)), FEW
+        lambda s, on: resuming.enqueue_again(s, runs.run_by_id(s, on.run)), FEW
     ),
     runs.checkpoint_of: Case(checkpoint, FEW),
-    runs.needs_of: Case(lambda s, on: runs.needs_of(s, on.run), FEW),
+    runs.get_run_spec: Case(lambda s, on: runs.get_run_spec(s, on.run), FEW),
     status.work_on: Case(lambda s, on: status.work_on(s, on.run), BATCHES),
     status.workers: Case(lambda s, _: status.workers(s), BATCHES),
     thresholds.add_threshold: Case(
-        lambda s, on: thresholds.add_threshold(s, runs.run_by_number(s, on.run), "cost", 0.5, "so"),
+        lambda s, on: thresholds.add_threshold(s, runs.run_by_id(s, on.run), "cost", 0.5, "so"),
         FEW,
     ),
-    unused.holds_nothing: Case(lambda s, _: unused.holds_nothing(s), FEW),
+    unused_ledger.holds_nothing: Case(lambda s, _: unused_ledger.holds_nothing(s), FEW),
     thresholds.all_chosen: Case(lambda s, _: thresholds.all_chosen(s), FEW),
     thresholds.choosers: Case(lambda s, _: thresholds.choosers(s), FEW),
     thresholds.forget_threshold: Case(lambda s, _: thresholds.forget_threshold(s, 1), FEW),

@@ -51,13 +51,13 @@ def bfloat16(worker: ModelEngine, saved: Saved) -> str:
     """The precision, on a machine that has it."""
     if gpus or "avx512_bf16" not in Path("/proc/cpuinfo").read_text():
         pytest.skip("this CPU has no bfloat16 (AVX512-BF16), or a GPU computes")
-    worker.prepare(saved.needs(1, "bfloat16"))
+    worker.prepare(saved.spec(1, "bfloat16"))
     return "bfloat16"
 
 
 def scores(worker: ModelEngine, root: Path, saved: Saved, *precisions: str) -> list[list[float]]:
     """Of runs together, in these precisions."""
-    runs = [saved.needs(at, precision) for at, precision in enumerate(precisions, 1)]
+    runs = [saved.spec(at, precision) for at, precision in enumerate(precisions, 1)]
     scored = worker.score(runs, paths_in(root), nothing_known).runs
     return [[run.scores[at] for at in range(IMAGES)] for run in scored]
 
@@ -83,8 +83,8 @@ def test_features_of_two_precisions_do_not_mix(
         scores(worker, root, saved, precision) for precision in ("float32", bfloat16)
     )
     for precision in ("float32", bfloat16, "float32", bfloat16):
-        needs = saved.needs(1, precision, keep_features=True)
-        (run,) = worker.score([needs], paths, nothing_known).runs
+        spec = saved.spec(1, precision, keep_features=True)
+        (run,) = worker.score([spec], paths, nothing_known).runs
         worker.close()
         assert list(run.scores.values()) == (fine if precision == "float32" else rough)
 
@@ -99,7 +99,7 @@ def test_a_precision_that_the_machine_has_not_is_refused(
     worker: ModelEngine, root: Path, saved: Saved
 ) -> None:
     with pytest.raises(CheckpointError, match=r"no float16 on a CPU.*--precision") as caught:
-        worker.prepare(saved.needs(1, "float16"))
+        worker.prepare(saved.spec(1, "float16"))
 
     assert "\n" not in caught.value.message
     assert worker.failure(saved.digest, "float16") is caught.value
@@ -116,4 +116,4 @@ def test_a_precision_that_nothing_would_be_computed_in_is_refused(
     monkeypatch.setattr("worker.scoring.frozen._ON", 2)  # RewriterConfig.OFF
 
     with pytest.raises(CheckpointError, match="does not compute in bfloat16"):
-        worker.prepare(saved.needs(1, "bfloat16"))
+        worker.prepare(saved.spec(1, "bfloat16"))

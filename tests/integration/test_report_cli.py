@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text
 
 from base.listed_image import ListedImage
-from db.queries import ledger, listing, outcomes, runs
+from db.queries import leases, listing, outcomes, runs
 from db.session import open_database
 from db.tables import Run
 from report.cli import main
@@ -72,8 +72,8 @@ def store(
         if cut:
             listing.cut_batches(session, run.id)
         for number in listing.claim_unleased(session, run.id):
-            batch = ledger.BatchKey(run.id, number)
-            pending = ledger.pending_images(session, [batch])
+            batch = leases.BatchKey(run.id, number)
+            pending = leases.pending_images(session, [batch])
             stored = [(row, images[int(Path(path).stem)][1]) for _, row, path, *_ in pending]
             outcomes.store_outcomes(
                 session, "worker", [outcome(row, what) for row, what in stored if what is not None]

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from base.listed_image import ListedImage
-from db.queries import ledger, listing, outcomes, runs
+from db.queries import leases, listing, outcomes, runs
 from db.session import open_database
 from db.tables import Run
 from report.cli import main
@@ -44,7 +44,7 @@ def stored(url: str) -> str:
         listing.stage_images(session, run, rows)
         listing.cut_batches(session, run.id)
         for number in (1, 2):
-            pending = ledger.pending_images(session, [ledger.BatchKey(run.id, number)])
+            pending = leases.pending_images(session, [leases.BatchKey(run.id, number)])
             found = [(row, images[int(path[:3])][2]) for _, row, path, *_ in pending]
             outcomes.store_outcomes(
                 session,

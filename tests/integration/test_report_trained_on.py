@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from base.listed_image import ListedImage
-from db.queries import ledger, listing, outcomes, runs
+from db.queries import leases, listing, outcomes, runs
 from db.queries.results import count_digests
 from db.session import Database, open_database
 from db.tables import Run
@@ -44,7 +44,7 @@ def store(database: Database, images: Sequence[Stored], trained_on: Sequence[int
         rows = [ListedImage(f"{at}.jpg", at % 2, None) for at in range(len(images))]
         listing.stage_images(session, run, rows)
         listing.cut_batches(session, run.id)
-        pending = ledger.pending_images(session, [ledger.BatchKey(run.id, 1)])
+        pending = leases.pending_images(session, [leases.BatchKey(run.id, 1)])
         stored = [outcome(row, images[int(Path(path).stem)]) for _, row, path, *_ in pending]
         outcomes.store_outcomes(session, "worker", stored)
         return run.id

@@ -5,19 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import tf_keras
 from hostile_modules import IMAGES, Mean
 from networks import Module
 
+from base.arrays import Float32Array
 from base.runtime import hub, tf
 from model.errors import CheckpointError
 from model.hub.hub_module import HubModule, module_digest
 from model.hub.served_module import ServedModule
 from worker.scoring.frozen import FrozenGraph
 
-Floats = npt.NDArray[np.float32]
 SIDE = 64
 
 
@@ -107,7 +106,7 @@ def loaded(folder: Path) -> Callable[..., Any]:
     return call
 
 
-def images(side: int) -> Floats:
+def images(side: int) -> Float32Array:
     return np.random.default_rng(5).random((3, side, side, 3), np.float32)
 
 

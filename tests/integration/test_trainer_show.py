@@ -9,7 +9,7 @@ from drawing import draw
 from PIL import Image
 
 from base.listed_image import ListedImage
-from db.queries import ledger, listing, outcomes, runs
+from db.queries import leases, listing, outcomes, runs
 from db.queries.report import thresholds
 from db.queries.results import sample_scored
 from db.session import Database, open_database
@@ -48,7 +48,7 @@ def score_all(database: Database, root: Path, scored: int = 30, **card: object) 
         rows = [ListedImage(image.path, image.label, None) for image in listed]
         listing.stage_images(session, run, rows)
         listing.cut_batches(session, run.id)
-        pending = ledger.pending_images(session, [ledger.BatchKey(run.id, 1)])
+        pending = leases.pending_images(session, [leases.BatchKey(run.id, 1)])
         stored = [
             outcomes.Outcome(row, int(Path(path).stem) / 100, None, None, digest(root / path))
             for _, row, path, *_ in pending[:scored]
@@ -128,7 +128,7 @@ def test_twenty_five_images_as_the_network_sees_them() -> None:
 
 
 def test_a_cell_holds_the_decoders_pixels(root: Path) -> None:
-    from imaging.decoding.preprocess import Decoder
+    from imaging.decoding.decoder import Decoder
     from model.card import Decode
 
     draw(root / "one" / "nevus" / "a.png", 299, 299, seed=5)

@@ -10,7 +10,7 @@ from faults import colour_site, stub_worker
 from processes import PATIENCE, error_lines
 
 from base.read_write_lock import ReadWriteLock
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from worker.health.activity import ActivityTracker
 
 FIRST, SECOND = BatchKey(1, 1), BatchKey(1, 2)

@@ -13,8 +13,8 @@ from imaging.decoding.decode_limits import (
     packed_text,
     unpacks_beyond_its_pixels,
 )
+from imaging.decoding.decoder import Decoder
 from imaging.decoding.image_file import MAX_SCANS, MAX_TEXT, check_header
-from imaging.decoding.preprocess import Decoder
 from imaging.errors import ImageError
 from model.card import Decode
 

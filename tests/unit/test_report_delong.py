@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from isic2017 import submitted
 from sklearn.metrics import roc_auc_score
 
-from report.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, LabelArray
 from report.metrics.delong import DeLong, auc_interval, delong, paired_test
 
 # Few distinct scores, so that ties are the rule.

@@ -23,7 +23,7 @@ from sklearn.metrics import (
 from statsmodels.genmod import families
 from statsmodels.genmod.generalized_linear_model import GLM
 
-from report.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, LabelArray
 from report.metrics.calibration import CLIP
 from report.metrics.confusion import Confusion
 from report.metrics.estimate import Estimate

@@ -10,7 +10,7 @@ from imblearn.metrics import sensitivity_score, specificity_score
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
-from report.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, LabelArray
 from report.metrics.confusion import Confusion
 from report.metrics.estimate import Estimate
 from report.metrics.metrics import Metrics, measure

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from report.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, LabelArray
 from report.metrics.metrics import measure
 from report.plots.calibration import draw_calibration
 from report.plots.confusion_matrix import draw_confusion

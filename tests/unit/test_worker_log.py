@@ -73,7 +73,11 @@ def test_any_other_line_is_told_whole_each_time(told: Told) -> None:
             dict[str, float]()["score"]
         except KeyError:
             told("celery.app.trace", logging.ERROR, "Task %s failed", "worker.tasks.score_batch")
-        told("worker.scoring.batches", logging.INFO, "consumer: Cannot connect is not from here")
+        told(
+            "worker.scoring.batch_processor",
+            logging.INFO,
+            "consumer: Cannot connect is not from here",
+        )
 
     assert len(told.lines) == 4
     assert "KeyError: 'score'" in told.lines[0]

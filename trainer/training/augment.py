@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from base.arrays import Float32Array
 from base.runtime import tf
-from trainer.training.arrays import Float32Array
 
 Pixels = Float32Array
 

@@ -9,14 +9,14 @@ import click
 import numpy as np
 from rich.progress import track
 
+from base.arrays import Float32Array
 from base.console.telling import tell
 from base.runtime import tf
+from imaging.decoding.decoder import GROUP_BYTES, Decoder
 from imaging.decoding.image_file import ImageFile, read_images
-from imaging.decoding.preprocess import GROUP_BYTES, Decoder
 from imaging.errors import ImageError
 from model.features.feature_cache import FeatureStore
 from model.features.kept_features import KeptFeatures
-from trainer.training.arrays import Float32Array
 from trainer.training.dataset import LabelledImages
 
 _BATCH = 64

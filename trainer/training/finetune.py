@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from base.arrays import Float32Array, Int64Array
 from base.console.telling import tell
 from base.runtime import keras
-from imaging.decoding.preprocess import Decoder
-from trainer.training.arrays import Float32Array, Int64Array
+from imaging.decoding.decoder import Decoder
 from trainer.training.dataset import LabelledImages
 from trainer.training.recipe import Recipe
 from trainer.training.train import make_optimizer

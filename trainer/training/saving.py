@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from base.arrays import Float32Array, Float64Array, LabelArray
 from base.console.foreign import for_terminal
 from base.console.telling import tell
 from base.disk import reason_of
@@ -17,11 +18,9 @@ from db.session import Database
 from model.backbones import weights_digest
 from model.card import Backbone, Data, Decode, ModelCard, Threshold, Training
 from model.checkpoint import save_checkpoint
-from report.arrays import Float64Array, LabelArray
 from report.metrics.metrics import measure
 from report.thresholds.operating_point import threshold_for_sensitivity
 from report.thresholds.threshold_text import threshold_text
-from trainer.training.arrays import Float32Array
 from trainer.training.backbone import FrozenBackbone
 from trainer.training.curves import save_curves
 from trainer.training.features import FeatureRows

@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from base.arrays import Float32Array
 from base.runtime import keras
-from trainer.training.arrays import Float32Array
 
 Weights = list[Float32Array]
 

@@ -10,9 +10,9 @@ import click
 import numpy as np
 from imblearn.over_sampling import RandomOverSampler
 
+from base.arrays import Float32Array, Int64Array
 from base.console.telling import tell
 from base.runtime import keras
-from trainer.training.arrays import Float32Array, Int64Array
 from trainer.training.backbone import FrozenBackbone
 from trainer.training.features import FeatureRows
 from trainer.training.recipe import Recipe

@@ -12,42 +12,42 @@ from base.settings import Settings
 from worker import timing
 from worker.broker.embedded import BROKER_URL
 
-# By name: who does not use Redis, or AMQP, needs no client of it.
+# By name, so that their clients are imported only where they are used.
 TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "worker.broker.redis_transport:Transport"
 TRANSPORT_ALIASES["sentinel"] = "worker.broker.redis_transport:SentinelTransport"
 TRANSPORT_ALIASES["amqp"] = "worker.broker.amqp_transport:Transport"
 TRANSPORT_ALIASES["amqps"] = "worker.broker.amqp_transport:SSLTransport"
 
 SCHEMES = ("redis", "rediss", "sentinel", "amqp", "amqps")
-_NUMBERED = ("redis", "rediss", "sentinel")  # their databases are
+_NUMBERED = ("redis", "rediss", "sentinel")  # their databases have numbers
 _SENTINEL = "sentinel://"
 
 
 class BrokerError(click.ClickException):
-    """The broker cannot be used; what is owed stays in the ledger."""
+    """The broker cannot be used; unfinished batches stay in the ledger."""
 
 
 def broker_url(setting: str) -> str:
-    """The broker's address; without a setting the embedded one.
+    """The broker's address; without a setting the embedded broker's.
 
     Raises:
-        BrokerError: the setting is no address, or of a broker that is not supported.
+        BrokerError: the setting is not an address, or its broker is not supported.
     """
     if not setting:
         return BROKER_URL
-    addresses = setting.split(";")  # several, where one stands in for another
-    for one in addresses:
-        _check(one)
-    if len({one.partition("://")[0] for one in addresses}) > 1:
+    addresses = setting.split(";")  # several, if one can stand in for another
+    for address in addresses:
+        _check(address)
+    if len({address.partition("://")[0] for address in addresses}) > 1:
         raise BrokerError("BROKER_URL: of several addresses all must begin with the same scheme")
     return ";".join(_alike(addresses)) if setting.startswith(_SENTINEL) else setting
 
 
 def broker_of(settings: Settings) -> str:
-    """The address of the broker that is set.
+    """The address of the broker in the settings.
 
     Raises:
-        BrokerError: the same; or it is sentinels', which know a master by a name that is not set.
+        BrokerError: as in `broker_url`; or it names sentinels, but BROKER_MASTER is not set.
     """
     address = broker_url(settings.broker_url)
     if address.startswith(_SENTINEL) and not settings.broker_master:
@@ -59,7 +59,7 @@ def broker_of(settings: Settings) -> str:
 
 
 def sentinel_options(settings: Settings) -> dict[str, object]:
-    """What kombu's transport is told where the broker is a Redis behind sentinels."""
+    """Options for kombu's transport if the broker is a Redis behind sentinels; else empty."""
     if not settings.broker_url.startswith(_SENTINEL):
         return {}
     from redis.backoff import NoBackoff  # deferred: others need no client of Redis
@@ -82,19 +82,19 @@ def sentinel_options(settings: Settings) -> dict[str, object]:
 
 
 def without_password(setting: str) -> str:
-    """The address as it may be shown."""
-    return ";".join(sanitize_url(one, mask="***") for one in setting.split(";"))
+    """The address without its password, to be shown."""
+    return ";".join(sanitize_url(address, mask="***") for address in setting.split(";"))
 
 
 def broker_tls(address: str) -> dict[str, object] | None:
-    """How TLS is spoken where the address asks for it and says no more.
+    """The TLS options for an address that asks for TLS without options of its own; else None.
 
-    kombu would then accept any server that answers; an address that says more
-    (`?ssl_ca_certs=FILE`) goes before this.
+    Without them kombu would accept any server's certificate; options in the address
+    (`?ssl_ca_certs=FILE`) take precedence.
     """
     if address.startswith("rediss://"):
         return {"ssl_cert_reqs": ssl.CERT_REQUIRED}
-    if address.startswith("amqps://"):  # without a name kombu takes that of the address
+    if address.startswith("amqps://"):  # None: kombu takes the name from the address
         return {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}
     return None
 
@@ -102,9 +102,9 @@ def broker_tls(address: str) -> dict[str, object] | None:
 def _check(address: str) -> None:
     scheme, separator, _ = address.partition("://")
     if separator and scheme not in SCHEMES and re.fullmatch("[a-z][a-z0-9+.-]{0,30}", scheme):
-        known = ", ".join(f"{one}://" for one in SCHEMES)
+        known = ", ".join(f"{name}://" for name in SCHEMES)
         raise BrokerError(
-            f"BROKER_URL: {scheme}:// is no broker that is supported; use one of {known}, or leave "
+            f"BROKER_URL: {scheme}:// is not a supported broker; use one of {known}, or leave "
             "it unset for the embedded broker in QUEUE_DIR"
         )
     try:
@@ -114,7 +114,7 @@ def _check(address: str) -> None:
         if scheme in _NUMBERED:
             int(host["virtual_host"] or 0)
     except (AttributeError, ImportError, LookupError, TypeError, ValueError):
-        # Nothing of what was tried: it would be shown with the error, the password included.
+        # `from None`: the original error would show the address with its password.
         raise BrokerError(
             "BROKER_URL is not the address of a broker, such as redis://:password@host:6379/0 "
             "(in a password write %2F for /, %23 for #, %3F for ?, %40 for @)"
@@ -122,21 +122,21 @@ def _check(address: str) -> None:
 
 
 def _alike(addresses: list[str]) -> list[str]:
-    """Every sentinel's address with the login and database of the first one that has them.
+    """Every sentinel's address, with the login and database of the first one that has them.
 
-    kombu asks all sentinels and takes both from the address that it is at, which changes when one
+    kombu asks all sentinels and takes both from the current address, which changes when a sentinel
     does not answer.
     """
-    parts = [urlsplit(one) for one in addresses]
-    login = next((one.netloc.rpartition("@")[0] for one in parts if "@" in one.netloc), "")
-    path = next((one.path for one in parts if one.path.strip("/")), "/0")
+    parts = [urlsplit(address) for address in addresses]
+    login = next((part.netloc.rpartition("@")[0] for part in parts if "@" in part.netloc), "")
+    path = next((part.path for part in parts if part.path.strip("/")), "/0")
     return [
         urlunsplit((
-            one.scheme,
-            f"{login}@{one.netloc.rpartition('@')[2]}" if login else one.netloc,
+            part.scheme,
+            f"{login}@{part.netloc.rpartition('@')[2]}" if login else part.netloc,
             path,
-            one.query,
+            part.query,
             "",
         ))
-        for one in parts
+        for part in parts
     ]  # fmt: skip

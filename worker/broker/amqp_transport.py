@@ -1,7 +1,7 @@
-"""Kombu's transports for AMQP, set right where a message of anyone would end a worker.
+"""Kombu's transports for AMQP, changed so that no message can end a worker.
 
-The broker lets properties through that py-amqp cannot read, such as a timestamp of the year
-300,000,000,000: its error would come out of the worker's event loop.
+The broker accepts properties that py-amqp cannot read, such as a timestamp in the year
+300,000,000,000: its error would be raised in the worker's event loop.
 """
 
 # mypy: disable-error-code="no-untyped-call,no-untyped-def"
@@ -24,9 +24,9 @@ _NO_PROPERTIES = 0
 
 
 def readable_frames(connection: Any, callback: Any) -> Callable[[Frame], bool]:  # noqa: ANN401 - py-amqp's
-    """py-amqp's reader of frames, behind a look at the properties of each message.
+    """py-amqp's reader of frames, with a check of each message's properties before it.
 
-    What cannot be read arrives without properties, and is refused like any message without them.
+    A message with unreadable properties arrives without any, and is refused for that.
     """
     read = frame_handler(connection, callback)
 
@@ -41,8 +41,8 @@ def _readable(payload: bytes) -> bytes:
     message = Message()
     try:
         message.inbound_header(payload)
-        # Some hundred bytes can be unpacked to gigabytes, and kombu does so before anybody may
-        # refuse.
+        # A few hundred bytes can unpack to gigabytes, and kombu unpacks before anything can refuse
+        # them.
         if not (message.headers or {}).get("compression"):
             return payload
     except DAMAGED:
@@ -52,7 +52,7 @@ def _readable(payload: bytes) -> bytes:
 
 
 class Connection(pyamqp.Connection):
-    """A connection that a message cannot end."""
+    """A connection that no message can break."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - py-amqp's own signature
         super().__init__(frame_handler=readable_frames, **options)

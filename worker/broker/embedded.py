@@ -1,7 +1,7 @@
 """The embedded broker: a folder of message files that several processes share without a server.
 
-Stock kombu `filesystem://` writes messages where readers already look, and an empty file ends its
-worker (kombu #1551). Here every message appears, and is taken, by one rename, which is atomic.
+kombu's own `filesystem://` writes messages where readers already look, and an empty file ends its
+worker (kombu #1551). Here each message appears and is taken by one atomic rename.
 """
 
 # mypy: disable-error-code="no-untyped-call"
@@ -33,7 +33,7 @@ from worker.broker.mailboxes import Mailboxes, make_or_touch
 
 BROKER_URL = "dermscore://localhost/"
 
-# What opening a link says, or a socket.
+# The errors of opening a link or a socket.
 _NOT_A_FILE = (errno.ELOOP, errno.ENXIO)
 
 logger = logging.getLogger(__name__)
@@ -45,13 +45,13 @@ class Channel(filesystem.Channel):
     def __init__(self, connection: "Transport", **kwargs: object) -> None:
         super().__init__(connection, **kwargs)
         self.root = connection.root
-        # Kept apart from the connection, which is gone when a thread acknowledges after a loss.
+        # Stored here as well: the connection is gone when a thread acknowledges after a loss.
         self.room = connection.room
         self.mailboxes = connection.mailboxes
-        # Unfinished and claimed files wait here, in the same file system, unseen by readers.
+        # Unfinished and claimed files wait here, in the same file system, out of readers' sight.
         self.private = self.root / "private"
-        # Names left of the last listing, the oldest last: 15,000 waiting messages are listed
-        # once and not once for each message taken.
+        # What is left of the last listing, the oldest name last: 15,000 waiting messages are listed
+        # once, not once for each message.
         self.backlogs: defaultdict[str, list[str]] = defaultdict(list)
         self._make_private()
         self._require_no_links()
@@ -99,7 +99,7 @@ class Channel(filesystem.Channel):
         try:
             message: dict[str, Any] = loads(_content(claimed))
             require_envelope(message)
-            self.Message(message, channel=self)  # whether its body is in the encoding it claims
+            self.Message(message, channel=self)  # fails if its body is not in the claimed encoding
         except DAMAGED as error:
             damaged = _move(claimed, self._unlinked("damaged"))
             logger.warning("%s is not a message, set aside: %s", damaged, reason_of(error))
@@ -108,9 +108,9 @@ class Channel(filesystem.Channel):
         return message
 
     def _restore(self, message: virtual.Message) -> None:
-        """Put a message back that was taken and not acknowledged; where it cannot be, it is gone.
+        """Put back a message that was taken and not acknowledged; if that fails, drop it.
 
-        Stock would write its pickle to a file of the system's temporary folder.
+        kombu's own would write its pickle to a file in the system's temporary folder.
         """
         try:
             super()._restore(message)
@@ -143,14 +143,14 @@ class Channel(filesystem.Channel):
         with _plain_errors(self.root):
             self._binding_file(exchange, *binding).unlink(missing_ok=True)
         self._purge(queue)
-        with suppress(OSError):  # gone already, or a message came in between
+        with suppress(OSError):  # it is gone already, or a message came meanwhile
             self._waiting(queue).rmdir()
 
     def _waiting(self, queue: str) -> Path:
         return self._unlinked("waiting", quote(queue, safe="@") + ".queue")
 
     def _try_writing(self) -> None:
-        """A folder that can only be read should fail to connect: connecting is tried patiently."""
+        """Let a read-only folder fail on connecting, which is retried patiently."""
         with _plain_errors(self.root):
             trial = self.private / f"{uuid4()}.trial"
             trial.touch()
@@ -163,30 +163,30 @@ class Channel(filesystem.Channel):
             make_folder(self._unlinked("private"))
 
     def _require_no_links(self) -> None:
-        self._unlinked("damaged")  # what was set aside in it may be a link: it is never read
+        self._unlinked("damaged")  # files in it may be links: they are never read
         for kind in ("waiting", "exchanges"):
             for name in _names(self._unlinked(kind)):
                 self._unlinked(kind, name)
 
     def _unlinked(self, *names: str) -> Path:
-        """The folder of these names, one in the other, if none is a link to elsewhere."""
+        """The folder at these nested names, if none of them is a symbolic link."""
         folder = self.root
         for name in names:
             folder /= name
             if folder.is_symlink():
                 raise ChannelError(
                     f"queue folder {self.root} cannot be used: {folder} is a symbolic link, which "
-                    "no program of ours makes: find out who did, and delete it"
+                    "dermscore never makes: find out who made it, and delete it"
                 )
         return folder
 
-    # Stock keeps the bindings of an exchange in one file, truncated before it is locked: of two
-    # workers that start together, one can lose its mailbox. Here each binding is an empty file
-    # whose name says it all, so that there is nothing to lock and nothing to damage.
+    # kombu's own keeps the bindings of an exchange in one file, truncated before it is locked: of
+    # two workers that start together, one can lose its mailbox. Here each binding is an empty file
+    # whose name says everything, so that there is nothing to lock or to damage.
 
     @property
     def control_folder(self) -> Path:
-        """Where the exchanges are, a folder of bindings for each."""
+        """The folder of the exchanges, each a folder of bindings."""
         return self._unlinked("exchanges")
 
     def get_table(self, exchange: str) -> list[Any]:
@@ -211,11 +211,11 @@ class Transport(filesystem.Transport):
     """The broker at `dermscore://`; the transport option `queue_dir` names its folder."""
 
     Channel = Channel
-    # Seconds between two looks into an empty folder; kombu's 1.0 starves the threads pool.
+    # Seconds between two looks into an empty folder; kombu's 1.0 would starve the thread pool.
     polling_interval = 0.1
-    # One for each folder: a process that uses two must declare its queues in both.
+    # One for each folder: a process that uses two folders must declare its queues in both.
     states: ClassVar[defaultdict[Path, virtual.BrokerState]] = defaultdict(virtual.BrokerState)
-    # One for each folder, too: after a loss the next connection keeps the same mailbox.
+    # One for each folder, too, so that the next connection after a loss keeps the same mailbox.
     kept: ClassVar[dict[Path, Mailboxes]] = {}
 
     def __init__(self, client: Connection, **kwargs: object) -> None:
@@ -224,7 +224,7 @@ class Transport(filesystem.Transport):
         self.root = Path(options.get("queue_dir", "dermscore.queue")).resolve()
         self.state = self.states[self.root]
         self.mailboxes = self.kept.setdefault(self.root, Mailboxes(self.root))
-        # Set when a message was acknowledged: there is room for another.
+        # Set when a message was acknowledged, so that there is room for another.
         self.room = threading.Event()
 
     def drain_events(  # type: ignore[override]  # kombu's own classes disagree, too
@@ -234,8 +234,9 @@ class Transport(filesystem.Transport):
     ) -> None:
         """Deliver one message.
 
-        Stock sleeps for the polling interval whenever it delivers nothing, also while the worker
-        holds as many messages as it may: it could do no more than 20 batches a second.
+        kombu's own sleeps for the polling interval whenever it delivers nothing, even while the
+        worker already holds all the messages that it may: it would manage no more than 20 batches a
+        second.
 
         Raises:
             TimeoutError: there was none for `timeout` seconds.
@@ -268,10 +269,10 @@ def _move(file: Path, folder: Path) -> Path:
 
 
 def _content(file: Path) -> bytes:
-    """What a file holds.
+    """The content of a message file.
 
     Raises:
-        ValueError: it is a link or no regular file, of which reading could have no end.
+        ValueError: it is a link or not a regular file; reading might never end.
     """
     try:
         opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -289,7 +290,7 @@ def _content(file: Path) -> bytes:
 
 
 def _require_trusted(folder: Path) -> None:
-    """Refuse a folder in which anyone may do anything, and whose owner is somebody else."""
+    """Refuse a folder that belongs to another user and that everybody may write to."""
     status = folder.stat()
     if status.st_uid != os.geteuid() and status.st_mode & stat.S_IWOTH:
         raise ChannelError(

@@ -1,34 +1,34 @@
-"""The envelope of a message: what stands around its body, which kombu believes as it is.
+"""The envelope of a message: the fields around its body, which kombu trusts.
 
-Anyone who reaches the broker can write one. kombu takes the fields of an envelope for the types
-that kombu itself writes, and another type fails inside the worker's event loop, which ends the
-worker. So an envelope is compared with what kombu writes before kombu sees it.
+Anyone who reaches the broker can write one. kombu expects the types that it writes itself, and any
+other type fails inside the worker's event loop, which ends the worker. So an envelope is checked
+before kombu reads it.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-# Bytes of a short string in AMQP, whose names kombu's other transports have as well.
+# The bytes of a short string in AMQP; kombu's other transports use the same names.
 LONGEST_NAME = 255
-# kombu nests headers two or three deep. JSON that can just be read cannot be written again, since
-# writing needs more of the stack.
+# kombu nests headers two or three deep. JSON that can barely be read cannot be written again,
+# because writing needs more of the stack.
 DEEPEST = 20
 HIGHEST_CLOCK = 2**63 - 1
 _BODY_ENCODINGS = (None, "base64", "utf-8")
 
-# What reading bytes that are no message can raise: broken text, broken JSON, JSON of other types.
+# What reading damaged messages can raise: broken text, broken JSON, JSON of other types.
 DAMAGED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class EnvelopeError(ValueError):
-    """An envelope that kombu has not written."""
+    """An envelope that kombu would not write."""
 
 
 def require_envelope(item: object) -> None:
-    """Check that an item read as JSON has the shape of what kombu writes.
+    """Check that an item read as JSON has the shape of an envelope of kombu.
 
     Raises:
-        EnvelopeError: it has not; the message names the field, and nothing of what it holds.
+        EnvelopeError: it does not; the message names the field, but none of its content.
     """
     envelope = _object(item, "it")
     _require_shallow(envelope)
@@ -41,13 +41,14 @@ def require_envelope(item: object) -> None:
 
 
 def reason_of(error: Exception) -> str:
-    """An error in one line of at most 200 characters, its kind included where that says more."""
+    """An error in one line of at most 200 characters, with its type if that says more."""
     said = str(error) if isinstance(error, EnvelopeError) else repr(error)
     return " ".join(said.split())[:200]
 
 
 def _require_headers(headers: dict[str, Any]) -> None:
-    # Some hundred bytes can be unpacked to gigabytes, and kombu does so before anybody may refuse.
+    # A few hundred bytes can unpack to gigabytes, and kombu unpacks before anything can refuse
+    # them.
     if headers.get("compression") is not None:
         raise EnvelopeError("it is compressed, which no producer does")
     if headers.get("clock") is not None:
@@ -100,7 +101,7 @@ def _require_text(value: object, name: str) -> bytes:
 def _require_shallow(item: object) -> None:
     level = [item]
     for _ in range(DEEPEST):
-        level = [inner for one in level for inner in _inside(one)]
+        level = [inner for value in level for inner in _inside(value)]
         if not level:
             return
     raise EnvelopeError(f"it is nested more than {DEEPEST} deep")

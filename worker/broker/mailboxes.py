@@ -1,11 +1,12 @@
-"""Control queues of the embedded broker: mailboxes of workers, and of who asks them.
+"""Control queues of the embedded broker: mailboxes of workers and of the programs that ask them.
 
-Each belongs to one process and ends with it, unless that is killed. Then its files would stay for
-ever, and every broadcast would add one. So a process touches the bindings of its own mailboxes each
-minute, and who makes a new one takes away those that nobody has touched for an hour. Ages are taken
-by the clock of the file system itself, and no process is asked for: on a shared folder it may be
-another machine's, and its number another process's by now. Who was only slow makes its binding anew
-with the next touch, and has lost no more than questions.
+Each belongs to one process and ends with it, unless the process is killed. Its files would then
+stay for ever, and every broadcast would add one. So a process touches the bindings of its own
+mailboxes each minute, and a process that makes a new one removes those that were not touched for an
+hour. Ages are measured by the file system's own clock, and not by looking for the process: on a
+shared folder it may run on another machine, and its process id may belong to another by now. A
+process that was only slow makes its binding again with its next touch; it loses only control
+messages.
 """
 
 import os
@@ -18,12 +19,12 @@ from urllib.parse import unquote
 from base.permissions import make_file
 from worker import timing
 
-# Celery's names: of a worker's, of an answer's, and of who listens to events. Never one of work.
+# Celery's names of a worker's mailbox, an answer's, and an event listener's; never a work queue.
 _CONTROL = re.compile(r".+\.pidbox|celeryev\..+")
 
 
 def is_control(queue: str) -> bool:
-    """Whether a queue is a mailbox, and its messages are of no use to anybody else."""
+    """Whether a queue is a mailbox, whose messages are of use to its owner only."""
     return _CONTROL.fullmatch(queue) is not None
 
 
@@ -35,14 +36,14 @@ class Mailboxes:
         self._own: dict[str, tuple[Path, float]] = {}
 
     def bound(self, queue: str, binding: Path) -> None:
-        """This process has bound `queue` just now, by the file `binding`."""
+        """This process has just bound `queue` with the file `binding`."""
         if is_control(queue):
             self._own[queue] = binding, monotonic()
-            with suppress(OSError):  # what cannot be tidied up is left to the next
+            with suppress(OSError):  # the next process tries again
                 self._take_away_dead(binding.stat().st_mtime)
 
     def used(self, queue: str) -> None:
-        """This process reads `queue`: say so every minute, if it is its own mailbox."""
+        """This process reads `queue`: touch its binding every minute, if it is its own mailbox."""
         binding, touched = self._own.get(queue, (None, 0.0))
         if binding is not None and monotonic() >= touched + timing.MAILBOX_TOUCH_SECONDS:
             self._own[queue] = binding, monotonic()
@@ -50,7 +51,7 @@ class Mailboxes:
                 make_or_touch(binding)
 
     def deleted(self, queue: str) -> None:
-        """The queue is no more."""
+        """The queue was deleted."""
         self._own.pop(queue, None)
 
     def _take_away_dead(self, now: float) -> None:
@@ -65,17 +66,17 @@ class Mailboxes:
                 living.add(queue)
         for folder in self._root.glob("waiting/*.queue"):
             if folder.is_symlink():
-                continue  # what lies elsewhere is not ours to delete
+                continue  # files elsewhere are not ours to delete
             queue = unquote(folder.name.removesuffix(".queue"))
             if is_control(queue) and queue not in living:
                 _remove(folder)
 
 
 def make_or_touch(binding: Path) -> None:
-    """Make an empty file, or say that it is used; a link in its place is not followed.
+    """Make an empty file, or touch it if it exists; a link in its place is not followed.
 
     Raises:
-        OSError: it cannot be made, or a link is there.
+        OSError: it cannot be made, or it is a link.
     """
     try:
         make_file(binding)
@@ -86,12 +87,12 @@ def make_or_touch(binding: Path) -> None:
 def _modified(file: Path, otherwise: float) -> float:
     try:
         return file.stat().st_mtime
-    except FileNotFoundError:  # its owner took it away in between
+    except FileNotFoundError:  # its owner removed it meanwhile
         return otherwise
 
 
 def _remove(folder: Path) -> None:
     for message in folder.iterdir():
         message.unlink(missing_ok=True)
-    with suppress(OSError):  # a message came in between
+    with suppress(OSError):  # a message came meanwhile
         folder.rmdir()

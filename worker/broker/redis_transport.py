@@ -1,8 +1,8 @@
-"""Kombu's transports for Redis, plain and by Sentinel, set right where they would end a worker.
+"""Kombu's transports for Redis, plain and by Sentinel, changed where they would end a worker.
 
-Anyone who can reach the Redis can push anything onto its list. Stock kombu believes that each item
-is JSON with properties, headers and a body, and fails inside the worker's event loop where it is
-not; Celery then ends the worker. So it does after a loss of the connection.
+Anyone who can reach the Redis can push anything onto its list. kombu's own transport assumes that
+each item is JSON with properties, headers and a body; otherwise it fails inside the worker's event
+loop, and Celery ends the worker. The same happens after a lost connection.
 """
 
 # mypy: disable-error-code="no-untyped-call"
@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 
 
 class QoS(redis.QoS):
-    """Knows what is unacknowledged from two keys of Redis, into which others can write as well."""
+    """Reads unacknowledged messages from two keys of Redis, which others can write as well."""
 
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:  # noqa: ANN401 - kombu's own signature
-        """Give a message back to its queue; what is no message is dropped."""
+        """Give a message back to its queue; anything that is not a message is dropped."""
         try:
             with self.channel.conn_or_acquire(client) as connected:
                 kept = connected.hget(self.unacked_key, tag)
@@ -42,10 +42,10 @@ class QoS(redis.QoS):
 
 
 class Channel(redis.Channel):
-    """Reads items off the list; says that its connection is gone in the words that callers expect.
+    """Reads items off the list; reports a lost connection by the error that callers expect.
 
-    Stock reads an attribute of None: when Redis goes away while a message is unacknowledged, Celery
-    closes the connection twice, and the second time the AttributeError ends the worker.
+    kombu's own reads an attribute of None: when Redis goes away while a message is unacknowledged,
+    Celery closes the connection twice, and the second time the AttributeError ends the worker.
     """
 
     QoS = QoS
@@ -62,9 +62,9 @@ class Channel(redis.Channel):
         return client
 
     def _handle_message(self, client: Any, r: Any) -> dict[str, Any]:  # noqa: ANN401 - kombu's own signature
-        """What was published to this worker's mailbox, its data None where that is not JSON.
+        """A message to this worker's mailbox; its data is None if it is not JSON.
 
-        Stock would say so with a traceback, or fail in the event loop.
+        kombu's own would log a traceback, or fail in the event loop.
         """
         payload: dict[str, Any] = super()._handle_message(client, r)
         if isinstance(payload["data"], bytes) and not _is_json(payload["data"]):
@@ -73,7 +73,7 @@ class Channel(redis.Channel):
 
 
 class SentinelConnection(SentinelManagedConnection):
-    """Says that there is no master without the client's inner objects."""
+    """Reports a missing master without the client's internal objects."""
 
     def connect(self) -> None:
         """Ask the sentinels for the master, and connect to it."""
@@ -108,13 +108,13 @@ class Transport(redis.Transport):
 
 
 class SentinelTransport(Transport, redis.SentinelTransport):
-    """The broker at `sentinel://`: whichever Redis the sentinels call the master."""
+    """The broker at `sentinel://`: the Redis that the sentinels name as the master."""
 
     Channel = SentinelChannel
 
 
 def _readable(popped: Any, **_options: Any) -> Any:  # noqa: ANN401 - redis-py's own signature
-    """What BRPOP took off a list, None (as if nothing had been there) where it is not JSON."""
+    """What BRPOP took off a list; None, as if the list had been empty, if it is not JSON."""
     return popped if popped and _is_json(popped[1]) else None
 
 

@@ -1,8 +1,8 @@
-"""Signed messages, where `SIGNING_KEY` and its two companions are set: Celery's `auth` serializer.
+"""Signed messages, if `SIGNING_KEY` and its two companions are set: Celery's `auth` serializer.
 
-Producers and workers sign what they send, and a worker takes only what was signed under a
-certificate that it knows. A signature is of a message's body; `worker.messages` takes nothing else
-from it.
+Producers and workers sign what they send, and a worker accepts only messages signed under a
+certificate that it knows. The signature covers a message's body; `worker.messages` uses nothing
+else from a message.
 """
 
 from collections.abc import Iterator
@@ -25,10 +25,10 @@ class SigningError(click.ClickException):
 
 
 def set_up_signing(app: Celery, settings: Settings) -> None:
-    """Sign all that `app` sends and refuse what is not signed, if the environment asks for it.
+    """Sign what `app` sends and refuse unsigned messages, if the environment asks for it.
 
     Raises:
-        SigningError: a variable is missing, or what it names is of no use.
+        SigningError: a variable is missing, or the file that it names cannot be used.
     """
     given = {
         KEY: settings.signing_key,
@@ -45,14 +45,14 @@ def set_up_signing(app: Celery, settings: Settings) -> None:
     app.setup_security(
         key=given[KEY], cert=given[CERTIFICATE], store=given[CERTIFICATES], serializer="json"
     )
-    # What a signed message holds is decoded by the type that it claims, which nobody signed.
+    # A signed message is decoded by the content type that it claims, which is not signed.
     for unsafe in ("pickle", "yaml"):
         with suppress(SerializerNotInstalled):
             registry.unregister(unsafe)  # type: ignore[no-untyped-call] # kombu's
 
 
 def _check(key: str, certificate: str, certificates: str) -> None:
-    """Try everything once, here, where it can be said in one line."""
+    """Try everything once here, where an error can be reported in one line."""
     try:
         from celery.security.certificate import Certificate, FSCertStore
         from celery.security.key import PrivateKey
@@ -68,10 +68,11 @@ def _check(key: str, certificate: str, certificates: str) -> None:
         own = Certificate(Path(certificate).read_text())
         try:
             own.verify(b"", signature, digest)
-        except TypeError:  # what Celery makes of a signature that does not match
+        except TypeError:  # Celery's error for a signature that does not match
             raise ValueError(f"it does not belong to the key in {KEY}") from None
     with _blamed_on(CERTIFICATES, certificates):
-        known = {one.get_id() for one in FSCertStore(certificates).itercerts()}
+        stored = FSCertStore(certificates).itercerts()
+        known = {listed.get_id() for listed in stored}
         if own.get_id() not in known:
             raise ValueError(f"the certificate in {CERTIFICATE} is not among them")
 

@@ -1,4 +1,4 @@
-"""What the threads of this process are at: whose leases to renew, and until when each may take."""
+"""What the threads of this process are doing: which leases to renew, and how long each may take."""
 
 import math
 import threading
@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from base.settings import HANG_SECONDS
-from db.queries.ledger import BatchKey, name_of
+from db.queries.leases import BatchKey, name_of
 from db.queries.refusals import Wanted
 from worker import timing
 
 
 class Task(NamedTuple):
-    """Something under way: when it began, and how many seconds it may take.
+    """Something in progress: when it began, and how many seconds it may take.
 
     `loads` is the checkpoint that is being loaded, if one is.
     """
@@ -26,7 +26,7 @@ class Task(NamedTuple):
 
 
 class ActivityTracker:
-    """Threads say what they begin; heartbeat and watchdog look at it."""
+    """Threads say what they begin; the heartbeat and the watchdog read it."""
 
     def __init__(self, hang_seconds: float = HANG_SECONDS) -> None:
         self._hang_seconds = hang_seconds
@@ -36,7 +36,7 @@ class ActivityTracker:
 
     @contextmanager
     def hold_leases(self, batches: Sequence[BatchKey]) -> Iterator[None]:
-        """Work on batches whose leases this worker took; afterwards they are not renewed."""
+        """Work on batches that this worker has leased; afterwards their leases are not renewed."""
         key = threading.get_ident()
         with self._lock:
             self._held[key] = batches
@@ -48,9 +48,9 @@ class ActivityTracker:
 
     @contextmanager
     def track(self, what: str, images: int = 0, loads: Wanted | None = None) -> Iterator[None]:
-        """Do something that must end; within another of the same thread it is a part of that.
+        """Do something that must end; inside another task of the same thread it is part of that.
 
-        What is done to leased batches is told with their name.
+        Tasks on leased batches are shown with the names of these batches.
         """
         key = threading.get_ident()
         seconds = self._hang_seconds * (1 + images / timing.IMAGES_PER_HANG)
@@ -58,8 +58,8 @@ class ActivityTracker:
             is_part = key in self._tasks
             if not is_part:
                 batches = self._held.get(key)
-                told = f"{name_of(batches)}, {what}" if batches else what
-                self._tasks[key] = Task(told, time.monotonic(), seconds, loads)
+                described = f"{name_of(batches)}, {what}" if batches else what
+                self._tasks[key] = Task(described, time.monotonic(), seconds, loads)
         try:
             yield
         finally:
@@ -69,7 +69,7 @@ class ActivityTracker:
 
     @contextmanager
     def pause(self) -> Iterator[None]:
-        """Wait for what may take any time; what was being done begins its time anew afterwards."""
+        """Wait for something that may take any time; then the task's own time starts again."""
         key = threading.get_ident()
         with self._lock:
             task = self._tasks.get(key)
@@ -84,12 +84,12 @@ class ActivityTracker:
 
     @property
     def held(self) -> list[BatchKey]:
-        """All batches that are being worked on."""
+        """All batches that this process is working on."""
         with self._lock:
             return [batch for batches in self._held.values() for batch in batches]
 
     def overdue(self) -> Task | None:
-        """What takes longer than it may, if anything does."""
+        """The task that has taken longer than it may for the longest time, if there is one."""
         now = time.monotonic()
         with self._lock:
             late = [task for task in self._tasks.values() if now > task.began + task.seconds]

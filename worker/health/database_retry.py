@@ -1,6 +1,6 @@
-"""Waits for a database that is away: a worker outlives it, and keeps what it has computed.
+"""Waits for a database that is away: the worker goes on afterwards with what it has computed.
 
-One whose file was deleted or replaced it does not: what it holds is of another ledger.
+It does not wait for a ledger that was deleted or replaced: what it holds belongs to another one.
 """
 
 import logging
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class DatabaseRetry:
-    """Shared by the threads of a worker, so that an outage is told once and not by each."""
+    """Shared by the threads of a worker, so that an outage is logged only once."""
 
     def __init__(
         self,
@@ -33,56 +33,56 @@ class DatabaseRetry:
         self._on_replaced = on_replaced
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._began: float | None = None
+        self._away_since: float | None = None
         self._is_known = False
-        self._ended = self._told = -math.inf
+        self._back_since = self._logged_at = -math.inf
 
     def call(self, work: Callable[[], T]) -> T:
-        """The result of `work`, begun anew until the database is there; it may have been done.
+        """The result of `work`, repeated until the database answers; it may be done more than once.
 
         Raises:
-            DatabaseAwayError: the worker ends.
+            DatabaseAwayError: the worker is ending.
         """
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(DatabaseAwayError),
             stop=tenacity.stop_when_event_set(self._stopping),
             wait=tenacity.wait_fixed(timing.DATABASE_PAUSE_SECONDS),
-            before_sleep=self._tell,
+            before_sleep=self._log,
             sleep=self._activity.pause()(tenacity.sleep_using_event(self._stopping)),
             reraise=True,
         )
         result = retrying(work)
         if retrying.statistics["attempt_number"] > 1:
-            self._tell_the_end()
+            self._log_the_end()
         return result
 
     def give_up(self, error: LedgerReplacedError) -> None:
-        """Have the worker end, for its ledger is no longer there; of all threads one does."""
+        """End the worker because its ledger is gone; only the first thread to notice does it."""
         with self._lock:
-            told, self._on_replaced = self._on_replaced, None
-        if told is not None:
-            told(error)
+            on_replaced, self._on_replaced = self._on_replaced, None
+        if on_replaced is not None:
+            on_replaced(error)
 
     def end(self) -> None:
-        """Wait no longer: what is under way has its last try."""
+        """Wait no longer: each call in progress gets one last try."""
         self._stopping.set()
 
-    def _tell(self, failed: tenacity.RetryCallState) -> None:
+    def _log(self, failed: tenacity.RetryCallState) -> None:
         with self._lock:
             now = time.monotonic()
-            if self._began is None:
-                self._began = now
-                self._is_known = now < self._ended + timing.DATABASE_STEADY_SECONDS
-            if self._is_known and now < self._told + timing.DATABASE_REMINDER_SECONDS:
+            if self._away_since is None:
+                self._away_since = now
+                self._is_known = now < self._back_since + timing.DATABASE_STEADY_SECONDS
+            if self._is_known and now < self._logged_at + timing.DATABASE_REMINDER_SECONDS:
                 return
             self._is_known = True
-            self._told = now
+            self._logged_at = now
         log.error("%s; waiting for it", failed.outcome and failed.outcome.exception())
 
-    def _tell_the_end(self) -> None:
+    def _log_the_end(self) -> None:
         with self._lock:
-            began, self._began = self._began, None
-            self._ended = time.monotonic()
-            if began is None or self._told < began or self._stopping.is_set():
-                return  # what has nothing left to do at the end asks no database
-        log.warning("the database answers again, after %.0f s", self._ended - began)
+            away_since, self._away_since = self._away_since, None
+            self._back_since = time.monotonic()
+            if away_since is None or self._logged_at < away_since or self._stopping.is_set():
+                return  # at the end, a success need not mean that the database answered
+        log.warning("the database answers again, after %.0f s", self._back_since - away_since)

@@ -1,7 +1,7 @@
-"""How a worker ends when it is told to: it takes nothing more, then finishes or gives back.
+"""How a worker ends when a signal asks for it: it takes nothing more, then finishes or gives back.
 
 Celery shuts down inside the signal's handler: it closes the pool, and the loop that the signal
-interrupted then hands the closed pool a message. Here the handler only leaves a note that the loop
+interrupted then hands the closed pool a message. Here the handler only sets flags that the loop
 reads between two messages; consuming stops first, the pool after it.
 """
 
@@ -22,56 +22,59 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
 class Ending:
-    """What signals asked for: to finish what is begun, to do so within seconds, or to end at once.
+    """What signals asked for: finish what was started, do so within seconds, or end at once.
 
-    SIGTERM and Ctrl-C ask for the first, Ctrl-C again or SIGQUIT for the second, once more for
+    SIGTERM and Ctrl-C ask for the first, a second Ctrl-C or SIGQUIT for the second, another one for
     the third.
     """
 
     def __init__(self) -> None:
-        self.told = False
-        self._until = math.inf
+        self.is_asked_for = False
+        self._deadline = math.inf
 
     def heed_signals(self) -> None:
-        """Take the place of Celery's handlers; from the main thread."""
+        """Replace Celery's signal handlers; call this from the main thread."""
         if state.should_stop:  # Ctrl-C, while the pool was started: Celery would end with 1
-            self.told, state.should_stop = True, 0
-        for number in SIGNALS:
-            signal.signal(number, self._heed)
+            self.is_asked_for, state.should_stop = True, 0
+        for signal_number in SIGNALS:
+            signal.signal(signal_number, self._on_signal)
 
     def ignore_signals(self) -> None:
-        """There is nothing left to hurry."""
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        """Ignore further signals: there is nothing left to hurry."""
+        for signal_number in SIGNALS:
+            signal.signal(signal_number, signal.SIG_IGN)
 
     def await_begun(self, executor: Executor) -> bool:
-        """Wait for what the pool has begun; False if the time for it ran out.
+        """Wait for what the pool has started; False if the time for it ran out.
 
-        What only waits in the pool is dropped: its messages are not acknowledged and go back.
+        Tasks that only wait in the pool are dropped: their messages are not acknowledged and go
+        back.
         """
         waiter = threading.Thread(
             target=executor.shutdown, kwargs={"cancel_futures": True}, daemon=True
         )
         waiter.start()
-        while waiter.is_alive() and time.monotonic() < self._until:
+        while waiter.is_alive() and time.monotonic() < self._deadline:
             waiter.join(timing.ENDING_SECONDS)
         return not waiter.is_alive()
 
-    def _heed(self, number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGQUIT or (number == signal.SIGINT and self.told):
-            self._hurry(number)
-        elif not self.told:
+    def _on_signal(self, signal_number: int, _frame: FrameType | None) -> None:
+        if signal_number == signal.SIGQUIT or (
+            signal_number == signal.SIGINT and self.is_asked_for
+        ):
+            self._hurry(signal_number)
+        elif not self.is_asked_for:
             _say("it takes nothing more and finishes what it started; Ctrl-C again gives it back")
-        self.told = True
+        self.is_asked_for = True
         if not is_asked():
             state.should_stop = 0
 
-    def _hurry(self, number: int) -> None:
-        if self._until < math.inf:
-            _say("it ends at once; what it held is scored by others when its leases run out")
-            os._exit(128 + number)
+    def _hurry(self, signal_number: int) -> None:
+        if self._deadline < math.inf:
+            _say("it ends at once; other workers score what it held when its leases expire")
+            os._exit(128 + signal_number)
         seconds = app.conf.worker_soft_shutdown_timeout
-        self._until = time.monotonic() + seconds
+        self._deadline = time.monotonic() + seconds
         _say(
             f"it takes nothing more, and gives back what is not finished within {seconds} s; "
             "Ctrl-C again ends it at once"
@@ -79,11 +82,11 @@ class Ending:
 
 
 def is_asked() -> bool:
-    """Whether this worker is to end, for whatever reason; an exit code of 0 is one."""
+    """Whether this worker should end, for any reason; an exit code of 0 is one of them."""
     codes = (state.should_stop, state.should_terminate)
     return any(code is not None and code is not False for code in codes)
 
 
 def _say(sentence: str) -> None:
-    """Print from a signal's handler, where a lock may be held: the logger's, or of `sys.stderr`."""
+    """Print from a signal handler, where the lock of the logger or `sys.stderr` may be held."""
     os.write(2, f"\nworker: {sentence}\n".encode())

@@ -1,7 +1,7 @@
-"""Says that this worker lives, and renews the leases of the batches that it is at.
+"""Says that this worker is alive, and renews the leases of the batches that it works on.
 
-Of nothing else, or none would lapse. A thread of its own: a broker that does not answer holds up a
-sweep for half a minute, which is all that a lease lasts.
+It renews no other leases, or none would ever expire. It has its own thread, because a broker that
+does not answer holds up a sweep for half a minute, which is as long as a lease lasts.
 """
 
 import logging
@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 
 from db.errors import DatabaseError, LedgerReplacedError
-from db.queries.ledger import renew_leases
+from db.queries.leases import renew_leases
 from db.queries.workers import forget_dead, note_ended, note_seen
 from db.session import Database
 from worker import timing
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Beats every few seconds while the process lives: its last batch may be long, too."""
+    """Beats every few seconds while the process lives; the last batch may be long, too."""
 
     def __init__(
         self, database: Database, worker: str, activity: ActivityTracker, retry: DatabaseRetry
@@ -32,7 +32,7 @@ class Heartbeat:
         self._lock = threading.Lock()
 
     def run(self) -> None:
-        """Beat for as long as the process lives and its ledger is there."""
+        """Beat as long as the process lives and its ledger exists."""
         while True:
             try:
                 with self._activity.track("the renewal of leases"):
@@ -43,12 +43,12 @@ class Heartbeat:
             except DatabaseError as error:
                 log.error("leases were not renewed: %s", error.message)  # noqa: TRY400 - a full sentence
             except Exception:
-                # A thread that ended here would let every lease lapse, and nobody would know.
+                # If this thread ended, every lease would expire unnoticed.
                 log.exception("leases were not renewed; the next beat tries again")
             time.sleep(timing.BEAT_SECONDS)
 
     def beat(self) -> None:
-        """Say that the worker lives, and prolong what it is at, as far as it still has that."""
+        """Say that the worker is alive, and renew the leases that it still holds."""
         held = self._activity.held
         with self._lock, self._database.write() as session:
             if not self._is_ending:
@@ -58,13 +58,13 @@ class Heartbeat:
                 renew_leases(session, self._worker, timing.LEASE_SECONDS, held)
 
     def end(self) -> None:
-        """Say that the worker ends; what it is still at is renewed as before."""
+        """Say that the worker is ending; leases that it still holds are renewed as before."""
         self._is_ending = True
         ending = threading.Thread(target=self._note_end, daemon=True)
         ending.start()
         ending.join(timing.BEAT_END_SECONDS)
 
     def _note_end(self) -> None:
-        # Where that fails it is not seen any more, and counts as ended within seconds.
+        # If this fails, no more beats arrive, and the worker counts as ended within seconds.
         with self._lock, suppress(DatabaseError), self._database.write() as session:
             note_ended(session, self._worker)

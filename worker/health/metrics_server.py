@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _OF_THE_PORT = (errno.EADDRINUSE, errno.EACCES)
-# Of a value in a message.
+# How much of a value a message shows.
 _SHOWN_CHARACTERS = 40
 
 
@@ -38,36 +38,37 @@ class MetricsError(click.ClickException):
 
 
 class MetricsServer:
-    """Answers `GET /metrics` from `start` on; without a setting it does nothing."""
+    """Answers `GET /metrics` after `start`; without METRICS_PORT it does nothing."""
 
     def __init__(self, host: str, port: int | None) -> None:
-        """`port` 0 is any that is free."""
+        """`port` 0 takes any free port."""
         self._host, self._port = host, port
 
     def start(self, database: Database, loaded: RunSpec | None) -> None:
-        """Serve, and say where; `loaded` is the checkpoint.
+        """Start the server and print its address; `loaded` is the checkpoint that was loaded.
 
-        An answer means that the worker is ready.
+        It answers only once the worker is ready.
 
         Raises:
-            MetricsError: the address is not this machine's, or the port is taken or not ours.
+            MetricsError: the address is not one of this machine's, or the port is taken or not
+                allowed.
         """
         if self._port is None:
             return
         if loaded is not None:
             checkpoint_loaded(loaded)
-        surroundings = QueueGauges(database, waiting_messages)
-        surroundings.refresh()
+        gauges = QueueGauges(database, waiting_messages)
+        gauges.refresh()
         try:
             server, _ = start_http_server(self._port, self._host, registry=REGISTRY)
-        except (OSError, UnicodeError) as error:  # no name of a machine can be encoded like that
+        except (OSError, UnicodeError) as error:  # a host name that cannot be encoded
             raise self._refused(error) from error
-        surroundings.keep_fresh()
+        gauges.keep_fresh()
         REGISTRY.register(GpuMemory())
         tell(f"metrics on port {server.server_port} of {self._host}, at /metrics", err=True)
 
     def _refused(self, error: OSError | UnicodeError) -> MetricsError:
-        reason = getattr(error, "strerror", None) or "it is no name of a machine"
+        reason = getattr(error, "strerror", None) or "it is not a host name"
         if getattr(error, "errno", None) in _OF_THE_PORT:
             return MetricsError(
                 f"METRICS_PORT={self._port}: {reason}; several workers on one machine need a port "
@@ -80,33 +81,35 @@ class MetricsServer:
 
 
 class QueueGauges:
-    """What is owed and what waits, as this worker sees it.
+    """Unfinished batches and waiting messages, as this worker sees them.
 
-    A thread looks, and not the scrape: Prometheus would give up waiting for a server that is away,
-    and lose the other figures just when they are wanted.
+    A thread reads them, not the scrape: while a server is away, Prometheus would give up waiting
+    and lose the other figures just when they are needed.
     """
 
     def __init__(self, database: Database, waiting: Callable[[], int]) -> None:
         self._database, self._waiting = database, waiting
         self._queued = _gauge("queue_length", "Messages that wait in the queue.")
-        self._owed = _gauge("owed_batches", "Unfinished batches in the ledger, over all runs.")
+        self._unfinished = _gauge(
+            "owed_batches", "Unfinished batches in the ledger, over all runs."
+        )
         self._leased = _gauge("leased_batches", "Unfinished batches that a worker works on.")
         self._broker = _gauge("broker_reachable", "1 while this worker reaches the broker.")
         self._ledger = _gauge("database_reachable", "1 while this worker reaches the database.")
 
     def keep_fresh(self) -> None:
-        """Look every few seconds until the process ends."""
+        """Refresh the figures every few seconds until the process ends."""
         threading.Thread(target=self._run, daemon=True, name="metrics").start()
 
     def refresh(self) -> None:
-        """Bring the figures up to date; unavailable values are NaN."""
+        """Update the figures; unavailable values are NaN."""
         queued = _unless_away(self._waiting)
         self._broker.set(queued is not None)
         self._queued.set(math.nan if queued is None else queued)
-        owed = _unless_away(self._count)
-        self._ledger.set(owed is not None)
-        self._owed.set(math.nan if owed is None else owed.unfinished)
-        self._leased.set(math.nan if owed is None else owed.leased)
+        counts = _unless_away(self._count)
+        self._ledger.set(counts is not None)
+        self._unfinished.set(math.nan if counts is None else counts.unfinished)
+        self._leased.set(math.nan if counts is None else counts.leased)
 
     def _count(self) -> Unfinished:
         with self._database.read() as session:
@@ -118,8 +121,8 @@ class QueueGauges:
             try:
                 self.refresh()
             except Exception:
-                # A thread that ended here would serve old figures for good.
-                log.exception("metrics: a look at queue and ledger failed; it goes on")
+                # If this thread ended, the server would show old figures from then on.
+                log.exception("metrics: reading queue and ledger failed; it tries again")
 
 
 def _gauge(name: str, meaning: str) -> Gauge:
@@ -137,14 +140,14 @@ class GpuMemory(Collector):
     """TensorFlow's memory on this worker's GPU, if there is one. Untested on a GPU."""
 
     def collect(self) -> Iterator[Metric]:
-        """Bytes now and at most; nothing where no GPU is in use."""
+        """Current and peak bytes; nothing if no GPU is in use."""
         family = GaugeMetricFamily(
             "dermscore_gpu_memory_bytes", "TensorFlow's memory on the GPU.", labels=["kind"]
         )
         if "base.runtime" in sys.modules:  # TensorFlow is never imported for a metric
             from base.runtime import gpus, tf
 
-            with suppress(ValueError):  # a device that does not say costs no other figure
+            with suppress(ValueError):  # a device without this figure should not cost the others
                 used = tf.config.experimental.get_memory_info("GPU:0") if gpus else {}
                 for kind, size in used.items():
                     family.add_metric([kind], size)

@@ -1,4 +1,4 @@
-"""What a worker does beside scoring: sweep, and end when everything is done."""
+"""What a worker does besides scoring: sweep, and end when everything is done."""
 
 import logging
 import threading
@@ -7,11 +7,11 @@ from enum import Enum
 from pathlib import Path
 
 from db.errors import DatabaseError, LedgerReplacedError
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from db.queries.refusals import Wanted, stops
 from db.queries.unfinished import claim_expired, count_unfinished, unfinished_checkpoints
 from db.session import Database
-from db.unused import holds_nothing
+from db.unused_ledger import holds_nothing
 from worker import timing
 from worker.broker.address import BrokerError
 from worker.health.activity import ActivityTracker
@@ -22,16 +22,16 @@ log = logging.getLogger(__name__)
 
 
 class Drained(Enum):
-    """How a draining worker ends: the exit code."""
+    """How a draining worker ends; the value is its exit code."""
 
     FINISHED = 0
     STUCK = 1
 
 
 def doubt(database: Database) -> str | None:
-    """What to ask the user who started a worker on a ledger that holds nothing at all.
+    """A question for the user who started a worker on an empty ledger; None for other ledgers.
 
-    A server's that was there before may be waiting for its first run.
+    A database server's ledger that existed before may be waiting for its first run.
     """
     if database.file is None and not database.is_new:
         return None
@@ -61,7 +61,7 @@ class Upkeep:
         self._stopping = threading.Event()
 
     def start(self, on_drained: Callable[[Drained], None] | None) -> None:
-        """Begin; with `on_drained`, it is called once when nothing is left to do."""
+        """Start the thread; `on_drained`, if given, is called once when nothing is left to do."""
         threading.Thread(target=self._run, args=(on_drained,), daemon=True, name="upkeep").start()
 
     def stop(self) -> None:
@@ -75,7 +75,7 @@ class Upkeep:
             try:
                 with self._activity.track("upkeep"):
                     if since_round >= timing.SWEEP_SECONDS:
-                        since_round = 0.0  # after a failure, too: it is told once a round
+                        since_round = 0.0  # after a failure, too: it is logged once a round
                         self._retry.call(self._sweep)
                     drained = self._retry.call(self._drained) if on_drained else None
             except LedgerReplacedError as error:
@@ -85,8 +85,8 @@ class Upkeep:
                 log.error("upkeep: %s", error.message)  # noqa: TRY400 - the sentence says it all
                 drained = None
             except Exception:
-                # A thread that ended here would sweep no more, and nobody would know.
-                log.exception("upkeep failed; it goes on")
+                # If this thread ended, there would be no more sweeps, unnoticed.
+                log.exception("upkeep failed; it tries again")
                 drained = None
             if on_drained and drained:
                 on_drained(drained)
@@ -95,10 +95,10 @@ class Upkeep:
             since_round += pause
 
     def _sweep(self) -> None:
-        lapsed = self._claim_expired()
-        if lapsed:
-            log.warning("sweep: %d batches that no worker holds are sent again", len(lapsed))
-            publish(lapsed)
+        expired = self._claim_expired()
+        if expired:
+            log.warning("sweep: %d batches that no worker holds are sent again", len(expired))
+            publish(expired)
 
     def _claim_expired(self) -> list[BatchKey]:
         with self._database.read() as session:
@@ -117,15 +117,15 @@ class Upkeep:
 
     def _drained(self) -> Drained | None:
         with self._database.read() as session:
-            owed = count_unfinished(session)
-            if not owed.unfinished:
+            counts = count_unfinished(session)
+            if not counts.unfinished:
                 return self._finished()
             wanted, stopped = unfinished_checkpoints(session), stops(session)
-        failures = [
-            stopped.get(Wanted(*one)) or self._unavailable(*one)  # a sentence, or an error
-            for one in wanted
+        failures = [  # each a sentence, or an error
+            stopped.get(Wanted(*checkpoint)) or self._unavailable(*checkpoint)
+            for checkpoint in wanted
         ]
-        if owed.leased or not all(failures):
+        if counts.leased or not all(failures):
             return None
         for failure in failures:
             log.error("drain: %s", failure)

@@ -1,6 +1,6 @@
-"""Ends a process that hangs: threads have no time limits, and the ledger makes that safe.
+"""Ends a process that hangs: threads cannot be given time limits, and the ledger makes it safe.
 
-What hung comes up again after its lease; an image that hangs three times is `worker_died`.
+What hung is tried again after its lease; an image that hangs three times is `worker_died`.
 """
 
 import logging
@@ -16,34 +16,34 @@ from worker.health.activity import ActivityTracker
 
 log = logging.getLogger(__name__)
 
-# A supervisor restarts what ended with it; EX_SOFTWARE of sysexits.h.
+# A supervisor restarts a process that ended with this code; EX_SOFTWARE of sysexits.h.
 HUNG_EXIT_CODE = 70
 
 
 def watch(activity: ActivityTracker, hung: Callable[[Wanted, float], None] | None = None) -> None:
     """Look every second, and end the process when something is overdue.
 
-    `hung` is told of a checkpoint whose loading is, or every worker would begin with it again.
+    `hung` is called with a checkpoint whose loading hangs, or every worker would try to load it.
     """
     while (late := _late(activity)) is None:
         time.sleep(timing.WATCHDOG_SECONDS)
     task = activity.overdue()
     if hung is not None and task is not None and task.loads is not None:
-        # The database may be what does not answer.
+        # In a thread: the database itself may be what does not answer.
         telling = threading.Thread(target=hung, args=(task.loads, task.seconds), daemon=True)
         telling.start()
         telling.join(timing.HUNG_NOTE_SECONDS)
     log.critical(
-        "%s: this worker ends, exit code %d; what it held is scored by the next",
+        "%s: this worker ends, exit code %d; other workers score what it held",
         late,
         HUNG_EXIT_CODE,
     )
-    # A thread that hangs in native code can neither be stopped nor waited for.
+    # A thread that hangs in native code can be neither stopped nor waited for.
     os._exit(HUNG_EXIT_CODE)
 
 
 def _late(activity: ActivityTracker) -> str | None:
-    """A sentence about what takes longer than it may, if anything does."""
+    """A sentence about what takes longer than it may, if there is anything."""
     task = activity.overdue()
     if task is not None:
         return f"{task.what} did not end within {task.seconds:.0f} seconds (HANG_SECONDS)"

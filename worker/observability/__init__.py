@@ -1,1 +1,1 @@
-"""What a worker tells of itself: log, metrics, traces."""
+"""What a worker reports about itself: log, metrics, traces."""

@@ -1,4 +1,4 @@
-"""One plain line for each event; Celery's own chatter only where it warns."""
+"""One plain line for each event; Celery's own messages only from warnings on."""
 
 import logging
 import math
@@ -11,31 +11,31 @@ from celery.signals import setup_logging
 from base.console.foreign import for_log
 from worker import timing
 
-# How Celery tells that a broker is away: at each attempt, most of them with a traceback.
+# How Celery reports a broker that is away: at each attempt, mostly with a traceback.
 _BROKER_AWAY = re.compile(
     "consumer: (Connection to broker lost|Cannot connect)|Frequent restarts detected|"
     "Couldn't (ack|reject)|Error on (re)?start|Error cleaning up|Error in timer|call_soon_ack|"
     "upkeep: broker"
 )
 _BROKER_LOGGERS = ("celery.worker", "celery.bootsteps", "kombu", "worker.health.upkeep")
-# It warns at each loss of a setting that worker.celery sets, in eight lines.
+# At each loss Celery warns in eight lines about a setting that worker.celery makes.
 _KNOWN_WARNING = "worker_cancel_long_running_tasks_on_connection_loss"
-# The packages of this project, whose records are one line as they are written.
+# The packages of this project; their records are one line already.
 _OWN_LOGGERS = ("base", "db", "model", "worker")
 _LINE = "%(asctime)s %(levelname)s %(message)s"
 _CONNECTED = "celery.worker.consumer.connection"
 
 
 class BrokerAway(logging.Filter):
-    """Tells of a broker that is away each thing once a minute, in one line, and when it is back."""
+    """Logs each message about a broker that is away once a minute, and that it is back."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: dict[str, float] = {}
-        self._lost = 0.0
+        self._logged_at: dict[str, float] = {}
+        self._lost_at = 0.0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to tell it; the record becomes one line."""
+        """Whether to log the record, which becomes one line."""
         if record.name == _CONNECTED:
             return self._is_back()
         if record.name == "py.warnings":
@@ -45,24 +45,24 @@ class BrokerAway(logging.Filter):
         return about is None or self._is_due(about[0], text, record)
 
     def _is_back(self) -> bool:
-        if not self._told or time.monotonic() < self._lost + timing.BROKER_STEADY_SECONDS:
+        if not self._logged_at or time.monotonic() < self._lost_at + timing.BROKER_STEADY_SECONDS:
             return False
-        self._told.clear()
+        self._logged_at.clear()
         return True
 
     def _is_due(self, about: str, text: str, record: logging.LogRecord) -> bool:
-        self._lost = now = time.monotonic()
-        if now < self._told.get(about, -math.inf) + timing.BROKER_REMINDER_SECONDS:
+        self._lost_at = now = time.monotonic()
+        if now < self._logged_at.get(about, -math.inf) + timing.BROKER_REMINDER_SECONDS:
             return False
-        self._told[about] = now
-        # Celery counts attempts up to a limit, which is none here.
+        self._logged_at[about] = now
+        # Celery shows attempts with their limit, but there is no limit here.
         record.msg, record.args = re.sub(r" \(\d+/None\)$", "", " ".join(text.split())), ()
         record.exc_info = record.exc_text = None
         return True
 
 
 class OneLine(logging.Formatter):
-    """A record is one line, whatever is in it; lines of a traceback are set in beneath it."""
+    """Formats each record as one line, whatever it contains; tracebacks are indented below it."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         """The line with its time and level."""
@@ -74,11 +74,11 @@ class OneLine(logging.Formatter):
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: ANN401, N802 - logging's own
-        """The traceback; what an error says may hold line ends, and must not begin a record."""
+        """The traceback, indented: line ends in an error's text must not start a new record."""
         return _set_in(super().formatException(ei))
 
     def formatStack(self, stack_info: str) -> str:  # noqa: N802 - logging's own name
-        """The same of a stack."""
+        """The same for a stack."""
         return _set_in(super().formatStack(stack_info))
 
 

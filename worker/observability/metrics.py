@@ -1,7 +1,7 @@
 """What a worker counts for Prometheus; `worker.health.metrics_server` serves it.
 
-Counters count what this process did since it began, and end with it; what is stored is in the
-ledger. They are summed over workers, so that no metric carries a worker's name.
+Counters start at zero with this process and end with it; stored results are in the ledger. They are
+summed over workers, so no metric carries a worker's name.
 """
 
 from collections import Counter as Tally
@@ -24,7 +24,7 @@ from worker.observability.throughput import Throughput
 
 SCORED = "scored"
 
-# Else a second series for each, of the time it began.
+# Otherwise each counter would get a second series with the time at which it began.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -59,7 +59,7 @@ CHECKPOINT = Gauge(
     registry=REGISTRY,
 )
 
-# A series that is there from the start has a rate from the first image on.
+# A series that exists from the start has a rate from its first image on.
 for _outcome in (SCORED, *get_args(ErrorCode)):
     IMAGES.labels(_outcome)
 for _stage in Seconds._fields:
@@ -75,26 +75,26 @@ Gauge(
 
 
 def batches_ended(
-    needs: Sequence[RunSpec],
+    specs: Sequence[RunSpec],
     outcomes: Sequence[Outcome],
     seconds: Seconds,
     finished: Finished | None,
 ) -> float:
-    """Count batches that were stored together, one for each of `needs`, and their outcomes.
+    """Count batches that were stored together, one for each of `specs`, and their outcomes.
 
-    Returns this worker's images per second, of the run if the ledger took its batch as finished; of
-    the first run where there are several.
+    Returns this worker's images per second: of the (first) run, if the ledger recorded its batch as
+    finished, else of all runs.
     """
-    for one in needs:
+    for spec in specs:
         BATCHES.inc()
-        checkpoint_loaded(one)
+        checkpoint_loaded(spec)
     for outcome, images in Tally(outcome.error or SCORED for outcome in outcomes).items():
         IMAGES.labels(outcome).inc(images)
     for stage, spent in seconds._asdict().items():
         SECONDS.labels(stage).inc(spent)
-    return _throughput.now() if finished is None else _throughput.add(needs[0].run_id, finished)
+    return _throughput.now() if finished is None else _throughput.add(specs[0].run_id, finished)
 
 
-def checkpoint_loaded(needs: RunSpec) -> None:
+def checkpoint_loaded(spec: RunSpec) -> None:
     """Name a checkpoint that this worker has loaded."""
-    CHECKPOINT.labels(needs.digest, needs.precision).set(1)
+    CHECKPOINT.labels(spec.digest, spec.precision).set(1)

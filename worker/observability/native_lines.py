@@ -1,12 +1,12 @@
-"""What libjpeg, libpng and TensorFlow print about images, without a path and without the time.
+"""What libjpeg, libpng and TensorFlow print about images, which names neither path nor time.
 
-They write to file descriptor 2. While anything is decoded, that is a pipe to a filter, a process of
-its own: lines about images come back from it, for an image's detail or for the log; any other goes
-on at once to where this process's standard error is. So a fatal error, and what a crash prints, is
-passed on even when this process is no more.
+They write to file descriptor 2. While an image is decoded, that is a pipe to a filter in its own
+process: lines about images come back from it, for an image's detail or for the log; any other line
+goes on at once to this process's standard error. So a fatal error, or what a crash prints, is
+passed on even when this process has ended.
 
-A batch is decoded by threads of TensorFlow's own, many images at a time: which of them a line is
-about cannot be known, and it goes to the log. An image that is decoded alone is the only one.
+A batch is decoded by TensorFlow's own threads, many images at a time: it is not known which of them
+a line is about, and it goes to the log. An image that is decoded alone is the only one.
 """
 
 import logging
@@ -23,7 +23,7 @@ from worker import timing
 
 log = logging.getLogger(__name__)
 
-# As TensorFlow's files for images say it, and libjpeg (jerror.h) and libpng.
+# The words of TensorFlow's image files, of libjpeg (jerror.h) and of libpng.
 _PREFIX = r"[IWE]\d{4} [\d:.]+ +\d+ (?:jpeg|png|gif|bmp|decode_image|image)\w*\.cc:\d+\] "
 _ABOUT_IMAGES = (
     rf"{_PREFIX}|Corrupt JPEG data|Premature end of (JPEG|input)|Input file read error|"
@@ -35,7 +35,7 @@ _ABOUT_IMAGES = (
     r"Too many color|CCIR601|Component index|Sampling factors|Duplicate|libpng (warning|error)"
 )
 _MARK = "\x01"
-# A line that its writer has not ended is passed on with what comes next, or at the end.
+# A line that is not complete yet is passed on with what comes next, or at the end.
 _FILTER = """
 import os, re, signal, sys
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -54,7 +54,7 @@ os.write(2, rest)
 
 
 class NativeLines:
-    """Catches lines about images while `batch` or `alone` is under way in any thread."""
+    """Catches lines about images while `batch` or `alone` is active in any thread."""
 
     def __init__(self) -> None:
         self._terminal = os.dup(2)
@@ -64,7 +64,7 @@ class NativeLines:
             [sys.executable, "-I", "-S", "-c", _FILTER, f"{_MARK}|{_ABOUT_IMAGES}"],
             stdin=reading,
             stdout=back,
-            start_new_session=True,  # it ends when this process is gone, and not before it
+            start_new_session=True,  # it ends after this process, not before
         )
         os.close(reading)
         os.close(back)
@@ -78,16 +78,16 @@ class NativeLines:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Decode many images: what is said of them is logged."""
+        """Decode many images: lines about them are logged."""
         with self._process_lock.shared(), self._caught():
             yield
 
     @contextmanager
     def alone(self) -> Iterator[list[str]]:
-        """Decode one image, while no other is decoded: what is said of it is there afterwards."""
+        """Decode one image and no other; afterwards the list holds the lines about it."""
         said: list[str] = []
         with self._process_lock.exclusive():
-            # What is still on its way was said of others.
+            # Lines that are still on their way are about other images.
             self._said = said if self._has_passed_all() else None
             try:
                 with self._caught():
@@ -101,7 +101,7 @@ class NativeLines:
         with self._lock:
             self._open += 1
             if self._open == 1 and self._filter.poll() is None:
-                _log_past(self._terminal)  # here: Celery sets its log up after it made the engine
+                _log_past(self._terminal)  # not earlier: Celery sets up its log after the engine
                 os.dup2(self._pipe, 2)
         try:
             yield
@@ -112,7 +112,7 @@ class NativeLines:
                     os.dup2(self._terminal, 2)
 
     def _has_passed_all(self) -> bool:
-        """Wait until the filter has passed on all that was said so far; whether it has."""
+        """Wait until the filter has passed on all lines so far; False if it did not."""
         self._marked += 1
         try:
             os.write(self._pipe, f"{_MARK}{self._marked}\n".encode())
@@ -139,7 +139,7 @@ class NativeLines:
 
 
 def _log_past(terminal: int) -> None:
-    """Let the log go where it went, and not through the filter, which is a moment later."""
+    """Let the log bypass the filter, which would delay it."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr:
             handler.setStream(os.fdopen(os.dup(terminal), "w", errors="backslashreplace"))

@@ -6,12 +6,12 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-# The first batches still allocate and compile; what comes after them is what a user waits for.
+# The first batches still allocate and compile; the later ones are what a user waits for.
 WARM_UP_BATCHES = 2
 
 
 class Profile:
-    """Counts the batches that a worker ends, and profiles so many after the first."""
+    """Counts the batches of a worker, and profiles some after the first ones."""
 
     def __init__(self, folder: Path, batches: int) -> None:
         self._folder, self._batches = folder, batches
@@ -20,7 +20,7 @@ class Profile:
         self._lock = threading.Lock()
 
     def batch_ended(self) -> None:
-        """Start or stop the profiler where it is due."""
+        """Start or stop the profiler when it is time."""
         with self._lock:
             self._ended += 1
             if self._ended == WARM_UP_BATCHES:
@@ -29,7 +29,7 @@ class Profile:
                 self._stop()
 
     def close(self) -> None:
-        """Write what there is; a worker may end before all batches came."""
+        """Write what was recorded; a worker may end before all batches came."""
         with self._lock:
             if self._ended < WARM_UP_BATCHES:
                 log.warning("--profile %s: no batch came after the first", self._folder)

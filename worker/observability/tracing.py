@@ -1,7 +1,7 @@
 """OpenTelemetry traces: off unless `OTEL_EXPORTER_OTLP_ENDPOINT` is set; the extra `tracing`.
 
-Spans: `enqueue` of a producer, `batch` of a worker with `read`, `decode`, `compute` and `write` in
-it. Each batch is a trace of its own that links to the span it was enqueued by: a run has too many
+Spans: `enqueue` of a producer, `batch` of a worker with `read`, `decode`, `compute` and `write`
+inside. Each batch has its own trace, linked to the span that enqueued it: a run has too many
 batches for one trace.
 """
 
@@ -16,7 +16,7 @@ from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from base.settings import forget_blanks, read_settings
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from db.queries.outcomes import Seconds
 
 if TYPE_CHECKING:
@@ -29,16 +29,16 @@ RUN, BATCH = "dermscore.run", "dermscore.batch"
 NANOSECONDS = 1e9  # in a second
 
 _PROPAGATOR = TraceContextTextMapPropagator()
-# The one that is in use; without the SDK, and until it is set up, what it does is nothing.
+# The tracer in use; it does nothing without the SDK, or until `set_up`.
 _tracers: list[trace.Tracer] = [trace.NoOpTracer()]
 
 
 class TracingError(click.ClickException):
-    """Traces were asked for and cannot be had; the message says what to do."""
+    """Traces were asked for but cannot be sent; the message says what to do."""
 
 
 def set_up() -> None:
-    """Send traces from now on, if they are asked for.
+    """Send traces from now on, if the environment asks for them.
 
     Raises:
         TracingError: the extra is not installed, or the protocol is unknown.
@@ -47,7 +47,7 @@ def set_up() -> None:
     disabled = settings.otel_sdk_disabled.strip().lower() == "true"
     if disabled or not settings.otel_exporter_otlp_endpoint:
         return
-    forget_blanks("OTEL_")  # the SDK, which reads its many others, would take a blank for a value
+    forget_blanks("OTEL_")  # the SDK reads many of them, and would take a blank for a value
     try:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -64,7 +64,7 @@ def use(processor: "SpanProcessor") -> None:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
 
-    # OTEL_RESOURCE_ATTRIBUTES and the like are read there.
+    # This reads OTEL_RESOURCE_ATTRIBUTES and similar variables.
     provider = TracerProvider(
         resource=Resource.create({"service.name": read_settings().otel_service_name})
     )
@@ -73,7 +73,7 @@ def use(processor: "SpanProcessor") -> None:
 
 
 def _exporter() -> "SpanExporter":
-    """What sends to the endpoint; it reads the other OTEL_EXPORTER_OTLP_ variables itself."""
+    """The exporter to the endpoint; it reads the other OTEL_EXPORTER_OTLP_ variables itself."""
     protocol = read_settings().otel_exporter_otlp_protocol
     if protocol == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
@@ -87,18 +87,18 @@ def _exporter() -> "SpanExporter":
 
 @contextmanager
 def enqueue() -> Iterator[None]:
-    """The span of a producer's order; `note` says what came of it."""
+    """The span of a producer's request; `note` records its result."""
     with _tracers[0].start_as_current_span("enqueue"):
         yield
 
 
 def note(runs: Sequence[int], batches: int) -> None:
-    """Put the runs of an order, and how many batches were sent, on its span."""
+    """Record the runs of a request, and how many batches were sent, in its span."""
     trace.get_current_span().set_attributes({"dermscore.runs": runs, "dermscore.batches": batches})
 
 
 def headers() -> dict[str, str] | None:
-    """What a message carries so that its batch links to the span that is open now."""
+    """The message headers that link a batch to the current span."""
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
     return carrier or None
@@ -106,7 +106,7 @@ def headers() -> dict[str, str] | None:
 
 @contextmanager
 def batch(key: BatchKey) -> Iterator[None]:
-    """The span of a message's batch, with any error that it ends in."""
+    """The span of a message's batch; records an error that ends it."""
     attributes = {RUN: key.run_id, BATCH: key.number}
     with _tracers[0].start_as_current_span("batch", links=_links(), attributes=attributes):
         yield
@@ -121,12 +121,12 @@ def _links() -> list[trace.Link]:
 def stages(seconds: Seconds) -> None:
     """Spans of a batch's stages, which have just ended.
 
-    Their lengths are what was measured; they are laid end to end, for reading and decoding take
-    turns, and so do the images of a second attempt.
+    Their lengths are measured; they are placed end to end, because reading and decoding alternate,
+    and so do the images of a second attempt.
     """
     attributes = getattr(trace.get_current_span(), "attributes", None)  # the SDK's spans have some
-    at = time.time_ns() - round(sum(seconds) * NANOSECONDS)
+    moment = time.time_ns() - round(sum(seconds) * NANOSECONDS)
     for stage, spent in seconds._asdict().items():
-        span = _tracers[0].start_span(stage, start_time=at, attributes=attributes)
-        at += round(spent * NANOSECONDS)
-        span.end(at)
+        span = _tracers[0].start_span(stage, start_time=moment, attributes=attributes)
+        moment += round(spent * NANOSECONDS)
+        span.end(moment)

@@ -1,7 +1,7 @@
-"""What a worker reads and writes of its batches, each in one transaction.
+"""What a worker reads and writes about its batches, each in one transaction.
 
-The watchdog sees each call, and a database that is away is waited for. Giving back is neither
-watched nor insisted on: a lease runs out by itself.
+The watchdog sees each call, and a call waits for a database that is away. Giving back is an
+exception: it is neither watched nor repeated, because a lease expires by itself.
 """
 
 import logging
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial, wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
-from db.queries.ledger import (
+from db.queries.leases import (
     BatchKey,
     pending_images,
     release_leases,
@@ -29,7 +29,7 @@ from db.queries.outcomes import (
     store_outcomes,
 )
 from db.queries.refusals import Wanted, clear_refusal, note_refusal, why_not_loaded, why_stopped
-from db.queries.runs import RunSpec, needs_of
+from db.queries.runs import RunSpec, get_run_spec
 from db.session import Database
 from db.throughput import Finished
 from model.errors import CheckpointError
@@ -37,25 +37,25 @@ from worker import timing
 from worker.health.activity import ActivityTracker
 from worker.health.database_retry import DatabaseRetry
 from worker.scoring.batch_scores import WrongModelError
-from worker.scoring.work import FileWork, Leased
+from worker.scoring.file_work import FileWork, Leased
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-# An image during whose scoring this many processes died is the likely cause.
+# If this many processes died while they scored an image, the image is the likely cause.
 MAX_STARTS = 3
 
 
 class LeaseLostError(Exception):
-    """This worker came to a standstill: another has taken the batch over, or its run is deleted."""
+    """This worker stood still for too long: another took the batch over, or its run was deleted."""
 
 
 def _steady(
     method: Callable[Concatenate["BatchLedger", P], T],
 ) -> Callable[Concatenate["BatchLedger", P], T]:
-    """Have the watchdog see a call, and begin it anew until the database is there."""
+    """Let the watchdog see a call, and repeat it until the database answers."""
 
     @wraps(method)
     def call(self: "BatchLedger", /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -66,7 +66,7 @@ def _steady(
 
 
 class BatchLedger:
-    """The batches of a ledger, for the worker of one name."""
+    """The batches of a ledger, as read and written by one worker."""
 
     def __init__(
         self, database: Database, worker: str, activity: ActivityTracker, retry: DatabaseRetry
@@ -74,24 +74,24 @@ class BatchLedger:
         self._database, self._worker = database, worker
         self.activity, self.retry = activity, retry
         self._specs: dict[int, RunSpec] = {}
-        self._told_stopped: set[int] = set()
-        # What was tried to load: None where that succeeded.
+        self._logged_stopped: set[int] = set()
+        # The result of each attempt to load: None if it succeeded.
         self._tried: dict[Wanted, CheckpointError | None] = {}
 
     @_steady
     def spec(self, run_id: int) -> RunSpec:
-        """What a run asks of a worker; read once."""
+        """What a run needs from a worker; read once."""
         if run_id not in self._specs:
             with self._database.read() as session:
-                self._specs[run_id] = needs_of(session, run_id)
+                self._specs[run_id] = get_run_spec(session, run_id)
         return self._specs[run_id]
 
     @contextmanager
     def loading(self, spec: RunSpec) -> Iterator[None]:
-        """Load the checkpoint of a spec; that it cannot be had is written down until it can.
+        """Load the checkpoint of a spec; a failure is noted in the ledger until loading succeeds.
 
         Raises:
-            CheckpointError: why; in others, loading it never ended.
+            CheckpointError: it could not be loaded, or loading it hung in other workers.
         """
         tried = self._tried.get(spec.wanted)
         try:
@@ -99,7 +99,7 @@ class BatchLedger:
                 self._require_loadable(spec)
             yield
         except CheckpointError as error:
-            if error is not tried:  # the same once more is no new attempt
+            if error is not tried:  # the same error again is not a new attempt
                 self._refuse(spec.wanted, error)
             raise
         if tried is not None:
@@ -108,24 +108,24 @@ class BatchLedger:
 
     @_steady
     def lease(self, key: BatchKey) -> Leased:
-        """Take a batch, and with it the same batch of runs enqueued together with it.
+        """Lease a batch, together with the batch of the same number in each run of its group.
 
-        Nothing of what is finished, held by another, unknown or of a run that was stopped.
+        Leaves out batches that are finished, held by others, unknown or of a stopped run.
         """
         with self._database.write() as session:
             taken = take_leases(session, key, self._worker, timing.LEASE_SECONDS)
             stopped = why_stopped(session, [lease.batch.run_id for lease in taken])
             leased = Leased([lease for lease in taken if lease.batch.run_id not in stopped], [])
             if stopped:
-                back = [lease.batch for lease in taken if lease.batch.run_id in stopped]
-                return_untried(session, back, self._worker)
+                returned = [lease.batch for lease in taken if lease.batch.run_id in stopped]
+                return_untried(session, returned, self._worker)
             pending = pending_images(session, leased.batches)
-        self._tell_stopped(stopped)
+        self._log_stopped(stopped)
         return leased._replace(pending=pending)
 
     @contextmanager
     def holding(self, leased: Leased) -> Iterator[None]:
-        """Have the leases renewed meanwhile; what an error ends is given back at once."""
+        """Keep the leases renewed meanwhile; if the block fails, they are given back at once."""
         with self.activity.hold_leases(leased.batches):
             try:
                 yield
@@ -143,17 +143,17 @@ class BatchLedger:
 
     @_steady
     def note_start(self, leased: Leased, work: FileWork, before: Sequence[Outcome]) -> int:
-        """Commit what came of the image before, and that this one is begun; returns how often.
+        """Commit the outcomes of the image before and this start; returns the count of starts.
 
-        One beyond MAX_STARTS is not begun any more, and not written down.
+        A start beyond MAX_STARTS is only counted, not written down.
 
         Raises:
-            LeaseLostError: the batch is another worker's by now.
+            LeaseLostError: another worker holds the batch by now.
         """
         starts = 1 + leased.starts_of(work)
         batches = {batch.run_id: batch for batch in leased.batches}
         with self._database.write() as session:
-            # Its row before its predictions, as in `lock_batches`.
+            # Lock the row before the predictions, as in `lock_batches`.
             if not still_held(session, leased.batches, self._worker):
                 raise LeaseLostError
             store_outcomes(session, self._worker, before)
@@ -168,8 +168,8 @@ class BatchLedger:
     ) -> tuple[Finished | None, Seconds]:
         """Store what is not yet stored, and mark the batches finished.
 
-        Returns the first as the ledger took it, None where `producer retry` took back an image of
-        it meanwhile, and the seconds with those of writing.
+        Returns the first batch as the ledger recorded it (None if `producer retry` took back one of
+        its images meanwhile), and the seconds including those of writing.
 
         Raises:
             LeaseLostError: the run was deleted.
@@ -188,15 +188,15 @@ class BatchLedger:
 
     @_steady
     def stop(self, leased: Leased, wrong: WrongModelError) -> None:
-        """Stop runs whose model gave what is no score: nothing of these batches is stored."""
+        """Stop runs whose model gave an invalid score: nothing of these batches is stored."""
         reasons = {run_id: wrong.reason(run_id, self.spec(run_id).path) for run_id in wrong.found}
         with self._database.write() as session:
             for run_id, reason in reasons.items():
                 wanted = self.spec(run_id).wanted
                 note_refusal(session, self._worker, wanted, reason, stops=True)
-            back = [batch for batch in leased.batches if batch.run_id in reasons]
-            return_untried(session, back, self._worker)
-        self._tell_stopped(reasons)
+            returned = [batch for batch in leased.batches if batch.run_id in reasons]
+            return_untried(session, returned, self._worker)
+        self._log_stopped(reasons)
 
     @_steady
     def known_digests(self, source: str, paths: Sequence[str]) -> dict[str, str]:
@@ -206,7 +206,7 @@ class BatchLedger:
 
     @_steady
     def _require_loadable(self, spec: RunSpec) -> None:
-        """Do not begin what never ended in others."""
+        """Refuse to load what hung in other workers."""
         with self._database.read() as session:
             reason = why_not_loaded(session, spec.wanted)
         if reason is not None:
@@ -227,9 +227,9 @@ class BatchLedger:
         with self._database.write() as session:
             release_leases(session, leased.batches, self._worker)
 
-    def _tell_stopped(self, stopped: dict[int, str]) -> None:
-        """Once for each run: thousands of its messages may still be in the queue."""
+    def _log_stopped(self, stopped: dict[int, str]) -> None:
+        """Log each run once: thousands of its messages may still be in the queue."""
         for run_id, reason in stopped.items():
-            if run_id not in self._told_stopped:
-                self._told_stopped.add(run_id)
+            if run_id not in self._logged_stopped:
+                self._logged_stopped.add(run_id)
                 log.error("run %d was stopped: %s", run_id, reason)

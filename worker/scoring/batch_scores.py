@@ -1,4 +1,4 @@
-"""What scoring images gives, and what does it: the words between ledger and model."""
+"""The result of scoring images and the interface of what scores them; between ledger and model."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -9,20 +9,20 @@ from db.queries.outcomes import Seconds
 from db.queries.runs import RunSpec
 from imaging.errors import ImageError
 
-# Paths to the SHA-256 digests that they had when they were last scored, of those that were.
+# From paths to the SHA-256 digests of their files when they were last scored, if they were.
 KnownDigests = Callable[[Sequence[str]], dict[str, str]]
 
 
-# By so much float32 rounds a sum of probabilities past 0 or 1; a sigmoid never does, and logits do
-# not all stay within it.
+# How far rounding in float32 can take a sum of probabilities past 0 or 1. A sigmoid is never
+# outside, and logits do not all stay within this margin.
 ROUNDING = 1e-6
 
 
 class WrongModelError(Exception):
-    """A model gave a number that is no score, and so its other numbers are none either.
+    """A model gave a number that is not a score, so none of its numbers can be trusted.
 
-    `found` holds score and path by run. Left out of the run, such an image would be one of those
-    that are most suspicious.
+    `found` maps each run to such a score and its path. Leaving only this image out would be wrong:
+    it could be among the most suspicious ones.
     """
 
     def __init__(self, found: dict[int, tuple[float, str]]) -> None:
@@ -30,33 +30,33 @@ class WrongModelError(Exception):
         self.found = found
 
     def reason(self, run_id: int, model: str) -> str:
-        """Why the run is stopped, whose checkpoint is the file `model`."""
+        """Why the run with the checkpoint file `model` is stopped."""
         score, path = self.found[run_id]
         return (
             f"{model} gave {score:.8g} for {shown(path)}, and a score is in [0, 1]: "
-            "what this model gives are no probabilities"
+            "this model does not give probabilities"
         )
 
 
 def is_outside(score: float) -> bool:
-    """Whether a model that gives this gives no probabilities.
+    """Whether this number proves that the model does not give probabilities.
 
-    NaN does not say that: one odd image can make it, such as one of a single colour to a network
-    that divides by an image's own deviation, and it says nothing about the scores of others. Its
-    image is an error, `bad_score`; a run that it stopped would never come to its end.
+    NaN does not prove it: a single odd image can cause it, such as an image of one colour in a
+    network that divides by the image's standard deviation, and it says nothing about the scores of
+    other images. That image gets the error `bad_score`; stopping the run would leave it unfinished.
     """
     return score < -ROUNDING or score > 1 + ROUNDING
 
 
 def rounded_in(score: float) -> float:
-    """The score in [0, 1] of one that is not outside, NaN for NaN."""
+    """A score that `is_outside` accepted, clipped to [0, 1]; NaN stays NaN."""
     return score if math.isnan(score) else min(max(score, 0.0), 1.0)
 
 
 class RunScores(NamedTuple):
     """Outcomes of images for one run, by their position among the paths.
 
-    Each position is in `scores` or in `errors`; `notes` say what is remarkable about a score.
+    Each position is in `scores` or in `errors`; `notes` are remarks about scores.
     """
 
     scores: dict[int, float]
@@ -66,7 +66,7 @@ class RunScores(NamedTuple):
 
 
 class BatchScores(NamedTuple):
-    """One outcome for each run, in the order asked for, and where the time went."""
+    """The scores of each run, in the order asked for, and where the time went."""
 
     runs: list[RunScores]
     seconds: Seconds
@@ -75,24 +75,24 @@ class BatchScores(NamedTuple):
 class Engine(Protocol):
     """What scores images; see `worker.scoring.engine.ModelEngine`."""
 
-    def prepare(self, needs: RunSpec) -> None:
-        """Have all that a run asks for at hand.
+    def prepare(self, spec: RunSpec) -> None:
+        """Load all that a run needs.
 
         Raises:
-            CheckpointError: it was not found here.
+            CheckpointError: it could not be loaded here.
         """
 
     def score(
-        self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
+        self, specs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
     ) -> BatchScores:
-        """Score the images at `paths` for each of `runs`, which were prepared."""
+        """Score the images at `paths` for each of `specs`, which must be prepared."""
 
     def failure(self, digest: str, precision: str) -> Exception | None:
-        """Why a checkpoint cannot be had in this precision, if it was tried in vain."""
+        """Why loading this checkpoint in this precision failed, if it did."""
 
     @property
     def device(self) -> str:
         """Where scores are computed."""
 
     def close(self) -> None:
-        """The worker ends: publish what waits."""
+        """Write what is not written yet; the worker is ending."""

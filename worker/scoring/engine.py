@@ -8,8 +8,8 @@ from base.runtime import device_name
 from db.queries.outcomes import Seconds
 from db.queries.runs import RunSpec
 from imaging.data_root import Root
+from imaging.decoding.decoder import PRINTED, Decoder, NativeOutput
 from imaging.decoding.memory import holding_batch
-from imaging.decoding.preprocess import PRINTED, Decoder, NativeOutput
 from model.card import Decode
 from model.errors import CheckpointError
 from worker.scoring.batch_scores import BatchScores, KnownDigests, RunScores
@@ -24,52 +24,54 @@ class ModelEngine:
     def __init__(
         self,
         root: Root,
-        scorers: ModelRegistry,
+        registry: ModelRegistry,
         features: RunFeatures,
         native: NativeOutput = PRINTED,
     ) -> None:
         self._root = root
         self._native = native
-        self._scorers = scorers
+        self._registry = registry
         self._features = features
         self._decoders: dict[Decode, Decoder] = {}
         # One batch computes while another decodes; two at once would only share the same cores.
         self._computing = threading.Lock()
 
-    def prepare(self, needs: RunSpec) -> None:
+    def prepare(self, spec: RunSpec) -> None:
         """Load the run's checkpoint, if it is not loaded.
 
         Raises:
-            CheckpointError: no file of its digest was found here, or not in its precision.
+            CheckpointError: no file with its digest was found here, or it cannot run in this
+                precision.
         """
-        self._scorers.get(needs)
+        self._registry.get(spec)
 
     def score(
-        self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
+        self, specs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
     ) -> BatchScores:
-        """Score the images at `paths` for each run, a pass for each setting of decoding."""
-        scorers = [self._scorers.get(needs) for needs in runs]
+        """Score the images at `paths` for each run, in one pass for each set of decode settings."""
+        models = [self._registry.get(spec) for spec in specs]
         passes: defaultdict[Decode, list[int]] = defaultdict(list)
-        for at, scorer in enumerate(scorers):
-            passes[scorer.card.decode].append(at)
+        for index, model in enumerate(models):
+            passes[model.card.decode].append(index)
         scored: dict[int, RunScores] = {}
         seconds = Seconds()
         for decode, members in passes.items():
-            kept = self._features.of([(runs[at], scorers[at].backbone) for at in members])
-            one = ForwardPass(self._root, paths, kept)
+            kept = self._features.of([(specs[index], models[index].backbone) for index in members])
+            batch = ForwardPass(self._root, paths, kept)
             with holding_batch():
-                one.decode(self._decoder(decode), known)
+                batch.decode(self._decoder(decode), known)
                 with self._computing:
-                    scores = one.compute([scorers[at] for at in members])
+                    scores = batch.compute([models[index] for index in members])
             scored.update(
-                (at, one.outcome(member, scores[member])) for member, at in enumerate(members)
+                (index, batch.outcome(member, scores[member]))
+                for member, index in enumerate(members)
             )
-            seconds = seconds.plus(one.seconds)
-        return BatchScores([scored[at] for at in range(len(runs))], seconds)
+            seconds = seconds.plus(batch.seconds)
+        return BatchScores([scored[index] for index in range(len(specs))], seconds)
 
     def failure(self, digest: str, precision: str) -> CheckpointError | None:
-        """Why a checkpoint cannot be had in this precision, if it was tried in vain."""
-        return self._scorers.failure(digest, precision)
+        """Why loading this checkpoint in this precision failed, if it did."""
+        return self._registry.failure(digest, precision)
 
     @property
     def device(self) -> str:

@@ -5,17 +5,17 @@ import threading
 from collections.abc import Container, Sequence
 from pathlib import Path
 
+from base.arrays import Float32Array
 from db.queries.runs import RunSpec
 from model.features.feature_cache import FeatureKey, FeatureStore
 from model.features.kept_features import KeptFeatures
-from worker.scoring.frozen import Floats
 from worker.scoring.loaded_model import Backbone
 
 log = logging.getLogger(__name__)
 
 
 class RunFeatures:
-    """The stores that this worker has open, one for each backbone, decoding and precision."""
+    """The open feature stores of this worker, one for each backbone, decoding and precision."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -24,17 +24,17 @@ class RunFeatures:
         self._lock = threading.Lock()
 
     def of(self, members: Sequence[tuple[RunSpec, Backbone]]) -> "KeptRows":
-        """The stores of these runs and their backbones, which share their decode settings."""
-        keys = [backbone.key if needs.keep_features else None for needs, backbone in members]
+        """The stores of these runs and their backbones, which must share their decode settings."""
+        keys = [backbone.key if spec.keep_features else None for spec, backbone in members]
         stores = {
-            key: self._store(needs.run_id, key)
-            for key, (needs, _) in zip(keys, members, strict=True)
+            key: self._store(spec.run_id, key)
+            for key, (spec, _) in zip(keys, members, strict=True)
             if key is not None
         }
         return KeptRows(stores, keys)
 
     def close(self) -> None:
-        """Publish what was added since the last time."""
+        """Publish what was added since the last publication."""
         for store in self._stores.values():
             store.close()
 
@@ -50,9 +50,9 @@ class RunFeatures:
 
 
 class KeptRows:
-    """The kept features of one batch; `keys` are its members', None for one that keeps none.
+    """The kept features of one batch; `keys` holds a key for each member, None if it keeps none.
 
-    Only where no member is without can an image be scored without its pixels.
+    An image can be scored without its pixels only if every member keeps features.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class KeptRows:
     ) -> None:
         self._stores = stores
         self._keys = keys
-        self._rows: dict[FeatureKey, dict[int, Floats]] = {key: {} for key in stores}
+        self._rows: dict[FeatureKey, dict[int, Float32Array]] = {key: {} for key in stores}
 
     @property
     def any(self) -> bool:
@@ -68,7 +68,7 @@ class KeptRows:
         return bool(self._stores)
 
     def take(self, position: int, digest: str) -> bool:
-        """Whether every backbone's features of the image with this digest are at hand, now held."""
+        """Look up the image with this digest; True if every backbone's features were found."""
         if None in self._keys:
             return False
         rows = {key: store.get(digest) for key, store in self._stores.items()}
@@ -80,22 +80,22 @@ class KeptRows:
         return True
 
     def recall(self, position: int, digest: str) -> None:
-        """Hold what is at hand of the image with this digest, whose file is gone."""
+        """Look up the image with this digest, whose file is gone, and hold what is found."""
         for key, store in self._stores.items():
             row = store.get(digest)
             if row is not None:
                 self._rows[key][position] = row
 
     def recalled(self, member: int) -> Container[int]:
-        """Positions that this member has kept features of."""
+        """Positions of images for which this member has kept features."""
         key = self._keys[member]
         return () if key is None else self._rows[key]
 
-    def rows(self, backbone: Backbone) -> dict[int, Floats]:
-        """Rows of this backbone that were taken, by position."""
+    def rows(self, backbone: Backbone) -> dict[int, Float32Array]:
+        """The rows of this backbone that were found, by position."""
         return {} if backbone.key is None else self._rows.get(backbone.key, {})
 
-    def add(self, backbone: Backbone, digests: Sequence[str], rows: Floats) -> None:
+    def add(self, backbone: Backbone, digests: Sequence[str], rows: Float32Array) -> None:
         """Keep the features `[n, ...]` of the images with these digests."""
         store = None if backbone.key is None else self._stores.get(backbone.key)
         if store is not None:

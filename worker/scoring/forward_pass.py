@@ -5,19 +5,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from base.arrays import Float32Array
 from db.queries.outcomes import Seconds
 from imaging.data_root import Root
-from imaging.decoding.preprocess import DecodedBatch, Decoder
+from imaging.decoding.decoder import DecodedBatch, Decoder
 from worker.scoring.batch_scores import KnownDigests, RunScores
 from worker.scoring.features import KeptRows
-from worker.scoring.frozen import Floats
 from worker.scoring.loaded_model import Backbone, LoadedModel
 
 _GONE = "the file is gone: scored from the features that were kept of it"
 
 
 class ForwardPass:
-    """For all checkpoints of the same decode settings; `decode` comes before `compute`."""
+    """A pass for all checkpoints with the same decode settings; call `decode` before `compute`."""
 
     def __init__(self, root: Root, paths: Sequence[str], kept: KeptRows) -> None:
         self._root, self._paths, self._kept = root, paths, kept
@@ -31,51 +31,59 @@ class ForwardPass:
         return Seconds(self._batch.read_seconds, self._batch.decode_seconds, self._compute_seconds)
 
     def decode(self, decoder: Decoder, known: KnownDigests) -> None:
-        """Read every file; decode those whose features are not at hand."""
+        """Read every file; decode those without kept features."""
         self._batch = decoder.decode_files(self._root, self._paths, self._kept.take)
-        gone = [at for at, error in self._batch.errors.items() if error.code == "missing"]
+        gone = [
+            position for position, error in self._batch.errors.items() if error.code == "missing"
+        ]
         if gone and self._kept.any:
-            self._recall(gone, known([self._paths[at] for at in gone]))
+            self._recall(gone, known([self._paths[position] for position in gone]))
 
     def _recall(self, gone: list[int], digests: dict[str, str]) -> None:
-        """A file that is gone is scored from the features of what it held, where they were kept."""
-        for at in gone:
-            digest = digests.get(self._paths[at])
+        """Score files that are gone from the features that were kept of their content."""
+        for position in gone:
+            digest = digests.get(self._paths[position])
             if digest is not None:
-                self._kept.recall(at, digest)
-                self._gone[at] = digest
+                self._kept.recall(position, digest)
+                self._gone[position] = digest
 
-    def compute(self, scorers: Sequence[LoadedModel]) -> list[dict[int, float]]:
-        """Scores by position for each scorer; a backbone that several share runs once."""
+    def compute(self, models: Sequence[LoadedModel]) -> list[dict[int, float]]:
+        """Scores by position for each model; a backbone that several models share runs once."""
         began = time.perf_counter()
-        features: dict[int, tuple[list[int], Floats]] = {}
+        features: dict[int, tuple[list[int], Float32Array]] = {}
         scores = []
-        for scorer in scorers:
-            key = id(scorer.backbone.graph)
+        for model in models:
+            key = id(model.backbone.graph)
             if key not in features:
-                features[key] = self._features(scorer.backbone)
+                features[key] = self._features(model.backbone)
             positions, rows = features[key]
-            scores.append(dict(zip(positions, scorer.score(rows).tolist(), strict=True)))
+            scores.append(dict(zip(positions, model.score(rows).tolist(), strict=True)))
         self._compute_seconds = time.perf_counter() - began
         return scores
 
     def outcome(self, member: int, scores: dict[int, float]) -> RunScores:
-        """What came of the batch for this member, which has these scores.
+        """The outcomes of the batch for this member, which has these scores.
 
-        Its own `missing` stays where it keeps no features, whatever the others keep.
+        If the member keeps no features, its `missing` errors stay, whatever the others keep.
         """
         kept = self._kept.recalled(member)
-        gone = {at: digest for at, digest in self._gone.items() if at in kept}
-        errors = {at: error for at, error in self._batch.errors.items() if at not in gone}
+        gone = {position: digest for position, digest in self._gone.items() if position in kept}
+        errors = {
+            position: error
+            for position, error in self._batch.errors.items()
+            if position not in gone
+        }
         return RunScores(
             scores, errors, {**self._batch.digests, **gone}, dict.fromkeys(gone, _GONE)
         )
 
-    def _features(self, backbone: Backbone) -> tuple[list[int], Floats]:
-        """Positions `[n]` and features `[n, ...]` of all images that have any."""
+    def _features(self, backbone: Backbone) -> tuple[list[int], Float32Array]:
+        """Positions `[n]` and features `[n, ...]` of all images that have features."""
         positions = self._batch.positions
         computed = backbone.graph(self._batch.images)
-        self._kept.add(backbone, [self._batch.digests[at] for at in positions], computed)
+        self._kept.add(
+            backbone, [self._batch.digests[position] for position in positions], computed
+        )
         recalled = self._kept.rows(backbone)
         if not recalled:
             return positions, computed

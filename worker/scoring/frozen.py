@@ -1,30 +1,28 @@
-"""Layers of a network as one graph of constants, in the precision that a run asks for."""
+"""Layers of a network as one graph of constants, in the precision of a run."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from base.arrays import Float32Array
 from base.cores import threads
 from base.runtime import convert_variables_to_constants_v2_as_graph, gpus, tf
 from imaging.decoding.memory import give_back_memory
 from model.errors import CheckpointError
 
-Floats = npt.NDArray[np.float32]
-
-# What TensorFlow's graph rewriter is told, by precision: the names of its options, and the type
-# that must then be found in the graph.
+# Options of TensorFlow's graph rewriter by precision: the option's name, and the type that must
+# then be found in the graph.
 _ON_CPU = {"bfloat16": ("auto_mixed_precision_onednn_bfloat16", tf.bfloat16)}
 # Untested on a GPU.
 _ON_GPU = {"float16": ("auto_mixed_precision", tf.float16)}
 
 
 class FrozenGraph:
-    """Layers one after another, frozen, in which TensorFlow folds batch normalisation.
+    """A sequence of layers, frozen, so that TensorFlow can fold batch normalisation.
 
-    In a session of its own: precision is an option of a session, where TensorFlow's other switch is
-    global to the process, and a session holds the weights once, a function several times over.
+    It has its own session, because precision is an option of a session, while TensorFlow's other
+    switch is global to the process; and a session holds the weights once, a function several times.
     """
 
     def __init__(
@@ -33,8 +31,8 @@ class FrozenGraph:
         """Freeze `layers`, which take `[n, *shape]`, and warm up.
 
         Raises:
-            CheckpointError: this machine does not compute in `precision`; a run's scores are never
-                of a precision that it did not ask for.
+            CheckpointError: this machine does not compute in `precision`; a run is never scored in
+                a precision that it did not ask for.
         """
         options, kind = _session_options(precision)
         graph, (feed, fetch, self.shape) = _frozen(layers, shape)
@@ -49,33 +47,33 @@ class FrozenGraph:
         self(sample)
         give_back_memory()
 
-    def __call__(self, rows: Floats) -> Floats:
+    def __call__(self, rows: Float32Array) -> Float32Array:
         """Outputs `[n, *self.shape]` of inputs `[n, *shape]`, in the same order."""
         if not len(rows):
             return np.empty((0, *self.shape), np.float32)
-        # Alone, a row takes another path through oneDNN and its output differs by 1e-7; in any
-        # company it is the same to the bit.
+        # A single row takes another path through oneDNN, and its output differs by 1e-7; together
+        # with any others it is the same to the bit.
         batch = np.repeat(rows, 2, axis=0) if len(rows) == 1 else rows
-        computed: Floats = self._compute(batch)
+        computed: Float32Array = self._compute(batch)
         return computed[: len(rows)]
 
-    def _computes_in(self, kind: Any, names: tuple[str, str], sample: Floats) -> bool:  # noqa: ANN401 - tf.DType
-        """Whether any arithmetic of the graph that really runs is of this type."""
+    def _computes_in(self, kind: Any, names: tuple[str, str], sample: Float32Array) -> bool:  # noqa: ANN401 - tf.DType
+        """Whether any arithmetic of the graph that really runs has this type."""
         feed, fetch = names
-        asked = tf.compat.v1.RunOptions(output_partition_graphs=True)
-        told = tf.compat.v1.RunMetadata()
-        self._session.run(fetch, {feed: sample}, options=asked, run_metadata=told)
+        options = tf.compat.v1.RunOptions(output_partition_graphs=True)
+        metadata = tf.compat.v1.RunMetadata()
+        self._session.run(fetch, {feed: sample}, options=options, run_metadata=metadata)
         return any(
             node.op != "Cast" and node.attr["T"].type == kind.as_datatype_enum
-            for graph in told.partition_graphs
+            for graph in metadata.partition_graphs
             for node in graph.node
         )
 
 
 def _session_options(precision: str) -> tuple[Any, Any]:
-    """How a session is told to compute in `precision`, and the type by which one sees that it does.
+    """The options of a session that computes in `precision`, and the type that proves it.
 
-    No type for float32.
+    The type is None for float32.
     """
     config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads())
     config.gpu_options.allow_growth = True
@@ -91,8 +89,8 @@ def _session_options(precision: str) -> tuple[Any, Any]:
     rewrite = config.graph_options.rewrite_options
     setattr(rewrite, option, _ON)
     if not gpus:
-        # It moves ReLUs behind the concatenation of branches, and no convolution can take them in
-        # any more: 2 % of the time in bfloat16, none that shows in float32.
+        # This optimisation moves ReLUs behind the concatenation of branches, where no convolution
+        # can absorb them: it costs 2 % of the time in bfloat16, nothing measurable in float32.
         rewrite.arithmetic_optimization = _OFF
     return config, kind
 
@@ -104,7 +102,7 @@ _ON, _OFF = 1, 2
 def _frozen(
     layers: Sequence[Any], shape: tuple[int | None, ...]
 ) -> tuple[Any, tuple[str, str, tuple[int, ...]]]:
-    """The layers as a graph of constants; the names of its input and output, the latter's shape."""
+    """The layers as a graph of constants, with the names of its input and output, and its shape."""
 
     def call(rows: Any) -> Any:  # noqa: ANN401 - tensors have no static type
         for layer in layers:

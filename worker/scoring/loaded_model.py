@@ -1,4 +1,4 @@
-"""A loaded checkpoint: the backbone that it may share with others, and its own head."""
+"""A loaded checkpoint: its backbone, which others may share, and its own head."""
 
 import math
 from collections.abc import Sequence
@@ -7,26 +7,27 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from base.arrays import Float32Array
 from base.runtime import tf
 from model.backbones import Parts, split
 from model.card import Decode
 from model.checkpoint import load_held
 from model.errors import CheckpointError
 from model.features.feature_cache import FeatureKey
-from model.held import HeldCheckpoint
+from model.held_checkpoint import HeldCheckpoint
 from worker.scoring.batch_scores import is_outside
-from worker.scoring.frozen import Floats, FrozenGraph
+from worker.scoring.frozen import FrozenGraph
 
-# A product of few columns adds up the rows that fill no vector register in another order, so that a
-# score would depend, in its last bits, on how many images are in the batch.
+# A matrix product of few columns sums the rows that do not fill a vector register in another order,
+# so that the last bits of a score would depend on how many images are in the batch.
 HEAD_ROWS = 64
 
 
 class Backbone(NamedTuple):
     """A network up to its features, frozen once for all checkpoints that share it.
 
-    Without a `key` its features belong to one checkpoint alone. The `layers` are kept so that the
-    next checkpoint of the same module need not load it again.
+    Without a `key` its features belong to one checkpoint only. The `layers` are kept so that the
+    next checkpoint with the same module need not load it again.
     """
 
     graph: FrozenGraph
@@ -41,7 +42,7 @@ class Backbones:
         self._shared: dict[tuple[str, Decode, str], Backbone] = {}
 
     def of(self, parts: Parts, decode: Decode, precision: str) -> Backbone:
-        """The frozen backbone of a network, made unless another checkpoint brought it already."""
+        """The frozen backbone of a network; made if no other checkpoint has brought it already."""
         if parts.digest is None:
             return _freeze(parts, decode, precision)
         key = (parts.digest, decode, precision)
@@ -54,7 +55,7 @@ class LoadedModel:
     """A checkpoint frozen for serving in one precision."""
 
     def __init__(self, held: HeldCheckpoint, precision: str, backbones: Backbones) -> None:
-        """Load, freeze and warm up; what is held can be given up afterwards.
+        """Load, freeze and warm up; `held` can be closed afterwards.
 
         Raises:
             CheckpointError: the file cannot be used, this machine has no such precision, or it does
@@ -67,25 +68,25 @@ class LoadedModel:
         parts = split(network, self.card.backbone)
         try:
             self.backbone = backbones.of(parts, self.card.decode, precision)
-            # In float32 always: next to the backbone it costs nothing.
+            # Always in float32: compared with the backbone it costs nothing.
             self._head = FrozenGraph(parts.head, self.backbone.graph.shape) if parts.head else None
             self._check()
         except tf.errors.OpError as error:
-            # Or runs enqueued together with this one would never be scored either.
+            # A CheckpointError, so that the other runs of its group are still scored.
             reason = " ".join(str(error.message).split())[:400]
             raise CheckpointError(f"{self.path} cannot be run: {reason}") from error
 
-    def score(self, features: Floats) -> npt.NDArray[np.float64]:
+    def score(self, features: Float32Array) -> npt.NDArray[np.float64]:
         """Scores `[n]` in [0, 1] of the backbone's features `[n, ...]`, in the same order."""
         scores = features if self._head is None else self._head(_filled_up(features))
         return scores[: len(features), 0].astype(np.float64)
 
-    def score_images(self, images: Floats) -> npt.NDArray[np.float64]:
+    def score_images(self, images: Float32Array) -> npt.NDArray[np.float64]:
         """Scores `[n]` of images `[n, height, width, 3]` in [0, 1], in the same order."""
         return self.score(self.backbone.graph(images))
 
     def _check(self) -> None:
-        """Score one grey and one black image: the first call is slow, and may show a fault."""
+        """Score one grey and one black image: the first call is slow, and may reveal a fault."""
         shape = (2, self.card.decode.height, self.card.decode.width, 3)
         images = np.full(shape, 0.5, np.float32)
         images[1] = 0
@@ -96,8 +97,8 @@ class LoadedModel:
             )
 
 
-def _filled_up(rows: Floats) -> Floats:
-    """Rows up to the next multiple of HEAD_ROWS, those added being zero."""
+def _filled_up(rows: Float32Array) -> Float32Array:
+    """The rows, filled up with zeros to the next multiple of HEAD_ROWS."""
     added = np.zeros((-len(rows) % HEAD_ROWS, *rows.shape[1:]), np.float32)
     return np.concatenate([rows, added]) if len(added) else rows
 
@@ -106,7 +107,7 @@ def _freeze(parts: Parts, decode: Decode, precision: str) -> Backbone:
     graph = FrozenGraph(parts.backbone, (decode.height, decode.width, 3), precision)
     if parts.digest is None or None in graph.shape:
         return Backbone(graph, None, parts.backbone)
-    # float32 has no variant: those are the trainer's features.
+    # float32 has no variant, like the features of the trainer.
     variant = "" if precision == "float32" else precision
     key = FeatureKey(backbone=parts.digest, decode=decode, shape=graph.shape, variant=variant)
     return Backbone(graph, key, parts.backbone)

@@ -1,4 +1,4 @@
-"""The checkpoints that this worker has loaded: each once, the digest checked."""
+"""The checkpoints that this worker has loaded, each once and with its digest checked."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ from db.queries.refusals import Wanted
 from db.queries.runs import RunSpec
 from model.card import claimed_card
 from model.errors import CheckpointError
-from model.held import HeldCheckpoint, hold_checkpoint
+from model.held_checkpoint import HeldCheckpoint, hold_checkpoint
 from worker import timing
 from worker.scoring.loaded_model import Backbones, LoadedModel
 
@@ -24,20 +24,21 @@ class ModelRegistry:
         self._failed: dict[Wanted, tuple[float, CheckpointError]] = {}
         self._lock = threading.Lock()
 
-    def get(self, needs: RunSpec) -> LoadedModel:
-        """The scorer of a run's checkpoint in its precision.
+    def get(self, spec: RunSpec) -> LoadedModel:
+        """The loaded model of a run's checkpoint in its precision.
 
         Raises:
-            CheckpointError: no file of its digest was found here, or not in that precision.
+            CheckpointError: no file with its digest was found here, or it cannot run in this
+                precision.
         """
-        wanted = needs.wanted
+        wanted = spec.wanted
         with self._lock:
             if wanted not in self._loaded:
-                self._load_pinned(wanted, Path(needs.path))
+                self._load_pinned(wanted, Path(spec.path))
             return self._loaded[wanted]
 
     def failure(self, digest: str, precision: str) -> CheckpointError | None:
-        """Why this checkpoint cannot be had in this precision, if it was tried in vain."""
+        """Why loading this checkpoint in this precision failed, if it did."""
         failed = self._failed.get(Wanted(digest, precision))
         return None if failed is None else failed[1]
 
@@ -54,7 +55,7 @@ class ModelRegistry:
             raise
 
     def _find(self, digest: str, stored: Path) -> HeldCheckpoint:
-        """The first candidate of the pinned digest; one swapped under its name is passed over."""
+        """The first candidate with the pinned digest; a file with another digest is passed over."""
         refusals = []
         for path in dict.fromkeys(self._candidates(stored)):
             try:
@@ -71,16 +72,16 @@ class ModelRegistry:
 
 
 def _held(path: Path, digest: str) -> HeldCheckpoint:
-    """The checkpoint at `path`, of this digest.
+    """The checkpoint at `path`, if it has this digest.
 
     Raises:
-        CheckpointError: there is none, or another.
+        CheckpointError: there is no checkpoint, or it has another digest.
     """
     claimed = claimed_card(path).digest
     if claimed == digest:
         held = hold_checkpoint(path)
         if held.card.digest == digest:
             return held
-        claimed = held.card.digest  # another took its name just now
+        claimed = held.card.digest  # another file has just taken its name
         held.file.close()
     raise CheckpointError(f"{path} is another checkpoint ({claimed[:12]})")

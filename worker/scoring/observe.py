@@ -1,4 +1,4 @@
-"""What others learn of a batch that was stored: metrics, its trace, and a line of the log."""
+"""Reports a stored batch: in metrics, its trace, and a line of the log."""
 
 import logging
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from db.queries.outcomes import Outcome, Seconds
 from db.queries.runs import RunSpec
 from db.throughput import Finished
 from worker.observability import metrics, tracing
-from worker.scoring.work import Leased
+from worker.scoring.file_work import Leased
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ def batch_stored(
     seconds: Seconds,
     finished: Finished | None,
 ) -> None:
-    """Batches of these runs were stored together."""
+    """Report batches of these runs that were stored together."""
     rate = metrics.batches_ended(specs, outcomes, seconds, finished)
     tracing.stages(seconds)
     errors = sum(outcome.error is not None for outcome in outcomes)

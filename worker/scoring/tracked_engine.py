@@ -1,4 +1,4 @@
-"""An engine whose steps the watchdog knows."""
+"""An engine whose steps the watchdog sees."""
 
 from collections.abc import Sequence
 
@@ -9,21 +9,21 @@ from worker.scoring.batch_scores import BatchScores, Engine, KnownDigests
 
 
 class TrackedEngine:
-    """An engine that the watchdog looks after."""
+    """An engine that is watched while it loads and scores."""
 
     def __init__(self, engine: Engine, activity: ActivityTracker) -> None:
         self._engine, self._activity = engine, activity
 
-    def prepare(self, needs: RunSpec) -> None:
-        """As `Engine.prepare`; what never ends here is not begun by every other worker."""
-        with self._activity.track(f"the loading of {needs.path}", loads=needs.wanted):
-            self._engine.prepare(needs)
+    def prepare(self, spec: RunSpec) -> None:
+        """As `Engine.prepare`; a load that hangs here is not started by every other worker."""
+        with self._activity.track(f"the loading of {spec.path}", loads=spec.wanted):
+            self._engine.prepare(spec)
 
     def score(
-        self, runs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
+        self, specs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
     ) -> BatchScores:
-        """As `Engine.score`; an image that goes alone may take as long as anything else."""
-        alone = len(paths) == 1
-        what = shown(paths[0]) if alone else f"the scoring of {len(paths)} images"
-        with self._activity.track(what, 0 if alone else len(paths)):
-            return self._engine.score(runs, paths, known)
+        """As `Engine.score`; a single image may take as long as any other step."""
+        single = len(paths) == 1
+        what = shown(paths[0]) if single else f"the scoring of {len(paths)} images"
+        with self._activity.track(what, 0 if single else len(paths)):
+            return self._engine.score(specs, paths, known)

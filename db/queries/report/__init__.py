@@ -1,1 +1,1 @@
-"""Every statement of the report, one subject in a file."""
+"""All statements of the report, one subject per file."""

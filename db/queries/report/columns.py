@@ -17,7 +17,7 @@ _LABEL = "coalesce(label, -1)"
 _OUTCOME = "CASE WHEN image_id IS NULL THEN 0 WHEN score IS NULL THEN 2 ELSE 1 END"
 _SCORE = "coalesce(score, -1.0)"
 _SQLITE = f"SELECT {_LABEL}, {_OUTCOME}, {_SCORE} {_FROM} ?"
-# PostgreSQL puts all rows into one value, 12 bytes each, so that none becomes an object here.
+# PostgreSQL returns all rows in one value, 12 bytes each, so that none becomes an object here.
 _POSTGRESQL = (
     f"SELECT string_agg(int2send(CAST({_LABEL} AS int2)) || int2send(CAST({_OUTCOME} AS int2)) "
     f"|| float8send({_SCORE}), '') {_FROM} %s"
@@ -27,10 +27,10 @@ _ROWS_AT_ONCE = 10_000
 
 
 class Columns(NamedTuple):
-    """All images of a run in no certain order, each `[listed]`.
+    """All images of a run in no particular order, each array `[listed]`.
 
-    `labels` 1, 0 or -1 for unknown; `outcomes` PENDING, SCORED or UNREADABLE; `scores` in [0, 1]
-    where the outcome is SCORED, else -1.
+    `labels` 1, 0 or -1 for unknown; `outcomes` PENDING, SCORED or UNREADABLE; `scores` in [0, 1] if
+    the outcome is SCORED, else -1.
     """
 
     labels: npt.NDArray[np.int8]
@@ -39,7 +39,7 @@ class Columns(NamedTuple):
 
 
 class Described(NamedTuple):
-    """A scored and labelled image with what its manifest says of it."""
+    """A scored and labelled image with the attributes from its manifest."""
 
     label: int
     score: float
@@ -67,7 +67,7 @@ def described(session: Session, run_id: int) -> Iterator[Described]:
 
 
 def _fetched(connection: Connection, run_id: int) -> Columns:
-    """Row by row, but each row is gone before the next one comes."""
+    """Fetch row by row, so that only one row is in memory."""
     kind = np.dtype([("label", np.int8), ("outcome", np.int8), ("score", np.float64)])
     driver: Any = connection.connection.driver_connection
     with driver_errors(connection, _SQLITE):

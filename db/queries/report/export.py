@@ -24,7 +24,7 @@ _IMAGES = (
 
 
 class ExportedImage(NamedTuple):
-    """An image and its outcome: a score, or an error and its sentence; attributes are JSON text."""
+    """An image and its outcome: a score, or an error and its detail; attributes are JSON text."""
 
     path: str
     label: int | None
@@ -36,12 +36,12 @@ class ExportedImage(NamedTuple):
 
 
 def stream_images(session: Session, run_id: int) -> Iterator[list[ExportedImage]]:
-    """The run's images with a prediction in chunks, in the order they were listed."""
+    """The run's images with a prediction, in chunks, in the order of the listing."""
     connection = session.connection()
     driver: Any = connection.connection.driver_connection
     with driver_errors(connection, _IMAGES):
         if connection.dialect.name == "postgresql":
-            # A named cursor: the server keeps the rows, and gives them out by the chunk.
+            # A named cursor: the server keeps the rows and returns them in chunks.
             rows = driver.cursor("exported", binary=True)
             rows.execute(_IMAGES.format("%s"), (run_id,))
         else:
@@ -52,7 +52,7 @@ def stream_images(session: Session, run_id: int) -> Iterator[list[ExportedImage]
 
 
 def stream_scored(session: Session, run_id: int) -> Iterator[ScoredImage]:
-    """The run's scored images one by one, in the order they were listed."""
+    """The run's scored images one by one, in the order of the listing."""
     rows = session.execute(
         select(Image.path, Image.label, Prediction.score, Prediction.image_digest)
         .join(Prediction, Prediction.image_id == Image.id)

@@ -1,4 +1,4 @@
-"""Writes of `report import-scores`: a finished run of scores that no worker computed."""
+"""Writes of `report import-scores`: a finished run of scores computed elsewhere."""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
@@ -9,22 +9,22 @@ from sqlalchemy.orm import Session
 
 from base.listed_image import ListedImage
 from db.errors import DatabaseError
-from db.queries.ledger import BatchKey, lists
+from db.queries.leases import BatchKey, lists
 from db.queries.listing import cut_batches, stage_images
 from db.queries.outcomes import Outcome, finish_batch, store_outcomes
 from db.queries.runs import add_checkpoint, refuse_name
 from db.tables import Image, Run
 
-# In the place of a precision, and of the worker that scored an image.
+# Stored instead of a precision, and instead of the worker that scored an image.
 IMPORTED = "imported"
-# No message is ever sent for these batches, so they are as large as memory likes.
+# No message is sent for these batches, so memory alone limits their size.
 BATCH_SIZE = 4096
 _images: Any = Image.__table__
 _INSERTED = select(_images.c.id, _images.c.path).where(lists(_images))
 
 
 class ImportedScores(NamedTuple):
-    """Where scores came from: a CSV file in the place of a checkpoint, known by `digest`."""
+    """Where scores came from: a CSV file instead of a checkpoint, identified by `digest`."""
 
     digest: str
     path: str
@@ -32,7 +32,7 @@ class ImportedScores(NamedTuple):
 
 
 class ImportedImage(NamedTuple):
-    """An image and its outcome: a score, or the error and its sentence."""
+    """An image and its outcome: a score, or the error and its detail."""
 
     listed: ListedImage
     score: float | None
@@ -46,11 +46,11 @@ def store_imported(
     source: str,
     scores: ImportedScores,
     images: Iterable[ImportedImage],
-    told: Callable[[int], None],
+    on_progress: Callable[[int], None],
 ) -> int:
-    """A finished run of `images`, in the caller's transaction; returns its number.
+    """Store a finished run of `images`, in the caller's transaction; returns its id.
 
-    `told` is called with the number of images so far.
+    `on_progress` is called with the number of images so far.
 
     Raises:
         DatabaseError: the name is a number, or belongs to another run.
@@ -63,7 +63,7 @@ def store_imported(
         batches.append(BatchKey(run.id, len(batches) + 1))
         _store_batch(session, run, batches[-1], chunk)
         stored += len(chunk)
-        told(stored)
+        on_progress(stored)
     cut_batches(session, run.id)
     for batch in batches:
         if finish_batch(session, batch) is None:
@@ -91,11 +91,11 @@ def _store_batch(
 ) -> None:
     """The run's next batch, staged, with its outcomes; it has no row in `batches` yet."""
     stage_images(session, run, [image.listed for image in images])
-    # By path, not by the order of their numbers: a score must never be another image's.
+    # By path, not by the order of their ids: a score must never go to another image.
     inserted = session.connection().execute(_INSERTED, batch.bound())
-    numbers = {path: number for number, path in inserted}
+    image_ids = {path: image_id for image_id, path in inserted}
     outcomes = [
-        Outcome(numbers[image.listed.path], image.score, image.error, image.detail, None)
+        Outcome(image_ids[image.listed.path], image.score, image.error, image.detail, None)
         for image in images
     ]
     store_outcomes(session, IMPORTED, outcomes)

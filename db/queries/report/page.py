@@ -1,4 +1,4 @@
-"""Reads of the report's page: the most confident errors, what could not be read, and when."""
+"""Reads of the report's page: the most confident errors, unreadable images, and times."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -19,7 +19,7 @@ class ScoredCase(NamedTuple):
 
 
 class UnreadableCase(NamedTuple):
-    """An image without a score: the error's code, and the sentence stored with it."""
+    """An image without a score: the error's code, and its stored detail."""
 
     path: str
     error: str
@@ -27,7 +27,7 @@ class UnreadableCase(NamedTuple):
 
 
 class Times(NamedTuple):
-    """Seconds since 1970-01-01 UTC; None where nothing was stored. `workers` is a count."""
+    """Seconds since 1970-01-01 UTC; None if nothing was stored. `workers` is a count."""
 
     listed: float
     first_scored: float | None
@@ -36,11 +36,11 @@ class Times(NamedTuple):
     workers: int
 
 
-def extremes(session: Session, run_id: int, label: int, number: int) -> list[ScoredCase]:
-    """The `number` images of this label that were scored furthest from it, furthest first.
+def extremes(session: Session, run_id: int, label: int, count: int) -> list[ScoredCase]:
+    """The `count` images of this label whose scores are furthest from it, furthest first.
 
-    They are the most confident errors at every threshold: at one, the false negatives (label 1)
-    or false positives (label 0) among them come first.
+    They are the most confident errors at every threshold: the false negatives (label 1) or false
+    positives (label 0) at a threshold come first among them.
     """
     order = Prediction.score.asc() if label == 1 else Prediction.score.desc()
     rows = session.execute(
@@ -48,7 +48,7 @@ def extremes(session: Session, run_id: int, label: int, number: int) -> list[Sco
         .join(Prediction, Prediction.image_id == Image.id)
         .where(Image.run_id == run_id, Image.label == label, Prediction.score.is_not(None))
         .order_by(order, Image.id)
-        .limit(number)
+        .limit(count)
     )
     return [
         ScoredCase(path, attributes or {}, score, digest)
@@ -57,20 +57,20 @@ def extremes(session: Session, run_id: int, label: int, number: int) -> list[Sco
     ]
 
 
-def unreadable(session: Session, run_id: int, number: int) -> list[UnreadableCase]:
-    """At most `number` images without a score, by error code and in the order they were listed."""
+def unreadable(session: Session, run_id: int, count: int) -> list[UnreadableCase]:
+    """At most `count` images without a score, by error code and in the order of the listing."""
     rows = session.execute(
         select(Image.path, Prediction.error, Prediction.detail)
         .join(Prediction, Prediction.image_id == Image.id)
         .where(Image.run_id == run_id, Prediction.error.is_not(None))
         .order_by(Prediction.error, Image.id)
-        .limit(number)
+        .limit(count)
     )
     return [UnreadableCase(path, error or "", detail or "") for path, error, detail in rows]
 
 
 def times(session: Session, run_id: int) -> Times:
-    """When the run was listed and scored, by how many workers, and its checkpoint entered."""
+    """When a run was listed and scored, by how many workers, and its checkpoint's time."""
     first, last, workers = session.execute(
         select(
             func.min(Prediction.scored_at),

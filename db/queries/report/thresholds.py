@@ -22,7 +22,7 @@ class Chosen(NamedTuple):
 
 
 class Chooser(NamedTuple):
-    """A checkpoint, and what its model card holds as threshold: None, or whatever stands there."""
+    """A checkpoint, and the threshold in its model card: None, or any JSON value found there."""
 
     checkpoint_id: int
     digest: str
@@ -31,7 +31,7 @@ class Chooser(NamedTuple):
 
 
 def add_threshold(session: Session, run: Run, kind: str, value: float, how: str) -> int:
-    """Keep a threshold for the runs of this run's checkpoint; returns its number."""
+    """Keep a threshold for all runs of this run's checkpoint; returns its id."""
     chosen = ChosenThreshold(
         checkpoint_id=run.checkpoint_id, run_id=run.id, kind=kind, value=value, how=how
     )
@@ -41,7 +41,7 @@ def add_threshold(session: Session, run: Run, kind: str, value: float, how: str)
 
 
 def chosen_last(session: Session, checkpoint_id: int) -> Chosen | None:
-    """The threshold of this checkpoint that was chosen last."""
+    """The newest threshold chosen for this checkpoint."""
     row = session.execute(
         _chosen().where(ChosenThreshold.checkpoint_id == checkpoint_id).limit(1)
     ).one_or_none()
@@ -49,12 +49,12 @@ def chosen_last(session: Session, checkpoint_id: int) -> Chosen | None:
 
 
 def all_chosen(session: Session) -> list[Chosen]:
-    """Every threshold that was chosen, the last first."""
+    """Every threshold that was chosen, newest first."""
     return [Chosen(*row) for row in session.execute(_chosen())]
 
 
 def choosers(session: Session) -> list[Chooser]:
-    """Every checkpoint, the newest first; of its card, which may be long, the threshold only."""
+    """Every checkpoint, newest first, with the threshold only from its card, which may be long."""
     rows = session.execute(
         select(
             Checkpoint.id, Checkpoint.digest, Checkpoint.path, Checkpoint.card["threshold"]
@@ -63,10 +63,10 @@ def choosers(session: Session) -> list[Chooser]:
     return [Chooser(*row) for row in rows]
 
 
-def forget_threshold(session: Session, number: int) -> Chosen | None:
-    """Delete the threshold of this number; returns it, or None if there is none."""
-    row = session.execute(_chosen().where(ChosenThreshold.id == number)).one_or_none()
-    session.execute(delete(ChosenThreshold).where(ChosenThreshold.id == number))
+def forget_threshold(session: Session, threshold_id: int) -> Chosen | None:
+    """Delete the threshold with this id; returns it, or None if there is none."""
+    row = session.execute(_chosen().where(ChosenThreshold.id == threshold_id)).one_or_none()
+    session.execute(delete(ChosenThreshold).where(ChosenThreshold.id == threshold_id))
     return None if row is None else Chosen(*row)
 
 

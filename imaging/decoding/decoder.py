@@ -1,4 +1,4 @@
-"""Bytes to float32 `[height, width, 3]` in [0, 1]: the tf.data decode path."""
+"""From bytes to float32 `[height, width, 3]` in [0, 1]: the tf.data decode path."""
 
 import threading
 import time
@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from base.arrays import Float32Array
 from base.runtime import tf
 from imaging.data_root import Root
 from imaging.decoding.decode_clock import decoding
@@ -18,37 +18,37 @@ from imaging.decoding.memory import keep_freed_memory, room_for_huge
 from imaging.errors import ImageError
 from model.card import Decode
 
-# Bytes held at once, whatever the images of a batch and however many cores decode them: of files,
-# and of pixels before they are resized. One image alone has less (40 million pixels: 360 MB).
+# Limits of bytes held at once, independent of the images and the number of cores: of files, and of
+# pixels before resizing. A single image has fewer (40 million pixels: 360 MB).
 GROUP_BYTES = 128_000_000
 DECODED_BYTES = 384_000_000
-# A worker decodes two batches at once; of groups larger than this only one, which takes all cores.
+# A worker decodes two batches at once, but only one group larger than this; it takes all cores.
 HEAVY_BYTES = 64_000_000
 _heavy = threading.Lock()
-# A single image that takes more, as a progressive JPEG of 28 million pixels does, waits until the
+# A single image that takes more, such as a progressive JPEG of 28 million pixels, waits until the
 # process holds no other batch.
 HUGE_BYTES = 256_000_000
 _WHITE = 255.0  # becomes 1.0
-_MIDDLE = 128  # what libjpeg leaves where a scan ends too early
-# Of what native code says of an image: things, and letters of each.
+_MIDDLE = 128  # libjpeg's filling when a scan ends too early
+# Limits of what is quoted from native code about an image: lines, and letters per line.
 _MOST_SAID, _MOST_LETTERS = 3, 200
 
-# Whether the image at a position, of this SHA-256, need not be decoded.
+# Called with a position and a SHA-256: whether this image need not be decoded.
 Known = Callable[[int, str], bool]
 
 
 class NativeOutput(Protocol):
-    """What becomes of the lines that native code prints while it decodes."""
+    """What happens to the lines that native code prints while it decodes."""
 
     def batch(self) -> AbstractContextManager[object]:
-        """Many images are decoded: nobody can say which of them a line is about."""
+        """Many images are decoded: it is not known which of them a line is about."""
 
     def alone(self) -> AbstractContextManager[list[str]]:
-        """One image is decoded, and no other: the list holds its lines afterwards."""
+        """One image and no other is decoded: afterwards the list holds its lines."""
 
 
 class _Printed:
-    """They are printed as they come."""
+    """Lets the lines be printed as they come."""
 
     def batch(self) -> AbstractContextManager[object]:
         return nullcontext()
@@ -63,13 +63,13 @@ PRINTED = _Printed()
 class DecodedBatch(NamedTuple):
     """The images of a batch that could be decoded, and why the others could not.
 
-    `images` is float32 `[k, height, width, 3]` in [0, 1]; `positions` `[k]` says where each stood
-    among the paths; `errors` holds the rest; `digests` those files that could be read.
-    `read_seconds` were waited for files to be read, digested and checked, `decode_seconds` for
-    their decoding; what was read meanwhile is in neither.
+    `images` is float32 `[k, height, width, 3]` in [0, 1]; `positions` `[k]` holds their positions
+    among the paths; `errors` holds the other ones; `digests` those of all files that could be read.
+    `read_seconds` were spent waiting for files to be read, digested and checked, `decode_seconds`
+    on decoding; reading in the background is in neither.
     """
 
-    images: npt.NDArray[np.float32]
+    images: Float32Array
     positions: list[int]
     errors: dict[int, ImageError]
     digests: dict[int, str]
@@ -78,14 +78,14 @@ class DecodedBatch(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Files that are decoded together, by position; the bytes that all take, and the largest."""
+    """Files decoded together, by position; the bytes needed for all, and for the largest."""
 
     files: dict[int, bytes]
     needed: int
     largest: int
 
     def room(self) -> AbstractContextManager[object]:
-        """What is held while the group is decoded."""
+        """The lock to hold while the group is decoded."""
         if self.largest > HUGE_BYTES:
             return room_for_huge()
         return _heavy if self.needed > HEAVY_BYTES else nullcontext()
@@ -101,57 +101,59 @@ class Decoder:
         self._settings = settings
         self._native = native
         self._parallel = parallel or tf.data.AUTOTUNE
-        self._many = tf.function(
+        self._decode_many = tf.function(
             self._decode_all,
             input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([], tf.float32)],
         )
-        # Outside of a function, TensorFlow loses some 100 KB for each JPEG that it fails on.
-        one = [tf.TensorSpec([], tf.string)]
-        self._one = tf.function(self._decode, input_signature=one)
-        self._eighth = tf.function(
-            lambda data: tf.io.decode_jpeg(data, channels=3, ratio=8), input_signature=one
+        # Outside of a tf.function, TensorFlow leaks about 100 KB for each JPEG that it fails on.
+        one_file = [tf.TensorSpec([], tf.string)]
+        self._decode_one = tf.function(self._decode, input_signature=one_file)
+        self._decode_eighth = tf.function(
+            lambda data: tf.io.decode_jpeg(data, channels=3, ratio=8), input_signature=one_file
         )
 
     def decode_files(
         self, root: Root, paths: Sequence[str], is_known: Known | None = None
     ) -> DecodedBatch:
-        """Read and decode files under `root`; each path ends as an image or as an error.
+        """Read and decode files under `root`; each path becomes an image or an error.
 
-        But for those that `is_known` takes, asked with position and digest: of them there is a
-        digest alone.
+        Except those for which `is_known`, called with position and digest, is true: they get only a
+        digest.
         """
         alone = len(paths) == 1
         return self._decode_stream(enumerate(read_images(root, paths)), is_known, alone=alone)
 
     def decode_read(self, files: Mapping[int, ImageFile]) -> DecodedBatch:
-        """Decode files that were read before, by position; the caller bounds their bytes."""
+        """Decode files that were already read, by position; the caller limits their bytes."""
         return self._decode_stream(files.items())
 
-    def decode(self, data: bytes) -> npt.NDArray[np.float32]:
+    def decode(self, data: bytes) -> Float32Array:
         """Decode one image alone.
 
         Raises:
             ImageError: its bytes are damaged.
         """
         try:
-            pixels, ends_grey = self._one(tf.constant(data))
+            pixels, ends_grey = self._decode_one(tf.constant(data))
         except tf.errors.InvalidArgumentError as error:
             reason = _reason(str(error.message))
             raise ImageError("corrupt", f"the image data is damaged: {reason}") from error
         if ends_grey and data.startswith(b"\xff\xd8"):
             self._check_end(data)
-        image: npt.NDArray[np.float32] = (pixels / _WHITE).numpy()
+        image: Float32Array = (pixels / _WHITE).numpy()
         return image
 
     def _check_end(self, jpeg: bytes) -> None:
-        """Refuse a JPEG whose scan ends before its picture does: libjpeg fills it up with grey.
+        """Refuse a JPEG whose scan ends before its picture, which libjpeg fills with grey.
 
-        At an eighth of its size, where every block is a pixel.
+        It is checked at an eighth of its size, where every block is a pixel.
         """
         try:
-            once, more = (self._eighth(tf.constant(data)) for data in (jpeg, append_noise(jpeg)))
+            once, more = (
+                self._decode_eighth(tf.constant(data)) for data in (jpeg, append_noise(jpeg))
+            )
             complete = bool(tf.reduce_all(once == more))
-        except tf.errors.InvalidArgumentError:  # of the noise, which was looked at
+        except tf.errors.InvalidArgumentError:  # because of the noise, which was read
             complete = False
         if not complete:
             raise ImageError("corrupt", "the image data end before the picture does")
@@ -163,7 +165,7 @@ class Decoder:
         *,
         alone: bool = False,
     ) -> DecodedBatch:
-        """Decode as many files at a time as may be held, and read the next ones afterwards."""
+        """Decode as many files at a time as may be held, and then read the next ones."""
         settings = self._settings
         parts = [np.empty((0, settings.height, settings.width, 3), np.float32)]
         batch = DecodedBatch(parts[0], [], {}, {})
@@ -176,26 +178,26 @@ class Decoder:
             group.files.clear()  # not held while the next one is read
             seconds += time.perf_counter() - ready
         reading = time.perf_counter() - began - seconds
-        # One group is the rule, and is handed on as it is: a copy costs a tenth of its decoding.
+        # Usually there is one group, which is not copied: that would cost a tenth of its decoding.
         images = parts[1] if len(parts) == 2 else np.concatenate(parts)
         return batch._replace(images=images, read_seconds=reading, decode_seconds=seconds)
 
-    def _decode_group(
-        self, group: dict[int, bytes], batch: DecodedBatch
-    ) -> npt.NDArray[np.float32]:
-        """The images of a group, in order of position; positions and errors go into `batch`."""
+    def _decode_group(self, group: dict[int, bytes], batch: DecodedBatch) -> Float32Array:
+        """The images of a group, ordered by position; adds positions and errors to `batch`."""
         with self._native.batch():
             indices, images, grey = self._decode_good(list(group.values()))
         if len(indices) == len(group) and not grey:
             batch.positions.extend(group)
             return images
-        decoded = {at: row for at, row in zip(indices, images, strict=True) if at not in grey}
+        decoded = {
+            index: row for index, row in zip(indices, images, strict=True) if index not in grey
+        }
         kept = [images[:0]]
-        for at, (position, data) in enumerate(group.items()):
+        for index, (position, data) in enumerate(group.items()):
             try:
-                # Dropped from the batch is not yet corrupt: errors of memory are dropped too. And
-                # grey at the end is not yet cut short.
-                image = decoded[at] if at in decoded else self._decode_alone(data)
+                # An image dropped from the batch need not be corrupt: out-of-memory errors are
+                # dropped too. And one that ends in grey need not be cut short.
+                image = decoded[index] if index in decoded else self._decode_alone(data)
             except ImageError as error:
                 batch.errors[position] = _bare(error)
                 continue
@@ -203,24 +205,23 @@ class Decoder:
             batch.positions.append(position)
         return np.concatenate(kept)
 
-    def _decode_alone(self, data: bytes) -> npt.NDArray[np.float32]:
+    def _decode_alone(self, data: bytes) -> Float32Array:
         with self._native.alone() as said:
             try:
                 return self.decode(data)
             except ImageError as error:
-                failure = _bare(error)  # or this frame and the error would hold each other
+                # Bare, because this frame and the error would refer to each other.
+                failure = _bare(error)
         raise ImageError(failure.code, failure.detail + _in_brackets(said))
 
-    def _decode_good(
-        self, blobs: list[bytes]
-    ) -> tuple[list[int], npt.NDArray[np.float32], set[int]]:
-        """Those of `blobs` that could be decoded: their indices `[k]` and images `[k, ...]`.
+    def _decode_good(self, blobs: list[bytes]) -> tuple[list[int], Float32Array, set[int]]:
+        """Decode `blobs`: the indices `[k]` and images `[k, ...]` of those that could be decoded.
 
-        With the indices of those that end in grey.
+        Also returns the indices of those that end in grey.
         """
         try:
-            indices, images, ends_grey = self._many(tf.constant(blobs), tf.constant(_WHITE))
-        except tf.errors.InvalidArgumentError:  # not one of them was good
+            indices, images, ends_grey = self._decode_many(tf.constant(blobs), tf.constant(_WHITE))
+        except tf.errors.InvalidArgumentError:  # none of them could be decoded
             settings = self._settings
             return [], np.empty((0, settings.height, settings.width, 3), np.float32), set()
         found = indices.numpy()
@@ -237,8 +238,8 @@ class Decoder:
                 data, channels=3, dct_method=settings.dct_method, ratio=settings.ratio
             ),
         )
-        # The division follows. Equal to the tutorial's convert-then-resize to 1.2e-7, at half its
-        # memory.
+        # The division follows. Equal to the tutorial's convert-then-resize up to 1.2e-7, in half of
+        # its memory.
         resized = tf.image.resize(image, [settings.height, settings.width])
         ends_grey = tf.reduce_all(image[-1, -1] == _MIDDLE)
         return tf.ensure_shape(resized, [settings.height, settings.width, 3]), ends_grey
@@ -256,31 +257,32 @@ class Decoder:
             .batch(tf.size(blobs, out_type=tf.int64))
             .get_single_element()
         )
-        # At once and in place: image by image all would cost 4 % more. By an argument, or Grappler
-        # would multiply by a rounded 1/255, and an image alone have other last bits.
+        # All at once and in place: image by image it would cost 4 % more. `white` is an argument,
+        # because Grappler would multiply by a rounded 1/255, and a single image would get other
+        # last bits.
         return indices, images / white, ends_grey
 
 
 def _bare(error: ImageError) -> ImageError:
-    """Without its traceback, whose frames hold the batch, which holds the error."""
+    """The error without its traceback, whose frames refer to the batch and so to the error."""
     return ImageError(error.code, error.detail)
 
 
 def _in_brackets(said: Sequence[str]) -> str:
-    """What was said of an image, each thing once, to stand behind a sentence."""
+    """The lines about an image, each once, in brackets to end a sentence with."""
     things = [line[:_MOST_LETTERS] for line in dict.fromkeys(said)][:_MOST_SAID]
     return f" ({'; '.join(things)})" if things else ""
 
 
 def _reason(message: str) -> str:
-    """TensorFlow's sentence: what stands before it is a trace, what stands behind a node."""
+    """TensorFlow's sentence, without the trace before it and the node after it."""
     return message.split("[[{{", maxsplit=1)[0].strip().splitlines()[-1]
 
 
 def _groups(
     files: Iterable[tuple[int, ImageFile | ImageError]], batch: DecodedBatch
 ) -> Iterator[Group]:
-    """Files in groups that may be held at once; digests and errors go into `batch`."""
+    """The files in groups that may be held at once; adds digests and errors to `batch`."""
     group: dict[int, bytes] = {}
     encoded = decoded = largest = 0
     for position, file in files:
@@ -303,7 +305,7 @@ def _unknown(
     batch: DecodedBatch,
     is_known: Known | None,
 ) -> Iterator[tuple[int, ImageFile | ImageError]]:
-    """The files without those that are known; digests of the latter go into `batch`."""
+    """The files without the known ones, whose digests are added to `batch`."""
     for position, file in files:
         if is_known is not None and isinstance(file, ImageFile) and is_known(position, file.digest):
             batch.digests[position] = file.digest
@@ -312,7 +314,7 @@ def _unknown(
 
 
 def _admit(position: int, file: ImageFile | ImageError, batch: DecodedBatch) -> tuple[bytes, int]:
-    """The bytes of a file, and how many decoding it takes."""
+    """The bytes of a file, and how many bytes decoding it needs."""
     if isinstance(file, ImageError):
         raise file
     batch.digests[position] = file.digest

@@ -14,9 +14,9 @@ from drawing import draw, encoded
 from PIL import Image
 
 from base.runtime import tf
-from imaging.decoding import preprocess
+from imaging.decoding import decoder as decoding
+from imaging.decoding.decoder import DecodedBatch, Decoder
 from imaging.decoding.image_file import read_image
-from imaging.decoding.preprocess import DecodedBatch, Decoder
 from imaging.errors import ImageError
 from model.card import Decode
 
@@ -307,7 +307,7 @@ def test_small_groups_give_what_one_large_group_gives(
     names[2:2], names[6:6] = bad[:3], bad[3:]
     whole = decoder.decode_files(tmp_path, names)
 
-    monkeypatch.setattr(preprocess, name, limit)
+    monkeypatch.setattr(decoding, name, limit)
 
     assert equal(decoder.decode_files(tmp_path, names), whole)
     assert len(whole.positions) == 9
@@ -367,7 +367,7 @@ PEAK_SCRIPT = """
 import sys
 from pathlib import Path
 from model.card import Decode
-from imaging.decoding.preprocess import Decoder
+from imaging.decoding.decoder import Decoder
 from base.runtime import tf
 
 def status(field):
@@ -392,4 +392,4 @@ def test_memory_is_bounded_on_any_number_of_cores(tmp_path: Path) -> None:
     peak = run(command, check=True, capture_output=True, text=True).stdout
 
     # 16 of them decoded at once are 1.9 GB
-    assert int(peak) < preprocess.DECODED_BYTES + 200_000_000
+    assert int(peak) < decoding.DECODED_BYTES + 200_000_000

@@ -1,6 +1,7 @@
-"""What a checkpoint must be so that images can be scored with it, told without TensorFlow.
+"""The requirements for a checkpoint that can score images, checked without TensorFlow.
 
-The one definition for the producer, before it enqueues, and for the worker, before it loads.
+This is their only definition: for the producer, before it enqueues, and for the worker, before it
+loads.
 """
 
 import zipfile
@@ -12,9 +13,9 @@ from model.errors import CheckpointError
 from model.keras_archive import read_config
 from model.network_config import Network, Shape, network_of, refuse_classes
 
-# The last activation of a network whose output is a probability by itself.
+# The last activations whose output is a probability.
 _PROBABILITIES = ("sigmoid", "hard_sigmoid", "softmax")
-# How a card promises that an output is one all the same.
+# How a card promises that another output is a probability all the same.
 PROMISE = '"output": "probability"'
 
 
@@ -22,17 +23,17 @@ def refuse_unloadable_file(path: Path, card: ModelCard) -> None:
     """`refuse_unloadable` of the file at `path`, whose digest was or will be checked.
 
     Raises:
-        CheckpointError: says in one sentence why no worker could score with it.
+        CheckpointError: no worker could score with it; says why in one sentence.
     """
     with opened(path) as file:
         refuse_unloadable(file, path, card)
 
 
 def refuse_unloadable(file: IO[bytes], path: Path, card: ModelCard) -> None:
-    """Refuse a .keras file that no worker could score with, as far as its config tells.
+    """Refuse a .keras file that no worker could score with, as far as its config shows.
 
     Raises:
-        CheckpointError: says why, in one sentence that names `path`.
+        CheckpointError: says why in one sentence that names `path`.
     """
     try:
         config = read_config(file)
@@ -42,7 +43,7 @@ def refuse_unloadable(file: IO[bytes], path: Path, card: ModelCard) -> None:
         raise CheckpointError(f"{path} is not a .keras file, or was cut short") from None
     except ValueError as error:
         raise CheckpointError(f"{path} cannot be loaded: {error}") from error
-    except Exception as error:  # whatever a config that Keras did not write makes of our reading
+    except Exception as error:  # a foreign config can cause any error here
         raise CheckpointError(
             f"{path} cannot be loaded: its config.json is not one that Keras writes"
         ) from error
@@ -52,7 +53,7 @@ def refuse_unloadable(file: IO[bytes], path: Path, card: ModelCard) -> None:
 
 
 def fault_of(network: Network, card: ModelCard) -> str | None:
-    """What is wrong with a network, for a sentence that begins with its name; None for nothing."""
+    """What is wrong with a network, to follow its name in a sentence; None if nothing is."""
     expected = (None, card.decode.height, card.decode.width, 3)
     inputs, outputs = len(network.inputs), network.outputs
     if (inputs, outputs) != (1, 1):
@@ -60,10 +61,10 @@ def fault_of(network: Network, card: ModelCard) -> str | None:
     if network.inputs[0] != expected or not _is_one_score(network.shape):
         return wrong_shapes(network.inputs[0], _with_batch(network.shape), card)
     if not network.dtype.startswith("float"):
-        return f"takes {network.dtype}, where images come as floats in [0, 1]"
+        return f"takes {network.dtype}, but images are floats in [0, 1]"
     if network.activation not in _PROBABILITIES and card.output != "probability":
         return (
-            f"ends with {_said(network.activation)}, so that its output need not be a probability; "
+            f"ends with {_said(network.activation)}, so its output may not be a probability; "
             "a checkpoint ends with a sigmoid, or its model card promises a probability with "
             f"{PROMISE}"
         )
@@ -71,14 +72,14 @@ def fault_of(network: Network, card: ModelCard) -> str | None:
 
 
 def wrong_shapes(given: object, made: object, card: ModelCard) -> str:
-    """The sentence about shapes that are not those of a checkpoint."""
+    """The sentence about shapes that a checkpoint cannot have."""
     expected = (None, card.decode.height, card.decode.width, 3)
     maps = f"takes {given}" if made is None else f"maps {given} to {made}"
     return f"{maps}; a checkpoint maps {expected} to (None, 1)"
 
 
 def _is_one_score(shape: Shape | None) -> bool:
-    """Whether a shape is one score for each image, or is not known."""
+    """Whether a shape is one score for each image, or unknown."""
     return shape is None or (len(shape) == 1 and shape[0] in (1, None))
 
 
@@ -86,8 +87,8 @@ def _with_batch(shape: Shape | None) -> Shape | None:
     return None if shape is None else (None, *shape)
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _said(activation: str | None) -> str:

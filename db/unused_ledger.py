@@ -1,4 +1,4 @@
-"""A ledger that a failed command made: it should not stay behind, to be taken for the real one."""
+"""Removes a ledger made by a command that failed, so that it is not taken for the real one."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from db.tables import Checkpoint, Run
 
 
 @contextmanager
-def removed_if_unused(database: Database) -> Iterator[None]:
-    """If this block fails, a file that was made for it and holds nothing is removed."""
+def remove_if_unused(database: Database) -> Iterator[None]:
+    """If the block fails, remove a database file that was made for it and holds nothing."""
     try:
         yield
     except BaseException:
@@ -36,7 +36,7 @@ def _remove(database: Database, file: Path) -> None:
             return
     database.close()
     with closing(sqlite3.connect(file, timeout=0)) as connection:
-        # Only who is alone with the file may take it out of WAL; a worker may have come meanwhile.
+        # Only the sole user of the file can take it out of WAL mode; a worker may have opened it.
         (mode,) = connection.execute("PRAGMA journal_mode=DELETE").fetchone()
     if mode == "delete":
         file.unlink()

@@ -1,10 +1,10 @@
-"""Files to score and what came of them, as values: no ledger, no model."""
+"""Files to score and their outcomes, as plain values: no ledger, no model."""
 
 import math
 from collections.abc import Container, Sequence
 from typing import NamedTuple
 
-from db.queries.ledger import BatchKey, Lease, PendingImage, name_of
+from db.queries.leases import BatchKey, Lease, PendingImage, name_of
 from db.queries.outcomes import Outcome
 from imaging.errors import ImageError
 from worker.scoring.batch_scores import (
@@ -17,31 +17,31 @@ from worker.scoring.batch_scores import (
 
 
 class FileWork(NamedTuple):
-    """A file, and the images of the leased batches that are this file: one for each run at most."""
+    """A file, and its images in the leased batches: at most one for each run."""
 
     path: str
     images: list[PendingImage]
 
 
 class Leased(NamedTuple):
-    """Batches of one number that this worker holds, and their images without a prediction."""
+    """Leased batches of one batch number, and their images without a prediction."""
 
     leases: list[Lease]
     pending: list[PendingImage]
 
     @property
     def batches(self) -> list[BatchKey]:
-        """In order of run."""
+        """The batches, ordered by run."""
         return [lease.batch for lease in self.leases]
 
     @property
     def runs(self) -> list[int]:
-        """Numbers of their runs."""
+        """The ids of their runs."""
         return [lease.batch.run_id for lease in self.leases]
 
     @property
     def attempt(self) -> int:
-        """Which attempt this is, of the batch that was tried most."""
+        """The number of this attempt, for the batch that was tried most often."""
         return max(lease.attempts for lease in self.leases)
 
     @property
@@ -50,26 +50,26 @@ class Leased(NamedTuple):
         return by_path(self.pending)
 
     def without(self, runs: Container[int]) -> "Leased":
-        """What is left but for these runs."""
+        """The same without these runs."""
         return Leased(
             [lease for lease in self.leases if lease.batch.run_id not in runs],
             [image for image in self.pending if image.run_id not in runs],
         )
 
     def starts_of(self, work: FileWork) -> int:
-        """How often the scoring of this file was begun and did not end, as far as is known."""
+        """How often scoring this file was started and never finished, as far as is known."""
         ids = {image.id for image in work.images}
         return max(
             (lease.suspect_starts for lease in self.leases if lease.suspect_id in ids), default=0
         )
 
     def __str__(self) -> str:
-        """What they are called in the log."""
+        """The name of the batches in the log."""
         return name_of(self.batches)
 
 
 def died(work: FileWork, starts: int) -> list[Outcome]:
-    """The outcome of a file whose scoring was begun so often and never ended."""
+    """The outcomes of a file whose scoring was started this often and never finished."""
     detail = f"its scoring was started {starts} times and never finished"
     return [Outcome(image.id, None, "worker_died", detail, None) for image in work.images]
 
@@ -83,41 +83,40 @@ def by_path(images: Sequence[PendingImage]) -> list[FileWork]:
 
 
 def outcomes_of(work: Sequence[FileWork], runs: list[int], scored: BatchScores) -> list[Outcome]:
-    """An outcome for each image of `work`; `scored` holds those of `runs`, in their order.
+    """An outcome for each image of `work`; `scored` holds the results of `runs`, in their order.
 
     Raises:
-        WrongModelError: a model gave what is no score.
+        WrongModelError: a model gave an invalid score.
     """
     found = {
-        run: (score, work[at].path)
-        for run, one in zip(runs, scored.runs, strict=True)
-        for at, score in reversed(one.scores.items())
+        run_id: (score, work[position].path)
+        for run_id, run_scores in zip(runs, scored.runs, strict=True)
+        for position, score in reversed(run_scores.scores.items())
         if is_outside(score)
     }
     if found:
         raise WrongModelError(found)
     by_run = dict(zip(runs, scored.runs, strict=True))
     return [
-        _outcome(image, at, by_run[image.run_id])
-        for at, one in enumerate(work)
-        for image in one.images
+        _outcome(image, position, by_run[image.run_id])
+        for position, file in enumerate(work)
+        for image in file.images
     ]
 
 
-def _outcome(image: PendingImage, at: int, run: RunScores) -> Outcome:
-    score, error, digest = run.scores.get(at), run.errors.get(at), run.digests.get(at)
+def _outcome(image: PendingImage, position: int, run: RunScores) -> Outcome:
+    score, error = run.scores.get(position), run.errors.get(position)
+    digest, note = run.digests.get(position), run.notes.get(position)
     if error is None and (score is None or math.isnan(score)):
         error = ImageError("bad_score", f"the model gave {score}, which is not a score in [0, 1]")
     if image.sha256 and digest and digest != image.sha256.lower():
-        # Whatever came of them: these are not the bytes that the manifest means.
+        # This replaces any other outcome: these are not the bytes that the manifest means.
         error = ImageError("wrong_digest", f"its SHA-256 is {digest}, not that of the manifest")
     if error is not None:
         return Outcome(image.id, None, error.code, _storable(error.detail), digest)
-    return Outcome(
-        image.id, None if score is None else rounded_in(score), None, run.notes.get(at), digest
-    )
+    return Outcome(image.id, None if score is None else rounded_in(score), None, note, digest)
 
 
 def _storable(detail: str) -> str:
-    """The same words, with what no database takes written out."""
+    """The text with characters that databases refuse written as escapes."""
     return detail.replace("\0", "\\0").encode(errors="backslashreplace").decode()

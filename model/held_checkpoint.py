@@ -1,7 +1,8 @@
-"""A checkpoint held while it is loaded: a copy that nobody else can change, digested as it is made.
+"""A checkpoint held while it is loaded: a private copy, digested while it is made.
 
-So one reading is enough: whatever happens to the file meanwhile, what was digested is what is
-loaded. An open file would not do, for one can be written over in place.
+So one reading is enough: whatever happens to the file meanwhile, the bytes that were digested are
+the ones that are loaded. Keeping the file open would not be enough, because it can be overwritten
+in place.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class HeldCheckpoint:
-    """The bytes that `card` describes, in `file`; a context, for the copy to be given up."""
+    """The bytes that `card` describes, in `file`; a context manager that removes the copy."""
 
     path: Path
     card: ModelCard
@@ -38,14 +39,14 @@ class HeldCheckpoint:
 
 
 def hold_checkpoint(path: Path) -> HeldCheckpoint:
-    """Copy a checkpoint, and see that it is what its card says.
+    """Copy a checkpoint, and check that it is what its card says.
 
     Raises:
-        CheckpointError: it is missing, not a .keras file, without a card, or of another digest.
+        CheckpointError: it is missing, not a .keras file, without a card, or has another digest.
     """
     card = claimed_card(path)
-    # On disk and without a name: one of a gigabyte takes no memory, and a killed process leaves
-    # nothing behind.
+    # On disk and without a name: a gigabyte takes no memory, and a killed process leaves nothing
+    # behind.
     file = _new_file(path)
     try:
         require_digest(path, card, _copy(path, file))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from base.read_write_lock import ReadWriteLock
-from db.queries.ledger import BatchKey
+from db.queries.leases import BatchKey
 from db.queries.outcomes import Outcome, Seconds
 from db.queries.runs import RunSpec
 from db.session import Database
@@ -16,14 +16,14 @@ from worker.health.database_retry import DatabaseRetry
 from worker.scoring import observe
 from worker.scoring.batch_ledger import MAX_STARTS, BatchLedger
 from worker.scoring.batch_scores import Engine, WrongModelError
+from worker.scoring.file_work import FileWork, Leased, died, outcomes_of
 from worker.scoring.tracked_engine import TrackedEngine
-from worker.scoring.work import FileWork, Leased, died, outcomes_of
 
 log = logging.getLogger(__name__)
 
 
 class BatchProcessor:
-    """Scores batches of the ledger under one worker's name."""
+    """Scores batches of the ledger for one worker."""
 
     def __init__(
         self,
@@ -36,19 +36,19 @@ class BatchProcessor:
         activity = activity or ActivityTracker()
         self._ledger = BatchLedger(database, worker, activity, retry or DatabaseRetry(activity))
         self._engine = TrackedEngine(engine, activity)
-        # Runs of which this worker finished a batch.
+        # Runs in which this worker finished a batch.
         self.runs: set[int] = set()
-        # Batches share it, a single image holds it alone: others that were begun beside one that
-        # may kill the process would be taken for the cause as well.
+        # Batches share this lock, a single image holds it exclusively: otherwise a batch scored at
+        # the same time as an image that kills the process would be suspected as well.
         self._process_lock = ReadWriteLock()
 
     def score(self, key: BatchKey) -> None:
-        """Bring a batch to its end, and with it the same batch of runs enqueued together with it.
+        """Score a batch, together with the batch of the same number in each run of its group.
 
-        What is finished or held by another is left alone.
+        Batches that are finished or held by others are left alone.
 
         Raises:
-            CheckpointError: the run's checkpoint cannot be had; nothing was leased.
+            CheckpointError: the run's checkpoint could not be loaded; nothing was leased.
         """
         self.load(self._ledger.spec(key.run_id))
         leased = self._ledger.lease(key)
@@ -59,16 +59,16 @@ class BatchProcessor:
             self._score_and_store(self._loaded(leased))
 
     def load(self, spec: RunSpec) -> None:
-        """Have what a run needs at hand.
+        """Load what a run needs.
 
         Raises:
-            CheckpointError: why it cannot be had; the ledger says it, too.
+            CheckpointError: it could not be loaded; the ledger says so, too.
         """
         with self._ledger.loading(spec):
             self._engine.prepare(spec)
 
     def _loaded(self, leased: Leased) -> Leased:
-        """Those whose checkpoint could be loaded here; the others go back untried."""
+        """The batches whose checkpoint could be loaded here; the others are given back untried."""
         refused = set()
         for batch in leased.batches:
             try:
@@ -89,11 +89,11 @@ class BatchProcessor:
                 self._store(leased, *scored)
         except WrongModelError as wrong:
             self._ledger.stop(leased, wrong)
-            # Those that were enqueued together with it have their scores all the same.
+            # The other runs of its group are scored all the same.
             self._score_and_store(leased.without(wrong.found))
 
     def _score_one_by_one(self, leased: Leased) -> tuple[list[Outcome], Seconds]:
-        """Score and commit image by image, so that one that kills the process costs only itself."""
+        """Score and commit image by image, so that one that kills the process loses only itself."""
         files = leased.files
         log.warning(
             "%s: attempt %d, its %d images go one by one", leased, leased.attempt, len(files)
@@ -114,10 +114,10 @@ class BatchProcessor:
         return outcomes, seconds
 
     def _score(self, files: Sequence[FileWork]) -> tuple[list[Outcome], Seconds]:
-        """One outcome for each image, whatever its bytes hold.
+        """One outcome for each image, whatever its file contains.
 
         Raises:
-            WrongModelError: a model gave what is no score.
+            WrongModelError: a model gave an invalid score.
         """
         if not files:
             return [], Seconds()

@@ -8,9 +8,9 @@ from networks import SIDE, Saved, head, save, sequential
 
 from base.runtime import keras
 from model.card import claimed_card
+from model.checkpoint_requirements import refuse_unloadable_file
 from model.errors import CheckpointError
-from model.held import hold_checkpoint
-from model.loadable import refuse_unloadable_file
+from model.held_checkpoint import hold_checkpoint
 from worker.scoring.model_registry import ModelRegistry
 
 UNITS = 4096  # 50 MB of weights
@@ -38,7 +38,7 @@ def test_a_worker_reads_a_checkpoint_once_and_its_copy_once(large: Saved) -> Non
 
     card = claimed_card(large.path)
     refuse_unloadable_file(large.path, card)
-    scorer = ModelRegistry(large.path).get(large.needs())
+    scorer = ModelRegistry(large.path).get(large.spec())
 
     assert scorer.card.digest == large.digest
     # The file to copy and digest it, the copy for Keras; each digest more would be a third.
@@ -55,7 +55,7 @@ def test_what_is_held_does_not_change_with_the_file(large: Saved, tmp_path: Path
             file.write(b"another")
         held.file.seek(0)
         assert held.file.read() == large.path.read_bytes()
-    with pytest.raises(CheckpointError, match="swapped under its name"):
+    with pytest.raises(CheckpointError, match="cut short, or replaced"):
         hold_checkpoint(path)
 
 

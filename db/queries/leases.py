@@ -1,7 +1,7 @@
-"""Leases: who works on which batch, and what is left to do of it.
+"""Leases: which worker works on which batch, and what is left of it.
 
-The hot path of a worker: Core statements, built once, where the ORM's would cost several times what
-they do.
+This is the hot path of a worker, so it uses Core statements that are built once; the ORM's would
+cost several times as much.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from db.tables import Batch, Image, Prediction, Run
 
 
 class BatchKey(NamedTuple):
-    """What a message carries."""
+    """The identity of a batch, as messages carry it."""
 
     run_id: int
     number: int
@@ -28,13 +28,13 @@ class BatchKey(NamedTuple):
 
 
 def name_of(batches: Sequence[BatchKey]) -> str:
-    """What batches of one number are called in the log."""
+    """The name of batches of one number in the log."""
     runs = ", ".join(str(batch.run_id) for batch in batches)
     return f"run{'s' if len(batches) > 1 else ''} {runs} batch {batches[0].number}"
 
 
 class Lease(NamedTuple):
-    """A worker's hold on a batch; `attempts` counts this one."""
+    """A batch that a worker holds; `attempts` includes this attempt."""
 
     batch: BatchKey
     attempts: int
@@ -43,7 +43,7 @@ class Lease(NamedTuple):
 
 
 class PendingImage(NamedTuple):
-    """A listed image without a prediction; `sha256` is what its manifest says of it, if it does."""
+    """A listed image without a prediction; `sha256` is its digest in the manifest, if given."""
 
     run_id: int
     id: int
@@ -52,39 +52,40 @@ class PendingImage(NamedTuple):
 
 
 def is_this(batches: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a table
-    """The row of a batch whose `BatchKey.bound` is given when the statement is run."""
+    """Selects the row of the batch whose `BatchKey.bound` is passed when the statement runs."""
     return and_(
         batches.c.run_id == bindparam("this_run"), batches.c.number == bindparam("this_number")
     )
 
 
 def lists(images: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a table
-    """The images of that batch."""
+    """Selects the images of that batch."""
     return and_(
         images.c.run_id == bindparam("this_run"), images.c.batch == bindparam("this_number")
     )
 
 
 def is_free() -> ColumnElement[bool]:
-    """Nobody holds the batch: no lease was taken, or it ran out by the database's clock."""
-    # Up to and including now: SQLite's clock ticks in milliseconds, and a lease given back is free.
+    """No worker holds the batch: it was not leased, or its lease expired (database's clock)."""
+    # Including now: SQLite's clock ticks in milliseconds, and a batch given back is free at once.
     return or_(Batch.leased_until.is_(None), Batch.leased_until <= Now())
 
 
 def is_unfinished(*, named: bool) -> ColumnElement[bool]:
-    """Nobody finished the batch yet.
+    """The batch is not finished yet.
 
-    With `named` batches are found by their key; or each look at one would read all unfinished ones.
+    Use `named` for batches found by their key; otherwise each lookup could read all unfinished
+    ones.
     """
     finished_at = unindexed(Batch.finished_at) if named else Batch.finished_at
     return finished_at.is_(None)
 
 
 def locked(*conditions: ColumnElement[bool], limit: int | None = None) -> CTE:
-    """Batches for which this holds, those passed over whose row another transaction is changing.
+    """Batches that meet the conditions, without those whose row another transaction is changing.
 
-    Nobody waits here with some rows locked and others wanted, so nobody can deadlock. A CTE and not
-    a subquery, which PostgreSQL may run again, past the limit.
+    No transaction waits here while it holds locks, so there can be no deadlock. It is a CTE and not
+    a subquery, because PostgreSQL may run a subquery again, past the limit.
     """
     return (
         select(Batch.run_id, Batch.number)
@@ -105,13 +106,19 @@ _runs: Any = Run.__table__
 def _taking() -> Any:  # noqa: ANN401 - an SQL statement
     this_run: Any = bindparam("this_run")
     this_number: Any = bindparam("this_number")
-    together = select(_runs.c.together_id).where(_runs.c.id == this_run).scalar_subquery()
-    runs = select(_runs.c.id).where(or_(_runs.c.id == this_run, _runs.c.together_id == together))
-    owed = is_unfinished(named=True)
-    free = locked(Batch.number == this_number, Batch.run_id.in_(runs), owed, is_free())
+    group = select(_runs.c.together_id).where(_runs.c.id == this_run).scalar_subquery()
+    grouped_runs = select(_runs.c.id).where(
+        or_(_runs.c.id == this_run, _runs.c.together_id == group)
+    )
+    unfinished = is_unfinished(named=True)
+    free_batches = locked(
+        Batch.number == this_number, Batch.run_id.in_(grouped_runs), unfinished, is_free()
+    )
     return (
         update(_batches)
-        .where(_batches.c.number == this_number, _batches.c.run_id.in_(select(free.c.run_id)))
+        .where(
+            _batches.c.number == this_number, _batches.c.run_id.in_(select(free_batches.c.run_id))
+        )
         .values(
             attempts=_batches.c.attempts + 1,
             worker=bindparam("holder"),
@@ -145,10 +152,10 @@ _PENDING = (
 
 
 def take_leases(session: Session, batch: BatchKey, worker: str, seconds: float) -> list[Lease]:
-    """Hold the batch for `seconds` by the database's clock, in order of run.
+    """Lease the batch for `seconds` by the database's clock; returns leases ordered by run.
 
-    With it the batches of this number of all runs that were enqueued together with its own. None
-    where it is finished, held or unknown.
+    Includes the batches of this number in all runs of its group. Leaves out batches that are
+    finished, held or unknown.
     """
     values = {**batch.bound(), "holder": worker, "seconds": seconds}
     leases = [
@@ -161,7 +168,7 @@ def take_leases(session: Session, batch: BatchKey, worker: str, seconds: float) 
 
 
 def pending_images(session: Session, batches: Sequence[BatchKey]) -> list[PendingImage]:
-    """Images without a prediction of batches of one number, by run, as they were listed."""
+    """Images without a prediction in batches of one number, by run, in the order of the listing."""
     if not batches:
         return []
     values = {"runs": [batch.run_id for batch in batches], "this_number": batches[0].number}
@@ -171,10 +178,10 @@ def pending_images(session: Session, batches: Sequence[BatchKey]) -> list[Pendin
 def renew_leases(
     session: Session, worker: str, seconds: float, batches: Sequence[BatchKey] | None = None
 ) -> None:
-    """Prolong leases that this worker still holds, of `batches` or all; none that ran out."""
-    owed = is_unfinished(named=batches is not None)
+    """Renew this worker's leases of `batches`, or all of them; expired ones stay expired."""
+    unfinished = is_unfinished(named=batches is not None)
     chosen = [] if batches is None else [_one_of(batches)]
-    held = locked(Batch.worker == worker, owed, Batch.leased_until > Now(), *chosen)
+    held = locked(Batch.worker == worker, unfinished, Batch.leased_until > Now(), *chosen)
     session.execute(
         update(Batch)
         .where(tuple_(Batch.run_id, Batch.number).in_(select(held.c.run_id, held.c.number)))
@@ -183,7 +190,7 @@ def renew_leases(
 
 
 def still_held(session: Session, batches: Sequence[BatchKey], worker: str) -> bool:
-    """Whether no other took one of these over; none can until the transaction ends."""
+    """Whether this worker still holds all of these; it does until the transaction ends."""
     held = session.scalars(
         select(Batch.number)
         .where(Batch.worker == worker, is_unfinished(named=True), _one_of(batches))
@@ -194,7 +201,7 @@ def still_held(session: Session, batches: Sequence[BatchKey], worker: str) -> bo
 
 
 def release_leases(session: Session, batches: Sequence[BatchKey], worker: str) -> None:
-    """Give unfinished batches back at once, for anyone's next sweep."""
+    """Give unfinished batches back at once, for the next sweep of any worker."""
     session.execute(_held_by(worker, batches).values(leased_until=Now()))
 
 
@@ -206,7 +213,7 @@ def return_untried(session: Session, batches: Sequence[BatchKey], worker: str) -
 
 
 def _held_by(worker: str, batches: Sequence[BatchKey]) -> Update:
-    """A change to those of `batches` that this worker holds and has not finished."""
+    """An update of those of `batches` that this worker holds and has not finished."""
     held = locked(Batch.worker == worker, is_unfinished(named=True), _one_of(batches))
     return update(Batch).where(
         tuple_(Batch.run_id, Batch.number).in_(select(held.c.run_id, held.c.number))
