@@ -28,6 +28,9 @@ _heavy = threading.Lock()
 # A single image that takes more, such as a progressive JPEG of 28 million pixels, waits until the
 # process holds no other batch.
 HUGE_BYTES = 256_000_000
+# A larger one (33 million pixels) is a group of its own: TensorFlow's allocator never returns
+# memory to the system, so it would keep for good what such an image and its neighbours need.
+ALONE_BYTES = 100_000_000
 _WHITE = 255.0  # becomes 1.0
 _MIDDLE = 128  # libjpeg's filling when a scan ends too early
 # Limits of what is quoted from native code about an image: lines, and letters per line.
@@ -291,7 +294,8 @@ def _groups(
         except ImageError as error:
             batch.errors[position] = _bare(error)
             continue
-        if group and (encoded + len(data) > GROUP_BYTES or decoded + needed > DECODED_BYTES):
+        is_full = encoded + len(data) > GROUP_BYTES or decoded + needed > DECODED_BYTES
+        if group and (is_full or max(needed, largest) > ALONE_BYTES):
             yield Group(group, decoded, largest)
             group, encoded, decoded, largest = {}, 0, 0, 0
         group[position] = data
