@@ -40,8 +40,8 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 MAX_PIXELS = 40_000_000
 MIN_SIDE = 16
 MAX_SIDE = 16_384
-# An ordinary progressive JPEG has ten; 64 scans of 40 million pixels take about three seconds.
-MAX_SCANS = 64
+# An ordinary progressive JPEG has ten; 48 scans of 40 million pixels take three seconds and more.
+MAX_SCANS = 48
 # Bytes of text in a PNG: at the tightest packing they take about four seconds to unpack.
 MAX_TEXT = 1_000_000
 # The header must end before this; Pillow takes seconds to look further.

@@ -23,8 +23,8 @@ def broken_checkpoints(ground: Ground, backend: str, trained: Trained) -> list[R
     kept = site.folder / "kept"
     shutil.copytree(site.folder / "checkpoints", kept)
     faults: dict[str, tuple[Damage, str]] = {
-        "checkpoint cut short": (_cut, "cut short, or swapped"),
-        "checkpoint of a wrong digest": (_flip_a_bit, "cut short, or swapped"),
+        "checkpoint cut short": (_cut, "cut short, or replaced"),
+        "checkpoint of a wrong digest": (_flip_a_bit, "cut short, or replaced"),
         "checkpoint swapped under its name": (partial(_swap, wholes[0]), "is another checkpoint"),
     }
     for whole, (damage, _) in zip(wholes[1:], faults.values(), strict=True):

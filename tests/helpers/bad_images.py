@@ -214,8 +214,8 @@ def _heavy() -> Iterator[Kind]:
     yield _file("the same, of 16 bits and with alpha", SCORED, "40deep.png", deep)
     scans = lambda: with_scans(_single_colour("JPEG", True), 20_000)  # noqa: E731
     yield _file("a JPEG of 20,000 scans", "unsupported", "scans.jpg", scans)
-    some = lambda: with_scans(_single_colour("JPEG", True), 50)  # noqa: E731
-    yield _file("a JPEG of 40 million pixels and 60 scans", SCORED, "scans50.jpg", some)
+    some = lambda: with_scans(_single_colour("JPEG", True), 36)  # noqa: E731
+    yield _file("a JPEG of 40 million pixels and 46 scans", SCORED, "scans46.jpg", some)
     texts = lambda: put_text(encoded("PNG", 60, 45), 1000)  # noqa: E731
     yield _file("a PNG with text that unpacks to 8 GB", "unsupported", "texts.png", texts)
     few = lambda: put_text(encoded("PNG", 60, 45), 100)  # noqa: E731
@@ -243,8 +243,8 @@ def _overfull() -> Iterator[Kind]:
     yield _file("a PNG with one text that unpacks to 900 MB", "corrupt", "itxt.png", international)
     many = lambda: plain[:33] + png_chunk(b"abCd", b"") * 4_000_000 + plain[33:]  # noqa: E731
     yield _file("a PNG of four million empty chunks", "corrupt", "chunks.png", many)
-    grey = lambda: with_scans(_single_colour("JPEG", True, "#808080"), 54)  # noqa: E731
-    yield _file("a JPEG of 40 million grey pixels and 64 scans", SCORED, "grey64.jpg", grey)
+    grey = lambda: with_scans(_single_colour("JPEG", True, "#808080"), 38)  # noqa: E731
+    yield _file("a JPEG of 40 million grey pixels and 48 scans", SCORED, "grey48.jpg", grey)
 
 
 def _with_packed(png: bytes, kind: bytes, before: bytes) -> bytes:
