@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import coverage
 import pytest
 from browser import browser
 from faults import Row, table
@@ -17,7 +18,8 @@ from servers import RedisServer, new_database, postgres_server, redis_server
 
 from db.session import Database, open_database
 
-SHARED = Path(__file__).parents[2] / "shared"
+PROJECT = Path(__file__).parents[1]
+SHARED = PROJECT.parent / "shared"
 _numbers = itertools.count(1)
 # What a terminal or a shell may have set, and what would fold, colour and draw otherwise.
 for _name in ("COLUMNS", "FORCE_COLOR", "MPLBACKEND", "NO_COLOR"):
@@ -76,6 +78,18 @@ def _tell_what_is_left(terminalreporter: pytest.TerminalReporter, own: Temporary
 
 def _failed(terminalreporter: pytest.TerminalReporter) -> bool:
     return any(terminalreporter.stats.get(outcome) for outcome in ("failed", "error"))
+
+
+@pytest.fixture(scope="module")
+def measured() -> Iterator[None]:
+    """Measure coverage, if it is measured, in the programs of a module's tests as well."""
+    if coverage.Coverage.current() is None:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COVERAGE_PROCESS_START", str(PROJECT / "pyproject.toml"))
+        patch.setenv("COVERAGE_FILE", str(PROJECT / ".coverage"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,8 @@ from processes import (
     kill_a_holder,
 )
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 IMAGES = 150
 # Of the data set: enough that a signal finds the worker in the midst of it.
 COPIES = 12

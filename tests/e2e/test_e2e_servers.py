@@ -20,6 +20,8 @@ from processes import (
 )
 from servers import new_database, redis_server
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 IMAGES = 150
 RUNS = 3
 

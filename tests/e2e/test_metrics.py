@@ -19,6 +19,8 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from servers import RedisServer, free_port
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 BATCH = 10
 Samples = dict[tuple[str, ...], float]
 

@@ -10,6 +10,8 @@ from bad_images import kinds
 from drawing import encoded
 from processes import PATIENCE, PROJECT, Trained, fresh_site
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 # What a worker's own lines begin with.
 TIMED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (INFO|WARNING|ERROR) ")
 SAYS = {

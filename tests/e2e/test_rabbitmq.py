@@ -17,6 +17,8 @@ from rabbitmq import rabbitmq_program, rabbitmq_server
 from shutdowns import ON_RABBITMQ, shutdowns
 from tls import as_redis, tls_proxy
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:

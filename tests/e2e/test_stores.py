@@ -23,6 +23,8 @@ from imaging.listing.sources import source_key
 from imaging.stores import object_store as stores
 from imaging.stores.object_store import Store, open_store
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 HELPERS = str(Path(__file__).parents[1] / "helpers")
 NUMBERS = {"melanoma/1.png": 1000, "melanoma/2.png": 2000, "nevus/3.png": 3000}
 BUCKET = "lesions"
