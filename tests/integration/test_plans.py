@@ -24,6 +24,8 @@ from db.connection import bulk
 from db.connection.bulk import ImageRow, insert_images
 from db.queries import (
     deleting,
+    following,
+    history,
     leases,
     listing,
     outcomes,
@@ -59,6 +61,10 @@ class Ledger(NamedTuple):
 
     def batch(self, number: int) -> BatchKey:
         return BatchKey(self.run, number)
+
+    def some(self) -> list[int]:
+        """As many images as `PATHS` has."""
+        return list(range(self.first_image, self.first_image + len(PATHS)))
 
 
 class Case(NamedTuple):
@@ -96,6 +102,13 @@ def cut(session: Session, on: Ledger) -> None:
 
 def unstaged(session: Session, on: Ledger) -> None:
     listing.unstage_images(session, on.run, *staged(session, on))
+
+
+def changed(session: Session, on: Ledger) -> None:
+    changes = [following.ChangedImage(path, None, '{"sex": "m"}') for path in PATHS]
+    following.change_images(session, on.run, following.packed(changes))
+    stored = listing.stored_images(session, on.run, PATHS).values()
+    assert all(image.attributes == {"sex": "m"} for image in stored)
 
 
 def deleted(session: Session, on: Ledger) -> None:
@@ -161,10 +174,21 @@ CASES: dict[Callable[..., Any], Case] = {
         lambda s, on: leases.return_untried(s, [on.batch(OPEN)], WORKER), FEW
     ),
     listing.lock_run: Case(lambda s, on: listing.lock_run(s, on.run), FEW),
-    listing.stored_labels: Case(
-        lambda s, on: listing.stored_labels(s, on.run, PATHS), 2 * len(PATHS)
+    listing.stored_images: Case(
+        lambda s, on: listing.stored_images(s, on.run, PATHS), 2 * len(PATHS)
     ),
-    listing.batch_of: Case(lambda s, on: listing.batch_of(s, on.run, PATHS[0]), FEW),
+    listing.highest_batch: Case(lambda s, on: listing.highest_batch(s, on.run), FEW),
+    following.change_images: Case(changed, 3 * len(PATHS)),
+    following.count_images: Case(lambda s, on: following.count_images(s, on.run, BATCHES), RUN),
+    following.image_ids: Case(lambda s, on: consumed(following.image_ids(s, on.run, BATCHES)), RUN),
+    following.paths_of: Case(lambda s, on: following.paths_of(s, [on.first_image]), FEW),
+    following.mark_gone: Case(lambda s, on: following.mark_gone(s, on.some()), 2 * len(PATHS)),
+    following.mark_back: Case(lambda s, on: following.mark_back(s, on.some()), 2 * len(PATHS)),
+    following.prune_images: Case(
+        lambda s, on: following.prune_images(s, on.run, on.some()), 4 * len(PATHS)
+    ),
+    history.note_change: Case(lambda s, on: history.note_change(s, on.run, "pruned", 3), FEW),
+    history.history: Case(lambda s, on: history.history(s, on.run), FEW),
     listing.stage_images: Case(staged, FEW),
     listing.unstage_images: Case(unstaged, 3 * len(NEW)),
     listing.drop_run_if_empty: Case(lambda s, on: listing.drop_run_if_empty(s, on.run), FEW),
