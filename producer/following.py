@@ -168,13 +168,15 @@ def follow(session: Session, run_id: int, following: Following, *, prune: bool) 
 
 def changes_in_words(run_id: int, following: Following) -> list[str]:
     """Lines for the summary of an enqueueing; none if the run is as it was."""
-    counted = {
-        "labels added": following.labels_added,
-        "labels changed": following.relabelled,
-        "images with changed attributes": following.attributes_changed,
-        "images back in the source": following.back,
-    }
-    found = ", ".join(f"{count} {what}" for what, count in counted.items() if count)
+    counted = (
+        (following.labels_added, "label{s} added"),
+        (following.relabelled, "label{s} changed"),
+        (following.attributes_changed, "image{s} with changed attributes"),
+        (following.back, "image{s} back in the source"),
+    )
+    found = ", ".join(
+        f"{count} {what.format(s='' if count == 1 else 's')}" for count, what in counted if count
+    )
     lines = [f"run {run_id}: {found}"] if found else []
     return lines + ([f"run {run_id}: {_gone_in_words(following)}"] if following.gone else [])
 

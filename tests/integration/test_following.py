@@ -233,7 +233,7 @@ def test_labels_that_changed_are_taken_over_where_that_is_asked_for(
     assert images(database, run_id) == second
     require_own_scores(database, run_id)
     assert changes_in_words(1, found) == [
-        "run 1: 1 labels added, 2 labels changed, 1 images with changed attributes"
+        "run 1: 1 label added, 2 labels changed, 1 image with changed attributes"
     ]
     assert events(database, run_id)[1:] == [
         ("label added", 1),

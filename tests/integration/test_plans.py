@@ -40,7 +40,7 @@ from db.queries import (
 )
 from db.queries.leases import BatchKey
 from db.queries.outcomes import Outcome
-from db.queries.report import columns, export, imports, page, thresholds
+from db.queries.report import columns, copies, export, imports, page, thresholds
 from db.queries.report.imports import ImportedImage, ImportedScores
 from db.session import Database, open_database
 from db.tables import Run
@@ -111,6 +111,26 @@ def changed(session: Session, on: Ledger) -> None:
     assert all(image.attributes == {"sex": "m"} for image in stored)
 
 
+def both_columns(session: Session, on: Ledger) -> None:
+    columns.columns(session, on.run)
+    assert len(columns.columns(session, on.run, on.some()).labels) == IMAGES - len(PATHS)
+
+
+def copied(session: Session, on: Ledger) -> None:
+    """Every image of the run has the bytes of another one."""
+    digests = (
+        "UPDATE predictions SET image_digest = (image_id / 2) || 'y' "
+        "WHERE image_id IN (SELECT id FROM images WHERE run_id = :run)"
+    )
+    session.execute(text(digests), {"run": on.run})
+    assert copies.copies(session, on.run)
+
+
+def gone(session: Session, on: Ledger) -> None:
+    following.mark_gone(session, on.some())
+    assert copies.gone(session, on.run).images == len(PATHS)
+
+
 def deleted(session: Session, on: Ledger) -> None:
     deleting.delete_images(session, on.empty)
     deleting.delete_run(session, on.empty)
@@ -152,8 +172,8 @@ CASES: dict[Callable[..., Any], Case] = {
     bulk.insert_images: Case(
         lambda s, on: bulk.insert_images(s, [ImageRow(on.run, 900, "x", 1, None)]), FEW
     ),
-    columns.columns: Case(lambda s, on: columns.columns(s, on.run), RUN),
-    columns.described: Case(lambda s, on: consumed(columns.described(s, on.run)), RUN),
+    columns.columns: Case(both_columns, RUN),
+    columns.described: Case(lambda s, on: consumed(columns.described(s, on.run, on.some())), RUN),
     deleting.close_run: Case(lambda s, on: deleting.close_run(s, on.run), 3 * BATCHES),
     deleting.delete_images: Case(lambda s, on: deleting.delete_images(s, on.run), RUN),
     deleting.delete_run: Case(deleted, FEW),
@@ -211,6 +231,8 @@ CASES: dict[Callable[..., Any], Case] = {
         lambda s, _: unfinished.unfinished_checkpoints(s), BATCHES
     ),
     unfinished.unfinished_runs: Case(lambda s, _: unfinished.unfinished_runs(s), BATCHES),
+    copies.copies: Case(copied, 3 * RUN),
+    copies.gone: Case(gone, RUN),
     page.extremes: Case(lambda s, on: page.extremes(s, on.run, 1, 5), RUN),
     page.unreadable: Case(lambda s, on: page.unreadable(s, on.run, 5), RUN),
     page.times: Case(lambda s, on: page.times(s, on.run), RUN),
