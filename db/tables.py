@@ -104,6 +104,8 @@ class Image(Base):
     batch: Mapped[int]
     label: Mapped[int | None]
     attributes: Mapped[dict[str, str] | None] = mapped_column(Json)
+    # When an enqueueing of the source found first that it is no longer there.
+    gone_at: Mapped[float | None] = mapped_column(Double)
 
 
 class Prediction(Base):
@@ -126,6 +128,19 @@ class Prediction(Base):
     image_digest: Mapped[str | None] = mapped_column(Text)
     worker: Mapped[str] = mapped_column(Text)
     scored_at: Mapped[float] = mapped_column(Double, server_default=Now())
+
+
+class Change(Base):
+    """What happened to the images of a run, when, and to how many: its history."""
+
+    __tablename__ = "changes"
+    __table_args__ = (Index("changes_by_run", "run_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
+    at: Mapped[float] = mapped_column(Double, server_default=Now())
+    what: Mapped[str] = mapped_column(Text)
+    images: Mapped[int]
 
 
 class ChosenThreshold(Base):

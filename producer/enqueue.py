@@ -2,30 +2,49 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
-from sqlalchemy.orm import Session
-
-from base.console.foreign import shown
 from base.listed_image import ListedImage
+from db.queries.history import note_change
 from db.queries.leases import BatchKey
 from db.queries.listing import (
-    batch_of,
+    StoredImage,
     claim_unleased,
     cut_batches,
     drop_run_if_empty,
+    highest_batch,
     lock_run,
     stage_images,
-    stored_labels,
+    stored_images,
     unstage_images,
 )
 from db.queries.refusals import forget_refusals
 from db.session import Database
 from imaging.errors import SourceError
+from producer.following import (
+    Following,
+    contradiction,
+    follow,
+    refuse_pruning_most,
+    refuse_relabelled,
+)
 
 # Images per transaction; few enough that no worker waits long for SQLite's write lock.
 CHUNK = 10_000
+
+
+class Allowed(NamedTuple):
+    """What an enqueueing may change: labels, and images that are gone from the source.
+
+    With `prune` 1 it may take out at most half of the images of a run, with 2 any number.
+    """
+
+    relabel: bool = False
+    prune: int = 0
+
+
+NOTHING = Allowed()
 
 
 @dataclass
@@ -38,6 +57,7 @@ class Listing:
     unlabelled: int = 0
     spans: list[tuple[int, int]] = field(default_factory=list)
     carried: list[ListedImage] = field(default_factory=list)
+    following: Following = field(default_factory=lambda: Following(0))
 
     @property
     def images(self) -> int:
@@ -50,26 +70,30 @@ def list_into_runs(
     run_ids: Sequence[int],
     rows: Iterator[ListedImage],
     on_progress: Callable[[int], None],
+    allowed: Allowed = NOTHING,
 ) -> list[Listing]:
     """Stage new images of each run in chunks, then make all of them available to workers at once.
 
+    Then, too, the images that a run had before are changed as the source has changed.
     `on_progress` is called with the number of images so far. A bad source leaves the runs as they
     were; a producer that is killed or interrupted leaves staged images for the next `enqueue`.
 
     Raises:
-        SourceError: the source is bad, or gives an image another label than a run holds.
+        SourceError: the source is bad, or asks for a change that is not `allowed`.
     """
-    listings = [Listing(run_id) for run_id in run_ids]
+    listings = [_begun(database, run_id) for run_id in run_ids]
     try:
         _stage(database, rows, listings, on_progress)
+        _require_allowed(database, listings, allowed)
     except SourceError:
         for listing in listings:
             _take_back(database, listing)
         raise
-    for run_id in run_ids:
+    for listing in listings:
         with database.write() as session:
-            lock_run(session, run_id)
-            cut_batches(session, run_id)
+            lock_run(session, listing.run_id)
+            note_change(session, listing.run_id, "enqueued", cut_batches(session, listing.run_id))
+            follow(session, listing.run_id, listing.following, prune=allowed.prune > 0)
     return listings
 
 
@@ -106,6 +130,20 @@ def publish_unfinished(database: Database, run_ids: Sequence[int]) -> int:
     return len(unfinished)
 
 
+def _begun(database: Database, run_id: int) -> Listing:
+    with database.read() as session:
+        return Listing(run_id, following=Following(highest_batch(session, run_id)))
+
+
+def _require_allowed(database: Database, listings: Sequence[Listing], allowed: Allowed) -> None:
+    for listing in listings:
+        if not allowed.relabel:
+            refuse_relabelled(listing.following)
+        if allowed.prune == 1:
+            with database.read() as session:
+                refuse_pruning_most(session, listing.run_id, listing.following)
+
+
 def _take_back(database: Database, listing: Listing) -> None:
     with database.write() as session:
         lock_run(session, listing.run_id)
@@ -136,8 +174,8 @@ def _stage_chunk(
     run_id = listing.run_id
     with database.write() as session:
         run = lock_run(session, run_id)
-        stored = stored_labels(session, run_id, [row.path for row in chunk])
-        new = _new_images(chunk, stored, partial(_is_of_source, session, listing))
+        stored = stored_images(session, run_id, [row.path for row in chunk])
+        new = _new_images(chunk, stored, listing)
         keep = len(new) if last else len(new) - len(new) % run.batch_size
         span = stage_images(session, run, new[:keep])
     if span is not None:
@@ -149,31 +187,27 @@ def _stage_chunk(
 
 
 def _new_images(
-    chunk: list[ListedImage], stored: dict[str, int | None], is_of_source: Callable[[str], bool]
+    chunk: list[ListedImage], stored: dict[str, StoredImage], listing: Listing
 ) -> list[ListedImage]:
-    """The rows whose path is not in the run yet, each path once.
+    """The rows whose path is not in the run yet, each path once; the others are compared with it.
 
-    `is_of_source` says whether a path in the run was added by this listing.
+    Raises:
+        SourceError: a row gives an image another label than an earlier row.
     """
-    new = []
+    new: dict[str, ListedImage] = {}
+    had = []
     for row in chunk:
-        if row.path not in stored:
-            stored[row.path] = row.label
-            new.append(row)
-        elif stored[row.path] != row.label:
-            path = shown(row.path)
-            here = f"{row.where or path}: {path} has label {_say(row.label)} here and"
-            there = _say(stored[row.path])
-            if any(image.path == row.path for image in new) or is_of_source(row.path):
-                raise SourceError(f"{here} {there} in an earlier row: make the two agree")
-            raise SourceError(f"{here} {there} in the run: make the two agree, or use --new-run")
-    return new
+        image = stored.get(row.path)
+        if image is None:
+            _require_agreement(row, new.setdefault(row.path, row).label)
+        elif image.batch <= listing.following.before:
+            had.append((row, image))
+        else:  # of an earlier row, or of another producer of this source
+            _require_agreement(row, image.label)
+    listing.following.compare(had)
+    return list(new.values())
 
 
-def _is_of_source(session: Session, listing: Listing, path: str) -> bool:
-    batch = batch_of(session, listing.run_id, path)
-    return any(first <= batch <= last for first, last in listing.spans)
-
-
-def _say(label: int | None) -> str:
-    return "none" if label is None else str(label)
+def _require_agreement(row: ListedImage, earlier: int | None) -> None:
+    if row.label != earlier:
+        raise contradiction(row, earlier)

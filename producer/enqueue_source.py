@@ -26,13 +26,14 @@ from imaging.data_root import data_root
 from imaging.errors import SourceError
 from imaging.listing.sources import list_source, source_key
 from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
-from producer.enqueue import Listing, batch_count, list_into_runs, publish_unfinished
+from producer.enqueue import Allowed, Listing, batch_count, list_into_runs, publish_unfinished
 from producer.find_run import (
     EnqueueRequest,
     checkpoint_setting,
     choose_checkpoints,
     find_or_make_run,
 )
+from producer.following import changes_in_words
 from producer.watch import RunRefusedError, wait_for_run
 from worker.broker.address import broker_of
 from worker.observability import tracing
@@ -61,6 +62,8 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
     name: str | None,
     new_run: bool,
     labels: Mapping[str, int],
+    relabel: bool,
+    prune: int,
     wait: bool,
 ) -> None:
     """List a source into its runs, publish unfinished batches, and suggest the next command."""
@@ -77,6 +80,7 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
         new_run,
         precision,
         keep_features,
+        Allowed(relabel, prune),
     )
     with interrupt.unwound():
         _run(request, list_source(source, root, labels), wait=wait)
@@ -137,7 +141,7 @@ def _enqueue(
 ) -> tuple[list[EnqueuedRun], list[int]]:
     """The runs of the request, and the ids of those with unfinished batches."""
     made = _make_runs(database, request)
-    listings = _list(database, made, rows)
+    listings = _list(database, made, rows, request.allowed)
     database.tell_if_new()  # not before: after a bad row the new ledger is removed again
     _join(database, request, made)
     pending = []
@@ -145,6 +149,8 @@ def _enqueue(
         with database.read() as session:
             counts = progress(session, run.run_id)
         tell(_summary(run, listing, counts))
+        for line in changes_in_words(run.run_id, listing.following):
+            tell(line)
         interrupt.keeps("what is listed is kept, workers find it; `producer resume` sends it now")
         if counts.pending:
             pending.append(run.run_id)
@@ -177,7 +183,7 @@ def _join(database: Database, request: EnqueueRequest, made: list[EnqueuedRun]) 
 
 
 def _list(
-    database: Database, made: list[EnqueuedRun], rows: Iterator[ListedImage]
+    database: Database, made: list[EnqueuedRun], rows: Iterator[ListedImage], allowed: Allowed
 ) -> list[Listing]:
     try:
         return list_into_runs(
@@ -185,6 +191,7 @@ def _list(
             [run.run_id for run in made],
             rows,
             lambda images: progress_counter(f"{images:,} images listed"),
+            allowed,
         )
     except SourceError:
         with database.write() as session:

@@ -13,6 +13,7 @@ from db.queries.runs import add_checkpoint, find_run, named_run, newest_checkpoi
 from db.tables import Checkpoint, Run
 from model.card import read_checkpoint_card
 from model.checkpoint_requirements import refuse_unloadable_file
+from producer.enqueue import NOTHING, Allowed
 
 
 class EnqueueError(click.ClickException):
@@ -33,6 +34,7 @@ class EnqueueRequest:
     new_run: bool = False
     precision: str = PRECISIONS[0]
     keep_features: bool = False
+    allowed: Allowed = NOTHING
 
 
 def checkpoint_setting() -> tuple[Path, ...]:

@@ -16,14 +16,15 @@ from report.report_model import Answers, Report
 from report.thresholds.threshold import choose
 
 
-def read_finished(run: str | None, by: Sequence[str]) -> LoadedRun:
+def read_finished(run: str | None, by: Sequence[str], *, unique: bool = False) -> LoadedRun:
     """The run with this number or name, by default the newest; a pending run ends the command.
 
     Raises:
-        click.ClickException: there is no ledger, no such run or no such column.
+        click.ClickException: there is no ledger, no such run or no such column, or images cannot
+            be `unique`.
     """
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
-        return finished_run(session, run, by)
+        return finished_run(session, run, by, unique=unique)
 
 
 def build(

@@ -30,4 +30,7 @@ measuring = all_of(
         show_default=True,
         help="Level of the intervals, between 0 and 1.",
     ),
+    click.option(
+        "--unique", is_flag=True, help="Of images that have the same bytes, analyse only one."
+    ),
 )

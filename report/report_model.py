@@ -49,8 +49,25 @@ class Labelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Examples:
+    """Paths of images that warnings name.
+
+    `gone` are some that are gone from the source, `copies` a copy and the image that it is of,
+    `opposed` a malignant and a benign image of the same bytes.
+    """
+
+    gone: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
+    opposed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
-    """Images from the listing to the analysis; `analysed` are both scored and labelled."""
+    """Images from the listing to the analysis; `analysed` are both scored and labelled.
+
+    `gone` are no longer in the source, `copies` have the bytes of another scored image, and
+    `copies_left_out` of these are not analysed; `conflicting` counts files of both labels.
+    """
 
     listed: int
     unreadable: int
@@ -60,6 +77,11 @@ class Flow:
     errors: Mapping[str, int]  # by error code, most frequent first
     trained_on: int = 0  # scored images that the checkpoint was trained on, by their bytes
     labels: tuple[Labelled, ...] = ()  # malignant first; empty for imported runs
+    gone: int = 0
+    copies: int = 0
+    copies_left_out: int = 0
+    conflicting: int = 0
+    examples: Examples = field(default_factory=Examples)
 
 
 def is_synthetic(card: Mapping[str, Any]) -> bool:
@@ -88,6 +110,32 @@ def trained_on(flow: Flow) -> str:
         f"warning: the checkpoint was trained on {flow.trained_on} of the {flow.scored} scored "
         "images: these figures flatter it"
     )
+
+
+def gone(flow: Flow, *, named: bool) -> str:
+    """The warning that the run holds images that its source no longer lists."""
+    such = f" ({', '.join(map(shown, flow.examples.gone))})" if named else ""
+    return (
+        f"warning: {flow.gone} of the {flow.listed} listed images are no longer in the source"
+        f"{such}: enqueue it again with --prune to take them out"
+    )
+
+
+def copies(flow: Flow, *, named: bool) -> str:
+    """The warning that images are counted more than once, by their bytes."""
+    images = "1 image is a copy" if flow.copies == 1 else f"{flow.copies} images are copies"
+    such = ", such as {} of {}".format(*map(shown, flow.examples.copies)) if named else ""
+    opposed = f"; {both_labels(flow, named=named)}" if flow.conflicting else ""
+    return f"warning: {images} by the bytes{such}{opposed}; --unique analyses each file once"
+
+
+def both_labels(flow: Flow, *, named: bool) -> str:
+    """How many files carry both labels, and two images of one of them."""
+    files = "1 file carries" if flow.conflicting == 1 else f"{flow.conflicting} files carry"
+    if not named:
+        return f"{files} both labels"
+    malignant, benign = map(shown, flow.examples.opposed)
+    return f"{files} both labels, such as {malignant} (malignant) and {benign} (benign)"
 
 
 def optimistic(threshold: Threshold, scored: int) -> str:

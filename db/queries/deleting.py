@@ -12,7 +12,7 @@ from db.clock import Now
 from db.errors import DatabaseError
 from db.queries.listing import lock_run
 from db.queries.runs import checkpoint_of, drop_checkpoint_if_unused
-from db.tables import Batch, ChosenThreshold, DeletedRun, Image, Prediction, Run
+from db.tables import Batch, Change, ChosenThreshold, DeletedRun, Image, Prediction, Run
 
 # Images of one transaction.
 CHUNK = 10_000
@@ -62,6 +62,7 @@ def thresholds_of(session: Session, run_id: int) -> int:
 def delete_run(session: Session, run_id: int) -> None:
     """Delete the run, whose images are gone; its id is never used again."""
     session.execute(delete(ChosenThreshold).where(ChosenThreshold.run_id == run_id))
+    session.execute(delete(Change).where(Change.run_id == run_id))
     checkpoint = checkpoint_of(session, session.get_one(Run, run_id))
     session.add(DeletedRun(run_id=run_id))
     session.execute(delete(Run).where(Run.id == run_id))

@@ -6,8 +6,8 @@ the next `enqueue` goes on from there.
 """
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, exists, func, insert, select, text, update
 from sqlalchemy.orm import Session
@@ -17,23 +17,35 @@ from db.clock import Now
 from db.connection.bulk import ImageRow, insert_images
 from db.errors import NoSuchRunError
 from db.queries.leases import is_free, is_unfinished
-from db.tables import Batch, Image, Run
+from db.tables import Batch, Change, Image, Run
 
 # The paths are sent as one value: a statement with 10,000 parameters takes longer to parse than to
 # run. Both statements look up every path in the unique index. Without a fixed join order,
 # PostgreSQL would read the whole table for each chunk while the table is new and its size unknown.
-_STORED_LABELS = {
+_COLUMNS = (
+    "images.id, batch, label, gone_at IS NOT NULL AS is_gone, CAST(attributes AS text) AS written"
+)
+_STORED = {
     "sqlite": text(
-        "SELECT given.value AS path, images.label FROM json_each(:paths) AS given"
+        f"SELECT given.value AS path, {_COLUMNS} FROM json_each(:paths) AS given"  # noqa: S608
         " CROSS JOIN images ON images.run_id = :run_id AND images.path = given.value"
     ),
     "postgresql": text(
-        "SELECT given.path, found.label"
-        " FROM json_array_elements_text(CAST(:paths AS json)) AS given (path)"
-        " CROSS JOIN LATERAL (SELECT images.label FROM images"
+        f"SELECT given.path, found.* FROM json_array_elements_text(CAST(:paths AS json))"  # noqa: S608
+        f" AS given (path) CROSS JOIN LATERAL (SELECT {_COLUMNS} FROM images"
         " WHERE images.run_id = :run_id AND images.path = given.path LIMIT 1) AS found"
     ),
 }
+
+
+class StoredImage(NamedTuple):
+    """An image as the run holds it; `is_gone` if its source no longer listed it."""
+
+    id: int
+    batch: int
+    label: int | None
+    is_gone: bool
+    attributes: dict[str, str] | None
 
 
 def lock_run(session: Session, run_id: int) -> Run:
@@ -48,18 +60,24 @@ def lock_run(session: Session, run_id: int) -> Run:
     return run
 
 
-def stored_labels(session: Session, run_id: int, paths: Sequence[str]) -> dict[str, int | None]:
-    """Path to label for those of `paths` that the run already holds."""
-    statement = _STORED_LABELS[session.get_bind().dialect.name]
+def stored_images(session: Session, run_id: int, paths: Sequence[str]) -> dict[str, StoredImage]:
+    """Those of `paths` that the run already holds, by path."""
+    statement = _STORED[session.get_bind().dialect.name]
     values = {"run_id": run_id, "paths": json.dumps(paths, ensure_ascii=False)}
-    return {row.path: row.label for row in session.execute(statement, values)}
+    rows = session.execute(statement, values).all()
+    # Parsed in one go: a call for each row would take several times as long.
+    attributes = json.loads(f"[{','.join(row[-1] or 'null' for row in rows)}]")
+    return {
+        path: StoredImage(image_id, batch, label, is_gone, parsed)
+        for (path, image_id, batch, label, is_gone, _), parsed in zip(rows, attributes, strict=True)
+    }
 
 
-def batch_of(session: Session, run_id: int, path: str) -> int:
-    """The batch number of this path, which the run must contain."""
-    return session.scalars(
-        select(Image.batch).where(Image.run_id == run_id, Image.path == path)
-    ).one()
+def highest_batch(session: Session, run_id: int) -> int:
+    """The highest number of a batch that the run has had, cut or staged; 0 without any."""
+    staged = select(func.max(Image.batch)).where(Image.run_id == run_id)
+    cut = select(func.max(Batch.number)).where(Batch.run_id == run_id)
+    return max(session.scalar(staged) or 0, session.scalar(cut) or 0)
 
 
 def stage_images(
@@ -71,8 +89,7 @@ def stage_images(
     """
     if not images:
         return None
-    highest = session.scalar(select(func.max(Image.batch)).where(Image.run_id == run.id)) or 0
-    first = highest + 1
+    first = highest_batch(session, run.id) + 1
     rows = (
         ImageRow(
             run.id,
@@ -99,13 +116,24 @@ def unstage_images(session: Session, run_id: int, first: int, last: int) -> None
 def drop_run_if_empty(session: Session, run_id: int) -> None:
     """Delete a run that lists nothing."""
     lists_something = exists().where(Image.run_id == run_id)
+    session.execute(delete(Change).where(Change.run_id == run_id, ~lists_something))
     session.execute(delete(Run).where(Run.id == run_id, ~lists_something))
 
 
-def cut_batches(session: Session, run_id: int) -> None:
-    """Make all staged images available to workers, by inserting the rows of their batches."""
+def cut_batches(session: Session, run_id: int) -> int:
+    """Make all staged images available to workers, by inserting the rows of their batches.
+
+    Returns how many images it were.
+    """
     staged = select(Image.run_id, Image.batch).where(Image.run_id == run_id, ~_is_cut(run_id))
-    session.execute(insert(Batch).from_select(["run_id", "number"], staged.distinct()))
+    cut = set(
+        session.scalars(
+            insert(Batch)
+            .from_select(["run_id", "number"], staged.distinct())
+            .returning(Batch.number)
+        )
+    )
+    return _images_in(session, run_id, cut) if cut else 0
 
 
 def claim_unleased(session: Session, run_id: int) -> list[int]:
@@ -120,6 +148,15 @@ def claim_unleased(session: Session, run_id: int) -> list[int]:
         .returning(Batch.number)
     )
     return sorted(claimed)
+
+
+def _images_in(session: Session, run_id: int, batches: Collection[int]) -> int:
+    sizes = session.execute(
+        select(Image.batch, func.count())
+        .where(Image.run_id == run_id, Image.batch.between(min(batches), max(batches)))
+        .group_by(Image.batch)
+    )
+    return sum(size for batch, size in sizes if batch in batches)
 
 
 def _is_cut(run_id: int) -> Any:  # noqa: ANN401 - an SQL expression

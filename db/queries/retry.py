@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import UpdateBase, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from db.queries.history import note_change
 from db.queries.listing import lock_run
 from db.tables import Batch, Image, Prediction
 
@@ -49,6 +50,7 @@ def clear_errors(session: Session, run_id: int, codes: Sequence[str]) -> dict[st
         ),
     )
     _change(session, delete(Prediction).where(*failed))
+    note_change(session, run_id, "retried", sum(counts.values()))
     return counts
 
 

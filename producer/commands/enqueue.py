@@ -34,6 +34,13 @@ from imaging.listing.labels import label_option
 @click.option("--name", help="A name for the run, to know it by instead of its number.")
 @click.option("--new-run", is_flag=True, help="Create a new run instead of resuming.")
 @label_option
+@click.option("--relabel", is_flag=True, help="Take over labels that changed in SOURCE.")
+@click.option(
+    "--prune",
+    count=True,
+    help="Take out images that are no longer in SOURCE, with their scores; given twice, also if it "
+    "is more than half of the run.",
+)
 @click.option("--wait", is_flag=True, help="Show progress until every image has its outcome.")
 @calls(
     "producer.enqueue_source:enqueue_source", keeps="the same command goes on with what is listed"
@@ -43,5 +50,6 @@ def command() -> None:
 
     SOURCE is a folder (of class folders or of loose images), a quoted glob, a CSV manifest with a
     column filepath or path and perhaps label, or - for a manifest on standard input. Enqueued
-    again, it resumes: new files are added, and what is finished stays as it is.
+    again, it resumes: new files are added, new labels and changed attributes are taken over, and
+    what is finished stays as it is.
     """

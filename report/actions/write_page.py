@@ -21,10 +21,11 @@ def write_page(  # noqa: PLR0913 - a command has as many arguments as options
     by: tuple[str, ...],
     prevalence: float | None,
     confidence: float,
+    unique: bool,
     images: int,
 ) -> None:
     """Write a run's report as one HTML file, with this many images of each kind of error."""
-    loaded = read_finished(run, by)
+    loaded = read_finished(run, by, unique=unique)
     report = build(loaded, threshold, confidence, prevalence)
     data = load_page_data(loaded.run.number, images)
     page = prepare(loaded, report, data.cases, data.times, datetime.now(UTC))

@@ -43,7 +43,7 @@ class Plot(NamedTuple):
 
 
 class Cases(NamedTuple):
-    """The images that the page shows; `galleries` is empty if it shows none."""
+    """The images that the page shows; `galleries` is empty if it shows and names none."""
 
     galleries: Sequence[Gallery]
     unreadable: Sequence[Unreadable]
@@ -88,7 +88,7 @@ def prepare(loaded: LoadedRun, report: Report, cases: Cases, times: Times, made:
     return Page(
         title=_title(loaded),
         subtitle=_subtitle(loaded),
-        warnings=warnings(report),
+        warnings=warnings(report, named=bool(cases.galleries)),
         start=threshold_text(report.threshold.value),
         kind=origin(report.threshold),
         level=percent(report.figures.confidence),

@@ -8,13 +8,16 @@ from report.loading.read_run import LoadedRun, read_run
 from report.loading.unfinished import exits_unfinished
 
 
-def finished_run(session: Session, id_or_name: str | None, by: Sequence[str] = ()) -> LoadedRun:
+def finished_run(
+    session: Session, id_or_name: str | None, by: Sequence[str] = (), *, unique: bool = False
+) -> LoadedRun:
     """The run with this number or name; ends the command if some of its images are pending.
 
     Raises:
         NoSuchRunError: the run does not exist.
         NoSuchColumnError: no image has an attribute named in `by`.
+        CopiesError: `unique`, and images of the same bytes have different labels.
         click.exceptions.Exit: with `UNFINISHED`, after one line that says how many are pending.
     """
     with exits_unfinished():
-        return read_run(session, id_or_name, by)
+        return read_run(session, id_or_name, by, unique=unique)

@@ -1,7 +1,7 @@
 """Groups the analysed images of a run by attributes from their manifest."""
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import click
 import numpy as np
@@ -18,8 +18,12 @@ class NoSuchColumnError(click.ClickException):
     """The images cannot be grouped by this column."""
 
 
-def read_groups(session: Session, run_id: int, by: Sequence[str]) -> tuple[Groups, ...]:
+def read_groups(
+    session: Session, run_id: int, by: Sequence[str], left_out: Collection[int] = ()
+) -> tuple[Groups, ...]:
     """The groups of each attribute in `by`; nothing is read if it is empty.
+
+    `left_out` are the ids of images that are not analysed.
 
     Raises:
         NoSuchColumnError: no analysed image has the attribute, or it has too many values.
@@ -30,7 +34,7 @@ def read_groups(session: Session, run_id: int, by: Sequence[str]) -> tuple[Group
     codes = [array("l") for _ in by]
     known: list[dict[str | None, int]] = [{} for _ in by]
     columns: set[str] = set()
-    for image in described(session, run_id):
+    for image in described(session, run_id, left_out):
         labels.append(image.label)
         scores.append(image.score)
         columns.update(image.attributes)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -10,16 +11,18 @@ from sqlalchemy.orm import Session
 
 from base.arrays import NO_SCORES, Float64Array, LabelArray
 from db.queries import results, runs
-from db.queries.report import columns, thresholds
+from db.queries.report import columns, copies, thresholds
 from db.queries.report.columns import PENDING, SCORED, UNREADABLE, Columns
 from db.tables import Checkpoint, Run
 from report.loading.kept_thresholds import day
 from report.loading.label_origins import label_origins
 from report.loading.read_groups import read_groups
+from report.loading.same_bytes import SameBytes, refuse_both_labels, same_bytes
 from report.loading.unfinished import require_finished
 from report.metrics.subgroups import Groups
 from report.report_model import (
     CheckpointFacts,
+    Examples,
     Flow,
     Labelled,
     RunFacts,
@@ -52,27 +55,37 @@ class LoadedRun(NamedTuple):
     unlabelled: Float64Array = NO_SCORES
 
 
-def read_run(session: Session, id_or_name: str | None, by: Sequence[str] = ()) -> LoadedRun:
+def read_run(
+    session: Session, id_or_name: str | None, by: Sequence[str] = (), *, unique: bool = False
+) -> LoadedRun:
     """Read the run with this number or name, by default the newest.
 
     Args:
         session: a session of the ledger.
         id_or_name: None for the newest run.
         by: attributes to group the images by.
+        unique: of scored images that have the same bytes analyse one.
 
     Raises:
         NoSuchRunError: the run does not exist.
         UnfinishedRunError: some of its images have no prediction yet.
         NoSuchColumnError: no image has an attribute named in `by`.
+        CopiesError: `unique`, and images of the same bytes have different labels.
     """
     run = runs.get_run(session, id_or_name)
     checkpoint = runs.checkpoint_of(session, run)
     listed = columns.columns(session, run.id)
     pending = int(np.count_nonzero(listed.outcomes == PENDING))
     require_finished(session, run, len(listed.outcomes), pending)
-    flow = _flow(session, run, listed, checkpoint)
+    found = same_bytes(copies.copies(session, run.id))
+    left_out = found.left_out if unique else frozenset[int]()
+    flow = _flow(session, run, listed, checkpoint, found)
+    if unique:
+        refuse_both_labels(flow)
+        listed = columns.columns(session, run.id, left_out)
     chosen = chosen_threshold(session, run)
     analysed = (listed.outcomes == SCORED) & (listed.labels >= 0)
+    flow = replace(flow, analysed=int(np.count_nonzero(analysed)), copies_left_out=len(left_out))
     failed = None if flow.scored else results.failed_wholly(session, run.id)
     return LoadedRun(
         RunFacts(run.id, run.name, run.source, run.precision),
@@ -81,7 +94,7 @@ def read_run(session: Session, id_or_name: str | None, by: Sequence[str] = ()) -
         flow,
         listed.labels[analysed],
         listed.scores[analysed],
-        read_groups(session, run.id, by),
+        read_groups(session, run.id, by, left_out),
         chosen,
         _overlap(session, run, checkpoint, chosen, flow.scored),
         () if failed is None else tuple(failed.examples),
@@ -89,9 +102,12 @@ def read_run(session: Session, id_or_name: str | None, by: Sequence[str] = ()) -
     )
 
 
-def _flow(session: Session, run: Run, listed: Columns, checkpoint: Checkpoint) -> Flow:
+def _flow(
+    session: Session, run: Run, listed: Columns, checkpoint: Checkpoint, same: SameBytes
+) -> Flow:
     scored, labelled = listed.outcomes == SCORED, listed.labels >= 0
     unreadable = int(np.count_nonzero(listed.outcomes == UNREADABLE))
+    gone = copies.gone(session, run.id)
     return Flow(
         listed=len(listed.labels),
         unreadable=unreadable,
@@ -101,6 +117,10 @@ def _flow(session: Session, run: Run, listed: Columns, checkpoint: Checkpoint) -
         errors=results.errors(session, run.id) if unreadable else {},
         trained_on=results.count_digests(session, run.id, _digests(checkpoint, "images")),
         labels=_labels(session, run, listed, checkpoint),
+        gone=gone.images,
+        copies=len(same.left_out),
+        conflicting=same.conflicting,
+        examples=Examples(gone.paths, same.pair, same.opposed),
     )
 
 

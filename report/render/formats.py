@@ -143,6 +143,7 @@ def _rows(report: Report) -> Iterator[Row]:
     yield _plain("precision", report.run.precision)
     yield _plain("synthetic", str(report.checkpoint.synthetic).lower())
     errors, labels = whole["flow"].pop("errors"), whole["flow"].pop("labels")
+    del whole["flow"]["examples"]
     yield from (_plain(name, count) for name, count in whole["flow"].items())
     yield from (_plain(f"error_{code}", count) for code, count in errors.items())
     yield from (_plain(_labelled(labelled), labelled["images"]) for labelled in labels)

@@ -14,6 +14,8 @@ from report.report_model import (
     Flow,
     Labelled,
     Report,
+    copies,
+    gone,
     imported,
     optimistic,
     trained_on,
@@ -35,17 +37,21 @@ def figure_tables(figures: Metrics) -> list[Table]:
     ]
 
 
-def warnings(report: Report) -> list[str]:
-    """Warnings that a reader must see before the figures."""
-    return warnings_of(report.checkpoint, report.flow, report.threshold)
+def warnings(report: Report, *, named: bool = True) -> list[str]:
+    """Warnings that a reader must see before the figures; they name images only if `named`."""
+    return warnings_of(report.checkpoint, report.flow, report.threshold, named=named)
 
 
-def warnings_of(checkpoint: CheckpointFacts, flow: Flow, threshold: Threshold) -> list[str]:
+def warnings_of(
+    checkpoint: CheckpointFacts, flow: Flow, threshold: Threshold, *, named: bool = True
+) -> list[str]:
     """The same warnings, for a run before its figures are computed."""
     facts = checkpoint.imported
     lines = [] if facts is None else [imported(facts)]
     lines += [SYNTHETIC] if checkpoint.synthetic else []
     lines += [trained_on(flow)] if flow.trained_on else []
+    lines += [gone(flow, named=named)] if flow.gone else []
+    lines += [copies(flow, named=named)] if flow.copies > flow.copies_left_out else []
     return lines + ([optimistic(threshold, flow.scored)] if threshold.overlap else [])
 
 
@@ -83,7 +89,7 @@ def provenance_line(report: Report) -> str:
 
 def flow_table(flow: Flow) -> Table:
     """The numbers of images from the listing to the analysis."""
-    unlabelled = flow.scored - flow.analysed
+    unlabelled = flow.scored - flow.copies_left_out - flow.analysed
     some = f"{unlabelled} of them" if flow.analysed else "all of them"
     left_out = f"{some} without a label: left out" if unlabelled else ""
     return Table(
@@ -93,12 +99,18 @@ def flow_table(flow: Flow) -> Table:
             ("unreadable", str(flow.unreadable), ""),
             *((f"  {code}", str(count), "") for code, count in flow.errors.items()),
             ("scored", str(flow.scored), left_out),
+            *_copies(flow),
             ("labelled", str(flow.labelled), ""),
             *(_labelled(labelled) for labelled in flow.labels),
             ("analysed", str(flow.analysed), "scored and labelled"),
         ),
         frozenset({1}),
     )
+
+
+def _copies(flow: Flow) -> Iterator[tuple[str, str, str]]:
+    if flow.copies_left_out:
+        yield "  copies", str(flow.copies_left_out), "the bytes of another image: left out"
 
 
 def _labelled(labelled: Labelled) -> tuple[str, str, str]:

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Sequence
 from contextlib import closing
 
 import psycopg
@@ -14,7 +15,7 @@ from db.queries.listing import (
     cut_batches,
     drop_run_if_empty,
     stage_images,
-    stored_labels,
+    stored_images,
     unstage_images,
 )
 from db.queries.results import progress, staged
@@ -40,6 +41,11 @@ def add_run(session: Session) -> Run:
 
 def named(*names: str) -> list[ListedImage]:
     return [ListedImage(name, 1, {"age": "50"}) for name in names]
+
+
+def labels_of(session: Session, run: Run, paths: Sequence[str]) -> dict[str, int | None]:
+    stored = stored_images(session, run.id, paths)
+    return {path: image.label for path, image in stored.items()}
 
 
 def batches(session: Session) -> list[list[str]]:
@@ -97,7 +103,10 @@ def test_any_text_is_stored_as_it_is(database: Database, run: Run) -> None:
     with database.write() as session:
         stored = session.execute(select(Image.path, Image.label, Image.attributes)).all()
         assert sorted(ListedImage(*row) for row in stored) == sorted(rows)
-        assert stored_labels(session, run.id, odd) == dict.fromkeys(odd)
+        found = stored_images(session, run.id, odd)
+        assert {path: image.attributes for path, image in found.items()} == {
+            path: {path: path} for path in odd
+        }
 
 
 def test_no_attributes_are_null_and_not_json_null(database: Database, run: Run) -> None:
@@ -149,11 +158,22 @@ def test_staged_images_are_owed_to_nobody_until_they_are_cut(database: Database,
         assert (claim_unleased(session, run.id), staged(session, run.id)) == ([1, 2], 0)
 
 
+def test_only_images_that_are_cut_now_are_counted(database: Database, run: Run) -> None:
+    with database.write() as session:
+        stage_images(session, run, named(*"ab"))
+        stage_images(session, run, named(*"cd"))
+        session.add(Batch(run_id=run.id, number=2))
+        session.flush()
+        stage_images(session, run, named(*"efgh"))
+
+        assert cut_batches(session, run.id) == 6
+
+
 def test_cutting_twice_is_as_good_as_once(database: Database, run: Run) -> None:
     with database.write() as session:
         stage_images(session, run, named(*"abcd"))
-        cut_batches(session, run.id)
-        cut_batches(session, run.id)
+        assert cut_batches(session, run.id) == 4
+        assert cut_batches(session, run.id) == 0
 
         assert session.scalar(select(func.count()).select_from(Batch)) == 2
 
@@ -170,7 +190,7 @@ def test_only_staged_images_are_taken_back(database: Database, run: Run) -> None
         assert batches(session) == [["a"], ["c"]]
 
 
-def test_stored_labels_are_those_of_the_run_alone(database: Database, run: Run) -> None:
+def test_stored_images_are_those_of_the_run_alone(database: Database, run: Run) -> None:
     with database.write() as session:
         other = Run(source="b", checkpoint_id=run.checkpoint_id, precision="float32", batch_size=3)
         session.add(other)
@@ -178,11 +198,11 @@ def test_stored_labels_are_those_of_the_run_alone(database: Database, run: Run) 
         stage_images(session, other, [ListedImage("a", 0, None)])
         stage_images(session, run, [ListedImage("b", None, None), ListedImage("c", 1, None)])
 
-        assert stored_labels(session, run.id, ["a", "b", "c", "d"]) == {"b": None, "c": 1}
+        assert labels_of(session, run, ["a", "b", "c", "d"]) == {"b": None, "c": 1}
         assert (progress(session, run.id).listed, progress(session, other.id).listed) == (2, 1)
 
 
-def test_stored_labels_are_found_among_more_paths_than_one_statement_takes(
+def test_stored_images_are_found_among_more_paths_than_one_statement_takes(
     database: Database, run: Run
 ) -> None:
     paths = [str(number) for number in range(70_000)]
@@ -190,7 +210,7 @@ def test_stored_labels_are_found_among_more_paths_than_one_statement_takes(
     with database.write() as session:
         stage_images(session, run, named("3", "69999"))
 
-        assert stored_labels(session, run.id, paths) == {"3": 1, "69999": 1}
+        assert labels_of(session, run, paths) == {"3": 1, "69999": 1}
 
 
 def test_a_run_is_dropped_only_where_it_lists_nothing(database: Database, run: Run) -> None:

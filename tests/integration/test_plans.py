@@ -24,6 +24,8 @@ from db.connection import bulk
 from db.connection.bulk import ImageRow, insert_images
 from db.queries import (
     deleting,
+    following,
+    history,
     leases,
     listing,
     outcomes,
@@ -38,7 +40,7 @@ from db.queries import (
 )
 from db.queries.leases import BatchKey
 from db.queries.outcomes import Outcome
-from db.queries.report import columns, export, imports, page, thresholds
+from db.queries.report import columns, copies, export, imports, page, thresholds
 from db.queries.report.imports import ImportedImage, ImportedScores
 from db.session import Database, open_database
 from db.tables import Run
@@ -59,6 +61,10 @@ class Ledger(NamedTuple):
 
     def batch(self, number: int) -> BatchKey:
         return BatchKey(self.run, number)
+
+    def some(self) -> list[int]:
+        """As many images as `PATHS` has."""
+        return list(range(self.first_image, self.first_image + len(PATHS)))
 
 
 class Case(NamedTuple):
@@ -96,6 +102,33 @@ def cut(session: Session, on: Ledger) -> None:
 
 def unstaged(session: Session, on: Ledger) -> None:
     listing.unstage_images(session, on.run, *staged(session, on))
+
+
+def changed(session: Session, on: Ledger) -> None:
+    changes = [following.ChangedImage(path, None, '{"sex": "m"}') for path in PATHS]
+    following.change_images(session, on.run, following.packed(changes))
+    stored = listing.stored_images(session, on.run, PATHS).values()
+    assert all(image.attributes == {"sex": "m"} for image in stored)
+
+
+def both_columns(session: Session, on: Ledger) -> None:
+    columns.columns(session, on.run)
+    assert len(columns.columns(session, on.run, on.some()).labels) == IMAGES - len(PATHS)
+
+
+def copied(session: Session, on: Ledger) -> None:
+    """Every image of the run has the bytes of another one."""
+    digests = (
+        "UPDATE predictions SET image_digest = (image_id / 2) || 'y' "
+        "WHERE image_id IN (SELECT id FROM images WHERE run_id = :run)"
+    )
+    session.execute(text(digests), {"run": on.run})
+    assert copies.copies(session, on.run)
+
+
+def gone(session: Session, on: Ledger) -> None:
+    following.mark_gone(session, on.some())
+    assert copies.gone(session, on.run).images == len(PATHS)
 
 
 def deleted(session: Session, on: Ledger) -> None:
@@ -139,8 +172,8 @@ CASES: dict[Callable[..., Any], Case] = {
     bulk.insert_images: Case(
         lambda s, on: bulk.insert_images(s, [ImageRow(on.run, 900, "x", 1, None)]), FEW
     ),
-    columns.columns: Case(lambda s, on: columns.columns(s, on.run), RUN),
-    columns.described: Case(lambda s, on: consumed(columns.described(s, on.run)), RUN),
+    columns.columns: Case(both_columns, RUN),
+    columns.described: Case(lambda s, on: consumed(columns.described(s, on.run, on.some())), RUN),
     deleting.close_run: Case(lambda s, on: deleting.close_run(s, on.run), 3 * BATCHES),
     deleting.delete_images: Case(lambda s, on: deleting.delete_images(s, on.run), RUN),
     deleting.delete_run: Case(deleted, FEW),
@@ -161,10 +194,21 @@ CASES: dict[Callable[..., Any], Case] = {
         lambda s, on: leases.return_untried(s, [on.batch(OPEN)], WORKER), FEW
     ),
     listing.lock_run: Case(lambda s, on: listing.lock_run(s, on.run), FEW),
-    listing.stored_labels: Case(
-        lambda s, on: listing.stored_labels(s, on.run, PATHS), 2 * len(PATHS)
+    listing.stored_images: Case(
+        lambda s, on: listing.stored_images(s, on.run, PATHS), 2 * len(PATHS)
     ),
-    listing.batch_of: Case(lambda s, on: listing.batch_of(s, on.run, PATHS[0]), FEW),
+    listing.highest_batch: Case(lambda s, on: listing.highest_batch(s, on.run), FEW),
+    following.change_images: Case(changed, 3 * len(PATHS)),
+    following.count_images: Case(lambda s, on: following.count_images(s, on.run, BATCHES), RUN),
+    following.image_ids: Case(lambda s, on: consumed(following.image_ids(s, on.run, BATCHES)), RUN),
+    following.paths_of: Case(lambda s, on: following.paths_of(s, [on.first_image]), FEW),
+    following.mark_gone: Case(lambda s, on: following.mark_gone(s, on.some()), 2 * len(PATHS)),
+    following.mark_back: Case(lambda s, on: following.mark_back(s, on.some()), 2 * len(PATHS)),
+    following.prune_images: Case(
+        lambda s, on: following.prune_images(s, on.run, on.some()), 4 * len(PATHS)
+    ),
+    history.note_change: Case(lambda s, on: history.note_change(s, on.run, "pruned", 3), FEW),
+    history.history: Case(lambda s, on: history.history(s, on.run), FEW),
     listing.stage_images: Case(staged, FEW),
     listing.unstage_images: Case(unstaged, 3 * len(NEW)),
     listing.drop_run_if_empty: Case(lambda s, on: listing.drop_run_if_empty(s, on.run), FEW),
@@ -187,6 +231,8 @@ CASES: dict[Callable[..., Any], Case] = {
         lambda s, _: unfinished.unfinished_checkpoints(s), BATCHES
     ),
     unfinished.unfinished_runs: Case(lambda s, _: unfinished.unfinished_runs(s), BATCHES),
+    copies.copies: Case(copied, 3 * RUN),
+    copies.gone: Case(gone, RUN),
     page.extremes: Case(lambda s, on: page.extremes(s, on.run, 1, 5), RUN),
     page.unreadable: Case(lambda s, on: page.unreadable(s, on.run, 5), RUN),
     page.times: Case(lambda s, on: page.times(s, on.run), RUN),

@@ -205,6 +205,11 @@ def test_flow_counts_every_image_once(url: str) -> None:
             {"label": 1, "images": 3, "folder": None, "column": "label"},
             {"label": 0, "images": 4, "folder": None, "column": "label"},
         ],
+        "gone": 0,
+        "copies": 0,
+        "copies_left_out": 0,
+        "conflicting": 0,
+        "examples": {"gone": [], "copies": [], "opposed": []},
     }
     shown = [line.split()[:2] for line in report("--threshold", "0.5").stdout.splitlines()]
     assert shown[1:10] == [

@@ -20,10 +20,11 @@ COMMANDS = [
     (report, ("export",), ()),
     (report, ("choose-threshold",), ("--youden",)),
     (producer, ("status",), ("--watch",)),
+    (producer, ("history",), ()),
     (producer, ("resume",), ()),
     (producer, ("retry",), ("--error", "missing")),
 ]
-IDS = ["report", "export", "choose-threshold", "status", "resume", "retry"]
+IDS = ["report", "export", "choose-threshold", "status", "history", "resume", "retry"]
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """A run's images by column, straight from the driver into numpy: a million take a second."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,8 @@ _POSTGRESQL = (
     f"SELECT string_agg(int2send(CAST({_LABEL} AS int2)) || int2send(CAST({_OUTCOME} AS int2)) "
     f"|| float8send({_SCORE}), '') {_FROM} %s"
 )
+_SQLITE_WITHOUT = "AND images.id NOT IN (SELECT value FROM json_each(?))"
+_POSTGRESQL_WITHOUT = "AND images.id NOT IN (SELECT unnest(CAST(%s AS bigint[])))"
 _ROW = np.dtype([("label", ">i2"), ("outcome", ">i2"), ("score", ">f8")])
 _ROWS_AT_ONCE = 10_000
 
@@ -46,38 +49,50 @@ class Described(NamedTuple):
     attributes: dict[str, str]
 
 
-def columns(session: Session, run_id: int) -> Columns:
-    """Labels, outcomes and scores of the run's images."""
+def columns(session: Session, run_id: int, left_out: Collection[int] = ()) -> Columns:
+    """Labels, outcomes and scores of the run's images, without those with an id of `left_out`."""
     connection = session.connection()
     if connection.dialect.name == "postgresql":
-        return _aggregated(connection, run_id)
-    return _fetched(connection, run_id)
+        return _aggregated(connection, run_id, left_out)
+    return _fetched(connection, run_id, left_out)
 
 
-def described(session: Session, run_id: int) -> Iterator[Described]:
-    """The run's scored and labelled images with their attributes, one by one."""
+def described(session: Session, run_id: int, left_out: Collection[int] = ()) -> Iterator[Described]:
+    """The same images as in `columns`, if scored and labelled, with attributes, one by one."""
     rows = session.execute(
-        select(Image.label, Prediction.score, Image.attributes)
+        select(Image.id, Image.label, Prediction.score, Image.attributes)
         .join(Prediction, Prediction.image_id == Image.id)
         .where(Image.run_id == run_id, Image.label.is_not(None), Prediction.score.is_not(None)),
         execution_options={"yield_per": _ROWS_AT_ONCE},
     )
-    for label, score, attributes in rows:
-        yield Described(label or 0, score or 0.0, attributes or {})  # neither is None: see WHERE
+    for image_id, label, score, attributes in rows:
+        if image_id not in left_out:
+            # Neither is None: see WHERE.
+            yield Described(label or 0, score or 0.0, attributes or {})
 
 
-def _fetched(connection: Connection, run_id: int) -> Columns:
+def _fetched(connection: Connection, run_id: int, left_out: Collection[int]) -> Columns:
     """Fetch row by row, so that only one row is in memory."""
     kind = np.dtype([("label", np.int8), ("outcome", np.int8), ("score", np.float64)])
     driver: Any = connection.connection.driver_connection
-    with driver_errors(connection, _SQLITE):
-        return _apart(np.fromiter(driver.execute(_SQLITE, (run_id,)), dtype=kind))
+    statement = _SQLITE
+    values: list[Any] = [run_id]
+    if left_out:
+        statement = f"{_SQLITE} {_SQLITE_WITHOUT}"
+        values.append(json.dumps(list(left_out)))
+    with driver_errors(connection, statement):
+        return _apart(np.fromiter(driver.execute(statement, values), dtype=kind))
 
 
-def _aggregated(connection: Connection, run_id: int) -> Columns:
+def _aggregated(connection: Connection, run_id: int, left_out: Collection[int]) -> Columns:
     driver: Any = connection.connection.driver_connection
-    with driver_errors(connection, _POSTGRESQL), driver.cursor(binary=True) as cursor:
-        (rows,) = cursor.execute(_POSTGRESQL, (run_id,)).fetchone()
+    statement = _POSTGRESQL
+    values: list[Any] = [run_id]
+    if left_out:
+        statement = f"{_POSTGRESQL} {_POSTGRESQL_WITHOUT}"
+        values.append(list(left_out))
+    with driver_errors(connection, statement), driver.cursor(binary=True) as cursor:
+        (rows,) = cursor.execute(statement, values).fetchone()
     return _apart(np.frombuffer(rows or b"", _ROW))
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from base.listed_image import ListedImage
 from db.errors import DatabaseError
+from db.queries.history import note_change
 from db.queries.leases import BatchKey, lists
 from db.queries.listing import cut_batches, stage_images
 from db.queries.outcomes import Outcome, finish_batch, store_outcomes
@@ -64,7 +65,7 @@ def store_imported(
         _store_batch(session, run, batches[-1], chunk)
         stored += len(chunk)
         on_progress(stored)
-    cut_batches(session, run.id)
+    note_change(session, run.id, "imported", cut_batches(session, run.id))
     for batch in batches:
         if finish_batch(session, batch) is None:
             raise DatabaseError(f"batch {batch.number} of the imported scores is incomplete")
