@@ -94,13 +94,15 @@ def test_spreadsheets_write_it_in_many_ways(text: str) -> None:
 
 def test_both_path_columns_are_one_too_many() -> None:
     assert refusal("path,filepath\na,b\n") == (
-        "m.csv:1: one column must be called filepath or path; the header has path, filepath"
+        "m.csv:1: one column must be called filepath or path, or be named with --path-column; "
+        "the header has path, filepath"
     )
 
 
 def test_without_a_path_column_the_header_is_shown() -> None:
     assert refusal("image,target\na,1\n") == (
-        "m.csv:1: one column must be called filepath or path; the header has image, target"
+        "m.csv:1: one column must be called filepath or path, or be named with --path-column; "
+        "the header has image, target"
     )
 
 
