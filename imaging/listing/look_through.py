@@ -145,7 +145,7 @@ def _tell_diagnoses(
         )
     unlabelled = sum(counts[each] for each in [*left, ""])
     if options.labelled_only and unlabelled:
-        tell(f"{name}: the {unlabelled} images without label are left out", err=True)
+        tell(f"{name}: left out, because they have no label: {unlabelled}", err=True)
     there = set(map(word, counts))
     for value in given_labels(labels):
         if value not in there:

@@ -43,7 +43,7 @@ def list_source(
         SourceError: it does not exist, is outside `root`, or lists no images or ambiguous ones.
     """
     given = options.given()
-    if given and source != "-" and not _is_manifest(Path(source)):
+    if given and source != "-" and not is_manifest(Path(source)):
         raise SourceError(f"{source}: {given} needs a CSV manifest, and there is none of this name")
     try:
         listed = _dispatch(source, root, labels, options)
@@ -93,7 +93,7 @@ def _dispatch(
     path = Path(source)
     if source == "-":
         return _rows(sys.stdin.buffer, "standard input", root, labels, options)
-    if _is_manifest(path):
+    if is_manifest(path):
         return _manifest(path, root, labels, options)
     if isinstance(root, Store):
         return _stored(source, root, labels)
@@ -108,7 +108,7 @@ def _dispatch(
     raise SourceError(f"{source}: there is no such folder, manifest or image")
 
 
-def _is_manifest(path: Path) -> bool:
+def is_manifest(path: Path) -> bool:
     """Whether it is to be read as CSV; it may be a pipe."""
     return path.exists() and not path.is_dir() and not _is_image(path)
 
