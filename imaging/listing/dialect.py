@@ -13,7 +13,8 @@ SEPARATORS = ",;\t"
 _SEP_LINE = re.compile('"?sep=([,;\t])"?[,;\t]*[\r\n]*', re.IGNORECASE)
 _SAVE_AS = "in Excel: File, Save As, type 'CSV UTF-8 (comma delimited)'"
 _WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
-_GZIP, _ZIP, _OLE = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+GZIP = b"\x1f\x8b"
+_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -39,7 +40,7 @@ def opened(file: BinaryIO, name: str) -> tuple[BinaryIO, str | None]:
     A file without `peek`, such as `io.BytesIO`, is read through a buffer.
     """
     peeked = file if isinstance(file, io.BufferedReader) else io.BufferedReader(file)  # type: ignore[type-var]
-    if peeked.peek(4).startswith(_GZIP):
+    if peeked.peek(4).startswith(GZIP):
         peeked = io.BufferedReader(gzip.GzipFile(fileobj=peeked))
     return peeked, not_text(peeked.peek(64), name)
 
