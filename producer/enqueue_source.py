@@ -24,8 +24,8 @@ from db.session import Database, open_database
 from db.unused_ledger import remove_if_unused
 from imaging.data_root import data_root
 from imaging.errors import SourceError
-from imaging.listing.manifest_options import ManifestOptions
 from imaging.listing.sources import list_source, source_key
+from imaging.listing.tables.manifest_options import ManifestOptions
 from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
 from producer.enqueue import Listing, batch_count, list_into_runs, publish_unfinished
 from producer.find_run import (

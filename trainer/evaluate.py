@@ -14,8 +14,8 @@ from base.console.telling import tell
 from db.precisions import PRECISIONS
 from imaging.data_root import data_folder
 from imaging.decoding.decoder import Decoder
-from imaging.listing.manifest_options import PLAIN, ManifestOptions
 from imaging.listing.sources import list_source
+from imaging.listing.tables.manifest_options import PLAIN, ManifestOptions
 from model.errors import CheckpointError
 from model.held_checkpoint import hold_checkpoint
 from report.metrics.metrics import measure

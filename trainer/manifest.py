@@ -14,8 +14,8 @@ from base.disk import says_why
 from base.listed_image import ListedImage
 from base.whole_file import whole_file
 from imaging.data_root import data_folder
-from imaging.listing.manifest_options import ManifestOptions
 from imaging.listing.sources import is_manifest, list_source
+from imaging.listing.tables.manifest_options import ManifestOptions
 
 NAMES = {0: "benign", 1: "malignant", None: "without label"}
 

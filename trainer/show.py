@@ -16,8 +16,8 @@ from db.queries import results, runs
 from db.queries.results import ScoredImage
 from db.session import open_database
 from imaging.data_root import data_folder
-from imaging.listing.manifest_options import ManifestOptions
 from imaging.listing.sources import list_source
+from imaging.listing.tables.manifest_options import ManifestOptions
 from model.card import Decode
 from report.loading.read_run import chosen_threshold
 from report.report_model import SYNTHETIC, is_synthetic

@@ -15,7 +15,7 @@ from db.session import Database, open_database
 from db.unused_ledger import remove_if_unused
 from imaging.data_root import data_folder
 from imaging.decoding.decoder import Decoder
-from imaging.listing.manifest_options import PLAIN, ManifestOptions
+from imaging.listing.tables.manifest_options import PLAIN, ManifestOptions
 from model.card import Data, Decode
 from model.features.feature_cache import FeatureKey, FeatureStore, feature_folder
 from trainer.options import recipe_values

@@ -39,6 +39,14 @@ def not_a_label(cell: str) -> str:
     return f"label {cell!r} is neither 0 (benign) nor 1 (malignant) nor empty"
 
 
+class GivenLabels(dict[str, int | None]):
+    """What names mean: the known ones, and those `given` by --label, which go before them."""
+
+    def __init__(self, given: Mapping[str, int | None]) -> None:
+        super().__init__({**LABELS, **given})
+        self.given = given
+
+
 class LabelOption(click.ParamType[tuple[str, int | None]]):
     """`--label NAME=0|1|none`: the meaning of one more class folder, or value of a label column."""
 
@@ -66,7 +74,7 @@ label_option = click.option(
     type=LabelOption(),
     multiple=True,
     # Together with the known ones, so the command gets the meaning of each folder.
-    callback=lambda _context, _option, more: {**LABELS, **dict(more)},
+    callback=lambda _context, _option, more: GivenLabels(dict(more)),
     help="What a class folder, or a value of a label column, means, besides benign, nevus, "
     "seborrheic_keratosis (0), malignant and melanoma (1).",
 )

@@ -7,13 +7,13 @@ from typing import BinaryIO
 from base.console.foreign import shown
 from base.listed_image import ListedImage
 from imaging.errors import SourceError
-from imaging.listing.csv_table import CsvTable, check_text
-from imaging.listing.diagnoses import Diagnoses, DiagnosisError
-from imaging.listing.image_index import ImageIndex
 from imaging.listing.labels import CELLS, LABELS, not_a_label
-from imaging.listing.layout import DIGEST_COLUMN, LABEL_COLUMN, Layout, find_layout
-from imaging.listing.look_through import look_through
-from imaging.listing.manifest_options import PLAIN, ManifestOptions
+from imaging.listing.tables.csv_table import CsvTable, check_text
+from imaging.listing.tables.diagnoses import Diagnoses, DiagnosisError
+from imaging.listing.tables.image_index import ImageIndex
+from imaging.listing.tables.layout import DIGEST_COLUMN, LABEL_COLUMN, Layout, find_layout
+from imaging.listing.tables.look_through import look_through
+from imaging.listing.tables.manifest_options import PLAIN, ManifestOptions
 
 _DIGEST = re.compile("[0-9a-f]{64}|")
 FindLabel = Callable[[dict[str, str], list[str], str], int | None]
@@ -96,7 +96,8 @@ def _plain_label(row: dict[str, str], _fields: list[str], where: str) -> int | N
     try:
         return CELLS[value.strip()]
     except KeyError:
-        raise SourceError(f"{where}: {not_a_label(value)}") from None
+        hint = "; for words --label-column label" if value.strip().isalpha() else ""
+        raise SourceError(f"{where}: {not_a_label(value)}{hint}") from None
 
 
 def _diagnosed(diagnoses: Diagnoses) -> FindLabel:

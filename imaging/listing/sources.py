@@ -17,10 +17,10 @@ from base.listed_image import ListedImage
 from imaging.data_root import Root
 from imaging.errors import SourceError
 from imaging.filenames import spelled_back, storable
-from imaging.listing.image_index import ImageIndex
 from imaging.listing.labels import BENIGN, LABELS, MALIGNANT
 from imaging.listing.manifest import read_manifest
-from imaging.listing.manifest_options import PLAIN, ManifestOptions
+from imaging.listing.tables.image_index import ImageIndex
+from imaging.listing.tables.manifest_options import PLAIN, ManifestOptions
 from imaging.stores.object_store import Store, is_address
 
 _DECODED = (".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png")

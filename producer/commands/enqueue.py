@@ -5,7 +5,7 @@ import click
 from base.console.lazy_group import calls
 from db.precisions import PRECISIONS
 from imaging.listing.labels import label_option
-from imaging.listing.manifest_options import manifest_options
+from imaging.listing.tables.manifest_options import manifest_options
 
 
 @click.command()

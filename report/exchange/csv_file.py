@@ -14,7 +14,7 @@ import click
 import pandas as pd
 
 from base.console.foreign import shown
-from imaging.listing.dialect import GZIP, dialect_of, not_text, not_utf_8
+from imaging.listing.tables.dialect import GZIP, dialect_of, not_text, not_utf_8
 
 
 class CsvError(click.ClickException):

@@ -14,10 +14,10 @@ from forging import stub_site
 
 from base.listed_image import ListedImage
 from imaging.errors import SourceError
-from imaging.listing.labels import LABELS
+from imaging.listing.labels import LABELS, GivenLabels
 from imaging.listing.manifest import read_manifest
-from imaging.listing.manifest_options import ManifestOptions
 from imaging.listing.sources import list_source
+from imaging.listing.tables.manifest_options import ManifestOptions
 from producer.cli import main as producer
 
 IMAGES = ManifestOptions(images=("images",), path_column="id")
@@ -175,6 +175,9 @@ def test_the_plain_column_label_takes_values_when_label_names_one() -> None:
     text = "path,label\na.jpg,mel\nb.jpg,nevus\n"
 
     assert read(text, ManifestOptions(), mel=1) == [("a.jpg", 1), ("b.jpg", 0)]
+    known = GivenLabels({"nevus": 0})  # said, though it is known
+    rows = read_manifest(io.BytesIO(b"path,label\na.jpg,nevus\n"), "m.csv", labels=known)
+    assert [row.label for row in rows] == [0]
     assert refusal(text, ManifestOptions()).startswith("m.csv:2: label 'mel' is neither 0")
 
 

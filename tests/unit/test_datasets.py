@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from imaging.errors import SourceError
-from imaging.listing.datasets import DATA_SETS, DataSet, known_data_set
-from imaging.listing.labels import LABELS
-from imaging.listing.manifest_options import ManifestOptions
+from imaging.listing.labels import LABELS, GivenLabels
 from imaging.listing.sources import list_source
+from imaging.listing.tables.datasets import DATA_SETS, DataSet, known_data_set
+from imaging.listing.tables.manifest_options import ManifestOptions
 
 PAGE = Path(__file__).parents[2] / "docs" / "datasets.md"
 PH2 = (
@@ -266,6 +266,17 @@ def test_what_is_not_decided_is_said_until_label_decides_it(
     found = listed("m.csv", root, BCC=1, df=None)
     assert Counter(label for _, label in found) == {1: 2, 0: 3, None: 2}
     assert "malignant: mel (1), bcc (1)" in capsys.readouterr().err
+
+
+def test_malignant_without_more_is_decided_by_label(root: Path) -> None:
+    text, expected = FILES["ISIC archive, until 2024"]
+    touch(root, [image for image, _ in expected])
+    (root / "m.csv").write_text(text)
+    options = ManifestOptions(images=("images",))
+
+    rows = list_source("m.csv", root, GivenLabels({"malignant": 1}), options)
+
+    assert [row.label for row in rows] == [1, None, 0, 1, None]
 
 
 def test_a_label_that_turns_a_known_diagnosis_round_is_refused(root: Path) -> None:

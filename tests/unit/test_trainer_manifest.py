@@ -8,8 +8,8 @@ from drawing import draw
 from base.listed_image import ListedImage
 from imaging.errors import SourceError
 from imaging.listing.labels import LABELS
-from imaging.listing.manifest_options import ManifestOptions
 from imaging.listing.sources import list_source
+from imaging.listing.tables.manifest_options import ManifestOptions
 from trainer.commands.manifest import command as manifest
 from trainer.training.dataset import list_labelled
 

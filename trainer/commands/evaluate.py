@@ -4,7 +4,7 @@ import click
 
 from base.console.lazy_group import calls
 from imaging.listing.labels import label_option
-from imaging.listing.manifest_options import manifest_options
+from imaging.listing.tables.manifest_options import manifest_options
 from report.thresholds.threshold import ThresholdType
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from imaging.errors import SourceError
-from imaging.listing.manifest_options import PLAIN, ManifestOptions
 from imaging.listing.sources import list_source
+from imaging.listing.tables.manifest_options import PLAIN, ManifestOptions
 
 
 class LabelledImages(NamedTuple):

@@ -11,8 +11,9 @@ from base.console.foreign import shown
 from base.console.shell import typed
 from base.console.telling import tell
 from imaging.errors import SourceError
-from imaging.listing.csv_table import CsvTable, check_text
-from imaging.listing.diagnoses import (
+from imaging.listing.labels import word
+from imaging.listing.tables.csv_table import CsvTable, check_text
+from imaging.listing.tables.diagnoses import (
     DiagnosisError,
     became,
     flags_among,
@@ -20,10 +21,9 @@ from imaging.listing.diagnoses import (
     undecided,
     without_meaning,
 )
-from imaging.listing.image_index import ImageIndex, first_few
-from imaging.listing.labels import word
-from imaging.listing.layout import Layout, given_labels, with_other_flags
-from imaging.listing.manifest_options import ManifestOptions
+from imaging.listing.tables.image_index import ImageIndex, first_few
+from imaging.listing.tables.layout import Layout, given_labels, with_other_flags
+from imaging.listing.tables.manifest_options import ManifestOptions
 
 
 @dataclass

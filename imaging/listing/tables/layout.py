@@ -7,11 +7,11 @@ from typing import NamedTuple
 from base.console.foreign import shown
 from base.console.shell import typed
 from imaging.errors import SourceError
-from imaging.listing.csv_table import CsvTable, check_text
-from imaging.listing.datasets import HEADERLESS, DataSet, is_row_of_isic_2016, known_data_set
-from imaging.listing.diagnoses import WORDS, Diagnoses, Labels, in_flags, in_words
-from imaging.listing.labels import LABELS, MEANINGS, word
-from imaging.listing.manifest_options import ManifestOptions
+from imaging.listing.labels import LABELS, MEANINGS, GivenLabels, word
+from imaging.listing.tables.csv_table import CsvTable, check_text
+from imaging.listing.tables.datasets import HEADERLESS, DataSet, is_row_of_isic_2016, known_data_set
+from imaging.listing.tables.diagnoses import WORDS, Diagnoses, Labels, in_flags, in_words
+from imaging.listing.tables.manifest_options import ManifestOptions
 
 PATH_COLUMNS = ("filepath", "path")
 DIGEST_COLUMN = "sha256"
@@ -70,12 +70,10 @@ def find_layout(
 
 
 def given_labels(labels: Mapping[str, int | None]) -> Labels:
-    """What --label said: the meanings that are not those of a known class folder."""
-    return {
-        word(name): label
-        for name, label in labels.items()
-        if name not in LABELS or LABELS[name] != label
-    }
+    """What --label said, by the `word` of each value."""
+    more = {name: label for name, label in labels.items() if name not in LABELS}
+    given = labels.given if isinstance(labels, GivenLabels) else more
+    return {word(name): label for name, label in given.items()}
 
 
 def column_at(header: Sequence[str], name: str, where: str) -> int:

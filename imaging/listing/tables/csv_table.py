@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any, BinaryIO
 
 from imaging.errors import SourceError
-from imaging.listing.dialect import SEPARATORS, dialect_of, not_utf_8, opened
+from imaging.listing.tables.dialect import SEPARATORS, dialect_of, not_utf_8, opened
 
 
 class CsvTable:
