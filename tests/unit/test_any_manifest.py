@@ -69,6 +69,7 @@ def listed(text: str, options: ManifestOptions = IMAGES) -> list[str]:
 @pytest.mark.parametrize(
     "text",
     [
+        "path,label,a;b;c\na.jpg,1,x\nb.jpg,0,y\n",
         "\n;;\nsep=;\npath;label\na.jpg;1\nb.jpg;0\n",
         "path;label;note\na.jpg;1;x, y\nb.jpg;0;z\n",
         "path\tlabel\tnote\na.jpg\t1\tx\nb.jpg\t0\tz\n",
@@ -238,11 +239,15 @@ def test_a_column_that_is_not_there_is_refused(options: ManifestOptions, name: s
     )
 
 
-def test_a_pipe_is_looked_through_too(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_pipe_is_looked_through_too(
+    root: Path, monkeypatch: pytest.MonkeyPatch, packed: bool
+) -> None:
     receive, send = os.pipe()
     rows = 'id;"d\nx"\n' + "".join(f"{at};{'mel' if at % 3 else 'nv'}\n" for at in range(3000))
     with os.fdopen(send, "wb") as file:
-        file.write(b"sep=;\n" + rows.encode())
+        data = b"sep=;\n" + rows.encode()
+        file.write(gzip.compress(data) if packed else data)
     with os.fdopen(receive, "rb") as pipe:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(pipe))
         options = ManifestOptions(path_column="id", label_columns=(("d\nx", None),))

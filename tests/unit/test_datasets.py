@@ -1,16 +1,22 @@
 """Public data sets, known by the header of the CSV that they ship."""
 
+import shutil
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
+from forging import stub_site
 
 from imaging.errors import SourceError
 from imaging.listing.labels import LABELS, GivenLabels
 from imaging.listing.sources import list_source
 from imaging.listing.tables.datasets import DATA_SETS, DataSet, known_data_set
 from imaging.listing.tables.manifest_options import ManifestOptions
+from producer.cli import main as producer
 
 PAGE = Path(__file__).parents[2] / "docs" / "datasets.md"
 PH2 = (
@@ -211,20 +217,26 @@ def test_a_data_set_is_known_by_its_header(
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_the_real_files_have_the_labels_that_pandas_computes(
-    root: Path, shared: Path, name: str
+def test_the_real_files_are_enqueued_with_the_labels_that_pandas_computes(
+    root: Path, shared: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    source = shared / "data" / "manifests" / name
+    site = stub_site(root)
+    monkeypatch.setenv("CHECKPOINT", site.settings["CHECKPOINT"])
+    shutil.copy(shared / "data" / "manifests" / name, name)
     column, label_of = REAL[name]
-    frame = pd.read_csv(source)
+    frame = pd.read_csv(name)
     touch(root, list(frame[column]))
 
-    found = listed(str(source), root)
+    done = CliRunner().invoke(producer, ["enqueue", name, "--images", "images"])
 
-    labels = [None if pd.isna(label) else int(label) for label in label_of(frame)]
+    assert done.exit_code == 0, done.output
+    assert f"run 1: {len(frame)} images ({len(frame)} new" in done.stdout
     paths = [f"images/{image.removesuffix('.jpg')}.jpg" for image in frame[column]]
-    assert found == list(zip(paths, labels, strict=True))
-    assert len(found) >= 100
+    labels = [None if pd.isna(label) else int(label) for label in label_of(frame)]
+    with closing(sqlite3.connect("dermscore.db")) as ledger:
+        stored = ledger.execute("SELECT path, label FROM images ORDER BY id").fetchall()
+    assert stored == list(zip(paths, labels, strict=True))
+    assert len(stored) >= 100
 
 
 def test_all_columns_but_the_id_stay_attributes(root: Path) -> None:

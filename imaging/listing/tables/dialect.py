@@ -9,6 +9,7 @@ from base.console.foreign import shown
 from base.console.shell import typed
 
 SEPARATORS = ",;\t"
+PATH_COLUMNS = ("filepath", "path")
 # Excel writes this line, and hides it again when it opens the file.
 _SEP_LINE = re.compile('"?sep=([,;\t])"?[,;\t]*[\r\n]*', re.IGNORECASE)
 _SAVE_AS = "in Excel: File, Save As, type 'CSV UTF-8 (comma delimited)'"
@@ -30,6 +31,8 @@ def dialect_of(line: str) -> Dialect:
     named = _SEP_LINE.fullmatch(line)
     if named is not None:
         return Dialect(named[1], has_sep_line=True)
+    if any(cell.strip(' "\r\n').lower() in PATH_COLUMNS for cell in line.split(",")):
+        return Dialect(",")  # whatever its other columns are called
     plain = re.sub('"[^"]*"?', "", line)
     return Dialect(max(SEPARATORS, key=plain.count))  # a comma if there is none
 

@@ -11,9 +11,9 @@ from imaging.listing.labels import LABELS, MEANINGS, GivenLabels, word
 from imaging.listing.tables.csv_table import CsvTable, check_text
 from imaging.listing.tables.datasets import HEADERLESS, DataSet, is_row_of_isic_2016, known_data_set
 from imaging.listing.tables.diagnoses import WORDS, Diagnoses, Labels, in_flags, in_words
+from imaging.listing.tables.dialect import PATH_COLUMNS
 from imaging.listing.tables.manifest_options import ManifestOptions
 
-PATH_COLUMNS = ("filepath", "path")
 DIGEST_COLUMN = "sha256"
 LABEL_COLUMN = "label"
 # Rows above the header in which a known one is looked for: PH2 has its legend there.

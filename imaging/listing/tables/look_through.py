@@ -50,7 +50,7 @@ def look_through(
     diagnoses = layout.diagnoses
     if diagnoses is not None and diagnoses.option == "--label-column":
         rows = (fields for fields, _ in _rows(table, layout))
-        named = {word(name) for name, _ in options.label_columns}
+        named = {word(name) for name, _ in options.label_columns} | {word(layout.path)}
         others = [at for at, name in enumerate(layout.header) if name and word(name) not in named]
         flags = {at: layout.header[at] for at in flags_among(rows, others)}
         layout = layout._replace(diagnoses=with_other_flags(diagnoses, flags))
