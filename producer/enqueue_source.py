@@ -25,6 +25,7 @@ from db.unused_ledger import remove_if_unused
 from imaging.data_root import data_root
 from imaging.errors import SourceError
 from imaging.listing.sources import list_source, source_key
+from imaging.listing.tables.manifest_options import ManifestOptions
 from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
 from producer.enqueue import Allowed, Listing, batch_count, list_into_runs, publish_unfinished
 from producer.find_run import (
@@ -61,7 +62,10 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
     batch_size: int,
     name: str | None,
     new_run: bool,
-    labels: Mapping[str, int],
+    images: tuple[str, ...],
+    path_column: str | None,
+    label_columns: tuple[tuple[str, str | None], ...],
+    labels: Mapping[str, int | None],
     relabel: bool,
     prune: int,
     wait: bool,
@@ -83,7 +87,8 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
         Allowed(relabel, prune),
     )
     with interrupt.unwound():
-        _run(request, list_source(source, root, labels), wait=wait)
+        options = ManifestOptions(images, path_column, label_columns)
+        _run(request, list_source(source, root, labels, options), wait=wait)
 
 
 def _run(request: EnqueueRequest, rows: Iterator[ListedImage], *, wait: bool) -> None:

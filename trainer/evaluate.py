@@ -15,6 +15,7 @@ from db.precisions import PRECISIONS
 from imaging.data_root import data_folder
 from imaging.decoding.decoder import Decoder
 from imaging.listing.sources import list_source
+from imaging.listing.tables.manifest_options import PLAIN, ManifestOptions
 from model.errors import CheckpointError
 from model.held_checkpoint import hold_checkpoint
 from report.metrics.metrics import measure
@@ -27,19 +28,28 @@ from worker.scoring.loaded_model import Backbones, LoadedModel
 _BATCH = 64
 
 
-def evaluate(
-    checkpoint: Path, source: str, threshold: float | None, labels: Mapping[str, int]
+def evaluate(  # noqa: PLR0913 - a command has as many arguments as options
+    *,
+    checkpoint: Path,
+    source: str,
+    threshold: float | None,
+    images: tuple[str, ...],
+    path_column: str | None,
+    label_columns: tuple[tuple[str, str | None], ...],
+    labels: Mapping[str, int | None],
 ) -> None:
     """Print a checkpoint's figures on a source."""
-    click.echo(evaluate_checkpoint(checkpoint, source, data_folder(), labels, threshold))
+    options = ManifestOptions(images, path_column, label_columns)
+    click.echo(evaluate_checkpoint(checkpoint, source, data_folder(), labels, threshold, options))
 
 
 def evaluate_checkpoint(
     checkpoint: Path,
     source: str,
     root: Path,
-    labels: Mapping[str, int],
+    labels: Mapping[str, int | None],
     given_threshold: float | None,
+    options: ManifestOptions = PLAIN,
 ) -> str:
     """A checkpoint's figures and loss on the labelled images of a source, as text.
 
@@ -51,7 +61,8 @@ def evaluate_checkpoint(
     decoder = Decoder(scorer.card.decode)
     card = scorer.card.as_json()
     choose(given_threshold, card)  # fails early if there is no threshold
-    listed = [row for row in list_source(source, root, labels) if row.label is not None]
+    rows_of = list_source(source, root, labels, options)
+    listed = [row for row in rows_of if row.label is not None]
     truth: list[int] = []
     scores: list[float] = []
     digests: list[str] = []

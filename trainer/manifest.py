@@ -14,19 +14,33 @@ from base.disk import says_why
 from base.listed_image import ListedImage
 from base.whole_file import whole_file
 from imaging.data_root import data_folder
-from imaging.listing.sources import list_source
+from imaging.listing.sources import is_manifest, list_source
+from imaging.listing.tables.manifest_options import ManifestOptions
 
 NAMES = {0: "benign", 1: "malignant", None: "without label"}
 
 
-def write_manifest(
-    folder: Path, output: Path | None, labels: Mapping[str, int], *, force: bool
+def write_manifest(  # noqa: PLR0913 - a command has as many arguments as options
+    *,
+    folder: Path,
+    output: Path | None,
+    images: tuple[str, ...],
+    path_column: str | None,
+    label_columns: tuple[tuple[str, str | None], ...],
+    labels: Mapping[str, int | None],
+    force: bool,
 ) -> None:
-    """Write the images of a folder and their labels, by default to the folder's name and .csv."""
-    if not folder.is_dir():
+    """Write the images of a folder and their labels, by default to the folder's name and .csv.
+
+    Instead of a folder it may be a manifest, whose ids and diagnoses become paths and labels.
+    """
+    options = ManifestOptions(images, path_column, label_columns)
+    if not folder.is_dir() and not is_manifest(folder):
         raise click.ClickException(f"{folder} is not a folder")
+    if output is None and not folder.is_dir():
+        raise click.UsageError(f"{folder} is a manifest: -o names the file to write")
     output = output or Path(f"{folder.resolve().name}.csv")
-    listed = list_source(str(folder), data_folder(), labels)
+    listed = list_source(str(folder), data_folder(), labels, options)
     with says_why(f"{output} cannot be written"), whole_file(output) as draft:
         with draft.open("w", encoding="utf-8", newline="") as file:
             counts = write_rows(file, listed)

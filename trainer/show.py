@@ -10,12 +10,14 @@ import click
 
 from base.console.telling import tell
 from base.disk import says_why
+from base.listed_image import ListedImage
 from db.errors import DatabaseError
 from db.queries import results, runs
 from db.queries.results import ScoredImage
 from db.session import open_database
 from imaging.data_root import data_folder
 from imaging.listing.sources import list_source
+from imaging.listing.tables.manifest_options import ManifestOptions
 from model.card import Decode
 from report.loading.read_run import chosen_threshold
 from report.report_model import SYNTHETIC, is_synthetic
@@ -42,14 +44,17 @@ class Caption(NamedTuple):
     notes: list[str]
 
 
-def show(
+def show(  # noqa: PLR0913 - a command has as many arguments as options
     *,
     source: str | None,
     run: str | None,
     output: Path | None,
     seed: int,
     threshold: float | None,
-    labels: Mapping[str, int],
+    images: tuple[str, ...],
+    path_column: str | None,
+    label_columns: tuple[tuple[str, str | None], ...],
+    labels: Mapping[str, int | None],
 ) -> None:
     """Draw random images of a source with their classes, or of a run with its predictions."""
     if source is not None and run is None and _is_run(source):
@@ -59,7 +64,9 @@ def show(
     if source is not None:
         if threshold is not None:
             raise click.UsageError("--threshold goes with a run: a SOURCE has no predictions")
-        _show_source(source, labels, seed, output or Path("batch.png"))
+        options = ManifestOptions(images, path_column, label_columns)
+        listed = list(list_source(source, data_folder(), labels, options))
+        _show_source(source, listed, seed, output or Path("batch.png"))
     elif run is not None:
         _show_run(run, threshold, seed, output or Path("predictions.png"))
 
@@ -77,8 +84,7 @@ def _is_run(word: str) -> bool:
         return False
 
 
-def _show_source(source: str, labels: Mapping[str, int], seed: int, output: Path) -> None:
-    listed = list(list_source(source, data_folder(), labels))
+def _show_source(source: str, listed: list[ListedImage], seed: int, output: Path) -> None:
     drawn = Random(seed).sample(listed, min(IMAGES, len(listed)))  # noqa: S311 - no secret
     images = [SampleImage(image.path, class_title(image.label)) for image in drawn]
     _draw(images, Decode(), output, Caption(source, f"of {len(listed)} images", [f"seed {seed}"]))

@@ -15,6 +15,7 @@ from db.session import Database, open_database
 from db.unused_ledger import remove_if_unused
 from imaging.data_root import data_folder
 from imaging.decoding.decoder import Decoder
+from imaging.listing.tables.manifest_options import PLAIN, ManifestOptions
 from model.card import Data, Decode
 from model.features.feature_cache import FeatureKey, FeatureStore, feature_folder
 from trainer.options import recipe_values
@@ -52,7 +53,10 @@ def train(  # noqa: PLR0913 - a command has as many arguments as options
     resume: bool,
     output: Path,
     logs: Path,
-    labels: Mapping[str, int],
+    images: tuple[str, ...],
+    path_column: str | None,
+    label_columns: tuple[tuple[str, str | None], ...],
+    labels: Mapping[str, int | None],
     **values: Any,  # noqa: ANN401 - the options of the recipe
 ) -> None:
     """Train checkpoints on the first source, choose epochs on the second, print a summary."""
@@ -61,12 +65,16 @@ def train(  # noqa: PLR0913 - a command has as many arguments as options
         train_source, valid_source, recipe, output, logs, target_sensitivity, resume
     )
     with interrupt.unwound():
-        saved = train_checkpoints(request, data_folder(), labels)
+        options = ManifestOptions(images, path_column, label_columns)
+        saved = train_checkpoints(request, data_folder(), labels, options)
     click.echo(describe(saved))
 
 
 def train_checkpoints(
-    request: TrainRequest, root: Path, labels: Mapping[str, int]
+    request: TrainRequest,
+    root: Path,
+    labels: Mapping[str, int | None],
+    options: ManifestOptions = PLAIN,
 ) -> list[SavedCheckpoint]:
     """Train on the first source, choose epochs on the second, and store the checkpoints.
 
@@ -80,7 +88,7 @@ def train_checkpoints(
     )
     try:
         with remove_if_unused(database):
-            inputs = _prepare(request, root, labels)
+            inputs = _prepare(request, root, labels, options)
             saved = _train(request, inputs, database)
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise click.ClickException(
@@ -112,12 +120,14 @@ def _train(
     return saved
 
 
-def _prepare(request: TrainRequest, root: Path, labels: Mapping[str, int]) -> TrainingInputs:
+def _prepare(
+    request: TrainRequest, root: Path, labels: Mapping[str, int | None], options: ManifestOptions
+) -> TrainingInputs:
     recipe, decode = request.recipe, Decode(ratio=request.recipe.decode_ratio)
     if recipe.fine_tune and not recipe.backbone.startswith("keras:"):
         raise click.ClickException("--fine-tune needs a backbone of keras.applications, keras:NAME")
     sources = request.train, request.valid
-    train, valid = (list_labelled(source, root, labels) for source in sources)
+    train, valid = (list_labelled(source, root, labels, options) for source in sources)
     backbone = build_backbone(recipe.backbone, decode)
     decoder = Decoder(decode)
 

@@ -1,6 +1,9 @@
 """What the class folders and the cells of a label column mean: 1 malignant, 0 benign."""
 
+import re
+import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 import click
 
@@ -20,6 +23,15 @@ CELLS: Mapping[str, int | None] = {
     "1.0": MALIGNANT,
     "": None,
 }
+# What is typed after `=`: of a folder, a value or a column.
+MEANINGS: Mapping[str, int | None] = {"0": BENIGN, "1": MALIGNANT, "none": None}
+
+
+@lru_cache(maxsize=10_000)  # a column of diagnoses has few different ones
+def word(cell: str) -> str:
+    """A value as values are compared: in any case, with blanks, `-` and `_` alike."""
+    plain = unicodedata.normalize("NFC", cell.strip())
+    return re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", plain).casefold()
 
 
 def not_a_label(cell: str) -> str:
@@ -27,22 +39,33 @@ def not_a_label(cell: str) -> str:
     return f"label {cell!r} is neither 0 (benign) nor 1 (malignant) nor empty"
 
 
-class LabelOption(click.ParamType[tuple[str, int]]):
-    """`--label NAME=0|1`: the meaning of one more class folder."""
+class GivenLabels(dict[str, int | None]):
+    """What names mean: the known ones, and those `given` by --label, which go before them."""
 
-    name = "NAME=0|1"
+    def __init__(self, given: Mapping[str, int | None]) -> None:
+        super().__init__({**LABELS, **given})
+        self.given = given
+
+
+class LabelOption(click.ParamType[tuple[str, int | None]]):
+    """`--label NAME=0|1|none`: the meaning of one more class folder, or value of a label column."""
+
+    name = "NAME=0|1|none"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
+    ) -> tuple[str, int | None]:
         """`("dysplastic", 1)` of `dysplastic=1`."""
-        name, _, label = value.rpartition("=")
-        if not name or label not in ("0", "1"):
-            self.fail(f"{value!r} is not NAME=0 (benign) or NAME=1 (malignant)", param, ctx)
-        known = LABELS.get(name, int(label))
-        if known != int(label):  # a mistake here would swap the classes
+        name, _, typed = value.rpartition("=")
+        if not name or typed.lower() not in MEANINGS:
+            self.fail(
+                f"{value!r} is not NAME=0 (benign) or NAME=1 (malignant) or NAME=none", param, ctx
+            )
+        label = MEANINGS[typed.lower()]
+        known = LABELS.get(name)
+        if None not in (known, label) and known != label:  # a mistake here would swap the classes
             self.fail(f"{name} is known as {known}; rename the folder if it means {label}")
-        return name, int(label)
+        return name, label
 
 
 label_option = click.option(
@@ -51,7 +74,7 @@ label_option = click.option(
     type=LabelOption(),
     multiple=True,
     # Together with the known ones, so the command gets the meaning of each folder.
-    callback=lambda _context, _option, more: {**LABELS, **dict(more)},
-    help="What a class folder means, besides benign, nevus, seborrheic_keratosis (0), malignant "
-    "and melanoma (1).",
+    callback=lambda _context, _option, more: GivenLabels(dict(more)),
+    help="What a class folder, or a value of a label column, means, besides benign, nevus, "
+    "seborrheic_keratosis (0), malignant and melanoma (1).",
 )

@@ -1,93 +1,113 @@
 """CSV manifests: each row has a path, perhaps a label, and attributes. Needs no TensorFlow."""
 
-import csv
-import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
 from base.console.foreign import shown
 from base.listed_image import ListedImage
 from imaging.errors import SourceError
-from imaging.listing.labels import CELLS, not_a_label
+from imaging.listing.labels import CELLS, LABELS, not_a_label
+from imaging.listing.tables.csv_table import CsvTable, check_text
+from imaging.listing.tables.diagnoses import Diagnoses, DiagnosisError
+from imaging.listing.tables.image_index import ImageIndex
+from imaging.listing.tables.layout import DIGEST_COLUMN, LABEL_COLUMN, Layout, find_layout
+from imaging.listing.tables.look_through import look_through
+from imaging.listing.tables.manifest_options import PLAIN, ManifestOptions
 
-PATH_COLUMNS = ("filepath", "path")
-DIGEST_COLUMN = "sha256"
 _DIGEST = re.compile("[0-9a-f]{64}|")
+FindLabel = Callable[[dict[str, str], list[str], str], int | None]
 
 
-def read_manifest(file: BinaryIO, name: str) -> Iterator[ListedImage]:
+def read_manifest(
+    file: BinaryIO,
+    name: str,
+    options: ManifestOptions = PLAIN,
+    labels: Mapping[str, int | None] = LABELS,
+    index: ImageIndex | None = None,
+) -> Iterator[ListedImage]:
     """Stream the rows of a CSV file with a header line.
 
-    A column `filepath` or `path` is required; `label` is 0, 1 or empty; an unnamed column is an
-    index and is ignored; every other column is kept as an attribute. The attribute `sha256` is the
-    digest that the file must have, or empty.
+    A column `filepath` or `path` is required, unless `options` name another or the header is that
+    of a known data set; `label` is 0, 1 or empty, unless they say otherwise; an unnamed column is
+    an index and is ignored; every other column is kept as an attribute. The attribute `sha256` is
+    the digest that the file must have, or empty. With an `index`, paths are looked up in it. Where
+    there are diagnoses or ids, all rows are looked through first, and what they become is told.
 
     Raises:
         SourceError: the manifest is wrong; the message has the line number.
     """
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.reader(text, strict=True)
+    table = CsvTable(file, name)
     try:
-        header = [_known(column) for column in next(reader, [])]
-        path_column = _check_header(header, name)
-        for fields in reader:
-            if fields:
-                yield _row(header, fields, path_column, f"{name}:{reader.line_num}")
-    except csv.Error as error:
-        raise SourceError(f"{name}:{reader.line_num}: not CSV: {error}") from error
+        layout = find_layout(table, options, labels)
+        if layout.diagnoses is None and index is None:
+            table.settle()
+        else:
+            layout = look_through(table, layout, options, labels, index)
+        yield from _rows(table, layout, options, index)
     finally:
-        text.detach()
+        table.detach()
 
 
-def _known(column: str) -> str:
-    """Columns with a meaning are recognised in any case: Label must not become an attribute."""
-    plain = column.strip().lower()
-    return plain if plain in (*PATH_COLUMNS, DIGEST_COLUMN, "label") else column
+def _rows(
+    table: CsvTable, layout: Layout, options: ManifestOptions, index: ImageIndex | None
+) -> Iterator[ListedImage]:
+    header, path, diagnoses = layout.header, layout.path, layout.diagnoses
+    label_of = _plain_label if diagnoses is None else _diagnosed(diagnoses)
+    leave_out = options.labelled_only and diagnoses is not None
+    reader, name, above = table.reader, table.name, table.above
+    with table.errors():
+        for fields in reader:
+            if not fields:
+                continue
+            row = _row(header, path, fields, f"{name}:{reader.line_num + above}", label_of)
+            if row is None or (leave_out and row.label is None):
+                continue
+            yield row if index is None else _found(row, index)
 
 
-def _check_header(header: list[str], name: str) -> str:
-    _check_text(header, f"{name}:1")
-    named = [column for column in header if column]
-    twice = next((column for column in named if named.count(column) > 1), None)
-    if twice is not None:
-        raise SourceError(f"{name}:1: two columns are called {shown(twice)}")
-    found = [column for column in PATH_COLUMNS if column in named]
-    if len(found) != 1:
-        raise SourceError(
-            f"{name}:1: one column must be called filepath or path; "
-            f"the header has {', '.join(map(shown, named)) or 'no columns'}"
-        )
-    return found[0]
-
-
-def _row(header: list[str], fields: list[str], path_column: str, where: str) -> ListedImage:
+def _row(
+    header: list[str], path_column: str, fields: list[str], where: str, label_of: FindLabel
+) -> ListedImage | None:
+    """The image of a row, None if its fields are empty."""
     if len(fields) != len(header):
         raise SourceError(f"{where}: {len(fields)} fields under {len(header)} columns")
-    _check_text(fields, where)
+    check_text(fields, where)
     row = dict(zip(header, fields, strict=True))
     row.pop("", None)
     path = row.pop(path_column)
     if not path.strip():
-        raise SourceError(f"{where}: the {path_column} is empty")
+        if not any(field.strip() for field in fields):
+            return None
+        raise SourceError(f"{where}: the {shown(path_column)} is empty")
     if DIGEST_COLUMN in row:
         row[DIGEST_COLUMN] = _digest(row[DIGEST_COLUMN], where)
-    return ListedImage(path, _label(row.pop("label", ""), where), row or None, where)
+    return ListedImage(path, label_of(row, fields, where), row or None, where)
 
 
-def _check_text(fields: list[str], where: str) -> None:
-    """Refuse text that databases cannot store: NUL, and bytes that are not UTF-8 (surrogates here).
+def _found(row: ListedImage, index: ImageIndex) -> ListedImage:
+    """The row with the file of its id, or with a path at which there is none."""
+    found = index.find(row.path, row.where)
+    return row._replace(path=index.missing(row.path) if found is None else found)
 
-    Checked per row so that the error can name the line.
-    """
-    text = "".join(fields)
-    if not text.isascii() and not text.isprintable():
+
+def _plain_label(row: dict[str, str], _fields: list[str], where: str) -> int | None:
+    value = row.pop(LABEL_COLUMN, "")
+    try:
+        return CELLS[value.strip()]
+    except KeyError:
+        hint = "; for words --label-column label" if value.strip().isalpha() else ""
+        raise SourceError(f"{where}: {not_a_label(value)}{hint}") from None
+
+
+def _diagnosed(diagnoses: Diagnoses) -> FindLabel:
+    def label_of(_row: dict[str, str], fields: list[str], where: str) -> int | None:
         try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise SourceError(f"{where}: not UTF-8 text") from None
-    if "\0" in text:
-        raise SourceError(f"{where}: not text: it holds a NUL")
+            return diagnoses.label(fields)
+        except DiagnosisError as error:
+            raise SourceError(f"{where}: {error}") from None
+
+    return label_of
 
 
 def _digest(value: str, where: str) -> str:
@@ -95,10 +115,3 @@ def _digest(value: str, where: str) -> str:
     if not _DIGEST.fullmatch(digest):
         raise SourceError(f"{where}: {DIGEST_COLUMN} {value!r} is neither 64 hex digits nor empty")
     return digest
-
-
-def _label(value: str, where: str) -> int | None:
-    try:
-        return CELLS[value.strip()]
-    except KeyError:
-        raise SourceError(f"{where}: {not_a_label(value)}") from None

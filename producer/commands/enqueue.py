@@ -5,6 +5,7 @@ import click
 from base.console.lazy_group import calls
 from db.precisions import PRECISIONS
 from imaging.listing.labels import label_option
+from imaging.listing.tables.manifest_options import manifest_options
 
 
 @click.command()
@@ -33,6 +34,7 @@ from imaging.listing.labels import label_option
 @click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1, 4096))
 @click.option("--name", help="A name for the run, to know it by instead of its number.")
 @click.option("--new-run", is_flag=True, help="Create a new run instead of resuming.")
+@manifest_options
 @label_option
 @click.option("--relabel", is_flag=True, help="Take over labels that changed in SOURCE.")
 @click.option(
@@ -52,4 +54,7 @@ def command() -> None:
     column filepath or path and perhaps label, or - for a manifest on standard input. Enqueued
     again, it resumes: new files are added, new labels and changed attributes are taken over, and
     what is finished stays as it is.
+
+    Other CSV files are read, too: --path-column, --label-column and --label say what their columns
+    and values mean. Of the data sets in docs/datasets.md that is known, and --images is enough.
     """

@@ -1,16 +1,20 @@
 """CSV files of scores and labels: their cells as a frame, by the line that they stand on."""
 
 import csv
+import gzip
 import hashlib
 import io
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import click
 import pandas as pd
 
 from base.console.foreign import shown
+from imaging.listing.tables.dialect import GZIP, dialect_of, not_text, not_utf_8
 
 
 class CsvError(click.ClickException):
@@ -27,14 +31,22 @@ class CsvFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._data = path.read_bytes()
+            data = path.read_bytes()
         except OSError as error:
             raise CsvError(f"{path}: {error.strerror}") from error
-        self.digest = hashlib.sha256(self._data).hexdigest()
+        self.digest = hashlib.sha256(data).hexdigest()
+        self._data = _unpacked(path, data)
         text = io.TextIOWrapper(
             io.BytesIO(self._data), "utf-8-sig", errors="surrogateescape", newline=""
         )
-        self._reader = csv.reader(_checked(path, text), strict=True)
+        first = next(text, "")
+        self._dialect = dialect_of(first)
+        # Lines above the header, such as `sep=;`, and the separators in them.
+        self._above = int(self._dialect.has_sep_line)
+        self._separators_above = self._above * first.count(self._dialect.separator)
+        lines = text if self._above else chain([first], text)
+        checked = _checked(path, lines, 1 + self._above)
+        self._reader = csv.reader(checked, delimiter=self._dialect.separator, strict=True)
         with self._plain_errors():
             self.columns = _columns(path, next(self._reader, []))
 
@@ -56,15 +68,17 @@ class CsvFile:
     def _simple_cells(self) -> pd.DataFrame | None:
         """The cells as pandas reads them, None unless it surely reads what `_any_cells` does."""
         data, width = self._data, len(self.columns)
-        # pandas forgives stray quotes, and loses a comma that follows a lone carriage return.
+        separator = self._dialect.separator
+        # pandas forgives stray quotes, and loses a separator that follows a lone carriage return.
         if b'"' in data or b"\0" in data or data.count(b"\r") > data.count(b"\r\n"):
             return None
         try:
             frame = pd.read_csv(
                 io.BytesIO(data),
+                sep=separator,
                 header=None,
                 names=range(width),
-                skiprows=1,
+                skiprows=1 + self._above,
                 skip_blank_lines=False,
                 dtype=str,
                 keep_default_na=False,
@@ -72,13 +86,14 @@ class CsvFile:
             )
         except ValueError:  # a row is too long, or bytes are not UTF-8
             return None
-        # It fills up short rows: then there are too few commas. If the first row is longer than
+        # It fills up short rows: then there are too few separators. If the first row is longer than
         # the header, it takes the first cells for the names of rows. A first cell that is empty
         # may stand in an empty row.
         odd = not isinstance(frame.index, pd.RangeIndex) or (frame[0] == "").any()
-        if odd or data.count(b",") != (width - 1) * (len(frame) + 1) or _has_long_cell(frame):
+        separators = data.count(separator.encode()) - self._separators_above
+        if odd or separators != (width - 1) * (len(frame) + 1) or _has_long_cell(frame):
             return None
-        frame.index += 2  # one line each, below the header
+        frame.index += 2 + self._above  # one line each, below the header
         return frame
 
     def _any_cells(self) -> tuple[pd.DataFrame, CsvError | None]:
@@ -98,19 +113,19 @@ class CsvFile:
             for fields in reader:
                 if not any(fields):
                     continue
+                line = reader.line_num + self._above
                 if len(fields) != length:
                     raise CsvError(
-                        f"{self.where(reader.line_num)}: {len(fields)} fields under "
-                        f"{length} columns"
+                        f"{self.where(line)}: {len(fields)} fields under {length} columns"
                     )
-                yield reader.line_num, fields
+                yield line, fields
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:
         try:
             yield
         except csv.Error as error:
-            where = self.where(self._reader.line_num)
+            where = self.where(self._reader.line_num + self._above)
             raise CsvError(f"{where}: not CSV: {error}") from error
 
 
@@ -143,14 +158,27 @@ def _has_long_cell(frame: pd.DataFrame) -> bool:
     return any(frame[at].str.len().max() > csv.field_size_limit() for at in frame)
 
 
-def _checked(path: Path, lines: Iterator[str]) -> Iterator[str]:
+def _unpacked(path: Path, data: bytes) -> bytes:
+    """The bytes of the CSV, unpacked if they are gzip."""
+    try:
+        plain = gzip.decompress(data) if data.startswith(GZIP) else data
+    except (OSError, EOFError, zlib.error) as error:
+        raise CsvError(f"{path}: not gzip: {error}") from error
+    why = not_text(plain[:64], path.name)
+    if why is not None:
+        raise CsvError(f"{path}:1: {why}")
+    return plain
+
+
+def _checked(path: Path, lines: Iterator[str], start: int) -> Iterator[str]:
     """The same lines; what no database stores is refused, where its line is known."""
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines, start=start):
         if not line.isascii():
             try:
                 line.encode()
             except UnicodeEncodeError:  # bytes that are not UTF-8 were read as surrogates
-                raise CsvError(f"{path}:{number}: not UTF-8 text") from None
+                said = not_utf_8(line, str(path))
+                raise CsvError(f"{path}:{number}: {said}") from None
         if "\0" in line:
             raise CsvError(f"{path}:{number}: it contains a NUL character")
         yield line

@@ -1,5 +1,6 @@
 """Scores that came from elsewhere become a run, and never a checkpoint that a worker could want."""
 
+import gzip
 import hashlib
 import json
 import os
@@ -215,10 +216,28 @@ def test_a_bad_row_is_named_and_nothing_is_stored(
 def test_what_is_no_text_is_named() -> None:
     arguments = write()
     Path("scores.csv").write_bytes(b"image_id,score\na,0.1\n\xff,0.2\n")
-    assert one_line(report(*arguments)) == "Error: scores.csv:3: not UTF-8 text"
+    said = one_line(report(*arguments))
+    assert said.startswith("Error: scores.csv:3: not UTF-8 text but perhaps Windows-1252")
+    assert said.endswith("iconv -f WINDOWS-1252 -t UTF-8 scores.csv > utf8.csv")
     write()
     Path("truth.csv").write_bytes(TRUTH.encode() + '"é\r\n'.encode() + b'\xe9",,,\n')
-    assert one_line(report(*arguments)) == "Error: truth.csv:7: not UTF-8 text"
+    said = one_line(report(*arguments))
+    assert said.startswith("Error: truth.csv:7: not UTF-8 text but perhaps Windows-1252")
+    assert "(then it says é)" in said
+    write()
+    Path("scores.csv").write_bytes(SCORES.encode("utf-16"))
+    assert "scores.csv:1: it is UTF-16 text" in one_line(report(*arguments))
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_files_as_spreadsheets_write_them(url: str, separator: str) -> None:
+    plain = [text.replace(",", separator) for text in (SCORES, TRUTH)]
+    arguments = write(f"sep={separator}\r\n{plain[0]}", f"{plain[1]}{separator * 3}\r\n")
+    Path("truth.csv").write_bytes(gzip.compress(Path("truth.csv").read_bytes()))
+    assert "4 images, 2 malignant, 1 benign, 1 without label" in succeed(*arguments)
+    assert Ledger(url).rows("SELECT path FROM images ORDER BY path")[0] == ("a",)
+    write(f"sep={separator}\r\n{plain[0]}x{separator}2{separator}0\r\n")
+    assert "scores.csv:7: " in one_line(report(*arguments))
 
 
 def test_scores_come_down_a_pipe(url: str) -> None:

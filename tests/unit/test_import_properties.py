@@ -49,11 +49,11 @@ EACH = settings(
 )
 
 
-def by_csv_module(text: str) -> tuple[list[int], list[list[str]]]:
+def by_csv_module(text: str, separator: str) -> tuple[list[int], list[list[str]]]:
     """Lines and cells of the rows above the first fault."""
     lines: list[int] = []
     rows: list[list[str]] = []
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     width = len(next(reader))
     try:
         for row in reader:
@@ -68,15 +68,18 @@ def by_csv_module(text: str) -> tuple[list[int], list[list[str]]]:
 
 
 @EACH
-@given(tables(PLAIN) | tables(PLAIN + QUOTED), st.booleans())
-@example("x,y,z\r,a,b\rc,d,e", False)  # pandas takes ",a,b" for "a,b"
-@example("x,y,z\n1,2,3,4\n5,6\n", False)  # as many commas as two whole rows
-@example("x,y,z\n,,\n1,2,3\n", False)
-@example("x,y,z\n1,2," + "x" * 140_000, False)
-def test_cells_are_what_the_csv_module_reads(tmp_path: Path, text: str, mark: bool) -> None:
+@given(tables(PLAIN) | tables(PLAIN + QUOTED), st.booleans(), st.sampled_from(",;\t"))
+@example("x,y,z\r,a,b\rc,d,e", False, ",")  # pandas takes ",a,b" for "a,b"
+@example("x,y,z\n1,2,3,4\n5,6\n", False, ",")  # as many commas as two whole rows
+@example("x,y,z\n,,\n1,2,3\n", False, ";")
+@example("x,y,z\n1,2," + "x" * 140_000, False, ",")
+def test_cells_are_what_the_csv_module_reads(
+    tmp_path: Path, text: str, mark: bool, separator: str
+) -> None:
+    text = text.replace(",", separator)
     path = tmp_path / "x.csv"
     path.write_bytes(text.encode("utf-8-sig" if mark else "utf-8"))
-    lines, expected = by_csv_module(text.partition("\0")[0])
+    lines, expected = by_csv_module(text.partition("\0")[0], separator)
     frame, fault = CsvFile(path).cells()
     if "\0" in text:  # refused by its line, of which the row that it stands in ends above
         assert fault is not None

@@ -44,7 +44,9 @@ def test_a_label_is_0_or_1_or_unknown(text: str, label: int | None) -> None:
 def test_any_other_label_is_refused_by_its_line(text: str) -> None:
     message = refusal(f"path,label\na.jpg,1\nb.jpg,{text}\n")
 
-    assert message == f"m.csv:3: label '{text}' is neither 0 (benign) nor 1 (malignant) nor empty"
+    hint = "; for words --label-column label" if text.isalpha() else ""
+    said = f"label '{text}' is neither 0 (benign) nor 1 (malignant) nor empty"
+    assert message == f"m.csv:3: {said}{hint}"
 
 
 def test_lines_are_counted_through_quoted_fields_of_several_lines() -> None:
@@ -94,13 +96,15 @@ def test_spreadsheets_write_it_in_many_ways(text: str) -> None:
 
 def test_both_path_columns_are_one_too_many() -> None:
     assert refusal("path,filepath\na,b\n") == (
-        "m.csv:1: one column must be called filepath or path; the header has path, filepath"
+        "m.csv:1: one column must be called filepath or path, or be named with --path-column; "
+        "the header has path, filepath"
     )
 
 
 def test_without_a_path_column_the_header_is_shown() -> None:
     assert refusal("image,target\na,1\n") == (
-        "m.csv:1: one column must be called filepath or path; the header has image, target"
+        "m.csv:1: one column must be called filepath or path, or be named with --path-column; "
+        "the header has image, target"
     )
 
 

@@ -6,8 +6,12 @@ from click.testing import CliRunner, Result
 from drawing import draw
 
 from base.listed_image import ListedImage
+from imaging.errors import SourceError
+from imaging.listing.labels import LABELS
 from imaging.listing.sources import list_source
+from imaging.listing.tables.manifest_options import ManifestOptions
 from trainer.commands.manifest import command as manifest
+from trainer.training.dataset import list_labelled
 
 STRANGE = [
     "one, two.jpg",
@@ -130,3 +134,36 @@ def test_one_line_says_what_is_wrong(root: Path, arguments: list[str], says: str
     assert says in done.output
     assert done.output.count("\n") == 1
     assert list(Path().iterdir()) == []
+
+
+def test_ids_and_diagnoses_of_a_data_set_become_paths_and_labels(root: Path) -> None:
+    Path("ham.csv").write_text("lesion_id,image_id,dx\nHAM_1,M,mel\nHAM_2,n,bcc\n")
+    images = ("--images", root / "data")
+
+    done = call("ham.csv", *images, "-o", "plain.csv")
+    assert (done.exit_code, Path("plain.csv").read_text()) == (
+        0,
+        "filepath,label\ndata/test/melanoma/m.jpg,1\ndata/test/nevus/n.png,\n",
+    )
+    assert "taken for HAM10000" in done.stderr
+
+    assert "-o names the file to write" in call("ham.csv", *images).stderr
+
+
+def test_training_leaves_out_what_has_no_label(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("ham.csv").write_text("lesion_id,image_id,dx\nH_1,m,mel\nH_2,n,bcc\nH_3,s,bkl\n")
+
+    images = list_labelled("ham.csv", root, LABELS, ManifestOptions(images=(str(root),)))
+
+    assert images.paths == ["data/test/melanoma/m.jpg", "data/test/seborrheic_keratosis/s.jpg"]
+    assert images.labels == [1, 0]
+    assert "ham.csv: left out, because they have no label: 1" in capsys.readouterr().err
+
+
+def test_a_row_without_label_of_a_plain_manifest_is_refused(root: Path) -> None:
+    Path("plain.csv").write_text("path,label\ndata/test/melanoma/m.jpg,1\na.jpg,\n")
+
+    with pytest.raises(SourceError, match=r"plain\.csv:3 has no label: training needs"):
+        list_labelled("plain.csv", root, LABELS)

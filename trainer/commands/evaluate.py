@@ -4,6 +4,7 @@ import click
 
 from base.console.lazy_group import calls
 from imaging.listing.labels import label_option
+from imaging.listing.tables.manifest_options import manifest_options
 from report.thresholds.threshold import ThresholdType
 
 
@@ -11,6 +12,7 @@ from report.thresholds.threshold import ThresholdType
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("source")
 @click.option("--threshold", type=ThresholdType(), help="Default: the model card's.")
+@manifest_options
 @label_option
 @calls("trainer.evaluate:evaluate")
 def command() -> None:

@@ -5,6 +5,7 @@ import click
 from base.console.lazy_group import calls
 from db.run_option import RUN_HELP
 from imaging.listing.labels import label_option
+from imaging.listing.tables.manifest_options import manifest_options
 from report.thresholds.threshold import ThresholdType
 
 
@@ -24,6 +25,7 @@ from report.thresholds.threshold import ThresholdType
     help="Of a RUN: malignant when score >= threshold.  [default: the one of `report "
     "choose-threshold`, or the model card's]",
 )
+@manifest_options
 @label_option
 @calls("trainer.show:show")
 def command() -> None:

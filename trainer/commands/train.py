@@ -4,6 +4,7 @@ import click
 
 from base.console.lazy_group import calls
 from imaging.listing.labels import label_option
+from imaging.listing.tables.manifest_options import manifest_options
 from trainer.options import RECIPES, recipe_options
 
 
@@ -39,6 +40,7 @@ from trainer.options import RECIPES, recipe_options
     type=click.Path(file_okay=False, path_type=Path),
     help="The folder for TensorBoard.",
 )
+@manifest_options
 @label_option
 @calls("trainer.train:train")
 def command() -> None:

@@ -1,11 +1,13 @@
 """The labelled images that a checkpoint is trained on."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from imaging.errors import SourceError
 from imaging.listing.sources import list_source
+from imaging.listing.tables.manifest_options import PLAIN, ManifestOptions
 
 
 class LabelledImages(NamedTuple):
@@ -16,13 +18,19 @@ class LabelledImages(NamedTuple):
     labels: list[int]
 
 
-def list_labelled(source: str, root: Path, labels: Mapping[str, int]) -> LabelledImages:
-    """The labelled images of a source.
+def list_labelled(
+    source: str,
+    root: Path,
+    labels: Mapping[str, int | None],
+    options: ManifestOptions = PLAIN,
+) -> LabelledImages:
+    """The labelled images of a source; rows whose diagnosis has no label are left out.
 
     Raises:
         SourceError: an image without label, or a class without images.
     """
-    listed = list(list_source(source, root, labels))
+    options = replace(options, labelled_only=True)
+    listed = list(list_source(source, root, labels, options))
     unlabelled = next((row.where or row.path for row in listed if row.label is None), None)
     if unlabelled is not None:
         raise SourceError(

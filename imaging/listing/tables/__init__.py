@@ -1,0 +1,1 @@
+"""CSV manifests: how they are written, their columns, ids and diagnoses, known data sets."""
