@@ -1,6 +1,6 @@
 """What `producer enqueue` does and prints."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,10 @@ from db.session import Database, open_database
 from db.unused_ledger import remove_if_unused
 from imaging.data_root import data_root
 from imaging.errors import SourceError
-from imaging.listing.sources import list_source, source_key
+from imaging.listing.labels import LABELS
+from imaging.listing.selection import Selection
+from imaging.listing.sources import list_source
+from imaging.listing.stored_keys import source_key
 from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
 from producer.enqueue import Listing, batch_count, list_into_runs, publish_unfinished
 from producer.find_run import (
@@ -36,6 +39,9 @@ from producer.find_run import (
 from producer.watch import RunRefusedError, wait_for_run
 from worker.broker.address import broker_of
 from worker.observability import tracing
+
+# What there is to say about the listing, once it has ended.
+Notes = Callable[[], Iterable[str]]
 
 
 class EnqueuedRun(NamedTuple):
@@ -61,6 +67,7 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
     name: str | None,
     new_run: bool,
     labels: Mapping[str, int],
+    exclude: tuple[str, ...],
     wait: bool,
 ) -> None:
     """List a source into its runs, publish unfinished batches, and suggest the next command."""
@@ -78,11 +85,12 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
         precision,
         keep_features,
     )
+    selection = Selection(exclude, labels.keys() - LABELS.keys())
     with interrupt.unwound():
-        _run(request, list_source(source, root, labels), wait=wait)
+        _run(request, list_source(source, root, labels, selection), selection.lines, wait=wait)
 
 
-def _run(request: EnqueueRequest, rows: Iterator[ListedImage], *, wait: bool) -> None:
+def _run(request: EnqueueRequest, rows: Iterator[ListedImage], notes: Notes, *, wait: bool) -> None:
     tracing.set_up()
     broker_of(read_settings())  # fails before anything is made
     database = open_database()
@@ -90,7 +98,7 @@ def _run(request: EnqueueRequest, rows: Iterator[ListedImage], *, wait: bool) ->
         tell(database.warning, err=True)
     with tracing.enqueue(), remove_if_unused(database):
         started = chain([next(rows)], rows)  # a missing source makes no run
-        made, pending = _enqueue(database, request, started)
+        made, pending = _enqueue(database, request, started, notes)
     refused = _wait_for_all(database, pending) if wait else []
     if pending and not wait:
         tell("next: celery -A worker worker --drain")
@@ -133,7 +141,7 @@ def _tell_failed(database: Database, made: list[EnqueuedRun], refused: list[int]
 
 
 def _enqueue(
-    database: Database, request: EnqueueRequest, rows: Iterator[ListedImage]
+    database: Database, request: EnqueueRequest, rows: Iterator[ListedImage], notes: Notes
 ) -> tuple[list[EnqueuedRun], list[int]]:
     """The runs of the request, and the ids of those with unfinished batches."""
     made = _make_runs(database, request)
@@ -148,6 +156,8 @@ def _enqueue(
         interrupt.keeps("what is listed is kept, workers find it; `producer resume` sends it now")
         if counts.pending:
             pending.append(run.run_id)
+    for line in notes():
+        tell(line)
     batches = publish_unfinished(database, pending) if pending else 0
     if pending:
         tell(_sent(batches, new=any(listing.new for listing in listings)))

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import click
 
+from imaging.listing.class_folders import class_name
+
 BENIGN, MALIGNANT = 0, 1
 LABELS: Mapping[str, int] = {
     "benign": BENIGN,
@@ -39,7 +41,7 @@ class LabelOption(click.ParamType[tuple[str, int]]):
         name, _, label = value.rpartition("=")
         if not name or label not in ("0", "1"):
             self.fail(f"{value!r} is not NAME=0 (benign) or NAME=1 (malignant)", param, ctx)
-        known = LABELS.get(name, int(label))
+        known = LABELS.get(class_name(name), int(label))
         if known != int(label):  # a mistake here would swap the classes
             self.fail(f"{name} is known as {known}; rename the folder if it means {label}")
         return name, int(label)

@@ -34,6 +34,13 @@ from imaging.listing.labels import label_option
 @click.option("--name", help="A name for the run, to know it by instead of its number.")
 @click.option("--new-run", is_flag=True, help="Create a new run instead of resuming.")
 @label_option
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Leave out files and folders of this name, or of this path below SOURCE: masks, "
+    "'*_mask.png', 'site2/*'. May be given several times.",
+)
 @click.option("--wait", is_flag=True, help="Show progress until every image has its outcome.")
 @calls(
     "producer.enqueue_source:enqueue_source", keeps="the same command goes on with what is listed"

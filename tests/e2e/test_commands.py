@@ -158,6 +158,53 @@ def test_a_bad_manifest_leaves_no_checkpoint_behind(copied: Site) -> None:
     assert copied.ledger.counts() == before
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["data", "--label", "dysplastic=1"], "--label dysplastic matches no folder of data"),
+        (["data/*/*", "--exclude", "masks"], "--exclude masks matches nothing in data/*/*"),
+        (["linked"], "set DATA_ROOT to a folder that holds both"),
+        (["mixed"], "two class folders of different meaning, nevus (0) and Melanoma (1)"),
+        (["some"], "some/z/odd is not a known class folder"),
+        (["data.zip"], "unpack it with `python -m zipfile -e data.zip data`"),
+    ],
+    ids=str,
+)
+def test_a_folder_that_needs_a_word_leaves_nothing_behind(
+    copied: Site, words: list[str], said: str
+) -> None:
+    for name in (
+        "data.zip",
+        "mixed/nevus/Melanoma/1.jpg",
+        "some/z/odd/1.jpg",
+        "some/z/nevus/1.jpg",
+    ):
+        write(copied.folder / name, "")
+    write(copied.folder / "some/a.jpg", "")
+    (copied.folder / "linked").symlink_to(write(copied.folder.parent / "else/1.jpg", "").parent)
+    new = stub_checkpoint(copied.folder, b"another", "new.keras")
+    before = copied.ledger.counts()
+    done = copied.run("producer", "enqueue", *words, "--checkpoint", new.name)
+    assert_one_clear_line(done, said)
+    assert copied.ledger.counts() == before
+
+
+def test_what_is_not_listed_is_said_after_the_summary(copied: Site) -> None:
+    """And nothing more where all is listed."""
+    first = copied.succeed("producer", "enqueue", "data").stdout.splitlines()
+    for name in ("notes.txt", "nevus/Thumbs.db", ".DS_Store", "@eaDir/1.jpg", "masks/1.jpg"):
+        write(copied.folder / "data" / name, "")
+    more = copied.succeed("producer", "enqueue", "data", "--exclude", "masks").stdout.splitlines()
+    assert more == [
+        first[0],
+        "3 other files passed over, such as data/.DS_Store",
+        "1 system folder passed over (@eaDir)",
+        "1 folder excluded",
+        *first[1:],
+    ]
+    assert first[0].startswith("run 1: 3 images (0 new)")
+
+
 def test_several_sources(site: Site) -> None:
     done = site.run("producer", "enqueue", "data/nevus", "data/melanoma")
     assert_one_clear_line(done, "one SOURCE at a time")
@@ -182,7 +229,7 @@ def test_a_class_folder_of_unknown_meaning(site: Site) -> None:
     assert_one_clear_line(done, "dysplastic", "--label dysplastic=0")
 
 
-@pytest.mark.parametrize("name", ["seborrheic keratosis", "#recycle", "it's", "a$b`c`", "x\ny"])
+@pytest.mark.parametrize("name", ["odd keratosis", "#odd", "it's", "a$b`c`", "x\ny"])
 def test_a_suggested_label_can_be_pasted_into_a_shell(copied: Site, name: str) -> None:
     write(copied.folder / "data" / name / "4.jpg", "")
     done = copied.run("producer", "enqueue", "data")
