@@ -24,6 +24,7 @@ from db.session import Database, open_database
 from db.unused_ledger import remove_if_unused
 from imaging.data_root import data_root
 from imaging.errors import SourceError
+from imaging.listing.absent import PathSample
 from imaging.listing.labels import LABELS
 from imaging.listing.selection import Selection
 from imaging.listing.sources import list_source
@@ -68,6 +69,7 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
     new_run: bool,
     labels: Mapping[str, int],
     exclude: tuple[str, ...],
+    allow_missing: bool,
     wait: bool,
 ) -> None:
     """List a source into its runs, publish unfinished batches, and suggest the next command."""
@@ -86,8 +88,10 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
         keep_features,
     )
     selection = Selection(exclude, labels.keys() - LABELS.keys())
+    sample = PathSample(root, source, allow_missing=allow_missing)
     with interrupt.unwound():
-        _run(request, list_source(source, root, labels, selection), selection.lines, wait=wait)
+        rows = sample.watch(list_source(source, root, labels, selection))
+        _run(request, rows, lambda: chain(selection.lines(), sample.lines()), wait=wait)
 
 
 def _run(request: EnqueueRequest, rows: Iterator[ListedImage], notes: Notes, *, wait: bool) -> None:
