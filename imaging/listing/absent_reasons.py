@@ -31,7 +31,8 @@ def likely_reason(path: str, root: Path, source: str) -> str:
     Empty if no file is similar. `source` is the manifest that names the path, or `-`.
     """
     parts = [part for part in _plain(path).split("/") if part not in {"", "."}]
-    found = next(_similar(parts, root, source), None) if parts else None
+    searched = parts and ".." not in parts
+    found = next(_similar(parts, root, source), None) if searched else None
     if found is None:
         return "".join(f": {each}, and no file has a similar name" for each in _spelling(path))
     return _explained(path, parts, found, root, source)
@@ -99,7 +100,14 @@ def _similar(parts: list[str], root: Path, source: str) -> Iterator[_Similar]:
 
 
 def _folders_in(folder: Path) -> list[Path]:
-    return sorted(each for each in folder.iterdir() if each.is_dir())[:_MOST_FOLDERS]
+    """Some folders in a folder; none if it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(folder / entry.name for entry in entries if entry.is_dir())[
+                :_MOST_FOLDERS
+            ]
+    except OSError:
+        return []
 
 
 def _found_in(base: Path, parts: list[str]) -> str | None:
@@ -110,11 +118,11 @@ def _found_in(base: Path, parts: list[str]) -> str | None:
         if name is None:
             return None
         here, found = here / name, [*found, name]
-    return "/".join(found) if here.is_file() else None
+    return "/".join(found) if os.path.isfile(here) else None  # noqa: PTH113 - raises nothing
 
 
 def _entry_like(folder: Path, part: str, *, is_last: bool) -> str | None:
-    if part == ".." or os.path.lexists(folder / part):
+    if os.path.lexists(folder / part):
         return part
     names = _names_in(folder)
     stem = _folded(part)

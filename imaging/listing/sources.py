@@ -13,6 +13,7 @@ from base.console.foreign import shown
 from base.listed_image import ListedImage
 from imaging.data_root import Root
 from imaging.errors import SourceError
+from imaging.listing.absent_reasons import likely_reason
 from imaging.listing.archives import refuse_archive
 from imaging.listing.class_folders import ClassFolders, ClassPaths
 from imaging.listing.image_signs import DECODED, begins_like_image, has_image_ending
@@ -153,7 +154,13 @@ def _placed(path: str, root: Root, where: str) -> str:
         return root.key(path, where)
     if is_address(path):
         raise SourceError(_no_store(path, where, root))
-    return image_key(str(root / path), root, where)
+    try:
+        return image_key(str(root / path), root, where)
+    except SourceError as error:
+        if os.path.lexists(root / path):
+            raise
+        reason = likely_reason(path, root, where.rpartition(":")[0])  # a path of another machine
+        raise SourceError(f"{error.message}{reason}") from error
 
 
 def _no_store(address: str, where: str, root: Path) -> str:

@@ -121,6 +121,18 @@ def test_another_root_is_named(root: Path, image: str, manifest: str) -> None:
     assert listed(Path(typed_root), typed_source)[0] == ["data/1.jpg", "data/2.jpg"]
 
 
+def test_a_path_of_another_machine_is_shown_with_the_right_one(root: Path) -> None:
+    write(root / "m.csv", f"/home/ana/{HERE}")
+
+    with pytest.raises(SourceError) as caught:
+        listed(root, "m.csv")
+    assert caught.value.message == (
+        f"m.csv:2: /home/ana/{HERE} lies outside DATA_ROOT ({root}); set DATA_ROOT to a folder "
+        "that holds all images, here and for the workers: it begins with home/ana/; "
+        f"{root}/{HERE} is there: write {HERE} in the manifest"
+    )
+
+
 def test_absent_without_a_likely_reason(root: Path) -> None:
     assert ", such as a/1.jpg (m.csv:2); if" in refusal(root, "a/1.jpg")
     assert "it has backslashes, and no file has a similar name;" in refusal(root, r"a\1.jpg")
