@@ -64,7 +64,8 @@ def enqueue(folder: Path, database: str, broker: str, *options: str) -> Enqueued
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "DATABASE_URL": database}
     environment |= {"BROKER_URL": broker, "QUEUE_DIR": str(folder / f"queue-{time.time_ns()}")}
     began = time.perf_counter()
-    command = [PRODUCER, "enqueue", "manifest.csv", "--checkpoint", "any.keras", *options]
+    command = [PRODUCER, "enqueue", "manifest.csv", "--allow-missing", "--checkpoint", "any.keras"]
+    command += options
     with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE) as process:  # noqa: S603
         output = process.stdout or sys.stdin.buffer  # for mypy: there is a pipe
         output.readline()  # run 1: 1000000 images ...

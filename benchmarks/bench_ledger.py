@@ -79,7 +79,7 @@ def main() -> None:
         with stub_site(backend) as site:
             manifest = write_manifest(site.folder, IMAGES)
             for _ in range(ROUNDS):
-                site.succeed("producer", "enqueue", manifest, "--new-run")
+                site.succeed("producer", "enqueue", manifest, "--allow-missing", "--new-run")
                 run = newest_run(site)
                 bare.append(bare_inserts(site, run))
                 whole.append(one_worker(site, run))

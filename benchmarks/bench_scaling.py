@@ -23,7 +23,15 @@ def throughput(site: Site, workers: int) -> float:
         await_ready(site, team)
         images = workers * BATCHES_EACH * BATCH
         manifest = write_manifest(site.folder, images)
-        site.succeed("producer", "enqueue", manifest, "--new-run", "--batch-size", str(BATCH))
+        site.succeed(
+            "producer",
+            "enqueue",
+            manifest,
+            "--allow-missing",
+            "--new-run",
+            "--batch-size",
+            str(BATCH),
+        )
         team[0].await_true(lambda: not site.ledger.unfinished(), "the run was finished")
         # From the first lease, so that all of a team's first batches count alike.
         return images / (finished(site, newest_run(site)).seconds + SECONDS)
@@ -34,7 +42,9 @@ def await_ready(site: Site, team: list[Process]) -> None:
     manifest = write_manifest(site.folder, 2 * len(team))
     ready: set[str] = set()
     while len(ready) < len(team):
-        site.succeed("producer", "enqueue", manifest, "--new-run", "--batch-size", "1")
+        site.succeed(
+            "producer", "enqueue", manifest, "--allow-missing", "--new-run", "--batch-size", "1"
+        )
         team[0].await_true(lambda: not site.ledger.unfinished(), "the first batches were finished")
         run = newest_run(site)
         found = site.ledger.rows("SELECT worker FROM batches WHERE run_id = :run", run=run)

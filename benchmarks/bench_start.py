@@ -25,7 +25,7 @@ def seconds_of(*command: str) -> float:
 def first_batch(backend: str) -> float:
     """Seconds from a stub worker's start to its first finished batch."""
     with stub_site(backend) as site:
-        site.succeed("producer", "enqueue", write_manifest(site.folder, 64))
+        site.succeed("producer", "enqueue", write_manifest(site.folder, 64), "--allow-missing")
         began = time.perf_counter()
         with start_worker(site) as worker:
             worker.await_true(lambda: not site.ledger.unfinished(), "its first batch was finished")

@@ -1,6 +1,6 @@
 """What `producer enqueue` does and prints."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,11 @@ from db.session import Database, open_database
 from db.unused_ledger import remove_if_unused
 from imaging.data_root import data_root
 from imaging.errors import SourceError
-from imaging.listing.sources import list_source, source_key
+from imaging.listing.absent import PathSample
+from imaging.listing.labels import LABELS
+from imaging.listing.selection import Selection
+from imaging.listing.sources import list_source
+from imaging.listing.stored_keys import source_key
 from imaging.listing.tables.manifest_options import ManifestOptions
 from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
 from producer.enqueue import Allowed, Listing, batch_count, list_into_runs, publish_unfinished
@@ -38,6 +42,9 @@ from producer.following import changes_in_words
 from producer.watch import RunRefusedError, wait_for_run
 from worker.broker.address import broker_of
 from worker.observability import tracing
+
+# What there is to say about the listing, once it has ended.
+Notes = Callable[[], Iterable[str]]
 
 
 class EnqueuedRun(NamedTuple):
@@ -68,6 +75,8 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
     labels: Mapping[str, int | None],
     relabel: bool,
     prune: int,
+    exclude: tuple[str, ...],
+    allow_missing: bool,
     wait: bool,
 ) -> None:
     """List a source into its runs, publish unfinished batches, and suggest the next command."""
@@ -86,12 +95,15 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
         keep_features,
         Allowed(relabel, prune),
     )
+    selection = Selection(exclude, labels.keys() - LABELS.keys())
+    sample = PathSample(root, source, allow_missing=allow_missing)
     with interrupt.unwound():
         options = ManifestOptions(images, path_column, label_columns)
-        _run(request, list_source(source, root, labels, options), wait=wait)
+        rows = sample.watch(list_source(source, root, labels, options, selection))
+        _run(request, rows, lambda: chain(selection.lines(), sample.lines()), wait=wait)
 
 
-def _run(request: EnqueueRequest, rows: Iterator[ListedImage], *, wait: bool) -> None:
+def _run(request: EnqueueRequest, rows: Iterator[ListedImage], notes: Notes, *, wait: bool) -> None:
     tracing.set_up()
     broker_of(read_settings())  # fails before anything is made
     database = open_database()
@@ -99,7 +111,7 @@ def _run(request: EnqueueRequest, rows: Iterator[ListedImage], *, wait: bool) ->
         tell(database.warning, err=True)
     with tracing.enqueue(), remove_if_unused(database):
         started = chain([next(rows)], rows)  # a missing source makes no run
-        made, pending = _enqueue(database, request, started)
+        made, pending = _enqueue(database, request, started, notes)
     refused = _wait_for_all(database, pending) if wait else []
     if pending and not wait:
         tell("next: celery -A worker worker --drain")
@@ -142,7 +154,7 @@ def _tell_failed(database: Database, made: list[EnqueuedRun], refused: list[int]
 
 
 def _enqueue(
-    database: Database, request: EnqueueRequest, rows: Iterator[ListedImage]
+    database: Database, request: EnqueueRequest, rows: Iterator[ListedImage], notes: Notes
 ) -> tuple[list[EnqueuedRun], list[int]]:
     """The runs of the request, and the ids of those with unfinished batches."""
     made = _make_runs(database, request)
@@ -159,6 +171,8 @@ def _enqueue(
         interrupt.keeps("what is listed is kept, workers find it; `producer resume` sends it now")
         if counts.pending:
             pending.append(run.run_id)
+    for line in notes():
+        tell(line)
     batches = publish_unfinished(database, pending) if pending else 0
     if pending:
         tell(_sent(batches, new=any(listing.new for listing in listings)))

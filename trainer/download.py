@@ -8,7 +8,7 @@ from pathlib import Path
 from base.console import interrupt
 from base.console.shell import typed
 from base.console.telling import tell
-from imaging.listing.sources import walk_images
+from imaging.listing.sources import list_source
 from trainer.commands.download import PARTS
 from trainer.downloading.archive import (
     Part,
@@ -59,7 +59,8 @@ def _download_all(parts: list[Part], retries: int, *, keep: bool) -> None:
         with transfer_progress(f"{part.name}: unpacking") as show:
             unpack_archive(part, show)
         finish_part(part, keep_archive=keep)
-        tell(f"{part.name}: {len(list(walk_images(part.images)))} images in {part.images}")
+        images = sum(1 for _ in list_source(str(part.images), part.images, {}))
+        tell(f"{part.name}: {images} images in {part.images}")
 
 
 def _is_downloaded(part: Part) -> bool:

@@ -7,6 +7,8 @@ from functools import lru_cache
 
 import click
 
+from imaging.listing.class_folders import class_name
+
 BENIGN, MALIGNANT = 0, 1
 LABELS: Mapping[str, int] = {
     "benign": BENIGN,
@@ -62,7 +64,7 @@ class LabelOption(click.ParamType[tuple[str, int | None]]):
                 f"{value!r} is not NAME=0 (benign) or NAME=1 (malignant) or NAME=none", param, ctx
             )
         label = MEANINGS[typed.lower()]
-        known = LABELS.get(name)
+        known = LABELS.get(class_name(name))
         if None not in (known, label) and known != label:  # a mistake here would swap the classes
             self.fail(f"{name} is known as {known}; rename the folder if it means {label}")
         return name, label

@@ -6,27 +6,31 @@ Producer and trainer both use it, so that a class folder means the same to both.
 import glob
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import BinaryIO
 
 from base.console.foreign import shown
-from base.console.shell import typed
 from base.listed_image import ListedImage
 from imaging.data_root import Root
 from imaging.errors import SourceError
-from imaging.filenames import spelled_back, storable
-from imaging.listing.labels import BENIGN, LABELS, MALIGNANT
+from imaging.listing.absent_reasons import likely_reason
+from imaging.listing.archives import refuse_archive
+from imaging.listing.class_folders import ClassFolders, ClassPaths
+from imaging.listing.image_signs import (
+    DECODED,
+    IMAGE_SUFFIXES,
+    begins_like_image,
+    has_image_ending,
+)
+from imaging.listing.labels import LABELS
 from imaging.listing.manifest import read_manifest
+from imaging.listing.selection import SelectedPaths, Selection
+from imaging.listing.stored_keys import image_key
 from imaging.listing.tables.image_index import ImageIndex
 from imaging.listing.tables.manifest_options import PLAIN, ManifestOptions
+from imaging.listing.walking import FolderWalk, LinkCheck, list_glob
 from imaging.stores.object_store import Store, is_address
-
-_DECODED = (".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png")
-# Other formats are listed too: an image with a clear error is not a lost image.
-_NOT_DECODED = (".avif", ".dcm", ".gif", ".heic", ".heif", ".jp2", ".tif", ".tiff", ".webp")
-IMAGE_SUFFIXES = frozenset(_DECODED + _NOT_DECODED)
 
 
 def list_source(
@@ -34,10 +38,9 @@ def list_source(
     root: Root,
     labels: Mapping[str, int | None] = LABELS,
     options: ManifestOptions = PLAIN,
+    selection: Selection | None = None,
 ) -> Iterator[ListedImage]:
     """Stream the images of `source`, a folder, an image, a glob, a CSV manifest or `-`, in order.
-
-    `labels` says what folders mean, and values of a manifest's column; `options` are for manifests.
 
     Raises:
         SourceError: it does not exist, is outside `root`, or lists no images or ambiguous ones.
@@ -45,67 +48,35 @@ def list_source(
     given = options.given()
     if given and source != "-" and not is_manifest(Path(source)):
         raise SourceError(f"{source}: {given} needs a CSV manifest, and there is none of this name")
+    selection = selection or Selection()
     try:
-        listed = _dispatch(source, root, labels, options)
+        listed = _dispatch(source, root, labels, options, selection)
         first = next(listed, None)
     except OSError as error:  # such as an unreadable folder, or a name that is too long
         raise SourceError(f"{source}: {error.strerror}") from error
     if first is None:
-        raise SourceError(f"{source} lists no images ({' '.join(_DECODED)})")
+        besides = "".join(f"; {line}" for line in selection.lines())
+        raise SourceError(f"{source} lists no images ({' '.join(DECODED)}){besides}")
     yield first
     yield from listed
 
 
-def source_key(source: str, root: Root) -> str:
-    """The name under which a source is stored: relative to `root` if it is inside.
-
-    A name that is not UTF-8 cannot be stored as it is: its bytes are escaped.
-    """
-    if isinstance(root, Store):
-        # A manifest is a file on this machine, even if its images are elsewhere.
-        here = Path(source)
-        return storable(str(here.absolute())) if here.is_file() else root.key(source, source)
-    path = Path(os.path.abspath(source))  # noqa: PTH100 - keeps symlinks, unlike resolve
-    top = Path(os.path.abspath(root))  # noqa: PTH100
-    key = path.relative_to(top).as_posix() if path.is_relative_to(top) else str(path)
-    return storable(key)
-
-
-def class_folder(source: str, path: str) -> str | None:
-    """The folder that gave a labelled image its label, by the rule of `list_source`.
-
-    Takes the stored names of both. Empty if the name is not stored: the folder of a glob may be the
-    root itself. None if the source is a manifest, which has its own column of labels.
-    """
-    under = "" if source == "." else f"{source}/"
-    if path.startswith(under) and source != "-":
-        return path[len(under) :].partition("/")[0]
-    above, _, name = path.rpartition("/")
-    # A manifest may be called data[1].csv.
-    if glob.has_magic(source) and fnmatchcase(name, source.rpartition("/")[2]):
-        return above.rpartition("/")[2]
-    return None
-
-
 def _dispatch(
-    source: str, root: Root, labels: Mapping[str, int | None], options: ManifestOptions
+    source: str,
+    root: Root,
+    labels: Mapping[str, int | None],
+    options: ManifestOptions,
+    selection: Selection,
 ) -> Iterator[ListedImage]:
     path = Path(source)
+    if not path.is_dir():
+        refuse_archive(source)
+    if source != "-" and not is_manifest(path):
+        return _of_folders(source, root, ClassFolders(labels), selection)
+    selection.require_matches(source)  # patterns are for folders
     if source == "-":
         return _rows(sys.stdin.buffer, "standard input", root, labels, options)
-    if is_manifest(path):
-        return _manifest(path, root, labels, options)
-    if isinstance(root, Store):
-        return _stored(source, root, labels)
-    if is_address(source):
-        raise SourceError(_no_store(source, source, root))
-    if path.is_dir():
-        return _folder(path, root, labels)
-    if _is_image(path):
-        return iter([ListedImage(_under(root, path, source), None)])
-    if glob.has_magic(source):
-        return _glob(source, root, labels)
-    raise SourceError(f"{source}: there is no such folder, manifest or image")
+    return _manifest(path, root, labels, options)
 
 
 def is_manifest(path: Path) -> bool:
@@ -114,76 +85,66 @@ def is_manifest(path: Path) -> bool:
 
 
 def _is_image(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES
+    """Whether a file is an image; one that may not be read is taken for a manifest."""
+    if has_image_ending(path.name):
+        return path.is_file()
+    return os.access(path, os.R_OK) and begins_like_image(str(path))
 
 
-def _folder(folder: Path, root: Path, labels: Mapping[str, int | None]) -> Iterator[ListedImage]:
-    """Use class folders on the first level, if any is known; all other images have no label."""
-    _under(root, folder, str(folder))
-    classes = sorted(entry.name for entry in folder.iterdir() if _is_class_folder(entry))
-    _check_classes(str(folder), classes, labels)
-    for file in walk_images(folder):
-        inside = file.relative_to(folder)
-        label = labels.get(inside.parts[0]) if len(inside.parts) > 1 else None
-        yield ListedImage(_under(root, file, str(file)), label)
+def _of_folders(
+    source: str, root: Root, classes: ClassFolders, selection: Selection
+) -> Iterator[ListedImage]:
+    """List a folder, a glob or an image; what a person named must be found in it."""
+    yield from _found(source, root, classes, selection)
+    classes.require_found(selection.given, source)
+    selection.require_matches(source)
 
 
-def _check_classes(where: str, classes: Sequence[str], labels: Mapping[str, int | None]) -> None:
-    """Refuse a folder in which only some of the classes are known: something was forgotten."""
-    unknown = [name for name in classes if name not in labels]
-    if len(unknown) < len(classes) and unknown:
-        benign, malignant = (typed(f"{unknown[0]}={label}") for label in (BENIGN, MALIGNANT))
-        raise SourceError(
-            f"{shown(f'{where}/{unknown[0]}')} is not a known class folder: say what it means with "
-            f"--label {benign} (benign) or --label {malignant} (malignant)"
-        )
+def _found(
+    source: str, root: Root, classes: ClassFolders, selection: Selection
+) -> Iterator[ListedImage]:
+    path = Path(source)
+    if isinstance(root, Store):
+        return _stored(source, root, classes, selection)
+    if is_address(source):
+        raise SourceError(_no_store(source, source, root))
+    if path.is_dir():
+        return FolderWalk(root, classes, selection).images(str(path))
+    if path.exists():
+        LinkCheck(root).real(source)
+        return iter([ListedImage(image_key(source, root, source), None)])
+    if glob.has_magic(source):
+        return list_glob(source, root, classes, selection)
+    raise SourceError(f"{source}: there is no such folder, manifest or image")
 
 
-def _stored(source: str, store: Store, labels: Mapping[str, int | None]) -> Iterator[ListedImage]:
-    """List an address, or a path relative to the store, like a folder."""
+def _stored(
+    source: str, store: Store, classes: ClassFolders, selection: Selection
+) -> Iterator[ListedImage]:
+    """List an address, or a path relative to the store, like a folder, by the endings of names."""
     top = store.key(source, source)
     under = "" if top == "." else f"{top}/"
     keys = store.list(top)
     if not keys:
         raise SourceError(f"{source}: there is nothing of that name under DATA_ROOT ({store})")
-    inner = (key.removeprefix(under).split("/") for key in keys)
-    classes = sorted({parts[0] for parts in inner if len(parts) > 1 and parts[0][0] != "."})
-    _check_classes(source.rstrip("/"), classes, labels)
-    for key in keys:
-        parts = key.removeprefix(under).split("/")
-        hidden = any(part.startswith(".") for part in parts)
-        if not hidden and PurePosixPath(key).suffix.lower() in IMAGE_SUFFIXES:
-            yield ListedImage(key, labels.get(parts[0]) if len(parts) > 1 else None)
+    selected = SelectedPaths(selection)
+    inner = (key.removeprefix(under) for key in keys)
+    listed = [path for path in inner if not selected.omits(path) and _is_named(path, selection)]
+    folders = {path.rpartition("/")[0] for path in listed}
+    places = ClassPaths(classes, folders, source.rstrip("/"))
+    for path in listed:
+        place = places.place(path.rpartition("/")[0])
+        if place.fault:
+            raise SourceError(place.fault)
+        yield ListedImage(under + path, place.label)
 
 
-def _is_class_folder(entry: Path) -> bool:
-    return entry.is_dir() and not entry.name.startswith(".")
-
-
-def walk_images(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """Files that look like images, depth first, ordered by name; links are followed, not loops."""
-    here = folder.resolve()
-    if here in above:
-        return
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise SourceError(f"{folder}: {error.strerror}") from error
-    for entry in entries:
-        if entry.name.startswith("."):  # leftovers of macOS and version control
-            continue
-        if entry.is_dir():
-            yield from walk_images(entry, above | {here})
-        elif entry.suffix.lower() in IMAGE_SUFFIXES:
-            yield entry
-
-
-def _glob(pattern: str, root: Path, labels: Mapping[str, int | None]) -> Iterator[ListedImage]:
-    """List a glob; the class folder directly above an image gives its label."""
-    for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - may be absolute
-        file = Path(name)
-        if file.suffix.lower() in IMAGE_SUFFIXES and not file.is_dir():
-            yield ListedImage(_under(root, file, name), labels.get(file.parent.name))
+def _is_named(path: str, selection: Selection) -> bool:
+    """Whether the name of an object is that of an image; others are counted."""
+    if has_image_ending(path.rpartition("/")[2]):
+        return True
+    selection.pass_over(path)
+    return False
 
 
 def _manifest(
@@ -214,29 +175,23 @@ def _index(folders: tuple[str, ...], root: Root) -> ImageIndex | None:
     """The images of the folders in which ids are looked up; None without any folder."""
     if not folders:
         return None
-    keys = (key for folder in folders for key in _keys_in(folder, root))
-    top = root.key(folders[0], folders[0]) if isinstance(root, Store) else _key(folders[0], root)
+    keys = (image.path for folder in folders for image in _images_in(folder, root))
+    first = folders[0]
+    if isinstance(root, Store):
+        top = root.key(first, first)
+    else:
+        top = image_key(first, root, f"--images {first}")
     return ImageIndex(folders, keys, top, IMAGE_SUFFIXES)
 
 
-def _keys_in(folder: str, root: Root) -> Iterator[str]:
-    """The images of a folder of `--images`, as they are stored."""
+def _images_in(folder: str, root: Root) -> Iterator[ListedImage]:
+    """The images of a folder of `--images`."""
+    no_classes = ClassFolders({})
     if isinstance(root, Store):
-        yield from (image.path for image in _stored(folder, root, {}))
-        return
-    path = Path(folder)
-    if not path.is_dir():
+        return _stored(folder, root, no_classes, Selection())
+    if not Path(folder).is_dir():
         raise SourceError(f"--images {shown(folder)}: there is no such folder")
-    top = _key(folder, root)
-    for file in walk_images(path):
-        inside = file.relative_to(path).as_posix()
-        # What `_under` gives, in a tenth of its time.
-        plain = "\\" not in inside and inside.isprintable()
-        yield (inside if top == "." else f"{top}/{inside}") if plain else _under(root, file, folder)
-
-
-def _key(folder: str, root: Path) -> str:
-    return _under(root, Path(folder), f"--images {folder}")
+    return FolderWalk(root, no_classes, Selection()).images(folder)
 
 
 def _placed(path: str, root: Root, where: str) -> str:
@@ -245,7 +200,13 @@ def _placed(path: str, root: Root, where: str) -> str:
         return root.key(path, where)
     if is_address(path):
         raise SourceError(_no_store(path, where, root))
-    return _under(root, root / path, where)
+    try:
+        return image_key(str(root / path), root, where)
+    except SourceError as error:
+        if os.path.lexists(root / path):
+            raise
+        reason = likely_reason(path, root, where.rpartition(":")[0])  # a path of another machine
+        raise SourceError(f"{error.message}{reason}") from error
 
 
 def _no_store(address: str, where: str, root: Path) -> str:
@@ -256,33 +217,10 @@ def _no_store(address: str, where: str, root: Path) -> str:
 
 
 def _is_plain(path: str) -> bool:
-    """Whether `path` is relative with nothing to resolve, so that `_under` would not change it.
+    """Whether `path` is relative with nothing to resolve, so that `image_key` would not change it.
 
-    This holds for almost every path of a manifest; `_under` takes ten times as long as reading its
-    row.
+    This holds for almost every path of a manifest; `image_key` takes ten times as long as reading
+    its row.
     """
     framed = f"/{path}/"
     return not ("//" in framed or "/./" in framed or "/../" in framed)
-
-
-def _under(root: Path, path: Path, where: str) -> str:
-    """`path` relative to `root`, with / between its parts."""
-    key = source_key(str(path), root)
-    if PurePosixPath(key).is_absolute():
-        raise SourceError(
-            f"{where}: {shown(key)} lies outside DATA_ROOT ({root.resolve()}); "
-            "set DATA_ROOT to a folder that holds all images, here and for the workers"
-        )
-    if "\\" in key:
-        _check_spelling(root, path, key)
-    return key
-
-
-def _check_spelling(root: Path, path: Path, key: str) -> None:
-    """Refuse two files with the same stored name: one of them would be lost."""
-    spelled = spelled_back(key)
-    if spelled is not None and all(os.path.lexists(root / name) for name in (key, spelled)):
-        raise SourceError(
-            f"{path.parent}: two files are called {shown(key)}, one of them in bytes that are not "
-            "UTF-8: rename one"
-        )

@@ -43,6 +43,18 @@ from imaging.listing.tables.manifest_options import manifest_options
     help="Take out images that are no longer in SOURCE, with their scores; given twice, also if it "
     "is more than half of the run.",
 )
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Leave out files and folders of this name, or of this path below SOURCE: masks, "
+    "'*_mask.png', 'site2/*'. May be given several times.",
+)
+@click.option(
+    "--allow-missing",
+    is_flag=True,
+    help="Enqueue a manifest although most of its images are not under DATA_ROOT.",
+)
 @click.option("--wait", is_flag=True, help="Show progress until every image has its outcome.")
 @calls(
     "producer.enqueue_source:enqueue_source", keeps="the same command goes on with what is listed"

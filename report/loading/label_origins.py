@@ -7,7 +7,8 @@ from itertools import chain
 import numpy as np
 
 from base.arrays import LabelArray
-from imaging.listing.sources import class_folder
+from imaging.listing.class_folders import count_by_class_folder, folders_above
+from imaging.listing.labels import LABELS
 from report.report_model import Labelled
 
 # The column of a manifest that `producer enqueue` reads labels from.
@@ -27,13 +28,14 @@ def label_origins(
     first = next(labelled, None)
     if first is None:
         return ()
-    if class_folder(source, first[0]) is None:
+    if folders_above(source, first[0]) is None:
         counted = ((label, int(np.count_nonzero(labels == label))) for label in (1, 0))
         return tuple(
             Labelled(label, images, column=_MANIFEST_COLUMN) for label, images in counted if images
         )
-    folders = Counter(
-        (class_folder(source, path) or "", label) for path, label in chain([first], labelled)
+    above = Counter(
+        (folders_above(source, path) or "", label) for path, label in chain([first], labelled)
     )
+    folders = count_by_class_folder(above, LABELS)
     ordered = sorted(folders.items(), key=lambda item: (-item[0][1], item[0][0]))
     return tuple(Labelled(label, images, folder or None) for (folder, label), images in ordered)

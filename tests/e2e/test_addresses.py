@@ -23,7 +23,7 @@ def site(tmp_path: Path) -> Site:
 def test_a_worker_in_another_folder_asks_whether_it_is_the_right_one(
     site: Site, tmp_path: Path
 ) -> None:
-    site.succeed("producer", "enqueue", "m.csv")
+    site.succeed("producer", "enqueue", "m.csv", "--allow-missing")
     (tmp_path / "elsewhere").mkdir()
     other = Site(tmp_path / "elsewhere", {**site.settings})
     del other.settings["CHECKPOINT"]
@@ -48,7 +48,9 @@ def test_a_worker_that_waits_asks_too_and_takes_what_comes(site: Site) -> None:
     with site.start("celery", "-A", "stub_worker", "worker") as worker:
         del site.settings["CHECKPOINT"]
         worker.await_true(lambda: list(site.folder.glob("up.*")), "it was up")
-        site.succeed("producer", "enqueue", "m.csv", "--checkpoint", "stub.keras")
+        site.succeed(
+            "producer", "enqueue", "m.csv", "--allow-missing", "--checkpoint", "stub.keras"
+        )
         worker.await_true(lambda: not site.ledger.unfinished(), "it scored")
 
 
@@ -66,14 +68,17 @@ def test_an_empty_server_that_was_there_before_is_not_asked_about(
 
 
 def test_a_ledger_that_was_made_is_told_once(site: Site) -> None:
-    first = site.succeed("producer", "enqueue", "m.csv")
+    first = site.succeed("producer", "enqueue", "m.csv", "--allow-missing")
     assert first.stderr == NEW.format(folder=site.folder)
-    assert site.succeed("producer", "enqueue", "m.csv").stderr == ""
+    assert site.succeed("producer", "enqueue", "m.csv", "--allow-missing").stderr == ""
 
 
 FAILURES = [
     (("producer", "enqueue", "nowhere"), "no such folder"),
-    (("producer", "enqueue", "m.csv", "--checkpoint", "absent.keras"), "absent.keras"),
+    (
+        ("producer", "enqueue", "m.csv", "--allow-missing", "--checkpoint", "absent.keras"),
+        "absent.keras",
+    ),
     (("producer", "enqueue", "late.csv"), "late.csv:30:"),
     (("report", "import-scores", "m.csv", "--truth", "m.csv", "--name", "x"), "m.csv"),
     (("report", "import-scores", "s.csv", "--truth", "t.csv", "--name", "3"), "3"),
@@ -102,7 +107,7 @@ def test_what_fails_leaves_no_ledger_behind(
 
 def test_without_any_checkpoint_no_ledger_is_left(site: Site) -> None:
     del site.settings["CHECKPOINT"]
-    done = site.run("producer", "enqueue", "m.csv")
+    done = site.run("producer", "enqueue", "m.csv", "--allow-missing")
     assert "no checkpoint is known yet" in done.stderr
     assert not list(site.folder.glob("dermscore*"))
 
@@ -114,7 +119,7 @@ def test_a_ledger_that_was_there_or_is_used_stays(site: Site) -> None:
     assert (site.folder / "dermscore.db").exists()
     (site.folder / "dermscore.db").unlink()
     site.settings["BROKER_URL"] = f"redis://127.0.0.1:{free_port()}/0"
-    done = site.run("producer", "enqueue", "m.csv")
+    done = site.run("producer", "enqueue", "m.csv", "--allow-missing")
     assert done.code == 1, done
     assert len(site.ledger.images()) == 2
 
@@ -132,16 +137,16 @@ def test_a_missing_ledger_is_named_by_its_whole_path(site: Site, command: tuple[
 
 def test_an_error_names_the_whole_path(site: Site) -> None:
     site.settings["DATABASE_URL"] = "sqlite:///absent/ledger.db"
-    done = site.run("producer", "enqueue", "m.csv")
+    done = site.run("producer", "enqueue", "m.csv", "--allow-missing")
     (line,) = error_lines(done.stderr)
     assert f"{site.folder}/absent/ledger.db" in line
     site.settings["DATA_ROOT"] = "images"
-    done = site.run("producer", "enqueue", "m.csv")
+    done = site.run("producer", "enqueue", "m.csv", "--allow-missing")
     assert f"DATA_ROOT=images is not a folder ({site.folder}/images)" in done.stderr
 
 
 def test_status_says_which_ledger_it_is_of(site: Site) -> None:
-    site.succeed("producer", "enqueue", "m.csv")
+    site.succeed("producer", "enqueue", "m.csv", "--allow-missing")
     address = f"sqlite:///{site.folder}/dermscore.db"
     assert site.succeed("producer", "status").stdout.startswith(f"database {address}\n")
     shown = site.succeed("producer", "status", "--format", "json").stdout
@@ -160,7 +165,7 @@ def test_where_no_run_is_no_list_is_offered(site: Site) -> None:
             f"there is no run {command[-1]}, and no other run yet: start one with "
             "`producer enqueue SOURCE`"
         )
-    site.succeed("producer", "enqueue", "m.csv")
+    site.succeed("producer", "enqueue", "m.csv", "--allow-missing")
     (line,) = error_lines(site.run("producer", "status", "3").stderr)
     assert line == "Error: there is no run 3: `producer status` lists them"
 

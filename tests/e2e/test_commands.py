@@ -133,7 +133,7 @@ def test_a_bad_label_on_standard_input(site: Site) -> None:
 def test_two_labels_for_one_path_of_a_manifest(site: Site) -> None:
     """A new run would not help."""
     name = write(site.folder / "twice.csv", "path,label\ndata/a.jpg,0\ndata/a.jpg,1\n").name
-    done = site.run("producer", "enqueue", name)
+    done = site.run("producer", "enqueue", name, "--allow-missing")
     said = "data/a.jpg has label 1 here and 0 in an earlier row: make the two agree"
     assert_one_clear_line(done, "twice.csv:3:", said)
     assert "--new-run" not in done.stderr
@@ -141,9 +141,9 @@ def test_two_labels_for_one_path_of_a_manifest(site: Site) -> None:
 
 def test_a_label_that_contradicts_the_run(copied: Site) -> None:
     manifest = write(copied.folder / "changed.csv", "path,label\ndata/a.jpg,0\n")
-    copied.succeed("producer", "enqueue", manifest.name)
+    copied.succeed("producer", "enqueue", manifest.name, "--allow-missing")
     write(manifest, "path,label\ndata/a.jpg,1\n")
-    done = copied.run("producer", "enqueue", manifest.name)
+    done = copied.run("producer", "enqueue", manifest.name, "--allow-missing")
     said = "has label 1 here and 0 in the run: make the two agree, or use --new-run"
     assert_one_clear_line(done, "changed.csv:2:", said)
 
@@ -156,6 +156,71 @@ def test_a_bad_manifest_leaves_no_checkpoint_behind(copied: Site) -> None:
     done = copied.run("producer", "enqueue", name, "--checkpoint", new.name)
     assert_one_clear_line(done, "labels.csv:3:")
     assert copied.ledger.counts() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["data", "--label", "dysplastic=1"], "--label dysplastic matches no folder of data"),
+        (["data/*/*", "--exclude", "masks"], "--exclude masks matches nothing in data/*/*"),
+        (["linked"], "set DATA_ROOT to a folder that holds both"),
+        (["mixed"], "two class folders of different meaning, nevus (0) and Melanoma (1)"),
+        (["some"], "some/z/odd is not a known class folder"),
+        (["data.zip"], "unpack it with `python -m zipfile -e data.zip data`"),
+    ],
+    ids=str,
+)
+def test_a_folder_that_needs_a_word_leaves_nothing_behind(
+    copied: Site, words: list[str], said: str
+) -> None:
+    for name in (
+        "data.zip",
+        "mixed/nevus/Melanoma/1.jpg",
+        "some/z/odd/1.jpg",
+        "some/z/nevus/1.jpg",
+    ):
+        write(copied.folder / name, "")
+    write(copied.folder / "some/a.jpg", "")
+    (copied.folder / "linked").symlink_to(write(copied.folder.parent / "else/1.jpg", "").parent)
+    new = stub_checkpoint(copied.folder, b"another", "new.keras")
+    before = copied.ledger.counts()
+    done = copied.run("producer", "enqueue", *words, "--checkpoint", new.name)
+    assert_one_clear_line(done, said)
+    assert copied.ledger.counts() == before
+
+
+@pytest.mark.parametrize("source", ["m.csv", "-"])
+def test_a_manifest_of_absent_images_leaves_nothing_behind(tmp_path: Path, source: str) -> None:
+    site = Site(tmp_path)
+    stub_checkpoint(site.folder, name="new.keras")
+    write(site.folder / "data/nevus/1.jpg", "")
+    text = write(
+        site.folder / "m.csv", "path,label\n" + "data\\nevus\\1.jpg,0\n" * 20_000
+    ).read_text()
+    order = ("producer", "enqueue", source, "--checkpoint", "new.keras")
+    done = site.run(*order, stdin=text)
+    assert_one_clear_line(done, "1,000 of 1,000 images", "it has backslashes", "data/nevus/1.jpg")
+    assert not (site.folder / "dermscore.db").exists()
+    done = site.run(*order, "--allow-missing", stdin=text)
+    assert done.code == 0, done
+    assert "run 1: 1 images (1 new)" in done.stdout
+    assert "images that were looked for are not under DATA_ROOT" in done.stdout
+
+
+def test_what_is_not_listed_is_said_after_the_summary(copied: Site) -> None:
+    """And nothing more where all is listed."""
+    first = copied.succeed("producer", "enqueue", "data").stdout.splitlines()
+    for name in ("notes.txt", "nevus/Thumbs.db", ".DS_Store", "@eaDir/1.jpg", "masks/1.jpg"):
+        write(copied.folder / "data" / name, "")
+    more = copied.succeed("producer", "enqueue", "data", "--exclude", "masks").stdout.splitlines()
+    assert more == [
+        first[0],
+        "3 other files passed over, such as data/.DS_Store",
+        "1 system folder passed over (@eaDir)",
+        "1 folder excluded",
+        *first[1:],
+    ]
+    assert first[0].startswith("run 1: 3 images (0 new)")
 
 
 def test_several_sources(site: Site) -> None:
@@ -182,7 +247,7 @@ def test_a_class_folder_of_unknown_meaning(site: Site) -> None:
     assert_one_clear_line(done, "dysplastic", "--label dysplastic=0")
 
 
-@pytest.mark.parametrize("name", ["seborrheic keratosis", "#recycle", "it's", "a$b`c`", "x\ny"])
+@pytest.mark.parametrize("name", ["odd keratosis", "#odd", "it's", "a$b`c`", "x\ny"])
 def test_a_suggested_label_can_be_pasted_into_a_shell(copied: Site, name: str) -> None:
     write(copied.folder / "data" / name / "4.jpg", "")
     done = copied.run("producer", "enqueue", "data")

@@ -37,7 +37,7 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Site:
     site = stub_site(tmp_path_factory.mktemp("listed"))
     site.settings["PYTHONPATH"] += f":{AUDITED}"
     (site.folder / "m.csv").write_text("path,label\na.jpg,1\nb.jpg,0\nc.jpg,1\n")
-    site.succeed("producer", "enqueue", "m.csv")
+    site.succeed("producer", "enqueue", "m.csv", "--allow-missing")
     site.succeed("celery", "-A", "stub_worker", "worker", "--drain")
     (site.folder / "bin").mkdir()
     for name, target in tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"][
@@ -85,7 +85,7 @@ def moments(events: int, count: int) -> list[int]:
 
 
 COMMANDS = [
-    (("producer", "enqueue", "m.csv", "--new-run"), 8),
+    (("producer", "enqueue", "m.csv", "--allow-missing", "--new-run"), 8),
     (("producer", "status"), 5),
     (("producer", "delete", "1", "--yes"), 5),
     (("report", "--threshold", "0.5", "--output", "figures"), 4),
@@ -123,10 +123,10 @@ def assert_ended_in_one_line(process: Process, moment: str) -> str:
 
 def test_what_was_interrupted_goes_on(site: Site) -> None:
     """At each moment of an order; the last order is a whole one, and everything is scored."""
-    command = ("producer", "enqueue", "m.csv", "--name", "again", "--new-run")
+    command = ("producer", "enqueue", "m.csv", "--allow-missing", "--name", "again", "--new-run")
     events = counted(site, *command).events
     for number, moment in enumerate(moments(events, 3)):
-        order = ("producer", "enqueue", "m.csv", "--name", f"run {number}")
+        order = ("producer", "enqueue", "m.csv", "--allow-missing", "--name", f"run {number}")
         with start(site, *order, INTERRUPT_AT=str(moment)) as process:
             process.await_end()
         site.succeed(*order)

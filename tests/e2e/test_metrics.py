@@ -107,7 +107,9 @@ def test_counts_follow_the_ledger_during_a_run_and_equal_it_afterwards(site: Sit
     rows = "".join(f"{at}.jpg\n" for at in range(8 * BATCH - 3))
     (site.folder / "manifest.csv").write_text(f"path\n{rows}")
     site.settings.update(STUB_MODE="wait", STUB_SECONDS="0.7")
-    site.succeed("producer", "enqueue", "manifest.csv", "--batch-size", str(BATCH))
+    site.succeed(
+        "producer", "enqueue", "manifest.csv", "--allow-missing", "--batch-size", str(BATCH)
+    )
     with scraped_worker(site) as worker:
         before = worker.samples()
         during = worker.await_samples(lambda found: found["batches_total",] > 0, "begun")
@@ -162,7 +164,9 @@ def test_log_metric_and_status_agree_on_images_per_second_and_an_idle_worker_has
     with scraped_worker(site, "-n", "one@%h") as one, scraped_worker(site, "-n", "two@%h") as two:
         for each in (one, two):
             each.worker.await_true((site.folder / f"up.{each.worker.pid}").exists, "it is up")
-        site.succeed("producer", "enqueue", "manifest.csv", "--batch-size", str(BATCH))
+        site.succeed(
+            "producer", "enqueue", "manifest.csv", "--allow-missing", "--batch-size", str(BATCH)
+        )
         for each in (one, two):
             each.await_batches(5, or_more=True)
 
@@ -292,7 +296,7 @@ def test_a_worker_says_so_in_one_line(tmp_path: Path) -> None:
 def test_nothing_is_served_unless_a_port_is_named(tmp_path: Path) -> None:
     site = metrics_site(tmp_path, METRICS_PORT="")
     (tmp_path / "manifest.csv").write_text("path\n0.jpg\n")
-    site.succeed("producer", "enqueue", "manifest.csv")
+    site.succeed("producer", "enqueue", "manifest.csv", "--allow-missing")
     with site.start("celery", "-A", "stub_worker", "worker", "--drain") as worker:
         assert worker.await_end() == 0
         assert "metrics on port" not in worker.output

@@ -62,7 +62,7 @@ def test_rabbitmq_over_tls(address: str, tmp_path: Path) -> None:
         url = f"amqps://guest:guest@127.0.0.1:{proxied}//"
         site = stub_site(tmp_path, BROKER_URL=url, SSL_CERT_FILE=str(signer.certificate))
         (tmp_path / "m.csv").write_text("path\na.jpg\n")
-        site.succeed("producer", "enqueue", "m.csv")
+        site.succeed("producer", "enqueue", "m.csv", "--allow-missing")
         site.succeed("celery", "-A", "stub_worker", "worker", "--drain")
         assert site.ledger.unfinished() == 0
         for settings, reason in (
@@ -153,7 +153,7 @@ def test_no_property_of_a_message_ends_a_worker(address: str, tmp_path: Path) ->
         worker.await_true(answered, "it refused them all")
         lines = worker.output[before:].splitlines()
         assert len(lines) == len(PROPERTIES), lines
-        site.succeed("producer", "enqueue", "m.csv")
+        site.succeed("producer", "enqueue", "m.csv", "--allow-missing")
         worker.await_true(lambda: site.ledger.unfinished() == 0, "it goes on")
         for word in ("Traceback", "Unrecoverable", "onnection to broker lost"):
             assert word not in worker.output

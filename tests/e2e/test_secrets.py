@@ -23,7 +23,7 @@ def run_all(site: Site) -> str:
     """The whole way, `producer enqueue` to a drained worker; returns all that was printed."""
     (site.folder / "m.csv").write_text("path\na.jpg\n")
     printed = [
-        site.succeed("producer", "enqueue", "m.csv"),
+        site.succeed("producer", "enqueue", "m.csv", "--allow-missing"),
         site.succeed("celery", "-A", "stub_worker", "worker", "--drain"),
         site.succeed("producer", "status"),
     ]
@@ -36,7 +36,7 @@ def refusals(site: Site) -> list[str]:
     (site.folder / "m.csv").write_text("path\na.jpg\n")
     lines = []
     for command in (
-        ("producer", "enqueue", "m.csv"),
+        ("producer", "enqueue", "m.csv", "--allow-missing"),
         ("celery", "-A", "stub_worker", "worker", "--drain"),
     ):
         done = site.run(*command)

@@ -81,7 +81,7 @@ def test_one_sentinel_that_is_away_is_passed_over(tmp_path: Path) -> None:
         )
         (tmp_path / "m.csv").write_text("path\na.jpg\n")
         began = time.monotonic()
-        enqueued = site.succeed("producer", "enqueue", "m.csv")
+        enqueued = site.succeed("producer", "enqueue", "m.csv", "--allow-missing")
         with watched.master.client() as client:
             client.select(1)
             assert client.llen("dermscore") == 1
@@ -99,7 +99,7 @@ def test_a_forged_item_and_the_length_of_the_queue(watched: Watched, tmp_path: P
         for item in (b"\xff", b"[]", b'{"body": 3}', str(message([[1], {}, {}])).encode()):
             client.lpush("dermscore", item)
     (tmp_path / "m.csv").write_text("path\na.jpg\n")
-    site.succeed("producer", "enqueue", "m.csv")
+    site.succeed("producer", "enqueue", "m.csv", "--allow-missing")
     done = site.succeed("celery", "-A", "stub_worker", "worker", "--drain")
     assert "metrics on port" in done.stderr
     assert "Traceback" not in done.stderr
@@ -128,7 +128,7 @@ def test_another_broker_is_refused_by_producer_and_worker(
     site = stub_site(tmp_path, **settings)
     (tmp_path / "m.csv").write_text("path\na.jpg\n")
     for command in (
-        ("producer", "enqueue", "m.csv"),
+        ("producer", "enqueue", "m.csv", "--allow-missing"),
         ("celery", "-A", "stub_worker", "worker", "--drain"),
     ):
         done = site.run(*command)

@@ -80,7 +80,7 @@ def started(site: Site, keys: Path) -> Iterator[Guarded]:
 
 def enqueue(site: Site, name: str) -> None:
     (site.folder / name).write_text("path\na.jpg\nb.jpg\n")
-    site.succeed("producer", "enqueue", name)
+    site.succeed("producer", "enqueue", name, "--allow-missing")
 
 
 def assert_refused(guarded: Guarded, item: object, why: str) -> None:

@@ -19,7 +19,7 @@ from processes import Site, stub_checkpoint
 
 from imaging.errors import ImageError
 from imaging.limits import MAX_BYTES
-from imaging.listing.sources import source_key
+from imaging.listing.stored_keys import source_key
 from imaging.stores import object_store as stores
 from imaging.stores.object_store import Store, open_store
 

@@ -37,7 +37,9 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Traced:
     settings = {"STUB_MODE": "wait", "STUB_SECONDS": "0.1", "PYTHONPATH": path}
     site = Site(folder, {"CHECKPOINT": str(stub_checkpoint(folder)), **settings})
     (folder / "manifest.csv").write_text("path\n" + "".join(f"{at}.jpg\n" for at in range(25)))
-    site.succeed("python", "-m", "traced", "enqueue", "manifest.csv", "--batch-size", "10")
+    site.succeed(
+        "python", "-m", "traced", "enqueue", "manifest.csv", "--allow-missing", "--batch-size", "10"
+    )
     with site.start("celery", "-A", "traced", "worker", "--drain") as worker:
         assert worker.await_end() == 0, worker.last_words
     lines = (folder / "spans.jsonl").read_text().splitlines()

@@ -23,7 +23,9 @@ from imaging.filenames import storable
 KINDS = kinds()
 MOST_BYTES = 1_500_000_000
 # A folder's walk goes into the one and never sees the other.
-NOT_LISTED = {"folder.jpg", "absent.jpg"}
+# A link out of the root is refused in a folder; a manifest is where a worker meets it.
+LINKS_OUT = {kind.name for kind in KINDS if kind.outcome == "outside_root"}
+NOT_LISTED = {"folder.jpg", "absent.jpg"} | LINKS_OUT
 # Nor does the manifest name all: no CSV file holds other bytes than UTF-8, and once is enough.
 NOT_NAMED = {kind.name for kind in KINDS if storable(kind.name) != kind.name} | heavy()
 
@@ -80,14 +82,19 @@ def mixed(trained: Trained, postgres_uri: str, tmp_path_factory: pytest.TempPath
     """Run 1 is the folder, run 2 a manifest."""
     folder = tmp_path_factory.mktemp("mixed")
     good = good_images(trained, folder / "images")
+    links_out = [kind for kind in KINDS if kind.name in LINKS_OUT]
     for kind in KINDS:
-        kind.put(folder / "images" / kind.name)
+        if kind not in links_out:
+            kind.put(folder / "images" / kind.name)
     named = [kind.name for kind in KINDS if kind.name not in NOT_NAMED]
     write_manifest(folder / "named.csv", [*good, *named], {})
     url = new_database(postgres_uri, "bad_images")
     settings = {"CHECKPOINT": str(trained.checkpoint), "DATABASE_URL": url}
     site = Site(folder, {**settings, "DATA_ROOT": "images"})
-    enqueued = [site.succeed("producer", "enqueue", source) for source in ("images", "named.csv")]
+    enqueued = [site.succeed("producer", "enqueue", "images")]
+    for kind in links_out:
+        kind.put(folder / "images" / kind.name)
+    enqueued.append(site.succeed("producer", "enqueue", "named.csv"))
     return Ran(site, enqueued, *work(site))
 
 

@@ -122,7 +122,7 @@ def started(site: Site, address: str = "") -> Iterator[Victim]:
 
 def enqueue(site: Site, name: str) -> None:
     (site.folder / name).write_text("path\na.jpg\nb.jpg\n")
-    site.succeed("producer", "enqueue", name)
+    site.succeed("producer", "enqueue", name, "--allow-missing")
 
 
 def forged(field: tuple[str, ...], value: str | None) -> bytes:

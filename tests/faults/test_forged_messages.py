@@ -49,7 +49,7 @@ def started(site: Site) -> Iterator[Victim]:
 
 def enqueue(site: Site, name: str) -> None:
     (site.folder / name).write_text("path\na.jpg\nb.jpg\n")
-    site.succeed("producer", "enqueue", name)
+    site.succeed("producer", "enqueue", name, "--allow-missing")
 
 
 class Executed:

@@ -200,8 +200,11 @@ COMMANDS: list[tuple[Any, tuple[str, ...]]] = [
     (producer.cli.main, ("enqueue", "bad.csv", "--checkpoint", "stub.keras")),
     (producer.cli.main, ("enqueue", "columns.csv", "--checkpoint", "stub.keras")),
     (producer.cli.main, ("enqueue", "no WORD", "--checkpoint", "stub.keras")),
-    (producer.cli.main, ("enqueue", "m.csv", "--checkpoint", "no WORD.keras")),
-    (producer.cli.main, ("enqueue", "m.csv", "--name", "WORDaa", "--checkpoint", "stub.keras")),
+    (producer.cli.main, ("enqueue", "m.csv", "--allow-missing", "--checkpoint", "no WORD.keras")),
+    (
+        producer.cli.main,
+        ("enqueue", "m.csv", "--allow-missing", "--name", "WORDaa", "--checkpoint", "stub.keras"),
+    ),
     (producer.cli.main, ("retry", "3", "--error", "WORD")),
     (producer.cli.main, ("WORD",)),
     (producer.cli.main, ("--WORD",)),
@@ -378,7 +381,8 @@ def test_real_processes_say_no_control(tmp_path: Path) -> None:
     checkpoint = stub_checkpoint(tmp_path, name=f"{name}.keras")
     (tmp_path / f"{name}.csv").write_text("path\n\x1b[2J.jpg\n")
     done = site.run(
-        "producer", "enqueue", f"{name}.csv", "--name", name, "--checkpoint", checkpoint.name
+        *("producer", "enqueue", f"{name}.csv", "--allow-missing"),
+        *("--name", name, "--checkpoint", checkpoint.name),
     )
     assert done.code == 0, done
     own = {"CHECKPOINT": str(checkpoint)}

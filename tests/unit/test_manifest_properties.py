@@ -63,7 +63,7 @@ def test_the_command_takes_it_or_says_one_line(
     monkeypatch.setenv("CHECKPOINT", site.settings["CHECKPOINT"])
     (tmp_path / "m.csv").write_bytes(data)
 
-    done = CliRunner().invoke(main, ["enqueue", "m.csv", "--new-run"])
+    done = CliRunner().invoke(main, ["enqueue", "m.csv", "--allow-missing", "--new-run"])
 
     assert done.exit_code in {0, 1}
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from base.listed_image import ListedImage
 from imaging.data_root import data_root
 from imaging.errors import SourceError
+from imaging.listing.class_folders import count_by_class_folder, folders_above
 from imaging.listing.labels import LABELS
-from imaging.listing.sources import class_folder, list_source, source_key
+from imaging.listing.sources import list_source
+from imaging.listing.stored_keys import source_key
 
 
 @pytest.fixture
@@ -59,9 +61,9 @@ def test_each_of_the_five_class_folders_gives_its_label(root: Path) -> None:
 
 
 def test_images_deep_in_a_class_folder_have_its_label(root: Path) -> None:
-    touch(root, "data/melanoma/2017/nevus/1.jpg")
+    touch(root, "data/melanoma/2017/left arm/1.jpg")
 
-    assert labels(root, "data") == {"data/melanoma/2017/nevus/1.jpg": 1}
+    assert labels(root, "data") == {"data/melanoma/2017/left arm/1.jpg": 1}
 
 
 def test_a_given_label_makes_a_class_folder_known_and_goes_before_ours(root: Path) -> None:
@@ -118,12 +120,13 @@ def test_a_hidden_folder_is_no_class_folder(root: Path) -> None:
 
 
 def test_a_glob_takes_its_labels_from_the_folders_right_above(root: Path) -> None:
-    touch(root, "data/nevus/1.jpg", "data/melanoma/2.jpg", "data/other/3.jpg", "data/nevus/4.txt")
+    touch(root, "data/nevus/1.jpg", "data/melanoma/2.jpg", "data/3.jpg", "data/nevus/4.txt")
 
-    assert labels(root, "data/*/*") == {
+    assert labels(root, "data/*/*") == {"data/melanoma/2.jpg": 1, "data/nevus/1.jpg": 0}
+    assert labels(root, "data/**") == {
+        "data/3.jpg": None,
         "data/melanoma/2.jpg": 1,
         "data/nevus/1.jpg": 0,
-        "data/other/3.jpg": None,
     }
 
 
@@ -321,36 +324,44 @@ def test_a_data_root_that_is_no_folder_is_refused(monkeypatch: pytest.MonkeyPatc
         data_root()
 
 
+def class_folders(root: Path, source: str, **more: int) -> dict[tuple[str, int], int]:
+    """What a report finds out from the stored names: images by class folder and label."""
+    key, counted = source_key(source, root), Counter[tuple[str, int]]()
+    for row in list_source(source, root, {**LABELS, **more}):
+        if row.label is not None:
+            counted[folders_above(key, row.path) or "", row.label] += 1
+    return count_by_class_folder(counted, LABELS)
+
+
 @pytest.mark.parametrize(
     ("source", "given"),
     [
-        ("data", {"melanoma": 2, "nevus": 1}),
-        ("./data/", {"melanoma": 2, "nevus": 1}),
-        (".", {}),  # `data` is no class, however deep the images lie
+        ("data", {("melanoma", 1): 2, ("Nevus", 0): 1}),
+        ("./data/", {("melanoma", 1): 2, ("Nevus", 0): 1}),
+        (".", {("melanoma", 1): 2, ("Nevus", 0): 1}),
         ("data/melanoma", {}),
-        ("data/*/*.jpg", {"melanoma": 1, "nevus": 1}),
-        ("data/**/*.jpg", {"melanoma": 1, "nevus": 2}),
+        ("data/*/*.jpg", {("melanoma", 1): 1, ("Nevus", 0): 1}),
+        ("data/**/*.jpg", {("melanoma", 1): 2, ("Nevus", 0): 1}),
     ],
 )
 def test_the_folder_that_gave_a_label_is_known_from_what_is_stored(
-    root: Path, source: str, given: dict[str, int]
+    root: Path, source: str, given: dict[tuple[str, int], int]
 ) -> None:
-    touch(root, "data/melanoma/1.jpg", "data/melanoma/old/nevus/2.jpg", "data/nevus/3.jpg")
+    touch(root, "data/melanoma/1.jpg", "data/melanoma/old/2.jpg", "data/Nevus/3.jpg")
 
-    key = source_key(source, root)
-    labelled = [row for row in list_source(source, root) if row.label is not None]
-    folders = [class_folder(key, row.path) or "" for row in labelled]
+    assert class_folders(root, source) == given
 
-    assert Counter(folders) == given
-    assert [LABELS[folder] for folder in folders] == [row.label for row in labelled]
+
+def test_the_folders_that_label_named_are_known_from_what_is_stored(root: Path) -> None:
+    touch(root, "a/mel/p1/1.jpg", "a/mel/p2/2.jpg", "a/nv/p1/3.jpg", "b/mel/p3/4.jpg")
+
+    assert class_folders(root, ".", mel=1, nv=0) == {("mel", 1): 3, ("nv", 0): 1}
 
 
 def test_a_class_folder_below_the_root_itself(root: Path) -> None:
     touch(root, "melanoma/1.jpg")
 
-    ((path, label, *_),) = list_source(".", root)
-
-    assert (class_folder(source_key(".", root), path), label) == ("melanoma", 1)
+    assert class_folders(root, ".") == {("melanoma", 1): 1}
 
 
 def test_no_folder_gave_a_manifest_its_labels(root: Path) -> None:
@@ -358,6 +369,6 @@ def test_no_folder_gave_a_manifest_its_labels(root: Path) -> None:
     (root / "data/list.csv").write_text("path,label\ndata/nevus/1.jpg,1\n")
 
     assert labels(root, "data/list.csv") == {"data/nevus/1.jpg": 1}
-    assert class_folder(source_key("data/list.csv", root), "data/nevus/1.jpg") is None
-    assert class_folder("data/list[1].csv", "data/nevus/1.jpg") is None
-    assert class_folder("-", "-/1.jpg") is None
+    assert folders_above(source_key("data/list.csv", root), "data/nevus/1.jpg") is None
+    assert folders_above("data/list[1].csv", "data/nevus/1.jpg") is None
+    assert folders_above("-", "-/1.jpg") is None
