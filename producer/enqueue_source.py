@@ -99,7 +99,8 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
     sample = PathSample(root, source, allow_missing=allow_missing)
     with interrupt.unwound():
         options = ManifestOptions(images, path_column, label_columns)
-        rows = sample.watch(list_source(source, root, labels, options, selection))
+        listed = list_source(source, root, labels, options, selection)
+        rows = listed if images else sample.watch(listed)  # --images looked for all of them
         _run(request, rows, lambda: chain(selection.lines(), sample.lines()), wait=wait)
 
 
