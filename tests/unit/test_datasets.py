@@ -239,6 +239,20 @@ def test_the_real_files_are_enqueued_with_the_labels_that_pandas_computes(
     assert len(stored) >= 100
 
 
+def test_most_ids_may_be_without_a_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHECKPOINT", stub_site(root).settings["CHECKPOINT"])
+    text, expected = FILES["HAM10000"]
+    (root / "m.csv").write_text(text)
+    touch(root, [expected[0][0]])
+
+    done = CliRunner().invoke(producer, ["enqueue", "m.csv", "--images", "images"])
+
+    count = len(expected)
+    assert done.exit_code == 0, done.output
+    assert f"run 1: {count} images ({count} new" in done.stdout
+    assert f"{count - 1} of {count} images have no file under images: " in done.stderr
+
+
 def test_all_columns_but_the_id_stay_attributes(root: Path) -> None:
     touch(root, ["i1"])
     text, _ = FILES["HAM10000"]
