@@ -20,10 +20,11 @@ from imaging.listing.labels import BENIGN, LABELS, MALIGNANT
 from imaging.listing.manifest import read_manifest
 from imaging.stores.object_store import Store, is_address
 
-_DECODED = (".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png")
-# Other formats are listed too: an image with a clear error is not a lost image.
-_NOT_DECODED = (".avif", ".dcm", ".gif", ".heic", ".heif", ".jp2", ".tif", ".tiff", ".webp")
-IMAGE_SUFFIXES = frozenset(_DECODED + _NOT_DECODED)
+_DECODED = (
+    *(".avif", ".bmp", ".dcm", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg"),
+    *(".png", ".tif", ".tiff", ".webp"),
+)
+IMAGE_SUFFIXES = frozenset(_DECODED)
 
 
 def list_source(
