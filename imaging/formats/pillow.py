@@ -3,7 +3,6 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -88,7 +87,6 @@ def _opened(data: bytes, kind: str) -> Iterator[Any]:
         yield image
 
 
-@cache
 def _register_heif() -> None:
     try:
         import pillow_heif  # deferred: an extra, which few images need
