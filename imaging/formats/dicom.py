@@ -144,7 +144,7 @@ def _read(data: bytes) -> _Dicom:
     pydicom.config.logger.disabled = True  # its lines hold values
     with mean_damage("DICOM", quoted=False):
         dicom = _parsed(data)
-    if dicom.number(_SAMPLES) == 0 or not dicom.pixels:
+    if not dicom.pixels or dicom.number(_SAMPLES) == 0:
         raise _unsupported("without pixels")
     if dicom.text(_FRAMES) not in ("", "0", "1"):
         raise _unsupported("of several frames")
@@ -173,6 +173,8 @@ def _parsed(data: bytes) -> _Dicom:
         stop_when=at_pixels,
         specific_tags=_READ,
     )
+    if not found and len(data) > _MOST_BEFORE:
+        raise _unsupported(f"without pixels in its first {_MOST_BEFORE:,} bytes")
     if not found:
         return _Dicom(syntax, attributes, b"")
     at, length = found[0]

@@ -24,6 +24,7 @@ _DECODED = {1, 2, 3, 4, 5, 7, 8, 32773, 32946, 50000}
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8}
 _INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _MOST_TAGS = 1000
+_MOST_VALUES = 1_000_000  # of a tag: such as the sizes of all tiles
 _MOST_SAMPLES = 6  # of a pixel
 _MOST_PADDED = 50_000_000  # pixels of all tiles, the parts outside of the image included
 _YCBCR, _WHITE_IS_ZERO = 6, 0
@@ -174,7 +175,10 @@ def _check_parts(tiff: Tiff) -> None:
     planes = tiff.number(_SAMPLES, 1) if tiff.number(_PLANAR, 1) == 2 else 1
     places = (tiff.tags[tag].values for tag in (_STRIPS, _TILES) if tag in tiff.tags)
     others = (tag.values for number, tag in tiff.tags.items() if number in _KEPT - _PARTS)
-    if max(places, default=0) > parts * planes + 1 or max(others, default=0) > 1_000_000:
+    # Pillow would leave the rows of an absent strip black.
+    if next(places, 0) not in (parts * planes, parts * planes + 1):
+        raise _damaged()
+    if max(others, default=0) > _MOST_VALUES:
         raise _damaged()
 
 

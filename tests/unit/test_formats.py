@@ -4,13 +4,13 @@ import sys
 import warnings
 from pathlib import Path
 from subprocess import run
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from drawing import encoded
-from other_formats import LONG, PATIENT, SHORT, dicom_around, dicom_of, tiff_of
+from other_formats import LONG, PATIENT, SHORT, dicom_around, dicom_of, saved, tiff_of
 from PIL import Image
 
 from imaging.decoding.image_file import check_header, decodable
@@ -39,12 +39,6 @@ def refusal(data: bytes) -> ImageError:
     return caught.value
 
 
-def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
@@ -68,9 +62,6 @@ def test_pixels_without_loss_are_those_of_the_file(
 
 @pytest.mark.parametrize(("kind", "most"), [("AVIF", 12), ("HEIF", 12), ("WEBP", 30), ("GIF", 30)])
 def test_pixels_with_loss_are_close_to_those_of_the_file(kind: str, most: int) -> None:
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
     drawn = Image.open(io.BytesIO(encoded("PNG", 64, 48)))
 
     difference = np.abs(pixels(saved(drawn, kind)).astype(int) - np.asarray(drawn))
@@ -93,7 +84,10 @@ def test_pixels_with_loss_are_close_to_those_of_the_file(kind: str, most: int) -
     ],
 )
 def test_a_tiff_is_scaled_by_its_declared_range(
-    samples: npt.NDArray[Any], photometric: int, shown: npt.NDArray[Any], order: str
+    samples: npt.NDArray[Any],
+    photometric: int,
+    shown: npt.NDArray[Any],
+    order: Literal["<", ">"],
 ) -> None:
     np.testing.assert_array_equal(pixels(tiff_of(samples, photometric, order=order)), shown)
 
