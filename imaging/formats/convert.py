@@ -5,9 +5,9 @@ from imaging.formats import dicom
 from imaging.formats.kinds import DICOM, other_kind
 from imaging.formats.pillow import pixels_as_bmp, size_of
 
-# At once, for each pixel: Pillow's image and what its decoder holds besides, then the BMP, its copy
-# in TensorFlow, and the pixels there. Measured at the largest size.
-_BYTES_PER_PIXEL = {"TIFF": 16, "GIF": 12, "WEBP": 18, "JPEG2000": 30, "AVIF": 18, "HEIF": 16}
+# At once, for each pixel: Pillow's image and what its decoder holds besides, or the BMP, its copy
+# in TensorFlow and the pixels there, whichever is more. Measured at the largest size.
+_BYTES_PER_PIXEL = {"TIFF": 16, "GIF": 10, "WEBP": 17, "JPEG2000": 22, "AVIF": 12, "HEIF": 12}
 
 
 def unwrapped(data: bytes) -> bytes:

@@ -14,8 +14,10 @@ from imaging.formats.faults import mean_damage
 from imaging.formats.first_frame import first_frame, webp_size
 from imaging.formats.jpeg2000 import jpeg2000_size
 from imaging.formats.tiff import Tiff, checked_tiff
-from imaging.limits import check_size
+from imaging.limits import MAX_PIXELS, check_size
 
+# Fewer than of others: libwebp holds three copies of its picture.
+_MOST_WEBP = 25_000_000
 _WITHOUT_ALPHA = {"La": "LA", "RGBa": "RGBA"}
 _UNKNOWN_RANGE = {"I", "F", "LAB", "HSV"}
 
@@ -38,7 +40,7 @@ def size_of(data: bytes, kind: str) -> tuple[int, int]:
         case _:
             with _opened(data, kind) as image:
                 size = image.size
-    check_size(*size)
+    check_size(*size, most=_MOST_WEBP if kind == "WEBP" else MAX_PIXELS)
     return size
 
 

@@ -311,7 +311,7 @@ def _heavy_others() -> Iterator[Kind]:
     for kind, width, height in (
         ("TIFF", 8_000, 5_000),
         ("GIF", 8_000, 5_000),
-        ("WEBP", 8_000, 5_000),
+        ("WEBP", 5_000, 5_000),
         ("AVIF", 8_000, 5_000),
         ("JPEG2000", 4_000, 4_000),
         ("HEIF", 4_000, 3_000),
