@@ -1,3 +1,24 @@
 """Limits of an image file; docs/images.md lists them."""
 
+from imaging.errors import ImageError
+
 MAX_BYTES = 50_000_000
+MAX_PIXELS = 40_000_000
+MIN_SIDE = 16
+MAX_SIDE = 16_384
+
+
+def check_size(width: int, height: int, most: int = MAX_PIXELS) -> None:
+    """Refuse an image that is too small or too large to be decoded.
+
+    Raises:
+        ImageError: a side or the number of pixels is out of bounds.
+    """
+    if min(width, height) < MIN_SIDE or max(width, height) > MAX_SIDE:
+        raise ImageError(
+            "bad_size", f"{width}x{height} pixels: sides must be {MIN_SIDE} to {MAX_SIDE}"
+        )
+    if width * height > most:
+        raise ImageError(
+            "bad_size", f"{width}x{height} pixels are more than {most // 1_000_000} million"
+        )

@@ -13,9 +13,16 @@ from base.runtime import tf
 from imaging.data_root import Root
 from imaging.decoding.decode_clock import decoding
 from imaging.decoding.decode_limits import append_noise
-from imaging.decoding.image_file import ImageFile, check_header, read_images
+from imaging.decoding.image_file import (
+    ImageFile,
+    check_header,
+    decodable,
+    is_decoded,
+    read_images,
+)
 from imaging.decoding.memory import keep_freed_memory, room_for_huge
 from imaging.errors import ImageError
+from imaging.formats.convert import converted, unwrapped
 from model.card import Decode
 
 # Limits of bytes held at once, independent of the images and the number of cores: of files, and of
@@ -136,6 +143,7 @@ class Decoder:
         Raises:
             ImageError: its bytes are damaged.
         """
+        data = decodable(data)
         try:
             pixels, ends_grey = self._decode_one(tf.constant(data))
         except tf.errors.InvalidArgumentError as error:
@@ -177,6 +185,7 @@ class Decoder:
         for group in _groups(_unknown(files, batch, is_known), batch):
             ready = time.perf_counter()
             with group.room(), decoding(len(group.files), alone=alone):
+                _convert_others(group.files, batch)
                 parts.append(self._decode_group(group.files, batch))
             group.files.clear()  # not held while the next one is read
             seconds += time.perf_counter() - ready
@@ -187,6 +196,8 @@ class Decoder:
 
     def _decode_group(self, group: dict[int, bytes], batch: DecodedBatch) -> Float32Array:
         """The images of a group, ordered by position; adds positions and errors to `batch`."""
+        if not group:
+            return batch.images
         with self._native.batch():
             indices, images, grey = self._decode_good(list(group.values()))
         if len(indices) == len(group) and not grey:
@@ -266,6 +277,16 @@ class Decoder:
         return indices, images / white, ends_grey
 
 
+def _convert_others(group: dict[int, bytes], batch: DecodedBatch) -> None:
+    """Put a BMP in the place of each image that TensorFlow does not decode, or an error."""
+    for position in [at for at, data in group.items() if not is_decoded(data)]:
+        try:
+            group[position] = converted(group[position])
+        except ImageError as error:
+            batch.errors[position] = _bare(error)
+            del group[position]
+
+
 def _bare(error: ImageError) -> ImageError:
     """The error without its traceback, whose frames refer to the batch and so to the error."""
     return ImageError(error.code, error.detail)
@@ -318,8 +339,9 @@ def _unknown(
 
 
 def _admit(position: int, file: ImageFile | ImageError, batch: DecodedBatch) -> tuple[bytes, int]:
-    """The bytes of a file, and how many bytes decoding it needs."""
+    """The bytes of a file, or of the JPEG inside, and how many bytes decoding them needs."""
     if isinstance(file, ImageError):
         raise file
     batch.digests[position] = file.digest
-    return file.data, check_header(file.data)
+    data = file.data if is_decoded(file.data) else unwrapped(file.data)
+    return data, check_header(data)

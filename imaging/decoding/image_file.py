@@ -28,7 +28,8 @@ from imaging.decoding.decode_limits import (
 )
 from imaging.errors import ImageError
 from imaging.filenames import spelled_back
-from imaging.limits import MAX_BYTES
+from imaging.formats.convert import bytes_needed, converted, unwrapped
+from imaging.limits import MAX_BYTES, check_size
 from imaging.stores.object_store import Store
 from imaging.stores.read_ahead import AheadFile, BeforeReading, ReadAhead, at_once
 
@@ -37,9 +38,6 @@ Image.MAX_IMAGE_PIXELS = None
 # Metadata may be damaged: nothing here uses them.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
-MAX_PIXELS = 40_000_000
-MIN_SIDE = 16
-MAX_SIDE = 16_384
 # An ordinary progressive JPEG has ten; 48 scans of 40 million pixels take three seconds and more.
 MAX_SCANS = 48
 # Bytes of text in a PNG: at the tightest packing they take about four seconds to unpack.
@@ -57,6 +55,7 @@ _ahead = ReadAhead(READ_AHEAD_BYTES)
 
 _NOT_A_FILE = "it is a folder or a device, not an image file"
 _MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"BM": "BMP"}
+_DECODED = tuple(_MAGIC)
 
 
 class ImageFile(NamedTuple):
@@ -117,16 +116,15 @@ def check_header(data: bytes) -> int:
     Returns how many bytes decoding it needs at once.
 
     Raises:
-        ImageError: it is not a JPEG, PNG or BMP that is decoded correctly, or its size is out of
-            bounds.
+        ImageError: it is no image that is decoded correctly, or its size is out of bounds.
     """
     kind = next((name for magic, name in _MAGIC.items() if data.startswith(magic)), None)
     if kind is None:
-        raise ImageError("not_an_image", "the bytes are not those of a JPEG, PNG or BMP image")
+        return bytes_needed(data)
     width, height, mode, progressive = _header(data, kind)
     if kind == "BMP":
         _check_bmp(data, mode)
-    _check_size(width, height)
+    check_size(width, height)
     if kind == "PNG":
         _check_png(data)
     once = kind != "JPEG" or is_one_scan(data)
@@ -135,6 +133,24 @@ def check_header(data: bytes) -> int:
         raise ImageError("unsupported", f"a JPEG of more than {MAX_SCANS} scans")
     # RGB; with several scans also every coefficient, in 16 bits.
     return width * height * (9 if progressive or scans > 1 else 3)
+
+
+def is_decoded(data: bytes) -> bool:
+    """Whether TensorFlow decodes these bytes as they are: a JPEG, PNG or BMP."""
+    return data.startswith(_DECODED)
+
+
+def decodable(data: bytes) -> bytes:
+    """A JPEG, PNG or BMP as it is; what is inside, or the pixels as a BMP, of other formats.
+
+    Raises:
+        ImageError: it is of another format, and damaged or not decoded.
+    """
+    if is_decoded(data):
+        return data
+    inner = unwrapped(data)
+    check_header(inner)
+    return inner if is_decoded(inner) else converted(inner)
 
 
 def _check_bmp(data: bytes, mode: str) -> None:
@@ -149,17 +165,6 @@ def _check_png(data: bytes) -> None:
         raise ImageError("unsupported", f"a PNG with more than {MAX_TEXT:,} bytes of text")
     if unpacks_beyond_its_pixels(data):
         raise ImageError("unsupported", "a PNG whose data unpack to far more than its pixels")
-
-
-def _check_size(width: int, height: int) -> None:
-    if min(width, height) < MIN_SIDE or max(width, height) > MAX_SIDE:
-        raise ImageError(
-            "bad_size", f"{width}x{height} pixels: sides must be {MIN_SIDE} to {MAX_SIDE}"
-        )
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            "bad_size", f"{width}x{height} pixels are more than {MAX_PIXELS // 1_000_000} million"
-        )
 
 
 def _read_soon(root: Root, path: str) -> tuple[AheadFile, Future[ImageFile | ImageError]]:

@@ -8,10 +8,11 @@ import re
 import stat
 from contextlib import suppress
 
-DECODED = (".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png")
-# Other formats are listed too: an image with a clear error is not a lost image.
-_NOT_DECODED = (".avif", ".dcm", ".gif", ".heic", ".heif", ".jp2", ".tif", ".tiff", ".webp")
-IMAGE_SUFFIXES = frozenset(DECODED + _NOT_DECODED)
+_ENDINGS = (
+    *(".avif", ".bmp", ".dcm", ".dicom", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2", ".jpe"),
+    *(".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"),
+)
+IMAGE_SUFFIXES = frozenset(_ENDINGS)
 
 _SIGNS = (
     b"\xff\xd8\xff",  # JPEG

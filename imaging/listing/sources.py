@@ -18,7 +18,6 @@ from imaging.listing.absent_reasons import likely_reason
 from imaging.listing.archives import refuse_archive
 from imaging.listing.class_folders import ClassFolders, ClassPaths
 from imaging.listing.image_signs import (
-    DECODED,
     IMAGE_SUFFIXES,
     begins_like_image,
     has_image_ending,
@@ -56,7 +55,7 @@ def list_source(
         raise SourceError(f"{source}: {error.strerror}") from error
     if first is None:
         besides = "".join(f"; {line}" for line in selection.lines())
-        raise SourceError(f"{source} lists no images ({' '.join(DECODED)}){besides}")
+        raise SourceError(f"{source} lists no images ({' '.join(sorted(IMAGE_SUFFIXES))}){besides}")
     yield first
     yield from listed
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from db.queries.report.page import ScoredCase
 from imaging.data_root import Root
-from imaging.decoding.image_file import ImageFile, check_header, read_images
+from imaging.decoding.image_file import ImageFile, check_header, decodable, read_images
 from imaging.errors import ImageError
 
 SIDE = 256  # pixels, of the longer side
@@ -39,7 +39,7 @@ def _thumbnail(file: ImageFile | ImageError, digest: str | None) -> Thumbnail:
         return Thumbnail(None, "no picture: the file has changed since it was scored")
     try:
         check_header(file.data)
-        return Thumbnail(_uri(_shrink(file.data)))
+        return Thumbnail(_uri(_shrink(decodable(file.data))))
     except (ImageError, OSError, ValueError, SyntaxError):
         return Thumbnail(None, "no picture: the file cannot be decoded here")
 

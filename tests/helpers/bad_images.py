@@ -15,6 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from drawing import (
     claiming,
     encoded,
@@ -25,6 +26,24 @@ from drawing import (
     put_text,
     with_scans,
 )
+from other_formats import (
+    LONG,
+    SHORT,
+    Tags,
+    claiming_ispe,
+    commented_gif,
+    crowded_tiff,
+    deflated_dicom,
+    dicom_around,
+    dicom_of,
+    gif_claiming,
+    jpeg2000_claiming,
+    nested_dicom,
+    saved,
+    tiff_claiming,
+    tiff_of,
+    webp_claiming,
+)
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
@@ -32,6 +51,10 @@ DOCS = Path(__file__).parents[2] / "docs" / "images.md"
 BEGIN, END = "<!-- kinds: python tests/helpers/bad_images.py -->\n", "<!-- end of kinds -->\n"
 SCORED = "scored"
 OUTSIDE = "outside"  # a folder beside the root, which links lead to
+_SUFFIXES = {"TIFF": "tif", "GIF": "gif", "WEBP": "webp", "JPEG2000": "jp2"}
+_SUFFIXES |= {"AVIF": "avif", "HEIF": "heic"}
+_FRACTIONS: Tags = {339: (SHORT, [3])}
+_DICOM = "1.2.840.10008.1.2."  # what its transfer syntaxes begin with
 GOOD = "good.jpg"  # an image in the same folder, which links lead to
 
 
@@ -49,7 +72,10 @@ class Kind(NamedTuple):
 
 def kinds() -> list[Kind]:
     """All of them, in the order of the documentation."""
-    groups = (_plain, _cut, _jpegs, _pngs, _others, _sizes, _heavy, _not_files, _names)
+    groups = (
+        *(_plain, _cut, _jpegs, _pngs, _others, _tiffs, _webs, _dicoms, _cut_others),
+        *(_sizes, _heavy, _not_files, _names),
+    )
     return [kind for group in groups for kind in group()]
 
 
@@ -162,23 +188,154 @@ def _others() -> Iterator[Kind]:
         yield _file(what, "unsupported", f"{name}.bmp", encoded("BMP", 60, 45, mode=mode))
     yield _file("a BMP packed in runs (RLE)", "unsupported", "rle.bmp", _rle_bmp())
     yield _file("a BMP of OS/2", "unsupported", "os2.bmp", _os2_bmp())
-    for what, name, kind in (
-        ("a GIF", "still.gif", "GIF"),
-        ("a TIFF", "1.tif", "TIFF"),
-        ("a WebP", "1.webp", "WEBP"),
-        ("a JPEG 2000", "1.jp2", "JPEG2000"),
-        ("a GIF that is named .jpg", "gif.jpg", "GIF"),
-    ):
-        yield _file(what, "not_an_image", name, encoded(kind, 60, 45))
-    yield _file("an animated GIF", "not_an_image", "animated.gif", _animated("GIF"))
-    heic = struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(100)
-    yield _file("an HEIC", "not_an_image", "1.heic", heic)
-    yield _file(
-        "a DICOM", "not_an_image", "1.dcm", bytes(128) + b"DICM\x02\0\0\0UL\x04\0" + bytes(100)
-    )
     svg = b'<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9"/></svg>'
     yield _file("an SVG", "not_an_image", "svg.jpg", svg)
     yield _file("a PNG that is named .jpg", SCORED, "png.jpg", encoded("PNG", 60, 45))
+
+
+def _tiffs() -> Iterator[Kind]:
+    for what, name, mode, options in (
+        ("a TIFF", "plain", "RGB", {}),
+        ("a TIFF packed by LZW", "lzw", "RGB", {"compression": "tiff_lzw"}),
+        ("a TIFF packed by deflate", "deflate", "RGB", {"compression": "tiff_adobe_deflate"}),
+        ("a TIFF that holds a JPEG", "jpeg", "RGB", {"compression": "jpeg"}),
+        ("a BigTIFF", "big", "RGB", {"big_tiff": True}),
+        ("a TIFF of one bit", "1", "1", {}),
+        ("a TIFF with a palette", "palette", "P", {}),
+        ("a grey TIFF", "grey", "L", {}),
+        ("a TIFF with alpha (alpha is dropped)", "alpha", "RGBA", {}),
+        ("a CMYK TIFF (without a profile)", "cmyk", "CMYK", {}),
+    ):
+        yield _file(what, SCORED, f"{name}.tif", encoded("TIFF", 60, 45, mode=mode, **options))
+    grey = np.arange(64 * 48, dtype=np.uint16).reshape(48, 64)
+    yield _file("a TIFF of several pages (the first)", SCORED, "pages.tif", _animated("TIFF"))
+    deep = tiff_of(grey * 21)
+    yield _file("a TIFF of 16 bits (its highest eight)", SCORED, "16.tif", deep)
+    yield _file("a TIFF of 12 bits (its highest eight)", SCORED, "12.tif", tiff_of(grey, bits=12))
+    turned = tiff_of(grey * 21, more={274: (SHORT, [6])})
+    yield _file("a TIFF that says to turn it (not turned)", SCORED, "turned.tif", turned)
+    for what, name, data in (
+        ("a TIFF of fractions", "float", tiff_of(grey.astype(np.float32), more=_FRACTIONS)),
+        ("a TIFF of signed samples", "signed", tiff_of(grey, more={339: (SHORT, [2])})),
+        ("a TIFF of 32 bits", "32", tiff_of(grey.astype(np.uint32))),
+        ("a TIFF packed by LZMA", "lzma", tiff_of(grey, more={259: (SHORT, [34925])})),
+        ("a raw file of a camera (DNG)", "dng", tiff_of(grey, more={50706: (LONG, [1])})),
+        ("a TIFF whose first image is a thumbnail", "sub", tiff_of(grey, more={254: (LONG, [1])})),
+    ):
+        yield _file(what, "unsupported", f"{name}.tif", data)
+
+
+def _webs() -> Iterator[Kind]:
+    """The formats of the web and of phones."""
+    for what, name, kind, mode, options in (
+        ("a GIF", "still.gif", "GIF", "RGB", {}),
+        ("a GIF that is named .jpg", "gif.jpg", "GIF", "RGB", {}),
+        ("an interlaced GIF", "interlaced.gif", "GIF", "P", {"interlace": 1}),
+        ("a WebP", "1.webp", "WEBP", "RGB", {}),
+        ("a WebP without loss", "lossless.webp", "WEBP", "RGB", {"lossless": True}),
+        ("a WebP with alpha (alpha is dropped)", "alpha.webp", "WEBP", "RGBA", {}),
+        ("a JPEG 2000", "1.jp2", "JPEG2000", "RGB", {}),
+        ("a JPEG 2000 without its boxes", "1.j2k", "JPEG2000", "RGB", {"no_jp2": True}),
+        ("a grey JPEG 2000", "grey.jp2", "JPEG2000", "L", {}),
+        ("a grey JPEG 2000 of 16 bits (its highest eight)", "16.jp2", "JPEG2000", "I;16", {}),
+        ("an AVIF", "1.avif", "AVIF", "RGB", {}),
+        ("an AVIF with alpha (alpha is dropped)", "alpha.avif", "AVIF", "RGBA", {}),
+        ("an AVIF that its container turns (turned)", "turned.avif", "AVIF", "RGB", _exif()),
+        ("an HEIC", "1.heic", "HEIF", "RGB", {}),
+        ("an HEIC with alpha (alpha is dropped)", "alpha.heic", "HEIF", "RGBA", {}),
+        ("an HEIC that its container turns (turned)", "turned.heic", "HEIF", "RGB", _exif()),
+    ):
+        drawn = Image.open(io.BytesIO(encoded("PNG", 64, 48, mode=mode)))
+        yield _file(what, SCORED, name, saved(drawn, kind, **options))
+    for what, kind in (("GIF", "GIF"), ("WebP", "WEBP"), ("AVIF", "AVIF")):
+        name = f"animated.{_SUFFIXES[kind]}"
+        yield _file(f"an animated {what} (its first frame)", SCORED, name, _animated(kind))
+    film = b"\0\0\0\x18ftypisom\0\0\2\0isommp41" + bytes(100)
+    yield _file("a film (MP4)", "not_an_image", "film.heic", film)
+
+
+def _dicoms() -> Iterator[Kind]:
+    grey = np.arange(64 * 48, dtype=np.uint16).reshape(48, 64)
+    colour = np.stack([grey % 251, grey % 241, grey % 239], axis=-1).astype(np.uint8)
+    jpeg, drawn = encoded("JPEG", 60, 45), Image.fromarray(colour)
+    frame = saved(drawn, "JPEG2000", no_jp2=True)
+    for what, name, data in (
+        ("a DICOM with a JPEG (scored as that JPEG)", "jpeg", dicom_around(jpeg)),
+        ("a DICOM with a JPEG 2000", "j2k", dicom_around(frame, "YBR_RCT", _DICOM + "4.90")),
+        ("a DICOM without compression", "rgb", dicom_of(colour)),
+        ("a DICOM without its preamble", "bare", dicom_of(colour)[132:]),
+        ("a DICOM of YBR_FULL", "ybr", dicom_of(colour, "YBR_FULL")),
+        ("a grey DICOM of 12 bits (its highest eight)", "12", dicom_of(grey, "MONOCHROME2", 12)),
+        ("a grey DICOM whose zero is white", "white", dicom_of(grey, "MONOCHROME1", 12)),
+    ):
+        yield _file(what, SCORED, f"{name}.dcm", data)
+    mr = dicom_of(grey, "MONOCHROME2", 12, Modality="MR")
+    signed = dicom_of(grey, "MONOCHROME2", PixelRepresentation=1)
+    for what, name, data in (
+        ("a slice of MR as DICOM", "mr", mr),
+        ("a DICOM of signed samples", "signed", signed),
+        ("a DICOM of several frames", "frames", dicom_of(colour, NumberOfFrames=2)),
+        ("a DICOM with a JPEG-LS", "jls", dicom_around(jpeg, syntax=_DICOM + "4.80")),
+        ("a DICOM without pixels", "report", bytes(128) + b"DICM\x02\0\0\0UL\x04\0" + bytes(100)),
+    ):
+        yield _file(what, "unsupported", f"{name}.dcm", data)
+
+
+def _cut_others() -> Iterator[Kind]:
+    """Each of these formats, cut in its middle and claiming more than it holds."""
+    drawn = Image.open(io.BytesIO(encoded("PNG", 300, 200)))
+    for kind, suffix in _SUFFIXES.items():
+        data, called = saved(drawn, kind), _called(kind)
+        yield _file(f"{called} cut short", "corrupt", f"cut.{suffix}", data[: len(data) // 2])
+    whole = dicom_of(np.asarray(drawn))
+    yield _file("a DICOM cut short", "corrupt", "cut.dcm", whole[: len(whole) // 2])
+    cut = dicom_around(encoded("JPEG", 300, 200)[:2000])
+    yield _file("a DICOM with a JPEG cut short", "corrupt", "cut-jpeg.dcm", cut)
+    for kind, claims in (
+        ("TIFF", tiff_claiming(tiff_of(np.asarray(drawn), 2), 300, 900)),
+        ("GIF", gif_claiming(saved(drawn, "GIF"), 60_000, 60_000)),
+        ("WEBP", webp_claiming(saved(drawn, "WEBP"), 16_000, 16_000)),
+        ("JPEG2000", jpeg2000_claiming(saved(drawn, "JPEG2000"), 16_000, 16_000)),
+        ("AVIF", claiming_ispe(saved(drawn, "AVIF"), 16_000, 16_000)),
+        ("HEIF", claiming_ispe(saved(drawn, "HEIF"), 16_000, 16_000)),
+        ("DICOM", dicom_of(np.asarray(drawn), Rows=16_000, Columns=16_000)),
+    ):
+        outcome = "corrupt" if kind == "TIFF" else "bad_size"
+        name = f"claim.{_SUFFIXES.get(kind, 'dcm')}"
+        yield _file(f"{_called(kind)} whose header claims a larger size", outcome, name, claims)
+    heic = struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(100)
+    yield _file("an HEIC with nothing in it", "corrupt", "header.heic", heic)
+
+
+def _heavy_others() -> Iterator[Kind]:
+    for kind, width, height in (
+        ("TIFF", 8_000, 5_000),
+        ("GIF", 8_000, 5_000),
+        ("WEBP", 5_000, 5_000),
+        ("AVIF", 8_000, 5_000),
+        ("JPEG2000", 4_000, 4_000),
+        ("HEIF", 4_000, 3_000),
+    ):
+        what = f"{_called(kind)} of {width * height // 1_000_000} million pixels"
+        large = partial(_large, kind, width, height)
+        yield _file(what, SCORED, f"large.{_SUFFIXES[kind]}", large)
+    yield _file("a JPEG 2000 of 20 million pixels", "bad_size", "20.jp2", _beyond)
+    bombs: tuple[tuple[str, str, str, Callable[[], bytes]], ...] = (
+        ("a TIFF of 60,000 tags that claim a gigabyte", "corrupt", "tags.tif", _crowded),
+        ("a TIFF of few pixels in huge tiles", "unsupported", "tiles.tif", _huge_tiles),
+        ("a GIF behind 20 million comments", "corrupt", "comments.gif", _commented),
+        (
+            "an AVIF that claims to be small (shown so)",
+            SCORED,
+            "less.avif",
+            _claiming_less,
+        ),
+        ("a DICOM of a million empty items", "corrupt", "items.dcm", _nested),
+        ("a DICOM that unpacks to 900 MB", "unsupported", "bomb.dcm", _deflated),
+        ("a JPEG 2000 in tiles of one pixel", "unsupported", "tiles.jp2", _tiny_tiles),
+    )
+    for what, outcome, name, data in bombs:
+        yield _file(what, outcome, name, data)
 
 
 def _sizes() -> Iterator[Kind]:
@@ -221,6 +378,7 @@ def _heavy() -> Iterator[Kind]:
     few = lambda: put_text(encoded("PNG", 60, 45), 100)  # noqa: E731
     yield _file("a PNG with text that unpacks to 800 MB", SCORED, "text800.png", few)
     yield from _overfull()
+    yield from _heavy_others()
     filled = lambda: small[:2] + b"\xff" * 40_000_000 + small[2:]  # noqa: E731
     yield _file("a JPEG with 40 MB before its header", "corrupt", "filled.jpg", filled)
     yield Kind("a sparse file of 2 GB", "too_large", "sparse.jpg", _sparse)
@@ -300,6 +458,57 @@ def _without_tables(jpeg: bytes) -> bytes:
 def _of_12_bits(jpeg: bytes) -> bytes:
     at = jpeg.index(b"\xff\xc0") + 4
     return jpeg[:at] + b"\x0c" + jpeg[at + 1 :]
+
+
+@cache
+def _large(kind: str, width: int, height: int) -> bytes:
+    options: dict[str, dict[str, Any]] = {
+        "AVIF": {"speed": 10},
+        "WEBP": {"method": 0},
+        "TIFF": {"compression": "tiff_adobe_deflate"},
+        "HEIF": {"quality": 10},
+    }
+    return saved(Image.new("RGB", (width, height), "pink"), kind, **options.get(kind, {}))
+
+
+def _called(kind: str) -> str:
+    names = {"WEBP": "a WebP", "JPEG2000": "a JPEG 2000", "AVIF": "an AVIF", "HEIF": "an HEIC"}
+    return names.get(kind, f"a {kind}")
+
+
+def _crowded() -> bytes:
+    return crowded_tiff(60_000, 1_000_000)
+
+
+def _huge_tiles() -> bytes:
+    sides = {322: (LONG, [16]), 323: (LONG, [32_000_000]), 324: (LONG, [8] * 4)}
+    return tiff_of(np.zeros((16, 64), np.uint8), more={**sides, 325: (LONG, [64] * 4)})
+
+
+def _commented() -> bytes:
+    return commented_gif(encoded("GIF", 60, 45), 20_000_000)
+
+
+def _claiming_less() -> bytes:
+    return claiming_ispe(_large("AVIF", 8_000, 5_000), 64, 48)
+
+
+def _beyond() -> bytes:
+    return _large("JPEG2000", 5_000, 4_000)
+
+
+def _nested() -> bytes:
+    return nested_dicom(1_000_000)
+
+
+def _deflated() -> bytes:
+    return deflated_dicom(900_000_000)
+
+
+def _tiny_tiles() -> bytes:
+    data = saved(Image.new("RGB", (1024, 1024), "pink"), "JPEG2000")
+    at = data.index(b"\xff\x4f\xff\x51") + 24  # where the size of the tiles stands
+    return data[:at] + struct.pack(">II", 1, 1) + data[at + 8 :]
 
 
 def _exif() -> dict[str, Any]:
@@ -431,7 +640,7 @@ def small() -> list[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "file"
         found = []
-        for group in (_jpegs, _pngs, _others):
+        for group in (_jpegs, _pngs, _others, _tiffs, _webs, _dicoms):
             for kind in group():
                 kind.put(path)
                 if kind.outcome == SCORED:
