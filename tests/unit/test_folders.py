@@ -290,7 +290,7 @@ def test_a_source_without_images_says_what_is_there(root: Path, source: str) -> 
 
     message = refusal(root, source)
 
-    assert message.startswith(f"{source} lists no images (.bmp .jfif")
+    assert message.startswith(f"{source} lists no images (.avif .bmp")
     assert "; 1 other file passed over, such as data/images.zip" in message
 
 
