@@ -9,7 +9,7 @@ from base.listed_image import ListedImage
 from db.queries.history import note_change
 from db.queries.leases import BatchKey
 from db.queries.listing import (
-    StoredImage,
+    StoredColumns,
     claim_unleased,
     cut_batches,
     drop_run_if_empty,
@@ -187,17 +187,19 @@ def _stage_chunk(
 
 
 def _new_images(
-    chunk: list[ListedImage], stored: dict[str, StoredImage], listing: Listing
+    chunk: list[ListedImage], stored: StoredColumns, listing: Listing
 ) -> list[ListedImage]:
     """The rows whose path is not in the run yet, each path once; the others are compared with it.
 
     Raises:
         SourceError: a row gives an image another label than an earlier row.
     """
+    if listing.following.takes_as_before(chunk, stored):
+        return []
     new: dict[str, ListedImage] = {}
-    had = []
+    had, images = [], stored.by_path()
     for row in chunk:
-        image = stored.get(row.path)
+        image = images.get(row.path)
         if image is None:
             _require_agreement(row, new.setdefault(row.path, row).label)
         elif image.batch <= listing.following.before:

@@ -20,7 +20,7 @@ from db.queries.following import (
     prune_images,
 )
 from db.queries.history import note_change
-from db.queries.listing import StoredImage
+from db.queries.listing import StoredColumns, StoredImage
 from imaging.errors import SourceError
 
 # How many of the images that are gone the summary names.
@@ -79,6 +79,23 @@ class Following:
     met_before: int = 0
     changes: list[str] = field(default_factory=list)
     ids_back: list[int] = field(default_factory=list)
+
+    def takes_as_before(self, chunk: Sequence[ListedImage], stored: StoredColumns) -> bool:
+        """Take in rows of which nothing has changed; returns False if it is not so.
+
+        Compared by column, in a fraction of the time of `compare`: most sources are as they were.
+
+        Raises:
+            SourceError: a row gives an image another label than an earlier row.
+        """
+        if len(stored.ids) < len(chunk) or max(stored.batches) > self.before:
+            return False
+        paths, labels, attributes, _ = zip(*chunk, strict=True)
+        here = (paths, labels, attributes)
+        if any(stored.are_gone) or here != (stored.paths, stored.labels, stored.attributes):
+            return False
+        self.met_before += sum(map(self.met.meet, chunk, stored.ids))
+        return True
 
     def compare(self, rows: Sequence[tuple[ListedImage, StoredImage]]) -> None:
         """Take in rows whose images the run had before; only the first row of an image counts.

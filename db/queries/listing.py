@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from base.listed_image import ListedImage
 from db.clock import Now
-from db.connection.bulk import ImageRow, insert_images
+from db.connection.bulk import ImageRow, driver_errors, insert_images
 from db.errors import NoSuchRunError
 from db.queries.leases import is_free, is_unfinished
 from db.tables import Batch, Change, Image, Run
@@ -48,6 +48,21 @@ class StoredImage(NamedTuple):
     attributes: dict[str, str] | None
 
 
+class StoredColumns(NamedTuple):
+    """Images as the run holds them, column by column, in the order of the paths asked for."""
+
+    paths: Sequence[str]
+    ids: Sequence[int]
+    batches: Sequence[int]
+    labels: Sequence[int | None]
+    are_gone: Sequence[bool]
+    attributes: Sequence[dict[str, str] | None]
+
+    def by_path(self) -> dict[str, StoredImage]:
+        """The same images one by one."""
+        return dict(zip(self.paths, map(StoredImage, *self[1:]), strict=True))
+
+
 def lock_run(session: Session, run_id: int) -> Run:
     """The run, locked against other producers until the transaction ends.
 
@@ -60,17 +75,18 @@ def lock_run(session: Session, run_id: int) -> Run:
     return run
 
 
-def stored_images(session: Session, run_id: int, paths: Sequence[str]) -> dict[str, StoredImage]:
-    """Those of `paths` that the run already holds, by path."""
-    statement = _STORED[session.get_bind().dialect.name]
+def stored_images(session: Session, run_id: int, paths: Sequence[str]) -> StoredColumns:
+    """Those of `paths` that the run already holds."""
+    connection = session.connection()
+    statement = _STORED[connection.dialect.name]
     values = {"run_id": run_id, "paths": json.dumps(paths, ensure_ascii=False)}
-    rows = session.execute(statement, values).all()
+    found: Any = connection.execute(statement, values)
+    with driver_errors(connection, statement.text):
+        rows = found.cursor.fetchall()  # SQLAlchemy's own rows took most of the time
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 6
     # Parsed in one go: a call for each row would take several times as long.
-    attributes = json.loads(f"[{','.join(row[-1] or 'null' for row in rows)}]")
-    return {
-        path: StoredImage(image_id, batch, label, is_gone, parsed)
-        for (path, image_id, batch, label, is_gone, _), parsed in zip(rows, attributes, strict=True)
-    }
+    attributes = json.loads(f"[{','.join(text or 'null' for text in columns.pop())}]")
+    return StoredColumns._make([*columns, tuple(attributes)])
 
 
 def highest_batch(session: Session, run_id: int) -> int:

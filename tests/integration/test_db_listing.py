@@ -44,7 +44,7 @@ def named(*names: str) -> list[ListedImage]:
 
 
 def labels_of(session: Session, run: Run, paths: Sequence[str]) -> dict[str, int | None]:
-    stored = stored_images(session, run.id, paths)
+    stored = stored_images(session, run.id, paths).by_path()
     return {path: image.label for path, image in stored.items()}
 
 
@@ -103,7 +103,7 @@ def test_any_text_is_stored_as_it_is(database: Database, run: Run) -> None:
     with database.write() as session:
         stored = session.execute(select(Image.path, Image.label, Image.attributes)).all()
         assert sorted(ListedImage(*row) for row in stored) == sorted(rows)
-        found = stored_images(session, run.id, odd)
+        found = stored_images(session, run.id, odd).by_path()
         assert {path: image.attributes for path, image in found.items()} == {
             path: {path: path} for path in odd
         }

@@ -354,7 +354,9 @@ def test_a_ledger_of_the_first_release_is_upgraded_with_what_it_holds(
         )
         row = session.execute(text("SELECT attempts, read_seconds, write_seconds FROM batches"))
         assert row.one() == (1, None, None)
-        assert session.execute(text("SELECT path, label FROM images")).one() == ("1.jpg", 0)
+        image = session.execute(text("SELECT path, label, gone_at FROM images"))
+        assert image.one() == ("1.jpg", 0, None)
+        assert session.scalar(text("SELECT count(*) FROM changes")) == 0
         assert session.scalar(text("SELECT score FROM predictions")) == 0.5
 
 

@@ -20,9 +20,10 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from base.listed_image import ListedImage
+from db.queries.following import prune_images
 from db.queries.leases import (
     BatchKey,
     Lease,
@@ -39,7 +40,7 @@ from db.queries.retry import clear_errors
 from db.queries.runs import add_checkpoint, group_runs
 from db.queries.unfinished import claim_expired, count_unfinished
 from db.session import Database
-from db.tables import Run
+from db.tables import Image, Run
 from worker.scoring.batch_ledger import MAX_STARTS
 
 BATCH_SIZE = 3
@@ -47,7 +48,7 @@ WORKERS = ("ana", "ben", "eva")
 LEASE_SECONDS = 30.0
 REPUBLISH_SECONDS = 30.0
 LATER = 1000.0  # seconds: every lease and every publication is long past
-TABLES = ("predictions", "batches", "images", "runs", "checkpoints")
+TABLES = ("predictions", "changes", "batches", "images", "runs", "checkpoints")
 # Each is an error, and not its score, until it is repaired.
 SICK_EVERY = 5
 KILLER = "4"
@@ -70,6 +71,7 @@ class LedgerMachine(RuleBasedStateMachine):
         super().__init__()
         self.database = database
         self.listed = 0
+        self.pruned: set[str] = set()
         self.queue: list[BatchKey] = []
         self.holds: dict[str, Hold] = {}
         self.repaired = False
@@ -144,6 +146,20 @@ class LedgerMachine(RuleBasedStateMachine):
         chosen = (self.publish, self.retry, self.mend, self.queue.clear, self.forge)
         data.draw(st.sampled_from(chosen))()
 
+    @rule(data=st.data())
+    def prune(self, data: st.DataObject) -> None:
+        """Images are gone from the source, whoever holds their batches."""
+        there = sorted({str(name) for name in range(self.listed)} - self.pruned)
+        gone = data.draw(st.sets(st.sampled_from(there), max_size=2)) if there else set[str]()
+        self.pruned |= gone
+        for run_id in self.runs:
+            with self.database.write() as session:
+                lock_run(session, run_id)
+                cut_batches(session, run_id)
+                of_run = select(Image.id).where(Image.run_id == run_id, Image.path.in_(gone))
+                prune_images(session, run_id, session.scalars(of_run).all())
+        self.publish()
+
     def retry(self) -> None:
         with self.database.write() as session:
             clear_errors(session, self.runs[-1], ["missing", "worker_died"])
@@ -202,7 +218,8 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         batches = [lease.batch for lease in hold.leases]
         with self.database.write() as session:
-            lock_batches(session, batches)
+            if not lock_batches(session, batches):
+                return
             store_outcomes(session, worker, [self.outcome(image) for image in rest])
             for batch in batches:
                 finish_batch(session, batch)
@@ -225,6 +242,9 @@ class LedgerMachine(RuleBasedStateMachine):
             outcome = Outcome(image.id, None, "worker_died", "begun too often", None)
         else:
             with self.database.write() as session:
+                if not lock_batches(session, [lease.batch]):
+                    del self.holds[worker]
+                    return
                 note_start(session, lease.batch, image.id, begun + 1)
             self.starts[image.id] += 1
             dies = dies or image.path == KILLER
@@ -232,6 +252,9 @@ class LedgerMachine(RuleBasedStateMachine):
             del self.holds[worker]
             return
         with self.database.write() as session:
+            if not lock_batches(session, [lease.batch]):
+                del self.holds[worker]
+                return
             store_outcomes(session, worker, [outcome])
         self.holds[worker] = hold._replace(stored=hold.stored + 1)
 
@@ -332,7 +355,8 @@ class LedgerMachine(RuleBasedStateMachine):
                     break
         self.predictions_are_right()
         self.finished_batches_are_whole()
-        wanted = sorted((run, str(name)) for run in self.runs for name in range(self.listed))
+        names = {str(name) for name in range(self.listed)} - self.pruned
+        wanted = sorted((run, name) for run in self.runs for name in names)
         scored = self.rows(
             "SELECT run_id, path FROM predictions JOIN images ON images.id = image_id"
         )

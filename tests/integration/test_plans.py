@@ -107,8 +107,8 @@ def unstaged(session: Session, on: Ledger) -> None:
 def changed(session: Session, on: Ledger) -> None:
     changes = [following.ChangedImage(path, None, '{"sex": "m"}') for path in PATHS]
     following.change_images(session, on.run, following.packed(changes))
-    stored = listing.stored_images(session, on.run, PATHS).values()
-    assert all(image.attributes == {"sex": "m"} for image in stored)
+    stored = listing.stored_images(session, on.run, PATHS)
+    assert stored.attributes == ({"sex": "m"},) * len(PATHS)
 
 
 def both_columns(session: Session, on: Ledger) -> None:

@@ -145,6 +145,7 @@ def test_a_picture_has_no_formula(word: str) -> None:
 ECHOES = {
     "base/console/telling.py": 1,
     "base/console/progress_counter.py": 2,
+    "producer/history.py": 1,
     "producer/show.py": 2,
     "report/actions/check_figures.py": 1,
     "report/actions/compare_runs.py": 1,
