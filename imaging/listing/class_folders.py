@@ -36,19 +36,21 @@ class ClassFolders:
     """The class folders of a source: what each means, and which were found."""
 
     def __init__(self, labels: Mapping[str, int | None]) -> None:
-        """The meaning of each name.
+        """The meaning of each name; None takes the label from a name that comes earlier.
 
         Raises:
-            SourceError: two spellings of a name have different meanings.
+            SourceError: two spellings of a name are 0 and 1.
         """
         self._labels: dict[str, int | None] = {}
         self._found = set[str]()
         for name, label in labels.items():
-            if self._labels.setdefault(class_name(name), label) != label:
+            known = self._labels.get(class_name(name))
+            if None not in (known, label) and known != label:
                 raise SourceError(
-                    f"--label {typed(f'{name}={label}')}: {class_name(name)} is known as "
-                    f"{self._labels[class_name(name)]}; rename the folder if it means {label}"
+                    f"--label {typed(f'{name}={label}')}: {class_name(name)} is known as {known}; "
+                    f"rename the folder if it means {label}"
                 )
+            self._labels[class_name(name)] = label
 
     def knows(self, folder: str) -> bool:
         """Whether a folder of that name is a class folder."""

@@ -15,6 +15,7 @@ from drawing import as_nobody
 from PIL import Image
 
 from imaging.errors import SourceError
+from imaging.listing.class_folders import ClassFolders, Place
 from imaging.listing.labels import LABELS
 from imaging.listing.selection import Selection
 from imaging.listing.sources import list_source
@@ -92,6 +93,13 @@ def test_two_meanings_of_one_name_are_refused(root: Path) -> None:
 
     assert "nevus is known as 0" in refusal(root, "data", Nevus=1)
     assert "odd_one is known as 0" in refusal(root, "data", None, **{"odd one": 0, "Odd-One": 1})
+
+
+def test_a_name_without_a_label_is_known_in_every_spelling_too() -> None:
+    classes = ClassFolders({**LABELS, "Nevus": None, "odd one": None})
+
+    assert classes.enter(Place(), "data/NEVUS", beside_classes=True) == Place(None, "NEVUS")
+    assert classes.enter(Place(), "data/Odd-One", beside_classes=True) == Place(None, "Odd-One")
 
 
 @both("data/**/*.jpg")
