@@ -62,7 +62,7 @@ class LabelOption(click.ParamType[tuple[str, int | None]]):
                 f"{value!r} is not NAME=0 (benign) or NAME=1 (malignant) or NAME=none", param, ctx
             )
         label = MEANINGS[typed.lower()]
-        known = LABELS.get(name)
+        known = {word(one): meaning for one, meaning in LABELS.items()}.get(word(name))
         if None not in (known, label) and known != label:  # a mistake here would swap the classes
             self.fail(f"{name} is known as {known}; rename the folder if it means {label}")
         return name, label
