@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from forging import stub_site
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from base.listed_image import ListedImage
 from imaging.errors import SourceError
@@ -380,3 +382,42 @@ def test_one_column_or_several_with_meanings() -> None:
     words = ["enqueue", "m.csv", "--label-column", "dx", "--label-column", "MEL=1"]
 
     assert "give one column of values, or several" in CliRunner().invoke(producer, words).stderr
+
+
+@pytest.mark.parametrize("label", ["Melanoma=0", "seborrheic-keratosis=1", "NEVUS=1"])
+def test_a_known_word_is_not_turned_round_in_any_spelling(label: str) -> None:
+    done = CliRunner().invoke(producer, ["enqueue", "m.csv", "--label", label])
+
+    assert "is known as" in done.stderr
+    assert done.exit_code == 2
+
+
+PIECES = st.sampled_from(
+    [
+        *["id", "dx", "MEL", "NV", "path", "label", "lesion_id,image_id,dx\n", "image_id"],
+        *["mel", "nv", "0", "1", "1.0", "x", " ", "é", "ISIC_0000001,benign\n", "sep=;\n"],
+        *[",", ",", ";", "\t", '"', "\n", "\n", "\r\n", "\r", "\0", "\ufeff", "\udcff", "\udc81"],
+    ]
+)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(
+    st.sampled_from(["", "id,dx\n", "id;MEL;NV\n", "lesion_id,image_id,dx\n"]),
+    st.lists(PIECES, max_size=25).map("".join),
+    st.sampled_from([DX, ONE_HOT, ManifestOptions(), ManifestOptions(images=("x",))]),
+    st.booleans(),
+)
+def test_any_text_is_rows_or_refused_in_one_line(
+    header: str, text: str, options: ManifestOptions, packed: bool
+) -> None:
+    data = (header + text).encode("utf-8", "surrogateescape")
+    file = io.BytesIO(gzip.compress(data) if packed else data)
+    message, rows = "m.csv: nothing", []
+    try:
+        rows = list(read_manifest(file, "m.csv", options, GivenLabels({"mel": 1, "nv": 0})))
+    except SourceError as error:
+        message = error.message
+
+    assert re.fullmatch(r"m\.csv: nothing|m\.csv(:[1-9][0-9]*)?: .+", message)
+    assert all(row.path.strip() and row.label in {0, 1, None} for row in rows)
