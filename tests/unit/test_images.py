@@ -149,7 +149,7 @@ def test_the_largest_file_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"not an image", b"GIF89a" + bytes(50), b"II*\0" + bytes(50), b"\xff\xd8"]
+    "data", [b"not an image", b"GIF90a" + bytes(50), b"II+\1" + bytes(50), b"\xff\xd8"]
 )
 def test_other_bytes_are_not_an_image_whatever_their_name(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "1.jpg").write_bytes(data)
