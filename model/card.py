@@ -8,17 +8,28 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from base.whole_file import whole_file
 from model.errors import CheckpointError
+
+Orientation = Literal["ignore", "apply"]
 
 
 class Decode(BaseModel):
     """How the bytes of an image become a tensor; trainer and worker read it here.
 
     An empty `dct_method` is TensorFlow's default, the tutorial's. A `ratio` above 1 decodes JPEGs
-    at a fraction of their size, faster and with other pixels.
+    at a fraction of their size, faster and with other pixels. `orientation` says whether an image
+    is turned as its EXIF says; the tutorial does not.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,6 +38,21 @@ class Decode(BaseModel):
     width: int = Field(default=299, ge=1, le=4096)
     dct_method: Literal["", "INTEGER_FAST", "INTEGER_ACCURATE"] = ""
     ratio: Literal[1, 2, 4, 8] = 1
+    orientation: Orientation = "ignore"
+
+    @model_validator(mode="after")
+    def _is_square_if_turned(self) -> Self:
+        if self.orientation == "apply" and self.height != self.width:
+            raise ValueError("orientation `apply` needs a height that is the width")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Older releases refuse the field, and kept features are found by these bytes."""
+        fields: dict[str, Any] = plain(self)
+        if self.orientation == "ignore":
+            del fields["orientation"]
+        return fields
 
 
 class Backbone(BaseModel):

@@ -30,6 +30,12 @@ _OPTIONS = [
         "scoring. Large photographs then take less time and memory, and their pixels change; "
         "images smaller than 299 times the ratio lose detail. PNG and BMP are not affected.",
     ),
+    _option(
+        "--orientation",
+        default="ignore",
+        type=click.Choice(["ignore", "apply"]),
+        help="Turn images as their EXIF says, in training and in scoring; the tutorial does not.",
+    ),
     _option("--epochs", default=100, type=click.IntRange(1)),
     _option("--batch-size", default=64, type=click.IntRange(1)),
     _option(

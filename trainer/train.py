@@ -123,7 +123,8 @@ def _train(
 def _prepare(
     request: TrainRequest, root: Path, labels: Mapping[str, int | None], options: ManifestOptions
 ) -> TrainingInputs:
-    recipe, decode = request.recipe, Decode(ratio=request.recipe.decode_ratio)
+    recipe = request.recipe
+    decode = Decode(ratio=recipe.decode_ratio, orientation=recipe.orientation)
     if recipe.fine_tune and not recipe.backbone.startswith("keras:"):
         raise click.ClickException("--fine-tune needs a backbone of keras.applications, keras:NAME")
     sources = request.train, request.valid

@@ -23,6 +23,7 @@ from imaging.decoding.image_file import (
 from imaging.decoding.memory import keep_freed_memory, room_for_huge
 from imaging.errors import ImageError
 from imaging.formats.convert import converted, unwrapped
+from imaging.formats.orientation import orientation_of, turned
 from model.card import Decode
 
 # Limits of bytes held at once, independent of the images and the number of cores: of files, and of
@@ -138,7 +139,7 @@ class Decoder:
         return self._decode_stream(files.items())
 
     def decode(self, data: bytes) -> Float32Array:
-        """Decode one image alone.
+        """Decode one image alone; it is not turned.
 
         Raises:
             ImageError: its bytes are damaged.
@@ -185,14 +186,35 @@ class Decoder:
         for group in _groups(_unknown(files, batch, is_known), batch):
             ready = time.perf_counter()
             with group.room(), decoding(len(group.files), alone=alone):
-                _convert_others(group.files, batch)
-                parts.append(self._decode_group(group.files, batch))
+                turns = self._turns(group.files)
+                self._convert_others(group.files, batch)
+                first = len(batch.positions)
+                images = self._decode_group(group.files, batch)
+                parts.append(_turned(images, batch.positions[first:], turns) if turns else images)
             group.files.clear()  # not held while the next one is read
             seconds += time.perf_counter() - ready
         reading = time.perf_counter() - began - seconds
         # Usually there is one group, which is not copied: that would cost a tenth of its decoding.
         images = parts[1] if len(parts) == 2 else np.concatenate(parts)
         return batch._replace(images=images, read_seconds=reading, decode_seconds=seconds)
+
+    def _turns(self, group: dict[int, bytes]) -> dict[int, int]:
+        """EXIF's orientation of those images that are to be turned, by position."""
+        if self._settings.orientation == "ignore":
+            return {}
+        found = {at: orientation_of(data) for at, data in group.items()}
+        return {at: orientation for at, orientation in found.items() if orientation > 1}
+
+    def _convert_others(self, group: dict[int, bytes], batch: DecodedBatch) -> None:
+        """Put a BMP in the place of each image that TensorFlow does not decode, or an error."""
+        others = [at for at, data in group.items() if not is_decoded(data)]
+        with self._native.batch() if others else nullcontext():
+            for position in others:
+                try:
+                    group[position] = converted(group[position])
+                except ImageError as error:
+                    batch.errors[position] = _bare(error)
+                    del group[position]
 
     def _decode_group(self, group: dict[int, bytes], batch: DecodedBatch) -> Float32Array:
         """The images of a group, ordered by position; adds positions and errors to `batch`."""
@@ -277,14 +299,13 @@ class Decoder:
         return indices, images / white, ends_grey
 
 
-def _convert_others(group: dict[int, bytes], batch: DecodedBatch) -> None:
-    """Put a BMP in the place of each image that TensorFlow does not decode, or an error."""
-    for position in [at for at, data in group.items() if not is_decoded(data)]:
-        try:
-            group[position] = converted(group[position])
-        except ImageError as error:
-            batch.errors[position] = _bare(error)
-            del group[position]
+def _turned(images: Float32Array, positions: list[int], turns: dict[int, int]) -> Float32Array:
+    """The images, those that EXIF says to turn turned: after resizing, as they are square."""
+    whole = images.copy()
+    for row, position in enumerate(positions):
+        if position in turns:
+            whole[row] = turned(images[row], turns[position])
+    return whole
 
 
 def _bare(error: ImageError) -> ImageError:

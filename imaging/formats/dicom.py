@@ -6,6 +6,7 @@ others are about a patient.
 
 import io
 import struct
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,9 @@ from imaging.errors import ImageError
 from imaging.formats.bmp import Rgb, Samples, as_bmp, eight_bits
 from imaging.formats.faults import mean_damage
 from imaging.limits import check_size
+
+# They may hold values.
+warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")
 
 _IMPLICIT, _EXPLICIT, _BIG_ENDIAN, _RLE = (
     f"1.2.840.10008.1.2{end}" for end in ("", ".1", ".2", ".5")

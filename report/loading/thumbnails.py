@@ -38,8 +38,9 @@ def _thumbnail(file: ImageFile | ImageError, digest: str | None) -> Thumbnail:
     if file.digest != digest:
         return Thumbnail(None, "no picture: the file has changed since it was scored")
     try:
-        check_header(file.data)
-        return Thumbnail(_uri(_shrink(decodable(file.data))))
+        data = decodable(file.data)
+        check_header(data)
+        return Thumbnail(_uri(_shrink(data)))
     except (ImageError, OSError, ValueError, SyntaxError):
         return Thumbnail(None, "no picture: the file cannot be decoded here")
 

@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from model.card import Orientation
+
 Balance = Literal["none", "weights", "oversample"]
 Epoch = Literal["best", "last"]
 Ratio = Literal[1, 2, 4, 8]
@@ -13,13 +15,15 @@ Ratio = Literal[1, 2, 4, 8]
 class Recipe:
     """All settings of a training, apart from its images.
 
-    `decode_ratio` is the `ratio` of the card's decode settings; `weight_decay` is decoupled from
-    the loss; `augment` is the number of feature rows for each training image, the plain one
-    included; `epoch` says which epoch becomes the checkpoint, and `keep` how many of the best do.
+    `decode_ratio` and `orientation` are settings of the card's `decode`; `weight_decay` is
+    decoupled from the loss; `augment` is the number of feature rows for each training image, the
+    plain one included; `epoch` says which epoch becomes the checkpoint, and `keep` how many of the
+    best do.
     """
 
     backbone: str
     decode_ratio: Ratio = 1
+    orientation: Orientation = "ignore"
     epochs: int = 100
     batch_size: int = 64
     optimizer: str = "rmsprop"
@@ -43,6 +47,8 @@ class Recipe:
         The number of epochs may differ: an interrupted training may continue for longer.
         """
         fields = {name: value for name, value in asdict(self).items() if name != "epochs"}
+        if self.orientation == "ignore":  # as in trainings that an older release began
+            del fields["orientation"]
         text = repr((sorted(fields.items()), digests))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
