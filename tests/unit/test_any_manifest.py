@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from base.listed_image import ListedImage
-from imaging.errors import SourceError
+from imaging.decoding.image_file import read_image
+from imaging.errors import ImageError, SourceError
 from imaging.listing.labels import LABELS, GivenLabels
 from imaging.listing.manifest import read_manifest
 from imaging.listing.sources import list_source
@@ -327,6 +328,9 @@ def test_ids_without_a_file_are_counted_named_and_listed(
         "m.csv: 7 of 8 images have no file under images: x0, x1, x2, x3, x4 and 2 more; they are "
         "listed, and end as missing\n"
     )
+    with pytest.raises(ImageError) as caught:
+        read_image(Path.cwd(), found[-1])
+    assert caught.value.code == "missing"
 
 
 @pytest.mark.usefixtures("root")
