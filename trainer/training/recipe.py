@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from model.card import Orientation
 
@@ -41,14 +41,23 @@ class Recipe:
     fine_tune_epochs: int = 10
     keep: int = 1
 
+    def settings(self) -> dict[str, Any]:
+        """All of them by name, as a card shows them.
+
+        An orientation that is ignored is left out, as before there was a choice: the same training
+        gives the same bytes and resumes what an older release began.
+        """
+        fields = asdict(self)
+        if self.orientation == "ignore":
+            del fields["orientation"]
+        return fields
+
     def key(self, digests: list[str]) -> str:
         """A digest of everything that must match to continue a training, as 12 hex digits.
 
         The number of epochs may differ: an interrupted training may continue for longer.
         """
-        fields = {name: value for name, value in asdict(self).items() if name != "epochs"}
-        if self.orientation == "ignore":  # as in trainings that an older release began
-            del fields["orientation"]
+        fields = {name: value for name, value in self.settings().items() if name != "epochs"}
         text = repr((sorted(fields.items()), digests))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -1,6 +1,6 @@
 """Saves a training as checkpoints with model cards, on disk and in the ledger."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -193,7 +193,7 @@ def _save_curves(path: Path, training: HeadTraining, best: BestEpoch) -> None:
 def _training(recipe: Recipe, training: HeadTraining, best: BestEpoch) -> Training:
     shifted = recipe.balance != "none"
     return Training(
-        recipe=asdict(recipe),
+        recipe=recipe.settings(),
         epochs=training.state.epochs,
         best_epoch=best.epoch,
         history=training.state.history,
