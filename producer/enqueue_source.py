@@ -1,7 +1,7 @@
 """What `producer enqueue` does and prints."""
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from db.unused_ledger import remove_if_unused
 from imaging.data_root import data_root
 from imaging.errors import SourceError
 from imaging.listing.absent import PathSample
-from imaging.listing.labels import LABELS
+from imaging.listing.labels import GivenLabels
 from imaging.listing.selection import Selection
 from imaging.listing.sources import list_source
 from imaging.listing.stored_keys import source_key
@@ -73,7 +73,7 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
     images: tuple[str, ...],
     path_column: str | None,
     label_columns: tuple[tuple[str, str | None], ...],
-    labels: Mapping[str, int | None],
+    labels: GivenLabels,
     relabel: bool,
     prune: int,
     exclude: tuple[str, ...],
@@ -96,7 +96,7 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
         keep_features,
         Allowed(relabel, prune),
     )
-    selection = Selection(exclude, labels.keys() - LABELS.keys())
+    selection = Selection(exclude, labels.given)
     sample = PathSample(root, source, allow_missing=allow_missing)
     with interrupt.unwound():
         options = ManifestOptions(images, path_column, label_columns)

@@ -68,5 +68,5 @@ def command() -> None:
     what is finished stays as it is.
 
     Other CSV files are read, too: --path-column, --label-column and --label say what their columns
-    and values mean. Of the data sets in docs/datasets.md that is known, and --images is enough.
+    and values mean. The data sets in docs/datasets.md are known: for them --images is enough.
     """
