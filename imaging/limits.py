@@ -4,6 +4,17 @@ from imaging.errors import ImageError
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 40_000_000
+# Of formats that are converted first: more would push a worker, which holds up to 1.2 GB by then,
+# over 1.5 GB.
+MAX_CONVERTED_PIXELS = {
+    "TIFF": 24_000_000,
+    "GIF": 24_000_000,
+    "WEBP": 12_000_000,
+    "JPEG2000": 10_000_000,
+    "AVIF": 20_000_000,
+    "HEIF": 25_000_000,
+    "DICOM": 16_000_000,
+}
 MIN_SIDE = 16
 MAX_SIDE = 16_384
 

@@ -14,7 +14,7 @@ import numpy as np
 from imaging.errors import ImageError
 from imaging.formats.bmp import Rgb, Samples, as_bmp, eight_bits
 from imaging.formats.faults import mean_damage
-from imaging.limits import check_size
+from imaging.limits import MAX_CONVERTED_PIXELS, check_size
 
 # They may hold values.
 warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")
@@ -117,7 +117,7 @@ def bytes_needed(data: bytes) -> int:
     """
     dicom = _read(data)
     width, height = dicom.size
-    check_size(width, height)
+    check_size(width, height, most=MAX_CONVERTED_PIXELS["DICOM"])
     _check_samples(dicom)
     if dicom.syntax == _RLE and len(dicom.pixels) > _MOST_RLE:
         raise _unsupported(f"of more than {_MOST_RLE // 1_000_000} million bytes in runs (RLE)")

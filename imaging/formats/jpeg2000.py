@@ -3,11 +3,9 @@
 import struct
 
 from imaging.errors import ImageError
-from imaging.limits import check_size
+from imaging.limits import MAX_CONVERTED_PIXELS, check_size
 
 MAGIC = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
-# OpenJPEG is slow, and holds four bytes of each sample besides the picture.
-MAX_PIXELS = 16_000_000
 _MOST_HEADER = 1_000_000  # bytes of boxes in the header
 _MOST_BOXES = 100
 _MOST_TILES, _MOST_PARTS, _MOST_LAYERS, _MOST_COMPONENTS = 4096, 50_000, 100, 4
@@ -62,7 +60,7 @@ def _check_codestream(data: bytes, start: int) -> tuple[int, int]:
         elif marker < 0xFF50:
             raise _damaged()
         at += 2 + length
-    check_size(*size, most=MAX_PIXELS)
+    check_size(*size, most=MAX_CONVERTED_PIXELS["JPEG2000"])
     _check_tiles(data, at)
     return size
 
@@ -71,7 +69,7 @@ def _check_siz(data: bytes, at: int) -> tuple[int, int]:
     right, bottom, left, top, across, down = struct.unpack_from(">6I", data, at + 6)
     (components,) = struct.unpack_from(">H", data, at + 38)
     width, height = right - left, bottom - top
-    check_size(width, height, most=MAX_PIXELS)
+    check_size(width, height, most=MAX_CONVERTED_PIXELS["JPEG2000"])
     if not across or not down:
         raise _damaged()
     if -(-width // across) * -(-height // down) > _MOST_TILES:

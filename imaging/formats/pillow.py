@@ -14,10 +14,8 @@ from imaging.formats.faults import mean_damage
 from imaging.formats.first_frame import first_frame, webp_size
 from imaging.formats.jpeg2000 import jpeg2000_size
 from imaging.formats.tiff import Tiff, checked_tiff
-from imaging.limits import MAX_PIXELS, check_size
+from imaging.limits import MAX_CONVERTED_PIXELS, check_size
 
-# Fewer than of others: libwebp holds three copies of its picture.
-_MOST_WEBP = 25_000_000
 _WITHOUT_ALPHA = {"La": "LA", "RGBa": "RGBA"}
 _UNKNOWN_RANGE = {"I", "F", "LAB", "HSV"}
 
@@ -40,7 +38,7 @@ def size_of(data: bytes, kind: str) -> tuple[int, int]:
         case _:
             with _opened(data, kind) as image:
                 size = image.size
-    check_size(*size, most=_MOST_WEBP if kind == "WEBP" else MAX_PIXELS)
+    check_size(*size, most=MAX_CONVERTED_PIXELS[kind])
     return size
 
 
@@ -56,7 +54,7 @@ def pixels_as_bmp(data: bytes, kind: str) -> bytes:
     elif kind == "GIF":
         data = first_frame(data)[0]
     with _opened(data, kind) as image:
-        check_size(*image.size)
+        check_size(image.width, image.height, most=MAX_CONVERTED_PIXELS[kind])
         image.load()
         if kind == "AVIF":
             # Its container says that it is turned, and Pillow only notes it.

@@ -8,7 +8,7 @@ import struct
 from typing import NamedTuple
 
 from imaging.errors import ImageError
-from imaging.limits import check_size
+from imaging.limits import MAX_CONVERTED_PIXELS, check_size
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 ORIENTATION = 274
@@ -26,7 +26,7 @@ _INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _MOST_TAGS = 1000
 _MOST_VALUES = 1_000_000  # of a tag: such as the sizes of all tiles
 _MOST_SAMPLES = 6  # of a pixel
-_MOST_PADDED = 50_000_000  # pixels of all tiles, the parts outside of the image included
+_MOST_PADDED = 30_000_000  # pixels of all tiles, the parts outside of the image included
 _YCBCR, _WHITE_IS_ZERO = 6, 0
 
 
@@ -124,7 +124,7 @@ def checked_tiff(data: bytes) -> Tiff:
     """
     tiff = read_tiff(data)
     try:
-        check_size(*tiff.size)
+        check_size(*tiff.size, most=MAX_CONVERTED_PIXELS["TIFF"])
         _check_kind(tiff)
         _check_parts(tiff)
     except struct.error:
