@@ -7,13 +7,13 @@ MAX_PIXELS = 40_000_000
 # Of formats that are converted first: more would push a worker, which holds up to 1.2 GB by then,
 # over 1.5 GB.
 MAX_CONVERTED_PIXELS = {
-    "TIFF": 24_000_000,
-    "GIF": 24_000_000,
-    "WEBP": 12_000_000,
-    "JPEG2000": 10_000_000,
-    "AVIF": 20_000_000,
-    "HEIF": 25_000_000,
-    "DICOM": 16_000_000,
+    "TIFF": 12_000_000,
+    "GIF": 16_000_000,
+    "WEBP": 8_000_000,
+    "JPEG2000": 6_000_000,
+    "AVIF": 12_000_000,
+    "HEIF": 12_500_000,
+    "DICOM": 8_000_000,
 }
 MIN_SIDE = 16
 MAX_SIDE = 16_384
@@ -31,5 +31,5 @@ def check_size(width: int, height: int, most: int = MAX_PIXELS) -> None:
         )
     if width * height > most:
         raise ImageError(
-            "bad_size", f"{width}x{height} pixels are more than {most // 1_000_000} million"
+            "bad_size", f"{width}x{height} pixels are more than {most / 1_000_000:g} million"
         )

@@ -20,7 +20,7 @@ from imaging.decoding.image_file import (
     is_decoded,
     read_images,
 )
-from imaging.decoding.memory import keep_freed_memory, room_for_huge
+from imaging.decoding.memory import keep_freed_memory, room_for_huge, trim_memory
 from imaging.errors import ImageError
 from imaging.formats.convert import converted, unwrapped
 from imaging.formats.orientation import orientation_of, turned
@@ -190,6 +190,8 @@ class Decoder:
                 self._convert_others(group.files, batch)
                 first = len(batch.positions)
                 images = self._decode_group(group.files, batch)
+                if group.needed > HEAVY_BYTES:
+                    images = images.copy()  # few, and they would split the allocator's memory
                 parts.append(_turned(images, batch.positions[first:], turns) if turns else images)
             group.files.clear()  # not held while the next one is read
             seconds += time.perf_counter() - ready
@@ -215,6 +217,8 @@ class Decoder:
                 except ImageError as error:
                     batch.errors[position] = _bare(error)
                     del group[position]
+        if others:
+            trim_memory()  # of all that the libraries used meanwhile
 
     def _decode_group(self, group: dict[int, bytes], batch: DecodedBatch) -> Float32Array:
         """The images of a group, ordered by position; adds positions and errors to `batch`."""

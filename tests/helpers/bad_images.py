@@ -309,12 +309,12 @@ def _cut_others() -> Iterator[Kind]:
 
 def _heavy_others() -> Iterator[Kind]:
     for kind, width, height in (
-        ("TIFF", 6_000, 4_000),
-        ("GIF", 6_000, 4_000),
-        ("WEBP", 4_000, 3_000),
-        ("AVIF", 5_000, 4_000),
-        ("JPEG2000", 4_000, 2_500),
-        ("HEIF", 6_000, 4_000),
+        ("TIFF", 4_000, 3_000),
+        ("GIF", 4_000, 4_000),
+        ("WEBP", 4_000, 2_000),
+        ("AVIF", 4_000, 3_000),
+        ("JPEG2000", 3_000, 2_000),
+        ("HEIF", 4_000, 3_000),
     ):
         what = f"{_called(kind)} of {width * height // 1_000_000} million pixels"
         large = partial(_large, kind, width, height)
