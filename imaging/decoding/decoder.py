@@ -33,12 +33,10 @@ DECODED_BYTES = 384_000_000
 # A worker decodes two batches at once, but only one group larger than this; it takes all cores.
 HEAVY_BYTES = 64_000_000
 _heavy = threading.Lock()
-# A single image that takes more, such as a progressive JPEG of 28 million pixels, waits until the
-# process holds no other batch.
-HUGE_BYTES = 256_000_000
-# A larger one (33 million pixels) is a group of its own: TensorFlow's allocator never returns
-# memory to the system, so it would keep for good what such an image and its neighbours need.
-ALONE_BYTES = 100_000_000
+# An image that takes more (a JPEG of 33 million pixels, a progressive one of 11) is a group of its
+# own, and waits until the process holds no other batch. TensorFlow's allocator never returns memory
+# to the system: what is held beside such an image would make it take more for good.
+HUGE_BYTES = 100_000_000
 _WHITE = 255.0  # becomes 1.0
 _MIDDLE = 128  # libjpeg's filling when a scan ends too early
 # Limits of what is quoted from native code about an image: lines, and letters per line.
@@ -185,13 +183,13 @@ class Decoder:
         began = time.perf_counter()
         for group in _groups(_unknown(files, batch, is_known), batch):
             ready = time.perf_counter()
+            if group.largest > HUGE_BYTES:
+                parts = [part.copy() for part in parts]  # out of the allocator's memory
             with group.room(), decoding(len(group.files), alone=alone):
                 turns = self._turns(group.files)
                 self._convert_others(group.files, batch)
                 first = len(batch.positions)
                 images = self._decode_group(group.files, batch)
-                if group.needed > HEAVY_BYTES:
-                    images = images.copy()  # few, and they would split the allocator's memory
                 parts.append(_turned(images, batch.positions[first:], turns) if turns else images)
             group.files.clear()  # not held while the next one is read
             seconds += time.perf_counter() - ready
@@ -341,7 +339,7 @@ def _groups(
             batch.errors[position] = _bare(error)
             continue
         is_full = encoded + len(data) > GROUP_BYTES or decoded + needed > DECODED_BYTES
-        if group and (is_full or max(needed, largest) > ALONE_BYTES):
+        if group and (is_full or max(needed, largest) > HUGE_BYTES):
             yield Group(group, decoded, largest)
             group, encoded, decoded, largest = {}, 0, 0, 0
         group[position] = data

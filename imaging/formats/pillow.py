@@ -17,7 +17,7 @@ from imaging.formats.tiff import Tiff, checked_tiff
 from imaging.limits import MAX_CONVERTED_PIXELS, check_size
 
 # The pixels of an image in one block, which goes back to the system; in blocks of 16 MB they stay.
-Image.core.set_block_size(1 << 28)
+Image.core.set_block_size(1 << 28)  # type: ignore[attr-defined] # documented all the same
 _WITHOUT_ALPHA = {"La": "LA", "RGBa": "RGBA"}
 _UNKNOWN_RANGE = {"I", "F", "LAB", "HSV"}
 

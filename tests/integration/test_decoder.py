@@ -293,7 +293,7 @@ def test_a_jpeg_cut_short_is_corrupt_wherever_it_was_cut(decoder: Decoder, perce
     [
         *(("GROUP_BYTES", limit) for limit in (1, 3000, 6000)),
         *(("DECODED_BYTES", limit) for limit in (1, 20_000, 50_000)),
-        ("ALONE_BYTES", 1),
+        ("HUGE_BYTES", 1),
     ],
 )
 def test_small_groups_give_what_one_large_group_gives(
