@@ -13,12 +13,11 @@ from faults import Row, table
 from hypothesis import HealthCheck, settings
 from leftovers import TemporaryFolder
 from playwright.sync_api import Browser
-from processes import CleanRun, Trained, clean_run, small_checkpoint
+from processes import PROJECT, CleanRun, Trained, clean_run, small_checkpoint
 from servers import RedisServer, new_database, postgres_server, redis_server
 
 from db.session import Database, open_database
 
-PROJECT = Path(__file__).parents[1]
 SHARED = PROJECT.parent / "shared"
 _numbers = itertools.count(1)
 # What a terminal or a shell may have set, and what would fold, colour and draw otherwise.
