@@ -24,6 +24,7 @@ from imaging.decoding.memory import keep_freed_memory, room_for_huge, trim_memor
 from imaging.errors import ImageError
 from imaging.formats.convert import converted, unwrapped
 from imaging.formats.orientation import orientation_of, turned
+from imaging.limits import MAX_PIXELS
 from model.card import Decode
 
 # Limits of bytes held at once, independent of the images and the number of cores: of files, and of
@@ -37,6 +38,8 @@ _heavy = threading.Lock()
 # own, and waits until the process holds no other batch. TensorFlow's allocator never returns memory
 # to the system: what is held beside such an image would make it take more for good.
 HUGE_BYTES = 100_000_000
+# The pixels of the largest image.
+_LARGEST_PIXELS = 3 * MAX_PIXELS
 _WHITE = 255.0  # becomes 1.0
 _MIDDLE = 128  # libjpeg's filling when a scan ends too early
 # Limits of what is quoted from native code about an image: lines, and letters per line.
@@ -107,6 +110,7 @@ class Decoder:
         self, settings: Decode, parallel: int | None = None, native: NativeOutput = PRINTED
     ) -> None:
         keep_freed_memory()
+        _reserve()
         self._settings = settings
         self._native = native
         self._parallel = parallel or tf.data.AUTOTUNE
@@ -189,8 +193,9 @@ class Decoder:
                 turns = self._turns(group.files)
                 self._convert_others(group.files, batch)
                 first = len(batch.positions)
-                images = self._decode_group(group.files, batch)
-                parts.append(_turned(images, batch.positions[first:], turns) if turns else images)
+                parts.append(self._decode_group(group.files, batch))
+                if turns:
+                    parts[-1] = _turned(parts[-1], batch.positions[first:], turns)
             group.files.clear()  # not held while the next one is read
             seconds += time.perf_counter() - ready
         reading = time.perf_counter() - began - seconds
@@ -299,6 +304,15 @@ class Decoder:
         # because Grappler would multiply by a rounded 1/255, and a single image would get other
         # last bits.
         return indices, images / white, ends_grey
+
+
+def _reserve() -> None:
+    """Let TensorFlow's allocator begin with a region that the largest image fits in.
+
+    It would begin with a smaller one and add this one later; no page is used before it is written.
+    """
+    with tf.device("CPU:0"):
+        tf.raw_ops.Empty(shape=[_LARGEST_PIXELS], dtype=tf.uint8, init=False)
 
 
 def _turned(images: Float32Array, positions: list[int], turns: dict[int, int]) -> Float32Array:
