@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    SmallInteger,
     Text,
     UniqueConstraint,
     event,
@@ -126,6 +127,8 @@ class Prediction(Base):
     error: Mapped[str | None] = mapped_column(Text)
     detail: Mapped[str | None] = mapped_column(Text)
     image_digest: Mapped[str | None] = mapped_column(Text)
+    # EXIF's, 1 to 8, of which 1 is upright; not known of scores of an earlier release.
+    orientation: Mapped[int | None] = mapped_column(SmallInteger)
     worker: Mapped[str] = mapped_column(Text)
     scored_at: Mapped[float] = mapped_column(Double, server_default=Now())
 

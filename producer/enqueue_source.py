@@ -177,7 +177,7 @@ def _enqueue(
         tell(line)
     batches = publish_unfinished(database, pending) if pending else 0
     if pending:
-        tell(_sent(batches, new=any(listing.new for listing in listings)))
+        tell(_sent(batches, new=any(map(_has_new, listings))))
     tracing.note([run.run_id for run in made], batches)
     return made, pending
 
@@ -233,6 +233,11 @@ def _summary(made: EnqueuedRun, listing: Listing, counts: Progress) -> str:
         f"checkpoint {made.digest[:12]}; {counts.scored} scored, {counts.unreadable} unreadable, "
         f"{counts.pending} pending"
     )
+
+
+def _has_new(listing: Listing) -> bool:
+    """Whether there is something to score that there was not before."""
+    return listing.new > 0 or listing.following.taken_out > 0
 
 
 def _sent(batches: int, *, new: bool) -> str:

@@ -18,6 +18,7 @@ from db.queries.following import (
     packed,
     paths_of,
     prune_images,
+    take_out_other_bytes,
 )
 from db.queries.history import note_change
 from db.queries.listing import StoredColumns, StoredImage
@@ -75,9 +76,12 @@ class Following:
     pruned: int = 0
     gone_paths: Sequence[str] = ()
     first_relabelled: str = ""
+    taken_out: int = 0
+    taken_out_paths: Sequence[str] = ()
     met: MetImages = field(default_factory=MetImages)
     met_before: int = 0
     changes: list[str] = field(default_factory=list)
+    digests: dict[int, str] = field(default_factory=dict)
     ids_back: list[int] = field(default_factory=list)
 
     def takes_as_before(self, chunk: Sequence[ListedImage], stored: StoredColumns) -> bool:
@@ -116,9 +120,15 @@ class Following:
                 self._count_label(row, stored.label)
             if relabelled or described:
                 self.attributes_changed += described
+                self._note_digest(row, stored)
                 changed.append(ChangedImage(row.path, row.label, _written(row)))
         if changed:
             self.changes.append(packed(changed))
+
+    def _note_digest(self, row: ListedImage, stored: StoredImage) -> None:
+        digest = _sha256(row.attributes)
+        if digest != _sha256(stored.attributes):
+            self.digests[stored.id] = digest
 
     def _count_label(self, row: ListedImage, stored: int | None) -> None:
         if stored is None:
@@ -181,6 +191,11 @@ def follow(session: Session, run_id: int, following: Following, *, prune: bool) 
         following.pruned = len(gone)
     else:
         note_change(session, run_id, "gone from the source", mark_gone(session, gone))
+    # Last, because it gives batches numbers that the run did not have before.
+    taken_out = take_out_other_bytes(session, run_id, following.digests)
+    note_change(session, run_id, "sha256 corrected", len(taken_out))
+    following.taken_out = len(taken_out)
+    following.taken_out_paths = paths_of(session, taken_out[:NAMED])
 
 
 def changes_in_words(run_id: int, following: Following) -> list[str]:
@@ -195,17 +210,34 @@ def changes_in_words(run_id: int, following: Following) -> list[str]:
         f"{count} {what.format(s='' if count == 1 else 's')}" for count, what in counted if count
     )
     lines = [f"run {run_id}: {found}"] if found else []
+    if following.taken_out:
+        lines.append(f"run {run_id}: {_taken_out_in_words(following)}")
     return lines + ([f"run {run_id}: {_gone_in_words(following)}"] if following.gone else [])
 
 
+def _taken_out_in_words(following: Following) -> str:
+    named = _named(following.taken_out_paths, following.taken_out)
+    which, they = (
+        ("1 image", "it is")
+        if following.taken_out == 1
+        else (f"{following.taken_out} images", "they are")
+    )
+    return f"the sha256 of {which} was corrected after scoring, so {they} scored again: {named}"
+
+
 def _gone_in_words(following: Following) -> str:
-    more = following.gone - len(following.gone_paths)
-    named = ", ".join(map(shown, following.gone_paths)) + (f" and {more} more" if more else "")
+    named = _named(following.gone_paths, following.gone)
     images = "1 image is" if following.gone == 1 else f"{following.gone} images are"
     them = "it" if following.gone == 1 else "them"
     if following.pruned:
         return f"{images} no longer in the source and taken out with all scores: {named}"
     return f"{images} no longer in the source: {named}; --prune takes {them} out"
+
+
+def _named(paths: Sequence[str], count: int) -> str:
+    """The first paths of `count` images."""
+    more = count - len(paths)
+    return ", ".join(map(shown, paths)) + (f" and {more} more" if more else "")
 
 
 def _gone(session: Session, run_id: int, following: Following) -> list[int]:
@@ -218,6 +250,10 @@ def _gone(session: Session, run_id: int, following: Following) -> list[int]:
 
 def _written(row: ListedImage) -> str | None:
     return None if row.attributes is None else json.dumps(row.attributes)
+
+
+def _sha256(attributes: dict[str, str] | None) -> str:
+    return (attributes or {}).get("sha256", "").lower()
 
 
 def _disagreement(row: ListedImage, other: int | None) -> str:

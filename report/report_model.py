@@ -66,7 +66,8 @@ class Flow:
     """Images from the listing to the analysis; `analysed` are both scored and labelled.
 
     `gone` are no longer in the source, `copies` have the bytes of another scored image, and
-    `copies_left_out` of these are not analysed; `conflicting` counts files of both labels.
+    `copies_left_out` of these are not analysed; `conflicting` counts files of both labels. `turned`
+    are scored images that EXIF says to turn, which the checkpoint does not do.
     """
 
     listed: int
@@ -81,6 +82,7 @@ class Flow:
     copies: int = 0
     copies_left_out: int = 0
     conflicting: int = 0
+    turned: int = 0
     examples: Examples = field(default_factory=Examples)
 
 
@@ -136,6 +138,16 @@ def both_labels(flow: Flow, *, named: bool) -> str:
         return f"{files} both labels"
     malignant, benign = map(shown, flow.examples.opposed)
     return f"{files} both labels, such as {malignant} (malignant) and {benign} (benign)"
+
+
+def turned(flow: Flow) -> str:
+    """The warning that images were not scored the way up that EXIF asks for."""
+    images = "1 image is" if flow.turned == 1 else f"{flow.turned} images are"
+    which = "it was" if flow.turned == 1 else "they were"
+    return (
+        f"warning: {images} stored turned (EXIF orientation), and the checkpoint does not turn "
+        f"them: {which} scored as stored; trainer train --orientation apply makes one that does"
+    )
 
 
 def optimistic(threshold: Threshold, scored: int) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -11,17 +11,20 @@ from sklearn.metrics import log_loss
 
 from base.console.foreign import shown
 from base.console.telling import tell
+from base.listed_image import ListedImage
 from db.precisions import PRECISIONS
 from imaging.data_root import data_folder
 from imaging.decoding.decoder import Decoder
+from imaging.listing.selection import Selection
 from imaging.listing.sources import list_source
-from imaging.listing.tables.manifest_options import PLAIN, ManifestOptions
+from imaging.listing.tables.manifest_options import ManifestOptions
 from model.errors import CheckpointError
 from model.held_checkpoint import hold_checkpoint
 from report.metrics.metrics import measure
 from report.render.text import render_figures
 from report.report_model import optimistic
 from report.thresholds.threshold import choose
+from trainer.training.dataset import tell_excluded
 from worker.scoring.batch_scores import is_outside, rounded_in
 from worker.scoring.loaded_model import Backbones, LoadedModel
 
@@ -37,21 +40,25 @@ def evaluate(  # noqa: PLR0913 - a command has as many arguments as options
     path_column: str | None,
     label_columns: tuple[tuple[str, str | None], ...],
     labels: Mapping[str, int | None],
+    exclude: tuple[str, ...],
 ) -> None:
     """Print a checkpoint's figures on a source."""
     options = ManifestOptions(images, path_column, label_columns)
-    click.echo(evaluate_checkpoint(checkpoint, source, data_folder(), labels, threshold, options))
+    root, selection = data_folder(), Selection(exclude)
+    rows = list_source(source, root, labels, options, selection)
+    figures = evaluate_checkpoint(checkpoint, source, rows, root, threshold)
+    tell_excluded(selection)
+    click.echo(figures)
 
 
 def evaluate_checkpoint(
     checkpoint: Path,
     source: str,
+    rows: Iterable[ListedImage],
     root: Path,
-    labels: Mapping[str, int | None],
     given_threshold: float | None,
-    options: ManifestOptions = PLAIN,
 ) -> str:
-    """A checkpoint's figures and loss on the labelled images of a source, as text.
+    """A checkpoint's figures and loss on the labelled ones of a source's `rows`, as text.
 
     Raises:
         CheckpointError: it cannot be used, or its output is not a score.
@@ -61,20 +68,19 @@ def evaluate_checkpoint(
     decoder = Decoder(scorer.card.decode)
     card = scorer.card.as_json()
     choose(given_threshold, card)  # fails early if there is no threshold
-    rows_of = list_source(source, root, labels, options)
-    listed = [row for row in rows_of if row.label is not None]
+    listed = [row for row in rows if row.label is not None]
     truth: list[int] = []
     scores: list[float] = []
     digests: list[str] = []
     for start in range(0, len(listed), _BATCH):
-        rows = listed[start : start + _BATCH]
-        batch = decoder.decode_files(root, [row.path for row in rows])
+        part = listed[start : start + _BATCH]
+        batch = decoder.decode_files(root, [row.path for row in part])
         for position, error in sorted(batch.errors.items()):
-            tell(f"left out {rows[position].path}: {error.detail}", err=True)
+            tell(f"left out {part[position].path}: {error.detail}", err=True)
         given = scorer.score_images(batch.images).tolist()
         for position, score in zip(batch.positions, given, strict=True):
-            if _is_score(score, checkpoint, rows[position].path):
-                truth.append(rows[position].label or 0)
+            if _is_score(score, checkpoint, part[position].path):
+                truth.append(part[position].label or 0)
                 digests.append(batch.digests[position])
                 scores.append(rounded_in(score))
     valid = set(scorer.card.data.valid_images) if scorer.card.data else set[str]()

@@ -1,7 +1,7 @@
 """What `trainer train` does: train checkpoints on two sources and enter them in the ledger."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,20 @@ from db.session import Database, open_database
 from db.unused_ledger import remove_if_unused
 from imaging.data_root import data_folder
 from imaging.decoding.decoder import Decoder
+from imaging.listing.selection import Selection
 from imaging.listing.tables.manifest_options import PLAIN, ManifestOptions
 from model.card import Data, Decode
 from model.features.feature_cache import FeatureKey, FeatureStore, feature_folder
 from trainer.options import recipe_values
 from trainer.training.augment import augment
 from trainer.training.backbone import FrozenBackbone, build_backbone
-from trainer.training.dataset import LabelledImages, counts_of, list_labelled, require_both_classes
+from trainer.training.dataset import (
+    LabelledImages,
+    counts_of,
+    list_labelled,
+    require_both_classes,
+    tell_excluded,
+)
 from trainer.training.features import FeatureRows, compute_features, joined
 from trainer.training.finetune import Images
 from trainer.training.progress import EpochLines
@@ -57,6 +64,7 @@ def train(  # noqa: PLR0913 - a command has as many arguments as options
     path_column: str | None,
     label_columns: tuple[tuple[str, str | None], ...],
     labels: Mapping[str, int | None],
+    exclude: tuple[str, ...],
     **values: Any,  # noqa: ANN401 - the options of the recipe
 ) -> None:
     """Train checkpoints on the first source, choose epochs on the second, print a summary."""
@@ -66,7 +74,7 @@ def train(  # noqa: PLR0913 - a command has as many arguments as options
     )
     with interrupt.unwound():
         options = ManifestOptions(images, path_column, label_columns)
-        saved = train_checkpoints(request, data_folder(), labels, options)
+        saved = train_checkpoints(request, data_folder(), labels, options, exclude)
     click.echo(describe(saved))
 
 
@@ -75,6 +83,7 @@ def train_checkpoints(
     root: Path,
     labels: Mapping[str, int | None],
     options: ManifestOptions = PLAIN,
+    exclude: Sequence[str] = (),
 ) -> list[SavedCheckpoint]:
     """Train on the first source, choose epochs on the second, and store the checkpoints.
 
@@ -88,7 +97,8 @@ def train_checkpoints(
     )
     try:
         with remove_if_unused(database):
-            inputs = _prepare(request, root, labels, options)
+            sources = _listed(request, root, labels, options, exclude)
+            inputs = _prepare(request, root, sources)
             saved = _train(request, inputs, database)
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise click.ClickException(
@@ -120,15 +130,31 @@ def _train(
     return saved
 
 
+def _listed(
+    request: TrainRequest,
+    root: Path,
+    labels: Mapping[str, int | None],
+    options: ManifestOptions,
+    exclude: Sequence[str],
+) -> tuple[LabelledImages, LabelledImages]:
+    """The images of both sources; an excluded pattern must match in one of them."""
+    selection = Selection(exclude)
+    selection.goes_on = True
+    train = list_labelled(request.train, root, labels, options, selection)
+    selection.goes_on = False
+    valid = list_labelled(request.valid, root, labels, options, selection)
+    tell_excluded(selection)
+    return train, valid
+
+
 def _prepare(
-    request: TrainRequest, root: Path, labels: Mapping[str, int | None], options: ManifestOptions
+    request: TrainRequest, root: Path, sources: tuple[LabelledImages, LabelledImages]
 ) -> TrainingInputs:
     recipe = request.recipe
     decode = Decode(ratio=recipe.decode_ratio, orientation=recipe.orientation)
     if recipe.fine_tune and not recipe.backbone.startswith("keras:"):
         raise click.ClickException("--fine-tune needs a backbone of keras.applications, keras:NAME")
-    sources = request.train, request.valid
-    train, valid = (list_labelled(source, root, labels, options) for source in sources)
+    train, valid = sources
     backbone = build_backbone(recipe.backbone, decode)
     decoder = Decoder(decode)
 
@@ -139,8 +165,8 @@ def _prepare(
         return compute_features(backbone.forward, decoder, root, images, store, change=change)
 
     plain, valid_rows = features(train), features(valid)
-    for source, rows in zip(sources, (plain, valid_rows), strict=True):
-        require_both_classes(source, counts_of(rows.labels.tolist()))
+    for images, rows in zip(sources, (plain, valid_rows), strict=True):
+        require_both_classes(images.source, counts_of(rows.labels.tolist()))
     _warn_of_overlap(plain, valid_rows)
     train_rows = joined([plain, *(features(train, row) for row in range(1, recipe.augment))])
     return TrainingInputs(

@@ -4,7 +4,7 @@ The caller holds the run's lock.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from db.tables import Batch, Image, Prediction
 
 # SQLite takes at most 32766 variables in one statement.
 CHUNK = 10_000
+WRONG_DIGEST = "wrong_digest"
 _WITHOUT_SYNC = {"synchronize_session": False}
 # Found by their path, in the unique index; see `db.queries.listing`. SQLite would read all images
 # for each change if they came as one value.
@@ -110,6 +111,57 @@ def prune_images(session: Session, run_id: int, ids: Sequence[int]) -> None:
         _renumber(session, run_id, number, new)
         if number in unfinished:
             finish_batch(session, BatchKey(run_id, new))  # if the rest has its outcome
+
+
+def take_out_other_bytes(session: Session, run_id: int, digests: Mapping[int, str]) -> list[int]:
+    """Remove predictions that were made of other bytes; returns their images, which are pending.
+
+    `digests` has the corrected `sha256` of images by id, in lower case, or "" where there is none.
+    Batches that are not finished, or no longer, get new numbers: a worker that holds one compares
+    with the digest that was there before, and stores nothing.
+    """
+    numbers = _batches_of(session, list(digests))
+    renumbered = _locked(session, run_id, numbers)
+    found = [
+        image_id for chunk in _chunks(list(digests)) for image_id in _other(session, digests, chunk)
+    ]
+    reopened = set(_batches_of(session, found)) - renumbered
+    for chunk in _chunks(found):
+        _forget_suspects(session, run_id, numbers, chunk)
+        session.execute(
+            delete(Prediction).where(Prediction.image_id.in_(chunk)),
+            execution_options=_WITHOUT_SYNC,
+        )
+    changed = sorted(renumbered | reopened)
+    for new, number in enumerate(changed, start=highest_batch(session, run_id) + 1):
+        _renumber(session, run_id, number, new)
+        if number in reopened:
+            _reopen(session, run_id, new)
+    return found
+
+
+def _other(session: Session, digests: Mapping[int, str], ids: Sequence[int]) -> list[int]:
+    """Those of these images whose prediction is of other bytes, or says so and is wrong."""
+    rows = session.execute(
+        select(Prediction.image_id, Prediction.image_digest, Prediction.error)
+        .where(Prediction.image_id.in_(ids), Prediction.image_digest.is_not(None))
+        .order_by(Prediction.image_id)
+    )
+    return [
+        image_id
+        for image_id, digest, error in rows
+        if error == WRONG_DIGEST or digests[image_id] not in ("", digest)
+    ]
+
+
+def _reopen(session: Session, run_id: int, number: int) -> None:
+    """Make a finished batch as if it had never been tried."""
+    session.execute(
+        update(Batch)
+        .where(Batch.run_id == run_id, Batch.number == number)
+        .values(finished_at=None, attempts=0, suspect_id=None, suspect_starts=0),
+        execution_options=_WITHOUT_SYNC,
+    )
 
 
 def _mark(session: Session, ids: Sequence[int], *, gone: bool) -> int:

@@ -13,6 +13,7 @@ What = Literal[
     "label added",
     "relabelled",
     "attributes changed",
+    "sha256 corrected",
     "gone from the source",
     "back in the source",
     "pruned",

@@ -23,7 +23,7 @@ from imaging.decoding.image_file import (
 from imaging.decoding.memory import keep_freed_memory, room_for_huge, trim_memory
 from imaging.errors import ImageError
 from imaging.formats.convert import converted, unwrapped
-from imaging.formats.orientation import orientation_of, turned
+from imaging.formats.orientation import UPRIGHT, orientation_of, turned
 from imaging.limits import MAX_PIXELS
 from model.card import Decode
 
@@ -76,7 +76,8 @@ class DecodedBatch(NamedTuple):
     """The images of a batch that could be decoded, and why the others could not.
 
     `images` is float32 `[k, height, width, 3]` in [0, 1]; `positions` `[k]` holds their positions
-    among the paths; `errors` holds the other ones; `digests` those of all files that could be read.
+    among the paths; `errors` holds the other ones; `digests` those of all files that could be read,
+    `orientations` (EXIF's, 1 to 8) of those whose header is good.
     `read_seconds` were spent waiting for files to be read, digested and checked, `decode_seconds`
     on decoding; reading in the background is in neither.
     """
@@ -85,6 +86,7 @@ class DecodedBatch(NamedTuple):
     positions: list[int]
     errors: dict[int, ImageError]
     digests: dict[int, str]
+    orientations: dict[int, int]
     read_seconds: float = 0.0
     decode_seconds: float = 0.0
 
@@ -182,7 +184,7 @@ class Decoder:
         """Decode as many files at a time as may be held, and then read the next ones."""
         settings = self._settings
         parts = [np.empty((0, settings.height, settings.width, 3), np.float32)]
-        batch = DecodedBatch(parts[0], [], {}, {})
+        batch = DecodedBatch(parts[0], [], {}, {}, {})
         seconds = 0.0
         began = time.perf_counter()
         for group in _groups(_unknown(files, batch, is_known), batch):
@@ -190,7 +192,7 @@ class Decoder:
             if group.largest > HUGE_BYTES:
                 parts = [part.copy() for part in parts]  # out of the allocator's memory
             with group.room(), decoding(len(group.files), alone=alone):
-                turns = self._turns(group.files)
+                turns = self._turns(group.files, batch)
                 self._convert_others(group.files, batch)
                 first = len(batch.positions)
                 parts.append(self._decode_group(group.files, batch))
@@ -203,12 +205,12 @@ class Decoder:
         images = parts[1] if len(parts) == 2 else np.concatenate(parts)
         return batch._replace(images=images, read_seconds=reading, decode_seconds=seconds)
 
-    def _turns(self, group: dict[int, bytes]) -> dict[int, int]:
+    def _turns(self, group: dict[int, bytes], batch: DecodedBatch) -> dict[int, int]:
         """EXIF's orientation of those images that are to be turned, by position."""
         if self._settings.orientation == "ignore":
             return {}
-        found = {at: orientation_of(data) for at, data in group.items()}
-        return {at: orientation for at, orientation in found.items() if orientation > 1}
+        found = {at: batch.orientations[at] for at in group}
+        return {at: orientation for at, orientation in found.items() if orientation != UPRIGHT}
 
     def _convert_others(self, group: dict[int, bytes], batch: DecodedBatch) -> None:
         """Put a BMP in the place of each image that TensorFlow does not decode, or an error."""
@@ -371,6 +373,7 @@ def _unknown(
     for position, file in files:
         if is_known is not None and isinstance(file, ImageFile) and is_known(position, file.digest):
             batch.digests[position] = file.digest
+            batch.orientations[position] = orientation_of(file.data)
         else:
             yield position, file
 
@@ -381,4 +384,6 @@ def _admit(position: int, file: ImageFile | ImageError, batch: DecodedBatch) -> 
         raise file
     batch.digests[position] = file.digest
     data = file.data if is_decoded(file.data) else unwrapped(file.data)
-    return data, check_header(data)
+    needed = check_header(data)
+    batch.orientations[position] = orientation_of(data)
+    return data, needed

@@ -1,8 +1,6 @@
 """Which folder above an image gives it its label. Pure."""
 
 import glob
-import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -11,13 +9,7 @@ from typing import NamedTuple
 from base.console.foreign import shown
 from base.console.shell import typed
 from imaging.errors import SourceError
-
-_GAPS = re.compile(r"[\s_-]+")
-
-
-def class_name(folder: str) -> str:
-    """The name of a class folder in one spelling: `Seborrheic Keratosis` has underscores."""
-    return _GAPS.sub("_", unicodedata.normalize("NFC", folder).strip().casefold())
+from imaging.listing.labels import word
 
 
 class Place(NamedTuple):
@@ -44,17 +36,18 @@ class ClassFolders:
         self._labels: dict[str, int | None] = {}
         self._found = set[str]()
         for name, label in labels.items():
-            known = self._labels.get(class_name(name))
+            known = self._labels.get(word(name))
             if None not in (known, label) and known != label:
+                spelled = word(name).replace(" ", "_")
                 raise SourceError(
-                    f"--label {typed(f'{name}={label}')}: {class_name(name)} is known as {known}; "
+                    f"--label {typed(f'{name}={label}')}: {spelled} is known as {known}; "
                     f"rename the folder if it means {label}"
                 )
-            self._labels[class_name(name)] = label
+            self._labels[word(name)] = label
 
     def knows(self, folder: str) -> bool:
         """Whether a folder of that name is a class folder."""
-        return class_name(folder) in self._labels
+        return word(folder) in self._labels
 
     def enter(self, above: Place, path: str, *, beside_classes: bool) -> Place:
         """The place of images in the folder `path`, which lies in the place `above`.
@@ -62,7 +55,7 @@ class ClassFolders:
         A folder beside class folders is one itself, or holds some: something was forgotten if not.
         """
         folder = path.rpartition("/")[2]
-        name = class_name(folder)
+        name = word(folder)
         if above.folder and above.fault:
             return above
         if name not in self._labels:
@@ -80,7 +73,7 @@ class ClassFolders:
         Raises:
             SourceError: there are such names.
         """
-        unmatched = [name for name in names if class_name(name) not in self._found]
+        unmatched = [name for name in names if word(name) not in self._found]
         if unmatched:
             raise label_without_match(unmatched, f"folder of {shown(source)}")
 
@@ -149,10 +142,11 @@ def count_by_class_folder(
         for folder in set(folders.split("/")):
             totals[folder] += count
             labels[folder].add(label)
+    names = set(map(word, known))
     by_folder: Counter[tuple[str, int]] = Counter()
     for (folders, label), count in images.items():
         parts = folders.split("/")
-        nearest = next((each for each in reversed(parts) if class_name(each) in known), None)
+        nearest = next((each for each in reversed(parts) if word(each) in names), None)
         likely = [each for each in parts if len(labels[each]) == 1] or parts
         by_folder[nearest or max(likely, key=totals.__getitem__), label] += count
     return by_folder

@@ -7,8 +7,6 @@ from functools import lru_cache
 
 import click
 
-from imaging.listing.class_folders import class_name
-
 BENIGN, MALIGNANT = 0, 1
 LABELS: Mapping[str, int] = {
     "benign": BENIGN,
@@ -29,11 +27,17 @@ CELLS: Mapping[str, int | None] = {
 MEANINGS: Mapping[str, int | None] = {"0": BENIGN, "1": MALIGNANT, "none": None}
 
 
+_GAPS = re.compile(r"(?<=[^\s_-])[\s_-]+(?=[^\s_-])")
+
+
 @lru_cache(maxsize=10_000)  # a column of diagnoses has few different ones
-def word(cell: str) -> str:
-    """A value as values are compared: in any case, with blanks, `-` and `_` alike."""
-    plain = unicodedata.normalize("NFC", cell.strip())
-    return re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", plain).casefold()
+def word(name: str) -> str:
+    """A value or a class folder as they are compared: in any case, with blanks, `-`, `_` alike."""
+    return _GAPS.sub(" ", unicodedata.normalize("NFC", name).strip()).casefold()
+
+
+# By the word of each.
+KNOWN = {word(name): label for name, label in LABELS.items()}
 
 
 def not_a_label(cell: str) -> str:
@@ -64,7 +68,7 @@ class LabelOption(click.ParamType[tuple[str, int | None]]):
                 f"{value!r} is not NAME=0 (benign) or NAME=1 (malignant) or NAME=none", param, ctx
             )
         label = MEANINGS[typed.lower()]
-        known = LABELS.get(class_name(name))
+        known = KNOWN.get(word(name))
         if None not in (known, label) and known != label:  # a mistake here would swap the classes
             self.fail(f"{name} is known as {known}; rename the folder if it means {label}")
         return name, label

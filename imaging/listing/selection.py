@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import translate
 from itertools import accumulate
 
+import click
+
 from base.console.foreign import shown
 from base.console.shell import typed
 from imaging.errors import SourceError
@@ -32,11 +34,14 @@ _MOST_NAMED = 3
 class Selection:
     """Selects what is listed, and counts what is not.
 
-    `given` are the names of class folders that a person gave, each of which must be found.
+    `given` are the names of class folders that a person gave, each of which must be found. While
+    `goes_on`, the same selection is for another source, too, in which a pattern may match.
     """
 
     def __init__(self, exclude: Sequence[str] = (), given: Iterable[str] = ()) -> None:
         self.given = frozenset(given)
+        self.goes_on = False
+        self._sources: list[str] = []
         self.excludes_some = bool(exclude)
         self._patterns = {pattern: re.compile(translate(pattern)).match for pattern in exclude}
         self._unmatched = set(exclude)
@@ -67,16 +72,17 @@ class Selection:
         self._first_other = self._first_other or path
 
     def require_matches(self, source: str) -> None:
-        """Refuse patterns that excluded nothing.
+        """Refuse patterns that excluded nothing, in this source and those before it.
 
         Raises:
             SourceError: there are such patterns.
         """
-        if self._unmatched:
+        self._sources.append(shown(source))
+        if self._unmatched and not self.goes_on:
             patterns = " ".join(f"--exclude {typed(each)}" for each in sorted(self._unmatched))
             raise SourceError(
-                f"{patterns} matches nothing in {shown(source)}: a pattern is for a path below "
-                "a folder, or for the name of a folder or file in it"
+                f"{patterns} matches nothing in {' or '.join(self._sources)}: a pattern is for a "
+                "path below a folder, or for the name of a folder or file in it"
             )
 
     def lines(self) -> Iterator[str]:
@@ -125,3 +131,12 @@ class SelectedPaths:
 
 def _count(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+exclude_option = click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Leave out files and folders of this name, or of this path below SOURCE: masks, "
+    "'*_mask.png', 'site2/*'. May be given several times.",
+)

@@ -5,6 +5,7 @@ import click
 from base.console.lazy_group import calls
 from db.precisions import PRECISIONS
 from imaging.listing.labels import label_option
+from imaging.listing.selection import exclude_option
 from imaging.listing.tables.manifest_options import manifest_options
 
 
@@ -43,13 +44,7 @@ from imaging.listing.tables.manifest_options import manifest_options
     help="Take out images that are no longer in SOURCE, with their scores; given twice, also if it "
     "is more than half of the run.",
 )
-@click.option(
-    "--exclude",
-    multiple=True,
-    metavar="PATTERN",
-    help="Leave out files and folders of this name, or of this path below SOURCE: masks, "
-    "'*_mask.png', 'site2/*'. May be given several times.",
-)
+@exclude_option
 @click.option(
     "--allow-missing",
     is_flag=True,

@@ -120,8 +120,15 @@ def _flow(
         gone=gone.images,
         copies=len(same.left_out),
         conflicting=same.conflicting,
+        turned=0 if _turns(checkpoint) else listed.turned,
         examples=Examples(gone.paths, same.pair, same.opposed),
     )
+
+
+def _turns(checkpoint: Checkpoint) -> bool:
+    """Whether the checkpoint's images are turned as EXIF says."""
+    decode = checkpoint.card.get("decode")
+    return isinstance(decode, Mapping) and decode.get("orientation") == "apply"
 
 
 def _labels(

@@ -19,6 +19,7 @@ from report.report_model import (
     imported,
     optimistic,
     trained_on,
+    turned,
 )
 from report.table import Table
 from report.thresholds.threshold import Threshold
@@ -52,6 +53,7 @@ def warnings_of(
     lines += [trained_on(flow)] if flow.trained_on else []
     lines += [gone(flow, named=named)] if flow.gone else []
     lines += [copies(flow, named=named)] if flow.copies > flow.copies_left_out else []
+    lines += [turned(flow)] if flow.turned else []
     return lines + ([optimistic(threshold, flow.scored)] if threshold.overlap else [])
 
 

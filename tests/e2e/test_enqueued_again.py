@@ -89,6 +89,30 @@ def test_what_changed_is_told_refused_and_kept_in_the_history(site: Site) -> Non
     assert [line.split()[2:] for line in table[1:3]] == [["enqueued", "7"], ["enqueued", "1"]]
 
 
+def test_a_corrected_digest_is_told_and_its_image_sent_again(site: Site) -> None:
+    site.ledger.change("UPDATE batches SET finished_at = 1")
+    site.ledger.change(
+        "INSERT INTO predictions (image_id, score, image_digest, worker)"
+        " SELECT id, 0.5, '" + "aa" * 32 + "', 'w' FROM images"
+    )
+    header = (*HEADER, "sha256")
+    write(site, [(*row, ("AA" if row[0] < "f" else "bb") * 32) for row in FIRST], header)
+
+    lines = again(site)
+
+    assert lines[0].endswith("5 scored, 0 unreadable, 2 pending")
+    assert lines[1:] == [
+        "run 1: 7 images with changed attributes",
+        (
+            "run 1: the sha256 of 2 images was corrected after scoring, so they are scored again: "
+            "f.jpg, g.jpg"
+        ),
+        "1 batch enqueued",
+        "next: celery -A worker worker --drain",
+    ]
+    assert "sha256 corrected" in site.succeed("producer", "history", "1").stdout
+
+
 def test_a_run_without_a_history_says_so(site: Site) -> None:
     site.ledger.change("DELETE FROM changes")
     assert site.succeed("producer", "history", "1").stdout == (

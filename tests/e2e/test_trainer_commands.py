@@ -400,6 +400,28 @@ def test_evaluating_gives_the_figures_that_are_counted_by_hand(
     assert "left out test/nevus/broken.jpg: " in result.stderr
 
 
+def test_what_is_excluded_is_neither_trained_on_nor_measured(here: Path, train: Train) -> None:
+    whole = (here / "train" / "nevus" / "00.jpg").read_bytes()
+    for folder in ("train", "valid"):
+        (here / folder / "masks").mkdir()
+        (here / folder / "masks" / "1.jpg").write_bytes(whole)
+    (here / "valid" / "nevus" / "blurred.jpg").write_bytes(whole)
+    refused = train("--exclude", "masks", "--exclude", "nothing")
+    assert_one_clear_line(refused, "--exclude nothing matches nothing in train or valid: a pattern")
+
+    options = ("--exclude", "masks", "--exclude", "blurred.jpg")
+    trained = train(*options)
+
+    good(trained)
+    assert "2 folders and 1 file excluded" in trained.stderr.splitlines()
+    data = card_of(only(here))["data"]
+    assert data["train_counts"] == {"benign": BENIGN, "malignant": MALIGNANT}
+    assert data["valid_counts"] == {"benign": 6, "malignant": 3}
+    measured = call("evaluate", str(only(here)), "valid", "--threshold", "0.5", *options)
+    assert "on valid: 9 labelled images" in good(measured)
+    assert "1 folder and 1 file excluded" in measured.stderr.splitlines()
+
+
 def test_the_cards_threshold_on_the_validation_images_is_not_prespecified(rated: Rated) -> None:
     said = good(call("evaluate", str(rated.checkpoint), "valid"))
     assert f"threshold {rated.value}, exploratory: from the model card" in said

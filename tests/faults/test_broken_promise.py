@@ -17,7 +17,7 @@ from db.queries.refusals import refusals_of
 from db.queries.runs import add_checkpoint
 from db.session import Database, open_database
 from db.tables import Batch, Prediction, Run
-from imaging.listing.labels import LABELS
+from imaging.listing.sources import list_source
 from model.checkpoint import save_checkpoint
 from model.errors import CheckpointError
 from trainer.evaluate import evaluate_checkpoint
@@ -75,4 +75,4 @@ def test_the_worker_stops_its_run_instead_of_losing_the_most_suspicious_image(
 
 def test_evaluation_says_the_same(root: Path, promised: Saved) -> None:
     with pytest.raises(CheckpointError, match=r"gave 2\.(39|4)\d* for .*melanoma/3\.png"):
-        evaluate_checkpoint(promised.path, str(root), root, LABELS, 0.5)
+        evaluate_checkpoint(promised.path, str(root), list_source(str(root), root), root, 0.5)

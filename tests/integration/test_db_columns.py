@@ -45,8 +45,9 @@ def as_outcome(row: int, what: float | str | None) -> outcomes.Outcome:
 def read(database: Database, run: int) -> list[tuple[int, int, float]]:
     with database.read() as session:
         read = columns.columns(session, run)
-    assert [column.dtype.str[1:] for column in read] == ["i1", "i1", "f8"]
-    return sorted(zip(*(column.tolist() for column in read), strict=True))
+    found = (read.labels, read.outcomes, read.scores)
+    assert [column.dtype.str[1:] for column in found] == ["i1", "i1", "f8"]
+    return sorted(zip(*(column.tolist() for column in found), strict=True))
 
 
 def test_every_label_with_every_outcome(database: Database) -> None:

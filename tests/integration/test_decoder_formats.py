@@ -147,6 +147,22 @@ def test_an_image_is_turned_as_exif_says_if_the_card_says_so(
     np.testing.assert_array_equal(batch.images[0], decoder.decode(encoded("JPEG", 60, 45)))
     as_stored = decoder.decode_files(tmp_path, ["1"]).images[0]
     assert (np.abs(as_stored - batch.images[1]).max() > 0.1) == (orientation > 1)
+    assert batch.orientations == {0: 1, 1: orientation, 2: 1}
+
+
+def test_what_exif_says_is_noted_and_nothing_is_turned(decoder: Decoder, tmp_path: Path) -> None:
+    upright = Image.open(io.BytesIO(DRAWN))
+    turned = stored(upright, "JPEG", 6)
+    for at, data in enumerate([DRAWN, turned, dicom_around(turned), turned[:60], b"no image"]):
+        (tmp_path / str(at)).write_bytes(data)
+
+    names = [*"012345"]
+    batch = decoder.decode_files(tmp_path, names)
+    known = decoder.decode_files(tmp_path, ["0", "1"], lambda _position, _digest: True)
+
+    assert (batch.positions, batch.orientations) == ([0, 1, 2], {0: 1, 1: 6, 2: 6})
+    np.testing.assert_array_equal(batch.images[1], decoder.decode(turned))
+    assert (known.positions, known.orientations) == ([], {0: 1, 1: 6})
 
 
 def test_real_photographs_that_were_held_four_ways_are_one(turning: Decoder, shared: Path) -> None:

@@ -288,6 +288,106 @@ def test_runs_of_one_source_are_changed_alike(database: Database, run_id: int) -
         assert events(database, each) == [("enqueued", 4), ("label added", 3), ("pruned", 1)]
 
 
+# Corrected digests
+
+
+def digested(**digests: str) -> list[Row]:
+    return [(path, 0, {"sha256": digest}) for path, digest in digests.items()]
+
+
+def pending(database: Database, run_id: int) -> str:
+    with database.read() as session:
+        found = (
+            select(Image.path)
+            .outerjoin(Prediction, Prediction.image_id == Image.id)
+            .where(Image.run_id == run_id, Prediction.image_id.is_(None))
+            .order_by(Image.path)
+        )
+        return "".join(session.scalars(found))
+
+
+def score_as(
+    database: Database, run_id: int, found: dict[str, tuple[str | None, str | None]]
+) -> None:
+    """Store an error or a score and a digest for each path."""
+    with database.write() as session:
+        for number in claim_unleased(session, run_id):
+            key = BatchKey(run_id, number)
+            for image in pending_images(session, [key]):
+                error, digest = found[image.path]
+                score = None if error else ord(image.path) / 1000
+                store_outcomes(session, "w", [Outcome(image.id, score, error, error, digest)])
+            assert finish_batch(session, key) is not None
+
+
+def test_a_score_of_other_bytes_than_the_corrected_digest_is_taken_out(
+    database: Database, run_id: int
+) -> None:
+    enlist(database, run_id, [*names("abc"), *digested(d="d", e="e", f="f", g="", h="h")])
+    score_all(database, run_id)  # each with its path for a digest
+
+    corrected = [*digested(a="x", b="B"), *names("c"), *digested(d="x", e="x", f="F", g="x")]
+    found = enlist(database, run_id, [*corrected, *names("h")])
+
+    assert pending(database, run_id) == "adeg"
+    assert changes_in_words(1, found) == [
+        "run 1: 7 images with changed attributes",
+        (
+            "run 1: the sha256 of 4 images was corrected after scoring, so they are scored again: "
+            "a, d, e and 1 more"
+        ),
+    ]
+    assert events(database, run_id)[1:] == [("attributes changed", 7), ("sha256 corrected", 4)]
+    score_all(database, run_id)
+    require_own_scores(database, run_id)
+
+
+def test_an_error_about_a_digest_that_was_corrected_is_taken_out(
+    database: Database, run_id: int
+) -> None:
+    wrong = "wrong_digest"
+    enlist(database, run_id, digested(a="x", b="x", c="x", d="x", e="x", f="f"))
+    found_before: dict[str, tuple[str | None, str | None]] = {
+        **{path: (wrong, path) for path in "abc"},
+        "d": ("missing", None),
+        "e": ("corrupt", "e"),
+        "f": ("corrupt", "f"),
+    }
+    score_as(database, run_id, found_before)
+
+    found = enlist(database, run_id, [*digested(a="a", b="y", c="", d="y", e="e", f="y")])
+
+    assert (found.taken_out, pending(database, run_id)) == (4, "abcf")
+
+
+def test_a_corrected_digest_is_compared_with_that_of_its_own_run(
+    database: Database, run_id: int
+) -> None:
+    other = add_run(database, "b")
+    for each in (other, run_id):
+        enlist(database, each, names("abcd"))
+        score_all(database, each)
+
+    enlist(database, run_id, [*digested(a="x"), *names("bc")], PRUNE)
+
+    assert (pending(database, run_id), pending(database, other)) == ("a", "")
+    assert paths(database, run_id) == "abc"
+
+
+def test_a_worker_that_compares_with_the_digest_before_stores_nothing(
+    database: Database, run_id: int
+) -> None:
+    enlist(database, run_id, [*digested(a="a"), *names("bcd")])
+    first, second = (lease(database, BatchKey(run_id, number)) for number in (1, 2))
+
+    assert enlist(database, run_id, [*digested(a="x"), *names("bcd")]).taken_out == 0
+
+    assert not score(database, first)
+    assert score(database, second), "a batch without such an image goes on"
+    score_all(database, run_id)
+    require_own_scores(database, run_id)
+
+
 # Images that are gone
 
 

@@ -207,6 +207,10 @@ CASES: dict[Callable[..., Any], Case] = {
     following.prune_images: Case(
         lambda s, on: following.prune_images(s, on.run, on.some()), 4 * len(PATHS)
     ),
+    following.take_out_other_bytes: Case(
+        lambda s, on: following.take_out_other_bytes(s, on.run, dict.fromkeys(on.some(), "0")),
+        4 * len(PATHS),
+    ),
     history.note_change: Case(lambda s, on: history.note_change(s, on.run, "pruned", 3), FEW),
     history.history: Case(lambda s, on: history.history(s, on.run), FEW),
     listing.stage_images: Case(staged, FEW),

@@ -155,6 +155,26 @@ FILES: dict[str, tuple[str, list[tuple[str, int | None]]]] = {
         [("5e82", None), ("fa29", 1), ("d2ba", 0), ("0a94", None)],
     ),
 }
+
+
+@pytest.mark.parametrize("above", ["", "\ufeff", "\n  "])
+def test_the_text_file_of_ph2_is_refused_with_what_to_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, above: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("PH2_dataset.txt").write_text(
+        f"{above}||   Name ||   Histological Diagnosis || Clinical Diagnosis ||\n"
+        "||  IMD003 ||  ||  0 ||\n"
+    )
+    with pytest.raises(SourceError) as caught:
+        list(list_source("PH2_dataset.txt", tmp_path))
+    assert caught.value.message == (
+        "PH2_dataset.txt:1: its columns are separated by ||, as in PH2_dataset.txt: take "
+        "PH2_dataset.xlsx instead, and save its sheet as CSV, in Excel: File, Save As, type "
+        "'CSV UTF-8 (comma delimited)'"
+    )
+
+
 # What pandas computes the labels of the real files with.
 REAL = {
     "HAM10000_metadata.csv": ("image_id", lambda f: f["dx"].map({"mel": 1, "nv": 0, "bkl": 0})),

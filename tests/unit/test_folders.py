@@ -16,7 +16,7 @@ from PIL import Image
 
 from imaging.errors import SourceError
 from imaging.listing.class_folders import ClassFolders, Place
-from imaging.listing.labels import LABELS
+from imaging.listing.labels import LABELS, word
 from imaging.listing.selection import Selection
 from imaging.listing.sources import list_source
 
@@ -413,3 +413,17 @@ def test_a_folder_that_is_called_like_an_archive_is_a_folder(root: Path) -> None
     put(root, "data.zip/1.jpg")
 
     assert labels(root, "data.zip") == {"data.zip/1.jpg": None}
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["melanoma (in situ)", "Melanoma_(in_situ)", " melanoma-(in  situ)", "MELANOMA _ (in - situ)"],
+)
+def test_a_folder_and_a_cell_are_spelled_alike(spelling: str) -> None:
+    assert word(spelling) == "melanoma (in situ)"
+    assert ClassFolders({"melanoma_(in situ)": 1}).knows(spelling)
+
+
+@pytest.mark.parametrize("cell", ["-1", "_x", "x_", "--"])
+def test_a_sign_at_an_end_is_not_a_gap(cell: str) -> None:
+    assert word(cell) == cell

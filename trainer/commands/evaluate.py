@@ -4,6 +4,7 @@ import click
 
 from base.console.lazy_group import calls
 from imaging.listing.labels import label_option
+from imaging.listing.selection import exclude_option
 from imaging.listing.tables.manifest_options import manifest_options
 from report.thresholds.threshold import ThresholdType
 
@@ -14,6 +15,7 @@ from report.thresholds.threshold import ThresholdType
 @click.option("--threshold", type=ThresholdType(), help="Default: the model card's.")
 @manifest_options
 @label_option
+@exclude_option
 @calls("trainer.evaluate:evaluate")
 def command() -> None:
     """Measure CHECKPOINT on SOURCE, in this process, without queue or ledger."""

@@ -4,6 +4,7 @@ import click
 
 from base.console.lazy_group import calls
 from imaging.listing.labels import label_option
+from imaging.listing.selection import exclude_option
 from imaging.listing.tables.manifest_options import manifest_options
 from trainer.options import RECIPES, recipe_options
 
@@ -42,6 +43,7 @@ from trainer.options import RECIPES, recipe_options
 )
 @manifest_options
 @label_option
+@exclude_option
 @calls("trainer.train:train")
 def command() -> None:
     """Train a checkpoint on TRAIN and choose its best epoch on VALID.

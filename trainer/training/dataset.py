@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from base.console.telling import tell
 from imaging.errors import SourceError
+from imaging.listing.selection import Selection
 from imaging.listing.sources import list_source
 from imaging.listing.tables.manifest_options import PLAIN, ManifestOptions
 
@@ -23,6 +25,7 @@ def list_labelled(
     root: Path,
     labels: Mapping[str, int | None],
     options: ManifestOptions = PLAIN,
+    selection: Selection | None = None,
 ) -> LabelledImages:
     """The labelled images of a source; rows whose diagnosis has no label are left out.
 
@@ -30,7 +33,7 @@ def list_labelled(
         SourceError: an image without label, or a class without images.
     """
     options = replace(options, labelled_only=True)
-    listed = list(list_source(source, root, labels, options))
+    listed = list(list_source(source, root, labels, options, selection))
     unlabelled = next((row.where or row.path for row in listed if row.label is None), None)
     if unlabelled is not None:
         raise SourceError(
@@ -42,6 +45,13 @@ def list_labelled(
     )
     require_both_classes(source, counts_of(images.labels))
     return images
+
+
+def tell_excluded(selection: Selection) -> None:
+    """Say what was left out, if something was to be."""
+    if selection.excludes_some:
+        for line in selection.lines():
+            tell(line, err=True)
 
 
 def counts_of(labels: Sequence[float]) -> dict[str, int]:

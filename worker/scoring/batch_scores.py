@@ -1,7 +1,8 @@
 """The result of scoring images and the interface of what scores them; between ledger and model."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from base.console.foreign import shown
@@ -9,6 +10,7 @@ from db.queries.outcomes import Seconds
 from db.queries.runs import RunSpec
 from imaging.errors import ImageError
 
+_NONE: Mapping[int, int] = MappingProxyType({})
 # From paths to the SHA-256 digests of their files when they were last scored, if they were.
 KnownDigests = Callable[[Sequence[str]], dict[str, str]]
 
@@ -56,13 +58,15 @@ def rounded_in(score: float) -> float:
 class RunScores(NamedTuple):
     """Outcomes of images for one run, by their position among the paths.
 
-    Each position is in `scores` or in `errors`; `notes` are remarks about scores.
+    Each position is in `scores` or in `errors`; `notes` are remarks about scores. `orientations`
+    are those of EXIF, 1 to 8, of the files that were read.
     """
 
     scores: dict[int, float]
     errors: dict[int, ImageError]
     digests: dict[int, str]
     notes: dict[int, str]
+    orientations: Mapping[int, int] = _NONE
 
 
 class BatchScores(NamedTuple):

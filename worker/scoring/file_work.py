@@ -114,7 +114,8 @@ def _outcome(image: PendingImage, position: int, run: RunScores) -> Outcome:
         error = ImageError("wrong_digest", f"its SHA-256 is {digest}, not that of the manifest")
     if error is not None:
         return Outcome(image.id, None, error.code, _storable(error.detail), digest)
-    return Outcome(image.id, None if score is None else rounded_in(score), None, note, digest)
+    stored = None if score is None else rounded_in(score)
+    return Outcome(image.id, stored, None, note, digest, run.orientations.get(position))
 
 
 def _storable(detail: str) -> str:

@@ -73,9 +73,8 @@ class ForwardPass:
             for position, error in self._batch.errors.items()
             if position not in gone
         }
-        return RunScores(
-            scores, errors, {**self._batch.digests, **gone}, dict.fromkeys(gone, _GONE)
-        )
+        digests, notes = {**self._batch.digests, **gone}, dict.fromkeys(gone, _GONE)
+        return RunScores(scores, errors, digests, notes, self._batch.orientations)
 
     def _features(self, backbone: Backbone) -> tuple[list[int], Float32Array]:
         """Positions `[n]` and features `[n, ...]` of all images that have features."""

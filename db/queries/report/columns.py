@@ -13,9 +13,13 @@ from db.connection.bulk import driver_errors
 from db.tables import Image, Prediction
 
 PENDING, SCORED, UNREADABLE = 0, 1, 2
+_SCORED_TURNED = 3  # among the outcomes, because it costs nothing there
 _FROM = "FROM images LEFT JOIN predictions ON image_id = images.id WHERE run_id = "
 _LABEL = "coalesce(label, -1)"
-_OUTCOME = "CASE WHEN image_id IS NULL THEN 0 WHEN score IS NULL THEN 2 ELSE 1 END"
+_OUTCOME = (
+    "CASE WHEN image_id IS NULL THEN 0 WHEN score IS NULL THEN 2 WHEN orientation > 1 THEN 3 "
+    "ELSE 1 END"
+)
 _SCORE = "coalesce(score, -1.0)"
 _SQLITE = f"SELECT {_LABEL}, {_OUTCOME}, {_SCORE} {_FROM} ?"
 # PostgreSQL returns all rows in one value, 12 bytes each, so that none becomes an object here.
@@ -33,12 +37,13 @@ class Columns(NamedTuple):
     """All images of a run in no particular order, each array `[listed]`.
 
     `labels` 1, 0 or -1 for unknown; `outcomes` PENDING, SCORED or UNREADABLE; `scores` in [0, 1] if
-    the outcome is SCORED, else -1.
+    the outcome is SCORED, else -1. `turned` of the scored ones are to be turned, by EXIF.
     """
 
     labels: npt.NDArray[np.int8]
     outcomes: npt.NDArray[np.int8]
     scores: npt.NDArray[np.float64]
+    turned: int
 
 
 class Described(NamedTuple):
@@ -97,8 +102,12 @@ def _aggregated(connection: Connection, run_id: int, left_out: Collection[int]) 
 
 
 def _apart(rows: npt.NDArray[np.void]) -> Columns:
+    outcomes = rows["outcome"].astype(np.int8)
+    turned = outcomes == _SCORED_TURNED
+    outcomes[turned] = SCORED
     return Columns(
         rows["label"].astype(np.int8),
-        rows["outcome"].astype(np.int8),
+        outcomes,
         rows["score"].astype(np.float64),
+        int(np.count_nonzero(turned)),
     )

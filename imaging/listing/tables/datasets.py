@@ -170,7 +170,8 @@ DATA_SETS: tuple[DataSet, ...] = (
         ids="Image Name",
         flags=("Common Nevus", "Atypical Nevus", "Melanoma"),
         labels=_labels("Melanoma", "Common Nevus;Atypical Nevus"),
-        note="PH2_dataset.xlsx, saved as CSV; the rows above its header are passed over.",
+        note="PH2_dataset.xlsx, saved as CSV, and not PH2_dataset.txt; the rows above its header "
+        "are passed over.",
     ),
     DataSet(
         "Derm7pt",

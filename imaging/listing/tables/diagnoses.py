@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from base.console.foreign import shown
 from base.console.shell import typed
-from imaging.listing.labels import BENIGN, CELLS, LABELS, MALIGNANT, word
+from imaging.listing.labels import BENIGN, CELLS, KNOWN, MALIGNANT, word
 
 Labels = Mapping[str, int | None]
 # The diagnosis that a row's cells name, as they spell it; empty for none.
 FindDiagnosis = Callable[[Sequence[str]], str]
 # What a folder's name means, and a cell of 0 and 1.
-WORDS: Labels = {**CELLS, **{word(name): label for name, label in LABELS.items()}}
+WORDS: Labels = {**CELLS, **KNOWN}
 _SET, _UNSET = frozenset({"1", "1.0", "x", "true"}), frozenset({"", "0", "0.0", "false"})
 _NAMES = {MALIGNANT: "malignant", BENIGN: "benign", None: "without label"}
 # More different values than any list of diagnoses has.

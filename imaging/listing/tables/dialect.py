@@ -56,6 +56,11 @@ def not_text(head: bytes, name: str) -> str | None:
         return "it is an archive or a workbook and not CSV"
     if head.startswith(_UTF_16):
         return f"it is UTF-16 text (Excel's 'Unicode Text'): save it as UTF-8, {_SAVE_AS}"
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"||"):
+        return (
+            "its columns are separated by ||, as in PH2_dataset.txt: take PH2_dataset.xlsx "
+            f"instead, and save its sheet as CSV, {_SAVE_AS}"
+        )
     return None
 
 
