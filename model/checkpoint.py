@@ -43,7 +43,7 @@ def _write(network: Any, path: Path, card: dict[str, Any]) -> tuple[Path, ModelC
     with tempfile.TemporaryDirectory(prefix=".saving-", dir=path.parent) as folder:
         draft = Path(folder) / path.name
         network.save(draft)
-        make_reproducible(draft)
+        make_reproducible(draft, card["decode"])
         finished = ModelCard(digest=file_digest(draft), **card)
         with draft.open("rb") as file:
             os.fsync(file.fileno())

@@ -1,28 +1,38 @@
-"""Makes .keras files reproducible: the same network always gives the same bytes and digest."""
+"""Makes .keras files reproducible: what scores alike has the same bytes and digest."""
 
 import json
 import zipfile
 from pathlib import Path
 from typing import Any
 
+from model.card import Decode
+
 # The earliest time that a zip entry can have.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def make_reproducible(path: Path) -> None:
-    """Rewrite a .keras file without the date and the memory addresses that Keras puts into it."""
+def make_reproducible(path: Path, decode: Decode) -> None:
+    """Rewrite a .keras file without the date and the memory addresses that Keras puts into it.
+
+    Decode settings other than the default go into it: the same weights with other settings score
+    differently, and runs know a checkpoint by its digest.
+    """
+    plain = Decode(height=decode.height, width=decode.width)
+    settings = dict(decode.model_dump().items() - plain.model_dump().items())
     draft = path.with_name(f"{path.name}.rewritten")
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(draft, "w") as new:
         for name in sorted(old.namelist()):
             if not name.endswith("/"):
-                _copy(old, new, name)
+                _copy(old, new, name, settings)
     draft.replace(path)
 
 
-def _copy(old: zipfile.ZipFile, new: zipfile.ZipFile, name: str) -> None:
+def _copy(old: zipfile.ZipFile, new: zipfile.ZipFile, name: str, settings: dict[str, Any]) -> None:
     data = old.read(name)
     if name == "metadata.json":
-        data = json.dumps({**json.loads(data), "date_saved": ""}, sort_keys=True).encode()
+        decode = {"decode": settings} if settings else {}
+        metadata = {**json.loads(data), "date_saved": "", **decode}
+        data = json.dumps(metadata, sort_keys=True).encode()
     if name == "config.json":
         data = json.dumps(_without_addresses(json.loads(data), {}), sort_keys=True).encode()
     new.writestr(zipfile.ZipInfo(name, _EPOCH), data)

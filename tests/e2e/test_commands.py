@@ -144,8 +144,9 @@ def test_a_label_that_contradicts_the_run(copied: Site) -> None:
     copied.succeed("producer", "enqueue", manifest.name, "--allow-missing")
     write(manifest, "path,label\ndata/a.jpg,1\n")
     done = copied.run("producer", "enqueue", manifest.name, "--allow-missing")
-    said = "has label 1 here and 0 in the run: make the two agree, or use --new-run"
-    assert_one_clear_line(done, "changed.csv:2:", said)
+    said = "has label 1 here and 0 in the run: make the two agree, or "
+    other = "take the new label over with --relabel, or use --new-run"
+    assert_one_clear_line(done, "changed.csv:2:", said + other)
 
 
 def test_a_bad_manifest_leaves_no_checkpoint_behind(copied: Site) -> None:

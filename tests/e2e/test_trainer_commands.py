@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pytest
 from click.testing import CliRunner, Result
 from drawing import draw
+from other_formats import stored_turned
 from PIL import Image
 from processes import PATIENCE, POLL_SECONDS, PROJECT, Ledger, Process, Site
 from sqlalchemy.orm import Session
@@ -46,6 +47,7 @@ Floats = npt.NDArray[np.float32]
 # every two seconds.
 EPOCHS = "300"  # some seconds: a signal meant for the middle is not to come after the last
 BENIGN, MALIGNANT = 12, 6
+AT = ("--threshold", "0.5")
 
 
 class Quarters(tf.Module):  # type: ignore[misc] # tensorflow has no types
@@ -420,6 +422,39 @@ def test_what_is_excluded_is_neither_trained_on_nor_measured(here: Path, train: 
     measured = call("evaluate", str(only(here)), "valid", "--threshold", "0.5", *options)
     assert "on valid: 9 labelled images" in good(measured)
     assert "1 folder and 1 file excluded" in measured.stderr.splitlines()
+
+
+def test_turned_copies_have_one_score_where_the_checkpoint_turns_them(
+    here: Path, train: Train
+) -> None:
+    good(train("--orientation", "apply"))
+    good(train())
+    turning, plain = checkpoints(here)
+    upright = Image.open(here / "train" / "nevus" / "00.jpg").convert("RGB")
+    (here / "held").mkdir()
+    for orientation in range(1, 9):
+        data = stored_turned(upright, "PNG", orientation)
+        (here / "held" / f"{orientation}.png").write_bytes(data)
+    site = Site(here)
+    options = [word for each in (turning, plain) for word in ("--checkpoint", str(each))]
+    site.succeed("producer", "enqueue", "held", *options)
+    site.drain()
+
+    query = (
+        "SELECT path, score, orientation FROM predictions JOIN images ON images.id = image_id"
+        " WHERE run_id = {} ORDER BY path"
+    )
+    turned, as_stored = (site.ledger.rows(query.format(run)) for run in (1, 2))
+
+    assert [row[2] for row in turned] == [row[2] for row in as_stored] == [*range(1, 9)]
+    scores, others = ([float(row[1]) for row in rows] for rows in (turned, as_stored))
+    assert scores == pytest.approx([scores[0]] * 8, abs=1e-6)
+    assert min(abs(score - others[0]) for score in others[1:]) > 1e-4
+    warned = [
+        "stored turned (EXIF orientation)" in site.succeed("report", "--run", run, *AT).stdout
+        for run in ("1", "2")
+    ]
+    assert warned == [False, True]
 
 
 def test_the_cards_threshold_on_the_validation_images_is_not_prespecified(rated: Rated) -> None:

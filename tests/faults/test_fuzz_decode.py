@@ -24,4 +24,4 @@ def test_a_damaged_image_can_be_made_again() -> None:
     made = [mutant(1, number) for number in range(50)]
 
     assert [mutant(1, number) for number in range(50)] == made
-    assert len({*made, *SMALL}) > 45 + len(SMALL)
+    assert len({*made, *SMALL}) > 40 + len(SMALL), "most are neither undamaged nor twice"

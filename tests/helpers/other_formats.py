@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pillow_heif
-from PIL import Image
+from PIL import Image, ImageOps
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGBaseline8Bit
@@ -190,3 +190,16 @@ def deflated_dicom(size: int) -> bytes:
     plain = dicom_around(b"nothing", syntax="1.2.840.10008.1.2.1.99")
     packing = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
     return plain[: plain.index(b"1.99") + 4] + packing.compress(bytes(size)) + packing.flush()
+
+
+def stored_turned(upright: Image.Image, kind: str, orientation: int) -> bytes:
+    """The image as a camera stores it that was held so."""
+    way_back = {6: 8, 8: 6}.get(orientation, orientation)
+    exif = Image.Exif()
+    exif[274] = way_back
+    lying = upright.copy()  # Pillow keeps the EXIF that it has read
+    lying.info["exif"] = exif.tobytes()
+    ImageOps.exif_transpose(lying, in_place=True)
+    exif[274] = orientation
+    options = {"lossless": True} if kind == "WEBP" else {}
+    return saved(lying, kind, exif=exif, **options)

@@ -129,6 +129,18 @@ def test_the_same_network_gives_the_same_bytes(plain: Any, saved: Path, tmp_path
     assert again.digest == file_digest(saved)
 
 
+@pytest.mark.parametrize("settings", [{"ratio": 2}, {"orientation": "apply"}], ids=str)
+def test_other_decode_settings_give_the_same_network_another_digest(
+    plain: Any, saved: Path, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    """Runs know a checkpoint by its digest, and these score images otherwise."""
+    decode = Decode(**settings)
+    path, other = save_checkpoint(plain, tmp_path / "other.keras", {"decode": decode})
+
+    assert other.digest != file_digest(saved)
+    assert load_checkpoint(path)[1].decode == decode
+
+
 def test_a_card_is_read_as_it_was_written(copy: Path) -> None:
     card = ModelCard(
         digest="0" * 64,

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawing import encoded
-from other_formats import dicom_around, dicom_of, saved, tiff_of
-from PIL import Image, ImageOps
+from other_formats import dicom_around, dicom_of, saved, stored_turned, tiff_of
+from PIL import Image
 
 from imaging.decoding.decoder import Decoder
 from model.card import Decode
@@ -117,25 +117,13 @@ def turning() -> Decoder:
     return Decoder(Decode(orientation="apply"))
 
 
-def stored(upright: Image.Image, kind: str, orientation: int) -> bytes:
-    """The image as a camera stores it that was held so."""
-    way_back = {6: 8, 8: 6}.get(orientation, orientation)
-    exif = Image.Exif()
-    exif[274] = way_back
-    upright.info["exif"] = exif.tobytes()
-    lying = ImageOps.exif_transpose(upright)
-    exif[274] = orientation
-    options = {"lossless": True} if kind == "WEBP" else {}
-    return saved(lying, kind, exif=exif, **options)
-
-
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "JPEG"])
 def test_an_image_is_turned_as_exif_says_if_the_card_says_so(
     decoder: Decoder, turning: Decoder, tmp_path: Path, kind: str, orientation: int
 ) -> None:
     upright = Image.open(io.BytesIO(DRAWN))
-    (tmp_path / "1").write_bytes(stored(upright, kind, orientation))
+    (tmp_path / "1").write_bytes(stored_turned(upright, kind, orientation))
     (tmp_path / "2").write_bytes(encoded("JPEG", 60, 45))
 
     batch = turning.decode_files(tmp_path, ["2", "1", "2"])
@@ -152,7 +140,7 @@ def test_an_image_is_turned_as_exif_says_if_the_card_says_so(
 
 def test_what_exif_says_is_noted_and_nothing_is_turned(decoder: Decoder, tmp_path: Path) -> None:
     upright = Image.open(io.BytesIO(DRAWN))
-    turned = stored(upright, "JPEG", 6)
+    turned = stored_turned(upright, "JPEG", 6)
     for at, data in enumerate([DRAWN, turned, dicom_around(turned), turned[:60], b"no image"]):
         (tmp_path / str(at)).write_bytes(data)
 
