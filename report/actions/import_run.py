@@ -19,16 +19,18 @@ def import_run(
     name: str,
     id_column: str | None,
     score_column: str | None,
-    label_column: str | None,
+    labels: tuple[str, ...],
 ) -> None:
     """Store the scores of one CSV file, with the labels of the other, as a run of this name."""
-    columns = Columns(id_column, score_column, label_column)
+    columns = Columns(id_column, score_column, labels)
     # A million rows set off many collections; without pandas in them they take a fifth less time.
     gc.freeze()
     try:
         read = read_import(
             scores, truth, columns, lambda rows: progress_counter(f"{rows:,} rows read")
         )
+        if read.became:
+            tell(f"{truth}: {read.became}")
         of_all = f"of {read.counts.images:,} images stored"
         with (
             closing(open_database()) as database,

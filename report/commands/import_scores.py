@@ -13,7 +13,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--name", required=True, help="A name for the run, to know it by.")
 @click.option("--id", "id_column", metavar="COLUMN", help="The image's id, in both files.")
 @click.option("--score", "score_column", metavar="COLUMN", help="The score of CSV, in [0, 1].")
-@click.option("--label", "label_column", metavar="COLUMN", help="1 or 0 or empty, of the truth.")
+@click.option(
+    "--label",
+    "labels",
+    metavar="COLUMN|VALUE=0|1|none",
+    multiple=True,
+    help="The column of labels in the truth; and what a value in it means, if it is neither 1 nor "
+    "0 nor a known word: --label dx --label mel=1 --label nv=0.",
+)
 @calls("report.actions.import_run:import_run", keeps="nothing was stored: start it again")
 def command() -> None:
     """Make a run from scores that another program computed.
@@ -22,7 +29,8 @@ def command() -> None:
         report import-scores scores.csv --truth truth.csv --name recod
         report --run recod --threshold 0.5
 
-    Columns are found by their usual names, such as ISIC's image_id and melanoma. Every other column
+    Columns are found by their usual names, such as ISIC's image_id and melanoma, and diagnoses of
+    known data sets, such as HAM10000's dx, by their header. Every other column
     of the truth becomes an attribute. If a row is bad, an error names its line and nothing is
     stored. An image of the truth without a score is stored with the error no_score.
     """  # noqa: D301 - click takes the character itself

@@ -17,12 +17,12 @@ import pandas as pd
 from base.console.foreign import shown
 from base.listed_image import ListedImage
 from db.queries.report.imports import ImportedImage, ImportedScores
-from imaging.listing.labels import CELLS, not_a_label
+from imaging.listing.labels import not_a_label
 from report.exchange.csv_file import CsvError, CsvFile, find_column
+from report.exchange.truth_labels import TruthLabels, find_labels
 
 ID_COLUMNS = ("image_id", "image", "image_name", "isic_id", "id", "path", "filepath")
 SCORE_COLUMNS = ("score", "melanoma", "mel", "target", "probability")
-LABEL_COLUMNS = ("label", "melanoma", "mel", "target")
 # An image of the truth that the file gives no score for: counted, and never dropped.
 NO_SCORE = "no_score"
 # Rows of the frame that are Python objects at a time.
@@ -31,11 +31,14 @@ _BLOCK = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns that the user named; None means to find the column by its usual names."""
+    """The columns that the user named; None means to find the column by its usual names.
+
+    `labels` are a column, and meanings such as `mel=1`.
+    """
 
     id: str | None = None
     score: str | None = None
-    label: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 class Counts(NamedTuple):
@@ -60,14 +63,16 @@ class Counts(NamedTuple):
 class Import(NamedTuple):
     """What goes into the ledger: the scores' provenance and every image of the truth.
 
-    `rows` has the columns `id`, `label` (text), `score` (NaN for none), and one for each of the
-    `attributes`, of which these are the names.
+    `rows` has the columns `id`, `label` and `score` (NaN for none), and one for each of the
+    `attributes`, of which these are the names. `became` says what each diagnosis means, if the
+    truth has diagnoses.
     """
 
     scores: ImportedScores
     counts: Counts
     rows: pd.DataFrame
     attributes: dict[int, str]
+    became: str
 
     def images(self) -> Iterator[ImportedImage]:
         """The images in the order of the truth."""
@@ -77,7 +82,8 @@ class Import(NamedTuple):
             columns = (block[name].tolist() for name in ("id", "label", "score", *self.attributes))
             for image, label, score, *others in zip(*columns, strict=True):
                 attributes = dict(zip(self.attributes.values(), others, strict=True))
-                listed = ListedImage(image, CELLS[label], attributes or None)
+                known = None if math.isnan(label) else int(label)
+                listed = ListedImage(image, known, attributes or None)
                 if math.isnan(score):
                     yield ImportedImage(listed, None, NO_SCORE, nothing)
                 else:
@@ -93,7 +99,7 @@ def read_import(
 
     Raises:
         CsvError: a column is not to be found; an id is empty, doubled or without truth; a score is
-            no number in [0, 1]; a label is neither 0 nor 1 nor empty.
+            no number in [0, 1]; a label has no meaning.
     """
     scores, truth = CsvFile(scores_path), CsvFile(truth_path)
     score_column = find_column(scores, named.score, SCORE_COLUMNS, "--score")
@@ -101,16 +107,16 @@ def read_import(
     # The truth may call its ids otherwise than the file of the scores.
     same = named.id if named.id in truth.columns else None
     truth_id = find_column(truth, same, ID_COLUMNS, "--id")
-    label_column = find_column(truth, named.label, LABEL_COLUMNS, "--label")
+    labels = find_labels(truth, named.labels)
     given = _read_scores(scores, score_id, score_column)
     told(len(given))
-    listed = _read_truth(truth, truth_id, label_column)
+    listed, became = _read_truth(truth, truth_id, labels)
     told(len(given) + len(listed))
     rows = listed.merge(given, on="id", how="left", validate="one_to_one")
     _require_truth(scores, given[~given["line"].isin(rows["line"])], truth_path)
-    provenance = _provenance(scores, scores.columns[score_column], truth)
+    provenance = _provenance(scores, scores.columns[score_column], truth, named.labels)
     attributes = {at: name for at, name in enumerate(truth.columns) if at in listed}
-    return Import(provenance, _counts(rows), rows, attributes)
+    return Import(provenance, _counts(rows), rows, attributes, became)
 
 
 class _Check(NamedTuple):
@@ -136,15 +142,23 @@ def _read_scores(file: CsvFile, image: int, score: int) -> pd.DataFrame:
     return pd.DataFrame({"id": ids, "score": scores, "line": cells.index})
 
 
-def _read_truth(file: CsvFile, image: int, label: int) -> pd.DataFrame:
-    """The columns `id` and `label`, and every other that has a name by its place in the header."""
+def _read_truth(file: CsvFile, image: int, labels: TruthLabels) -> tuple[pd.DataFrame, str]:
+    """The columns `id` and `label`, and every other that has a name by its place in the header.
+
+    And what its diagnoses became, in words. A column of labels is among the others if it says more
+    than a label, such as a diagnosis.
+    """
     cells, fault = file.cells()
-    ids, labels = cells[image], cells[label]
-    wrong = _Check(labels, ~labels.isin(list(CELLS)), not_a_label)
+    ids, texts = cells[image], labels.texts(cells)
+    meanings = labels.meanings(texts)
+    bad = [text for text, label in meanings.items() if label is None]
+    wrong = _Check(texts, texts.isin(bad), not_a_label)
     _refuse_first(file, (_empty(ids), _twice(ids), wrong), fault)
+    told = labels.in_words(str(file.path), texts)
     unnamed = [at for at, name in enumerate(file.columns) if not name]
-    others = cells.drop(columns=[*unnamed, image, label])
-    return others.assign(id=ids, label=labels)
+    plain = [] if labels.are_diagnoses(meanings) else labels.columns
+    others = cells.drop(columns=[*unnamed, image, *plain])
+    return others.assign(id=ids, label=texts.map(meanings).astype(float)), told
 
 
 def _empty(ids: pd.Series) -> _Check:
@@ -185,12 +199,14 @@ def _require_truth(file: CsvFile, missing: pd.DataFrame, truth: Path) -> None:
 
 
 def _counts(rows: pd.DataFrame) -> Counts:
-    labels = rows["label"].map(CELLS)
+    labels = rows["label"]
     malignant, benign = int((labels == 1).sum()), int((labels == 0).sum())
     return Counts(len(rows), malignant, benign, int(rows["score"].isna().sum()))
 
 
-def _provenance(scores: CsvFile, column: str, truth: CsvFile) -> ImportedScores:
+def _provenance(
+    scores: CsvFile, column: str, truth: CsvFile, labels: Sequence[str]
+) -> ImportedScores:
     card = {
         "imported": {
             "file": scores.path.name,
@@ -200,7 +216,9 @@ def _provenance(scores: CsvFile, column: str, truth: CsvFile) -> ImportedScores:
             "truth_sha256": truth.digest,
         }
     }
-    digest = _digest(scores.digest, column, truth.digest)
+    # As they were typed, since another meaning is another truth.
+    meanings = [said for said in labels if "=" in said]
+    digest = _digest(scores.digest, column, " ".join([truth.digest, *meanings]))
     return ImportedScores(digest, str(scores.path.absolute()), card)
 
 

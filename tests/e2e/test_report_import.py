@@ -96,6 +96,40 @@ def test_other_columns_of_the_truth_are_attributes() -> None:
     assert images == {"male": 1, "female": 1, None: 1}
 
 
+MEANINGS = ["--label", "mel=1", "--label", "nv=0", "--label", "bcc=none"]
+HAM = "lesion_id,image_id,dx,sex\nL1,a,mel,male\nL2,b,nv,female\nL3,c,bcc,male\n"
+
+
+@pytest.mark.parametrize(
+    ("truth", "options", "labels"),
+    [
+        (HAM, [], [1, 0, None]),
+        (HAM, ["--label", "bcc=1"], [1, 0, 1]),
+        (HAM.replace("dx", "found"), ["--label", "found", *MEANINGS], [1, 0, None]),
+        ("id,label\na,malignant\nb,Benign\nc,\n", [], [1, 0, None]),
+        ("id,target\na,True\nb,False\nc,0.00\n", [], [1, 0, 0]),
+    ],
+)
+def test_labels_are_numbers_words_or_diagnoses(
+    url: str, truth: str, options: list[str], labels: list[int | None]
+) -> None:
+    arguments = write("id,score\na,0.9\nb,0.2\nc,0.4\n", truth)
+    said = succeed(*arguments, *options)
+    assert Ledger(url).rows("SELECT label FROM images ORDER BY path") == [(one,) for one in labels]
+    if truth.startswith("lesion_id"):
+        assert "truth.csv: malignant: mel (1)" in said
+        query = "SELECT attributes FROM images WHERE path = 'a'"
+        assert "mel" in str(Ledger(url).rows(query))
+
+
+@pytest.mark.usefixtures("url")
+def test_all_diagnoses_without_a_meaning_are_named_at_once() -> None:
+    arguments = write("id,score\na,0.9\n", HAM.replace("dx", "found"))
+    said = one_line(report(*arguments, "--label", "found", "--label", "mel=1"))
+    assert "truth.csv: values without a meaning (labels in found): nv (1), bcc (1); add" in said
+    assert said.endswith("--label nv=none --label bcc=none")
+
+
 def test_no_one_takes_it_for_a_checkpoint(url: str) -> None:
     succeed(*write())
     with closing(open_database(url)) as database, database.read() as session:
@@ -190,7 +224,7 @@ def test_more_images_than_one_batch_and_one_chunk(url: str) -> None:
         (SCORES, TRUTH + "e,0,1,\ne,0,1,\n", "truth.csv:7: e is there twice"),
         (SCORES, TRUTH.replace("male", '"ma\nle"', 1) + "a,,,\n", "truth.csv:7: a is there twice"),
         (SCORES, TRUTH.replace("b,0", "b,2"), "truth.csv:3: label '2' is neither 0 (benign) nor 1"),
-        (SCORES, TRUTH.replace("b,0", "b,no"), "truth.csv:3: label 'no' is neither"),
+        (SCORES, TRUTH.replace("b,0", "b,no"), "no (1); add what each means"),
         ("", TRUTH, "scores.csv:1: there is no header line"),
         ("image_id,melanoma\n", TRUTH, "scores.csv: there are no rows below the header"),
         ("image_id,value\na,0.1\n", TRUTH, "was not found among image_id, value: name it"),
