@@ -126,6 +126,8 @@ class Prediction(Base):
     error: Mapped[str | None] = mapped_column(Text)
     detail: Mapped[str | None] = mapped_column(Text)
     image_digest: Mapped[str | None] = mapped_column(Text)
+    # In the order of the card's `classes`; in this table, so that they go where the score goes.
+    probabilities: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
     worker: Mapped[str] = mapped_column(Text)
     scored_at: Mapped[float] = mapped_column(Double, server_default=Now())
 

@@ -15,14 +15,15 @@ from db.queries.leases import BatchKey, is_this, lists
 from db.tables import Batch, Image, Prediction, Run
 
 _INSERT = (
-    "INSERT INTO predictions (image_id, score, error, detail, image_digest, worker)"
-    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    "INSERT INTO predictions (image_id, score, error, detail, image_digest, probabilities, worker)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
 # One statement with a list for each column; statements for each row would be sent one by one.
 _INSERT_LISTS = text(
-    "INSERT INTO predictions (image_id, score, error, detail, image_digest, worker)"
+    "INSERT INTO predictions (image_id, score, error, detail, image_digest, probabilities, worker)"
     " SELECT *, :worker FROM unnest(CAST(:image_id AS bigint[]), CAST(:score AS float8[]),"
-    " CAST(:error AS text[]), CAST(:detail AS text[]), CAST(:image_digest AS text[]))"
+    " CAST(:error AS text[]), CAST(:detail AS text[]), CAST(:image_digest AS text[]),"
+    " CAST(:probabilities AS json[]))"
     " ON CONFLICT DO NOTHING"
 )
 _batches: Any = Batch.__table__
@@ -61,13 +62,17 @@ _FINISH = (
 
 
 class Outcome(NamedTuple):
-    """The outcome of one image: exactly one of score and error."""
+    """The outcome of one image: exactly one of score and error.
+
+    `probabilities` are a JSON array, next to a score of a checkpoint with classes.
+    """
 
     image_id: int
     score: float | None
     error: str | None
     detail: str | None
     image_digest: str | None
+    probabilities: str | None = None
 
 
 class Seconds(NamedTuple):

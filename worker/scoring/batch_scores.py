@@ -1,9 +1,10 @@
 """The result of scoring images and the interface of what scores them; between ledger and model."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from base.arrays import Float32Array
 from base.console.foreign import shown
 from db.queries.outcomes import Seconds
 from db.queries.runs import RunSpec
@@ -56,13 +57,15 @@ def rounded_in(score: float) -> float:
 class RunScores(NamedTuple):
     """Outcomes of images for one run, by their position among the paths.
 
-    Each position is in `scores` or in `errors`; `notes` are remarks about scores.
+    Each position is in `scores` or in `errors`; `notes` are remarks about scores. A checkpoint with
+    classes gives the `probabilities` `[classes]` of each score, too.
     """
 
     scores: dict[int, float]
     errors: dict[int, ImageError]
     digests: dict[int, str]
     notes: dict[int, str]
+    probabilities: Mapping[int, Float32Array] = {}
 
 
 class BatchScores(NamedTuple):
