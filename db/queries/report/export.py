@@ -17,14 +17,18 @@ CHUNK = 10_000
 
 # Straight from the driver: SQLAlchemy's own rows took most of the time of an export.
 _IMAGES = (
-    "SELECT path, label, score, error, detail, image_digest, CAST(attributes AS text) "
+    "SELECT path, label, score, error, detail, image_digest, CAST(attributes AS text), "
+    "CAST(probabilities AS text) "
     "FROM images JOIN predictions ON image_id = images.id WHERE run_id = {} "
     "ORDER BY images.batch, images.id"
 )
 
 
 class ExportedImage(NamedTuple):
-    """An image and its outcome: a score, or an error and its detail; attributes are JSON text."""
+    """An image and its outcome: a score, or an error and its detail.
+
+    `attributes` and `probabilities` are JSON text.
+    """
 
     path: str
     label: int | None
@@ -33,6 +37,7 @@ class ExportedImage(NamedTuple):
     detail: str | None
     image_digest: str | None
     attributes: str | None
+    probabilities: str | None = None
 
 
 def stream_images(session: Session, run_id: int) -> Iterator[list[ExportedImage]]:
