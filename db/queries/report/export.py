@@ -1,6 +1,6 @@
 """Reads of `report export` and `report compare`: images with their outcome, streamed."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -40,8 +40,8 @@ class ExportedImage(NamedTuple):
     probabilities: str | None = None
 
 
-def stream_images(session: Session, run_id: int) -> Iterator[list[ExportedImage]]:
-    """The run's images with a prediction, in chunks, in the order of the listing."""
+def stream_images(session: Session, run_id: int) -> Generator[list[ExportedImage], None, None]:
+    """The run's images with a prediction, in chunks, in listing order; close the generator."""
     connection = session.connection()
     driver: Any = connection.connection.driver_connection
     with driver_errors(connection, _IMAGES):
