@@ -284,6 +284,38 @@ def test_a_card_that_is_not_the_networks_is_refused(
     assert reason in caught.value.message
 
 
+class Sure(tf.Module):  # type: ignore[misc] # tensorflow has no types
+    """Seven probabilities by a convolution, which bfloat16 computes otherwise than float32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        drawn = np.random.default_rng(0)
+        self.kernel = tf.Variable(drawn.normal(size=(3, 3, 3, 16)).astype(np.float32))
+        self.weights = tf.Variable(drawn.normal(size=(16, 7)).astype(np.float32))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3])])
+    def __call__(self, images: Any) -> Any:
+        rows = tf.nn.relu(tf.nn.conv2d(images, self.kernel, 1, "SAME"))
+        return tf.nn.softmax(tf.matmul(tf.reduce_mean(rows, [1, 2]), self.weights))
+
+
+def test_a_sum_in_half_precision_is_rounded_and_stops_no_run(root: Path, tmp_path: Path) -> None:
+    """There a softmax does not sum to 1, and this score is the sum of all classes."""
+    names = tuple("abcdefg")
+    saved = classes_checkpoint(tmp_path, names, names, summed=(1,) * 7, module=Sure())
+    spec = saved.spec(precision="bfloat16")
+    worker = engine(root, tmp_path / "cache")
+    try:
+        worker.prepare(spec)
+    except CheckpointError as error:
+        if "compute in bfloat16" not in error.message:
+            raise
+        pytest.skip(error.message)
+    (run,) = worker.score([spec], paths_in(root), nothing_known).runs
+    assert list(run.scores.values()) == pytest.approx([1] * 3, abs=5e-3)
+    assert max(run.scores.values()) <= 1
+
+
 class Logits(tf.Module):  # type: ignore[misc] # tensorflow has no types
     """Only the negative class leaves [0, 1]."""
 
