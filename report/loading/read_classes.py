@@ -82,7 +82,8 @@ def read_classes(
             f"--classes: the checkpoint of run {run_id} "
             + ("has two classes of one name" if labels else "gives one score and has no classes")
         )
-    truth = _find_truth(session, run_id, classes, column)
+    named = _Truth((column,), in_words([0], labels)) if column else None
+    truth = named or _find_truth(session, run_id, classes, labels)
     indices, numbers, others, unstored = array("q"), array("f"), list[str](), 0
     for image in scored_attributes(session, run_id, left_out):
         diagnosis = _diagnosis(truth, image.attributes)
@@ -95,6 +96,8 @@ def read_classes(
             indices.append(at)
             numbers.extend(probabilities_of(image.probabilities, classes))
     if not indices:
+        if column:
+            _require_column(session, run_id, column)
         raise _no_image(run_id, classes, truth, tally(others), unstored)
     rows = np.array(numbers, np.float32).reshape(len(indices), len(classes))
     return ClassRows(classes, truth.origin, np.array(indices), rows, tally(others), unstored)
@@ -107,18 +110,21 @@ def _diagnosis(truth: _Truth, attributes: Mapping[str, str]) -> str:
         raise ClassesError(f"--classes: {error}") from None
 
 
-def _find_truth(session: Session, run_id: int, classes: Sequence[str], column: str) -> _Truth:
-    """The column that was named; else the only one with a class in it, or a column for each."""
-    wanted = {word(name): at for at, name in enumerate(classes)}
+def _require_column(session: Session, run_id: int, column: str) -> None:
+    columns = {name for image in scored_attributes(session, run_id) for name in image.attributes}
+    if column not in columns:
+        raise ClassesError(f"--classes {column}: {_no_column(run_id, columns)}")
+
+
+def _find_truth(
+    session: Session, run_id: int, classes: Sequence[str], wanted: Mapping[str, int]
+) -> _Truth:
+    """The only column with a class in it, or a column for each class."""
     columns: set[str] = set()
     naming: set[str] = set()
     for image in scored_attributes(session, run_id):
         columns.update(image.attributes)
         naming.update(name for name, cell in image.attributes.items() if word(cell) in wanted)
-    if column:
-        if column not in columns:
-            raise ClassesError(f"--classes {column}: {_no_column(run_id, columns)}")
-        return _Truth((column,), in_words([0], wanted))
     found = [_Truth((name,), in_words([0], wanted)) for name in sorted(naming)]
     flags = {wanted[word(name)]: name for name in sorted(columns) if word(name) in wanted}
     if len(flags) == len(classes):
