@@ -129,6 +129,8 @@ class Prediction(Base):
     image_digest: Mapped[str | None] = mapped_column(Text)
     # EXIF's, 1 to 8, of which 1 is upright; not known of scores of an earlier release.
     orientation: Mapped[int | None] = mapped_column(SmallInteger)
+    # In the order of the card's `classes`; in this table, so that they go where the score goes.
+    probabilities: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
     worker: Mapped[str] = mapped_column(Text)
     scored_at: Mapped[float] = mapped_column(Double, server_default=Now())
 

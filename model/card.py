@@ -103,12 +103,16 @@ class ModelCard(BaseModel):
     """The JSON file next to a checkpoint. `validation` holds loss, accuracy and ROC AUC.
 
     `output` is the maker's promise that a network without a sigmoid at its end, such as a mean of
-    several, gives a probability all the same.
+    several, gives a probability all the same. `classes` are the names of the network's outputs, in
+    their order, and `positive` those whose probabilities add up to the score; both are empty for a
+    network of one output.
     """
 
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     decode: Decode
     class_names: tuple[str, str] = ("benign", "malignant")
+    classes: tuple[str, ...] = ()
+    positive: tuple[str, ...] = ()
     output: Literal["probability"] | None = None
     backbone: Backbone | None = None
     data: Data | None = None
@@ -116,6 +120,16 @@ class ModelCard(BaseModel):
     validation: dict[str, float | None] = {}
     threshold: Threshold | None = None
     versions: dict[str, str] = {}
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Cards of one score stay as they were."""
+        fields: dict[str, Any] = plain(self)
+        return {
+            name: value
+            for name, value in fields.items()
+            if value or name not in {"classes", "positive"}
+        }
 
     @classmethod
     def read(cls, checkpoint: Path) -> Self:

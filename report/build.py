@@ -9,14 +9,18 @@ from base.console.telling import tell
 from db.session import open_database
 from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
 from report.loading.load_run import finished_run
+from report.loading.read_classes import ClassRows
 from report.loading.read_run import LoadedRun
+from report.metrics.classes import measure_classes
 from report.metrics.metrics import measure
 from report.metrics.subgroups import by_subgroup
-from report.report_model import Answers, Report
+from report.report_model import Answers, ClassReport, Report
 from report.thresholds.threshold import choose
 
 
-def read_finished(run: str | None, by: Sequence[str], *, unique: bool = False) -> LoadedRun:
+def read_finished(
+    run: str | None, by: Sequence[str], *, unique: bool = False, classes: str | None = None
+) -> LoadedRun:
     """The run with this number or name, by default the newest; a pending run ends the command.
 
     Raises:
@@ -24,7 +28,7 @@ def read_finished(run: str | None, by: Sequence[str], *, unique: bool = False) -
             be `unique`.
     """
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
-        return finished_run(session, run, by, unique=unique)
+        return finished_run(session, run, by, unique=unique, classes=classes)
 
 
 def build(
@@ -48,8 +52,21 @@ def build(
     positive = int((loaded.unlabelled >= chosen.value).sum())
     unlabelled = Answers(positive, len(loaded.unlabelled))
     return Report(
-        loaded.run, loaded.checkpoint, loaded.flow, chosen, figures, subgroups, unlabelled
+        loaded.run,
+        loaded.checkpoint,
+        loaded.flow,
+        chosen,
+        figures,
+        subgroups,
+        unlabelled,
+        None if loaded.classes is None else _of_classes(loaded.classes, confidence),
     )
+
+
+def _of_classes(rows: ClassRows, confidence: float) -> ClassReport:
+    figures = measure_classes(rows.classes, rows.truth, rows.probabilities, confidence)
+    others = {name: count for name, count in rows.others.most_common() if name}
+    return ClassReport(rows.origin, figures, rows.others[""], others, rows.unstored)
 
 
 def refuse_nothing_scored(loaded: LoadedRun) -> None:

@@ -28,6 +28,14 @@ class _Report(RunFirst, Program):
     "--run", help="Number or name of the run; `report 3` does too.  [default: the newest]"
 )
 @measuring
+@click.option(
+    "--classes",
+    is_flag=False,
+    flag_value="",
+    metavar="[COLUMN]",
+    help="Also give the figures of each class of the checkpoint. COLUMN of the manifest holds the "
+    "true class.  [default: the only one that names classes]",
+)
 @format_option("text", "json", "csv", "markdown")
 @click.option(
     "--output",

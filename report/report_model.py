@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from base.console.foreign import shown
+from report.metrics.classes import ClassFigures
 from report.metrics.metrics import Metrics
 from report.metrics.subgroups import Subgroup
 from report.thresholds.threshold import Threshold
@@ -173,6 +174,21 @@ class Answers(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class ClassReport:
+    """Figures of all classes, and the scored images that they are not computed of.
+
+    `origin` says from which columns the true class is. `without` have no diagnosis, `others` one
+    that is no class, by diagnosis, and `unstored` no probabilities.
+    """
+
+    origin: str
+    figures: ClassFigures
+    without: int
+    others: Mapping[str, int]
+    unstored: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One run at one threshold; `unlabelled` are its scored images without a label."""
 
@@ -183,6 +199,7 @@ class Report:
     figures: Metrics
     subgroups: tuple[Subgroup, ...] = ()
     unlabelled: Answers = field(default_factory=Answers)
+    classes: ClassReport | None = None
 
     @property
     def answers(self) -> Answers:

@@ -15,15 +15,17 @@ from db.queries.leases import BatchKey, is_this, lists
 from db.tables import Batch, Image, Prediction, Run
 
 _INSERT = (
-    "INSERT INTO predictions (image_id, score, error, detail, image_digest, orientation, worker)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    "INSERT INTO predictions (image_id, score, error, detail, image_digest, orientation,"
+    " probabilities, worker)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
 # One statement with a list for each column; statements for each row would be sent one by one.
 _INSERT_LISTS = text(
-    "INSERT INTO predictions (image_id, score, error, detail, image_digest, orientation, worker)"
+    "INSERT INTO predictions (image_id, score, error, detail, image_digest, orientation,"
+    " probabilities, worker)"
     " SELECT *, :worker FROM unnest(CAST(:image_id AS bigint[]), CAST(:score AS float8[]),"
     " CAST(:error AS text[]), CAST(:detail AS text[]), CAST(:image_digest AS text[]),"
-    " CAST(:orientation AS smallint[]))"
+    " CAST(:orientation AS smallint[]), CAST(:probabilities AS json[]))"
     " ON CONFLICT DO NOTHING"
 )
 _batches: Any = Batch.__table__
@@ -64,7 +66,8 @@ _FINISH = (
 class Outcome(NamedTuple):
     """The outcome of one image: exactly one of score and error.
 
-    `orientation` is that of EXIF, 1 to 8, None where it was not looked for.
+    `orientation` is that of EXIF, 1 to 8, None where it was not looked for; `probabilities` are a
+    JSON array, next to a score of a checkpoint with classes.
     """
 
     image_id: int
@@ -73,6 +76,7 @@ class Outcome(NamedTuple):
     detail: str | None
     image_digest: str | None
     orientation: int | None = None
+    probabilities: str | None = None
 
 
 class Seconds(NamedTuple):

@@ -20,8 +20,9 @@ def export_run(run: str, layout: str, output: Path | None) -> None:
         raise click.UsageError("Parquet is not text: name a file with -o FILE")
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         origin = Origin(*finished_origin(session, run))
-        chunks = stream_images(session, origin.run)
-        counts = _write(layout, output, chunks, origin)
+        # Closed before the ledger is: an export that is refused leaves its rows half read.
+        with closing(stream_images(session, origin.run)) as chunks:
+            counts = _write(layout, output, chunks, origin)
     _tell(counts, output)
 
 

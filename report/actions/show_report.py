@@ -23,11 +23,12 @@ def show_report(  # noqa: PLR0913 - a command has as many arguments as options
     prevalence: float | None,
     confidence: float,
     unique: bool,
+    classes: str | None,
     layout: str,
     output: Path | None,
 ) -> None:
     """Print the report of a run, and draw its pictures into `output`."""
-    loaded = _read(run, by, unique=unique)
+    loaded = _read(run, by, unique=unique, classes=classes)
     report = build(loaded, threshold, confidence, prevalence)
     click.echo(_show(report, layout))
     if output is not None:
@@ -35,9 +36,9 @@ def show_report(  # noqa: PLR0913 - a command has as many arguments as options
     refuse_nothing_scored(loaded)
 
 
-def _read(run: str | None, by: tuple[str, ...], *, unique: bool) -> LoadedRun:
+def _read(run: str | None, by: tuple[str, ...], *, unique: bool, classes: str | None) -> LoadedRun:
     try:
-        return read_finished(run, by, unique=unique)
+        return read_finished(run, by, unique=unique, classes=classes)
     except DatabaseError as error:
         word = click.get_current_context().meta.get(RUN_WORD)
         if word is None or word.isdecimal():

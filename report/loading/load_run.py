@@ -9,7 +9,12 @@ from report.loading.unfinished import exits_unfinished
 
 
 def finished_run(
-    session: Session, id_or_name: str | None, by: Sequence[str] = (), *, unique: bool = False
+    session: Session,
+    id_or_name: str | None,
+    by: Sequence[str] = (),
+    *,
+    unique: bool = False,
+    classes: str | None = None,
 ) -> LoadedRun:
     """The run with this number or name; ends the command if some of its images are pending.
 
@@ -17,7 +22,8 @@ def finished_run(
         NoSuchRunError: the run does not exist.
         NoSuchColumnError: no image has an attribute named in `by`.
         CopiesError: `unique`, and images of the same bytes have different labels.
+        ClassesError: `classes`, and they or their truth are not there.
         click.exceptions.Exit: with `UNFINISHED`, after one line that says how many are pending.
     """
     with exits_unfinished():
-        return read_run(session, id_or_name, by, unique=unique)
+        return read_run(session, id_or_name, by, unique=unique, classes=classes)

@@ -14,8 +14,10 @@ from db.queries import results, runs
 from db.queries.report import columns, copies, thresholds
 from db.queries.report.columns import PENDING, SCORED, UNREADABLE, Columns
 from db.tables import Checkpoint, Run
+from report.classes import classes_of
 from report.loading.kept_thresholds import day
 from report.loading.label_origins import label_origins
+from report.loading.read_classes import ClassRows, read_classes
 from report.loading.read_groups import read_groups
 from report.loading.same_bytes import SameBytes, refuse_both_labels, same_bytes
 from report.loading.unfinished import require_finished
@@ -39,7 +41,7 @@ class LoadedRun(NamedTuple):
 
     `chosen` is the threshold chosen last for its checkpoint. `overlap` counts the scored images on
     which it, or without it the model card's threshold, was chosen. `failed` are paths of some
-    images of a run in which no image was scored.
+    images of a run in which no image was scored. `classes` is None unless it was asked for.
     """
 
     run: RunFacts
@@ -53,10 +55,16 @@ class LoadedRun(NamedTuple):
     overlap: int = 0
     failed: tuple[str, ...] = ()
     unlabelled: Float64Array = NO_SCORES
+    classes: ClassRows | None = None
 
 
 def read_run(
-    session: Session, id_or_name: str | None, by: Sequence[str] = (), *, unique: bool = False
+    session: Session,
+    id_or_name: str | None,
+    by: Sequence[str] = (),
+    *,
+    unique: bool = False,
+    classes: str | None = None,
 ) -> LoadedRun:
     """Read the run with this number or name, by default the newest.
 
@@ -65,12 +73,14 @@ def read_run(
         id_or_name: None for the newest run.
         by: attributes to group the images by.
         unique: of scored images that have the same bytes analyse one.
+        classes: the attribute that holds the true class, or `ANY_COLUMN`; None for no classes.
 
     Raises:
         NoSuchRunError: the run does not exist.
         UnfinishedRunError: some of its images have no prediction yet.
         NoSuchColumnError: no image has an attribute named in `by`.
         CopiesError: `unique`, and images of the same bytes have different labels.
+        ClassesError: `classes`, and they or their truth are not there.
     """
     run = runs.get_run(session, id_or_name)
     checkpoint = runs.checkpoint_of(session, run)
@@ -99,6 +109,9 @@ def read_run(
         _overlap(session, run, checkpoint, chosen, flow.scored),
         () if failed is None else tuple(failed.examples),
         listed.scores[(listed.outcomes == SCORED) & ~analysed],
+        None
+        if classes is None
+        else read_classes(session, run.id, classes_of(checkpoint.card), classes, left_out),
     )
 
 

@@ -13,6 +13,7 @@ from db.queries.results import progress, staged
 from db.queries.resuming import enqueue_again
 from db.queries.runs import checkpoint_of, get_run
 from db.tables import Run
+from report.classes import classes_of
 
 UNFINISHED = 3  # exit code
 
@@ -31,8 +32,8 @@ def exits_unfinished() -> Iterator[None]:
         raise click.exceptions.Exit(UNFINISHED) from None
 
 
-def finished_origin(session: Session, id_or_name: str) -> tuple[int, str]:
-    """The number of a finished run, and the digest of its checkpoint.
+def finished_origin(session: Session, id_or_name: str) -> tuple[int, str, tuple[str, ...]]:
+    """The number of a finished run, and the digest and the classes of its checkpoint.
 
     Raises:
         NoSuchRunError: no run has this number or name.
@@ -42,7 +43,8 @@ def finished_origin(session: Session, id_or_name: str) -> tuple[int, str]:
     counts = progress(session, run.id)
     with exits_unfinished():
         require_finished(session, run, counts.listed, counts.pending)
-    return run.id, checkpoint_of(session, run).digest
+    checkpoint = checkpoint_of(session, run)
+    return run.id, checkpoint.digest, classes_of(checkpoint.card)
 
 
 def require_finished(session: Session, run: Run, images: int, waiting: int) -> None:

@@ -12,6 +12,7 @@ from report.metrics.calibration import Bin, bin_fraction
 from report.metrics.estimate import Estimate
 from report.metrics.likelihood import AtPrevalence
 from report.metrics.subgroups import Subgroup
+from report.render.class_formats import class_dict, class_rows
 from report.report_model import CheckpointFacts, Report
 from report.thresholds.threshold import Threshold
 
@@ -72,6 +73,7 @@ def as_dict(report: Report) -> dict[str, Any]:
             _bin(score_bin, figures.confidence) for score_bin in figures.calibration_curve
         ],
         "subgroups": [_subgroup(subgroup) for subgroup in report.subgroups],
+        "classes": class_dict(report.classes, _figure),
     }
 
 
@@ -163,6 +165,7 @@ def _rows(report: Report) -> Iterator[Row]:
         yield from (_plain(f"{name}{where}", subgroup[name]) for name in ("images", "malignant"))
         for name in ("sensitivity", "specificity", "roc_auc"):
             yield _row(f"{name}{where}", subgroup[name])
+    yield from (_row(name, figure) for name, figure in class_rows(whole["classes"]))
 
 
 def _labelled(labelled: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from base.console.foreign import for_markdown, shown
+from report.render.class_tables import class_tables
 from report.render.tables import (
     figure_tables,
     flow_table,
@@ -32,6 +33,7 @@ def _blocks(report: Report) -> Iterator[str]:
     else:
         subgroups = subgroup_tables(report.subgroups, report.figures.confidence)
         yield from (_table(table) for table in (*figure_tables(report.figures), *subgroups))
+    yield from (_table(table) for table in class_tables(report.classes))
     yield for_markdown(provenance_line(report))
 
 

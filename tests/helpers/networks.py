@@ -35,6 +35,14 @@ class Module(tf.Module):  # type: ignore[misc] # tensorflow has no types
         return tf.reduce_mean(tf.nn.relu(tf.nn.conv2d(images, self.kernel, 1, "SAME")), [1, 2])
 
 
+class Colours(tf.Module):  # type: ignore[misc] # tensorflow has no types
+    """Probabilities of the three classes red, green and blue, by the mean colour of an image."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3])])
+    def __call__(self, images: Any) -> Any:
+        return tf.nn.softmax(5.0 * tf.reduce_mean(images, [1, 2]))
+
+
 class Saved(NamedTuple):
     """A checkpoint on disk."""
 
@@ -81,6 +89,31 @@ def hub_checkpoint(
         option="hub:module", digest=claim or module_digest(module), description="a tiny module"
     )
     return save(path, sequential(HubModule(FEATURES, module), head(seed)), card, decode)
+
+
+def classes_checkpoint(
+    folder: Path,
+    classes: Sequence[str] = ("red", "green", "blue"),
+    positive: Sequence[str] = ("red",),
+    *,
+    summed: Sequence[int] = (1, 0, 0),
+    module: Any = None,
+) -> Saved:
+    """`Colours`, or another `module`; the score is the sum that `summed` says."""
+    tf.saved_model.save(module or Colours(), str(folder / "module"))
+    unit = keras.layers.Dense(1, use_bias=False, trainable=False)
+    network = sequential(HubModule(len(summed), folder / "module"), unit)
+    unit.set_weights([np.array(summed, np.float32)[:, None]])
+    digest = module_digest(folder / "module")
+    card = {
+        "decode": DECODE,
+        "output": "probability",
+        "backbone": Backbone(option="hub:colours", digest=digest, description="mean colours"),
+        "classes": classes,
+        "positive": positive,
+    }
+    path, made = save_checkpoint(network, folder / "classes.keras", card)
+    return Saved(path, made.digest)
 
 
 def engine(root: Path, cache: Path, scorers: ModelRegistry | None = None) -> ModelEngine:

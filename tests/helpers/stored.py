@@ -1,5 +1,6 @@
 """Runs in a ledger as producer and workers would leave them, for tests of what reads them."""
 
+import json
 from collections.abc import Sequence
 from contextlib import closing
 from hashlib import sha256
@@ -25,6 +26,7 @@ class Stored(NamedTuple):
     outcome: float | str | None
     attributes: dict[str, str] | None = None
     digest: str | None = None
+    probabilities: tuple[float, ...] | None = None
 
 
 def rows(labels: Sequence[int | None], scores: Sequence[float | str | None]) -> list[Stored]:
@@ -119,4 +121,5 @@ def bytes_of(number: int) -> str:
 def _outcome(row: int, one: Stored) -> outcomes.Outcome:
     if isinstance(one.outcome, str):
         return outcomes.Outcome(row, None, one.outcome, "a sentence", one.digest)
-    return outcomes.Outcome(row, one.outcome, None, None, one.digest)
+    of_classes = None if one.probabilities is None else json.dumps(one.probabilities)
+    return outcomes.Outcome(row, one.outcome, None, None, one.digest, None, of_classes)

@@ -40,7 +40,7 @@ from db.queries import (
 )
 from db.queries.leases import BatchKey
 from db.queries.outcomes import Outcome
-from db.queries.report import columns, copies, export, imports, page, thresholds
+from db.queries.report import classes, columns, copies, export, imports, page, thresholds
 from db.queries.report.imports import ImportedImage, ImportedScores
 from db.session import Database, open_database
 from db.tables import Run
@@ -171,6 +171,9 @@ CASES: dict[Callable[..., Any], Case] = {
     retry.clear_errors: Case(lambda s, on: retry.clear_errors(s, on.run, ["missing"]), 3 * RUN),
     bulk.insert_images: Case(
         lambda s, on: bulk.insert_images(s, [ImageRow(on.run, 900, "x", 1, None)]), FEW
+    ),
+    classes.scored_attributes: Case(
+        lambda s, on: consumed(classes.scored_attributes(s, on.run, on.some())), RUN
     ),
     columns.columns: Case(both_columns, RUN),
     columns.described: Case(lambda s, on: consumed(columns.described(s, on.run, on.some())), RUN),

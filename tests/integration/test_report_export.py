@@ -91,6 +91,59 @@ def test_isic_as_the_challenges_scorer_reads_it(url: str) -> None:
     assert done.stderr == "wrote 2 images\n"
 
 
+CLASSES = ("mel", "NV", "=x")
+OF_CLASSES = [
+    Stored("test/a.jpg", 1, 0.75, None, bytes_of(1), (0.75, 0.25, 0.0)),
+    Stored("test/b.jpg", 0, 0.125, {"dx": "nv"}, bytes_of(2), (0.125, 0.5, 0.375)),
+    Stored("test/c.jpg", None, "corrupt"),
+]
+
+
+def test_csv_has_a_column_for_each_class_behind_the_others(url: str) -> None:
+    run = store_run(url, OF_CLASSES, card={"classes": list(CLASSES), "positive": ["mel"]})
+    read = list(csv.DictReader(io.StringIO(report("export", str(run)).stdout)))
+    added = ["probability_mel", "probability_NV", "probability_=x"]
+    assert list(read[0]) == [*COLUMNS, *added]
+    assert [[row[name] for name in ("score", *added)] for row in read] == [
+        ["0.75", "0.75", "0.25", "0.0"],
+        ["0.125", "0.125", "0.5", "0.375"],
+        ["", "", "", ""],
+    ]
+
+
+def test_parquet_has_the_same_in_float32(url: str) -> None:
+    run = store_run(url, OF_CLASSES, card={"classes": list(CLASSES)})
+    succeed("export", str(run), "--format", "parquet", "-o", "out.parquet")
+    table = pd.read_parquet("out.parquet")
+    assert table["probability_NV"].dtype == "float32"
+    assert table["probability_NV"].tolist()[:2] == [0.25, 0.5]
+    assert table["probability_NV"].isna().tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("classes", "header"),
+    [
+        (("mel", "NV", "bcc"), "image,MEL,NV,BCC"),
+        (("mel", "nevus", "=x"), "image,mel,nevus,'=x"),
+    ],
+)
+def test_isic_has_a_column_for_each_class(url: str, classes: tuple[str, ...], header: str) -> None:
+    run = store_run(url, OF_CLASSES, card={"classes": list(classes)})
+    done = report("export", str(run), "--format", "isic")
+    assert done.stdout.splitlines() == [header, "a,0.75,0.25,0.0", "b,0.125,0.5,0.375"]
+    assert "1 images without a score are left out" in done.stderr
+
+
+@pytest.mark.parametrize("layout", ["csv", "parquet", "isic"])
+def test_a_card_of_other_classes_than_were_stored_is_refused(url: str, layout: str) -> None:
+    run = store_run(url, OF_CLASSES, card={"classes": ["mel", "nv"]})
+    done = report("export", str(run), "--format", layout, "-o", "out")
+    assert one_line(done).startswith(
+        "Error: 3 probabilities of an image are stored, and the checkpoint's card has 2 classes"
+    )
+    assert not Path("out").exists()
+
+
 def test_isic_never_makes_up_a_score(url: str) -> None:
     run = store_run(url, IMAGES)
     done = report("export", str(run), "--format", "isic")

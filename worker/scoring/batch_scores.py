@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+from base.arrays import Float32Array
 from base.console.foreign import shown
 from db.queries.outcomes import Seconds
 from db.queries.runs import RunSpec
 from imaging.errors import ImageError
 
-_NONE: Mapping[int, int] = MappingProxyType({})
 # From paths to the SHA-256 digests of their files when they were last scored, if they were.
 KnownDigests = Callable[[Sequence[str]], dict[str, str]]
 
@@ -59,14 +59,16 @@ class RunScores(NamedTuple):
     """Outcomes of images for one run, by their position among the paths.
 
     Each position is in `scores` or in `errors`; `notes` are remarks about scores. `orientations`
-    are those of EXIF, 1 to 8, of the files that were read.
+    are those of EXIF, 1 to 8, of the files that were read. A checkpoint with classes gives the
+    `probabilities` `[classes]` of each score, too.
     """
 
     scores: dict[int, float]
     errors: dict[int, ImageError]
     digests: dict[int, str]
     notes: dict[int, str]
-    orientations: Mapping[int, int] = _NONE
+    probabilities: Mapping[int, Float32Array] = MappingProxyType({})
+    orientations: Mapping[int, int] = MappingProxyType({})
 
 
 class BatchScores(NamedTuple):

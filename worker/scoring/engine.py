@@ -61,9 +61,9 @@ class ModelEngine:
             with holding_batch():
                 batch.decode(self._decoder(decode), known)
                 with self._computing:
-                    scores = batch.compute([models[index] for index in members])
+                    computed = batch.compute([models[index] for index in members])
             scored.update(
-                (index, batch.outcome(member, scores[member]))
+                (index, batch.outcome(member, computed[member]))
                 for member, index in enumerate(members)
             )
             seconds = seconds.plus(batch.seconds)

@@ -1,9 +1,12 @@
 """Files to score and their outcomes, as plain values: no ledger, no model."""
 
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
+from base.arrays import Float32Array
 from db.queries.leases import BatchKey, Lease, PendingImage, name_of
 from db.queries.outcomes import Outcome
 from imaging.errors import ImageError
@@ -91,7 +94,7 @@ def outcomes_of(work: Sequence[FileWork], runs: list[int], scored: BatchScores) 
     found = {
         run_id: (score, work[position].path)
         for run_id, run_scores in zip(runs, scored.runs, strict=True)
-        for position, score in reversed(run_scores.scores.items())
+        for position, score in reversed([*_numbers(run_scores)])
         if is_outside(score)
     }
     if found:
@@ -104,9 +107,19 @@ def outcomes_of(work: Sequence[FileWork], runs: list[int], scored: BatchScores) 
     ]
 
 
+def _numbers(run: RunScores) -> Iterator[tuple[int, float]]:
+    """All that a model gave, with the positions: scores, then probabilities."""
+    yield from run.scores.items()
+    for position, row in run.probabilities.items():
+        yield from ((position, number) for number in row.tolist())
+
+
 def _outcome(image: PendingImage, position: int, run: RunScores) -> Outcome:
     score, error = run.scores.get(position), run.errors.get(position)
     digest, note = run.digests.get(position), run.notes.get(position)
+    row = run.probabilities.get(position)
+    if row is not None and np.isnan(row).any():
+        score = math.nan
     if error is None and (score is None or math.isnan(score)):
         error = ImageError("bad_score", f"the model gave {score}, which is not a score in [0, 1]")
     if image.sha256 and digest and digest != image.sha256.lower():
@@ -115,7 +128,14 @@ def _outcome(image: PendingImage, position: int, run: RunScores) -> Outcome:
     if error is not None:
         return Outcome(image.id, None, error.code, _storable(error.detail), digest)
     stored = None if score is None else rounded_in(score)
-    return Outcome(image.id, stored, None, note, digest, run.orientations.get(position))
+    row_text = None if row is None else _as_json(row)
+    turned = run.orientations.get(position)
+    return Outcome(image.id, stored, None, note, digest, turned, row_text)
+
+
+def _as_json(row: Float32Array) -> str:
+    """Probabilities as a JSON array, in the fewest digits that give the same float32."""
+    return f"[{','.join(map(str, row.clip(0, 1)))}]"
 
 
 def _storable(detail: str) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,6 +15,13 @@ from worker.scoring.features import KeptRows
 from worker.scoring.loaded_model import Backbone, LoadedModel
 
 _GONE = "the file is gone: scored from the features that were kept of it"
+
+
+class Computed(NamedTuple):
+    """By position: scores, and where the checkpoint has classes their probabilities."""
+
+    scores: dict[int, float]
+    probabilities: dict[int, Float32Array]
 
 
 class ForwardPass:
@@ -47,22 +55,24 @@ class ForwardPass:
                 self._kept.recall(position, digest)
                 self._gone[position] = digest
 
-    def compute(self, models: Sequence[LoadedModel]) -> list[dict[int, float]]:
-        """Scores by position for each model; a backbone that several models share runs once."""
+    def compute(self, models: Sequence[LoadedModel]) -> list[Computed]:
+        """What each model gives; a backbone that several models share runs once."""
         began = time.perf_counter()
         features: dict[int, tuple[list[int], Float32Array]] = {}
-        scores = []
+        computed = []
         for model in models:
             key = id(model.backbone.graph)
             if key not in features:
                 features[key] = self._features(model.backbone)
             positions, rows = features[key]
-            scores.append(dict(zip(positions, model.score(rows).tolist(), strict=True)))
+            scores = dict(zip(positions, model.score(rows).tolist(), strict=True))
+            of_classes = dict(zip(positions, rows, strict=True)) if model.card.classes else {}
+            computed.append(Computed(scores, of_classes))
         self._compute_seconds = time.perf_counter() - began
-        return scores
+        return computed
 
-    def outcome(self, member: int, scores: dict[int, float]) -> RunScores:
-        """The outcomes of the batch for this member, which has these scores.
+    def outcome(self, member: int, computed: Computed) -> RunScores:
+        """The outcomes of the batch for this member, whose model gave this.
 
         If the member keeps no features, its `missing` errors stay, whatever the others keep.
         """
@@ -74,7 +84,14 @@ class ForwardPass:
             if position not in gone
         }
         digests, notes = {**self._batch.digests, **gone}, dict.fromkeys(gone, _GONE)
-        return RunScores(scores, errors, digests, notes, self._batch.orientations)
+        return RunScores(
+            computed.scores,
+            errors,
+            digests,
+            notes,
+            computed.probabilities,
+            self._batch.orientations,
+        )
 
     def _features(self, backbone: Backbone) -> tuple[list[int], Float32Array]:
         """Positions `[n]` and features `[n, ...]` of all images that have features."""

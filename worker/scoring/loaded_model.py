@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from base.arrays import Float32Array
+from base.console.foreign import shown
 from base.runtime import tf
 from model.backbones import Parts, split
 from model.card import Decode
@@ -21,6 +22,10 @@ from worker.scoring.frozen import FrozenGraph
 # A matrix product of few columns sums the rows that do not fill a vector register in another order,
 # so that the last bits of a score would depend on how many images are in the batch.
 HEAD_ROWS = 64
+# How far rounding takes a sum of probabilities past 1. In half precision a softmax sums to 0.997 to
+# 1.003; probabilities that do not exclude one another sum to more for most images.
+_SUM_ROUNDING = {"float32": 1e-5}
+_HALF_ROUNDING = 1e-2
 
 
 class Backbone(NamedTuple):
@@ -70,6 +75,7 @@ class LoadedModel:
             self.backbone = backbones.of(parts, self.card.decode, precision)
             # Always in float32: compared with the backbone it costs nothing.
             self._head = FrozenGraph(parts.head, self.backbone.graph.shape) if parts.head else None
+            self._check_classes()
             self._check()
         except tf.errors.OpError as error:
             # A CheckpointError, so that the other runs of its group are still scored.
@@ -79,22 +85,45 @@ class LoadedModel:
     def score(self, features: Float32Array) -> npt.NDArray[np.float64]:
         """Scores `[n]` in [0, 1] of the backbone's features `[n, ...]`, in the same order."""
         scores = features if self._head is None else self._head(_filled_up(features))
-        return scores[: len(features), 0].astype(np.float64)
+        found = scores[: len(features), 0].astype(np.float64)
+        if self.card.classes:
+            margin = _SUM_ROUNDING.get(self.precision, _HALF_ROUNDING)
+            found[(found > 1) & (found <= 1 + margin)] = 1
+        return found
 
     def score_images(self, images: Float32Array) -> npt.NDArray[np.float64]:
         """Scores `[n]` of images `[n, height, width, 3]` in [0, 1], in the same order."""
         return self.score(self.backbone.graph(images))
+
+    def _check_classes(self) -> None:
+        """Refuse classes that are not the features, or whose sum is not the score."""
+        classes, positive = self.card.classes, self.card.positive
+        if not classes:
+            return
+        given = self.backbone.graph.shape
+        if given != (len(classes),):
+            raise CheckpointError(
+                f"{self.path} has {len(classes)} classes by its card, and {given} probabilities "
+                "before its last layer"
+            )
+        each = self.score(np.eye(len(classes), dtype=np.float32)).tolist()
+        if each != [float(name in positive) for name in classes]:
+            raise CheckpointError(
+                f"{self.path}: its score is not the sum of {', '.join(map(shown, positive))}, the "
+                "positive classes of its card"
+            )
 
     def _check(self) -> None:
         """Score one grey and one black image: the first call is slow, and may reveal a fault."""
         shape = (2, self.card.decode.height, self.card.decode.width, 3)
         images = np.full(shape, 0.5, np.float32)
         images[1] = 0
-        scores = self.score_images(images)
-        if any(is_outside(score) or math.isnan(score) for score in scores.tolist()):
-            raise CheckpointError(
-                f"{self.path} gives {scores.tolist()}, which are not scores in [0, 1]"
-            )
+        features = self.backbone.graph(images)
+        scores = self.score(features).tolist()
+        if self.card.classes:
+            scores += features.ravel().tolist()
+        if any(is_outside(score) or math.isnan(score) for score in scores):
+            raise CheckpointError(f"{self.path} gives {scores}, which are not scores in [0, 1]")
 
 
 def _filled_up(rows: Float32Array) -> Float32Array:

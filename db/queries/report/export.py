@@ -1,6 +1,6 @@
 """Reads of `report export` and `report compare`: images with their outcome, streamed."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -17,14 +17,18 @@ CHUNK = 10_000
 
 # Straight from the driver: SQLAlchemy's own rows took most of the time of an export.
 _IMAGES = (
-    "SELECT path, label, score, error, detail, image_digest, CAST(attributes AS text) "
+    "SELECT path, label, score, error, detail, image_digest, CAST(attributes AS text), "
+    "CAST(probabilities AS text) "
     "FROM images JOIN predictions ON image_id = images.id WHERE run_id = {} "
     "ORDER BY images.batch, images.id"
 )
 
 
 class ExportedImage(NamedTuple):
-    """An image and its outcome: a score, or an error and its detail; attributes are JSON text."""
+    """An image and its outcome: a score, or an error and its detail.
+
+    `attributes` and `probabilities` are JSON text.
+    """
 
     path: str
     label: int | None
@@ -33,10 +37,11 @@ class ExportedImage(NamedTuple):
     detail: str | None
     image_digest: str | None
     attributes: str | None
+    probabilities: str | None = None
 
 
-def stream_images(session: Session, run_id: int) -> Iterator[list[ExportedImage]]:
-    """The run's images with a prediction, in chunks, in the order of the listing."""
+def stream_images(session: Session, run_id: int) -> Generator[list[ExportedImage], None, None]:
+    """The run's images with a prediction, in chunks, in listing order; close the generator."""
     connection = session.connection()
     driver: Any = connection.connection.driver_connection
     with driver_errors(connection, _IMAGES):
