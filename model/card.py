@@ -14,14 +14,38 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
+    field_validator,
     model_serializer,
-    model_validator,
 )
 
 from base.whole_file import whole_file
 from model.errors import CheckpointError
 
 Orientation = Literal["ignore", "apply"]
+Resize = Literal["bilinear", "bicubic", "nearest", "area", "lanczos"]
+# Settings that the first releases did not have.
+LATER_SETTINGS = ("orientation", "resize", "antialias", "fit")
+
+
+def fit_of(typed: str) -> str:
+    """The one spelling of a `fit`: `stretch`, `pad`, `crop`, or `crop:0.875`.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if typed in {"stretch", "pad", "crop"}:
+        return typed
+    kind, _, number = typed.partition(":")
+    try:
+        fraction = float(number)
+    except ValueError:
+        fraction = 0.0
+    if kind != "crop" or not 0 < fraction <= 1:
+        raise ValueError(
+            f"{typed!r} is not stretch, pad, crop, or crop:F with F above 0 and at most 1, such as "
+            "crop:0.875"
+        )
+    return "crop" if fraction == 1 else f"crop:{fraction}"
 
 
 class Decode(BaseModel):
@@ -29,7 +53,8 @@ class Decode(BaseModel):
 
     An empty `dct_method` is TensorFlow's default, the tutorial's. A `ratio` above 1 decodes JPEGs
     at a fraction of their size, faster and with other pixels. `orientation` says whether an image
-    is turned as its EXIF says; the tutorial does not.
+    is turned as its EXIF says; the tutorial does not. `resize` and `antialias` are those of
+    `tf.image.resize`. `fit` says what happens to an image of another shape.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,20 +64,31 @@ class Decode(BaseModel):
     dct_method: Literal["", "INTEGER_FAST", "INTEGER_ACCURATE"] = ""
     ratio: Literal[1, 2, 4, 8] = 1
     orientation: Orientation = "ignore"
+    resize: Resize = "bilinear"
+    antialias: bool = False
+    fit: str = "stretch"
 
-    @model_validator(mode="after")
-    def _is_square_if_turned(self) -> Self:
-        if self.orientation == "apply" and self.height != self.width:
-            raise ValueError("orientation `apply` needs a height that is the width")
-        return self
+    _known_fit = field_validator("fit")(fit_of)
+
+    @property
+    def crop(self) -> float | None:
+        """Which part of the centre is taken, 1 for the largest; None if the image is not cut."""
+        kind, _, fraction = self.fit.partition(":")
+        return float(fraction or 1) if kind == "crop" else None
+
+    @property
+    def lying(self) -> Self:
+        """The same for an image that lies on its side: height and width change places."""
+        return self.model_copy(update={"height": self.width, "width": self.height})
 
     @model_serializer(mode="wrap")
-    def _without_default(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Older releases refuse the field, and kept features are found by these bytes."""
-        fields: dict[str, Any] = plain(self)
-        if self.orientation == "ignore":
-            del fields["orientation"]
-        return fields
+    def _without_defaults(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Older releases refuse the later fields, and kept features are found by these bytes."""
+        return {
+            name: value
+            for name, value in plain(self).items()
+            if name not in LATER_SETTINGS or value != Decode.model_fields[name].default
+        }
 
 
 class Backbone(BaseModel):
