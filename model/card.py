@@ -18,6 +18,7 @@ from pydantic import (
     model_serializer,
 )
 
+from base.console.foreign import shown
 from base.whole_file import whole_file
 from model.errors import CheckpointError
 
@@ -48,7 +49,13 @@ def fit_of(typed: str) -> str:
     return "crop" if fraction == 1 else f"crop:{fraction}"
 
 
-class Decode(BaseModel):
+class _Part(BaseModel):
+    """A part of a card; a field that this release does not know would be ignored without a word."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Decode(_Part):
     """How the bytes of an image become a tensor; trainer and worker read it here.
 
     An empty `dct_method` is TensorFlow's default, the tutorial's. A `ratio` above 1 decodes JPEGs
@@ -57,7 +64,7 @@ class Decode(BaseModel):
     `tf.image.resize`. `fit` says what happens to an image of another shape.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     height: int = Field(default=299, ge=1, le=4096)
     width: int = Field(default=299, ge=1, le=4096)
@@ -91,7 +98,7 @@ class Decode(BaseModel):
         }
 
 
-class Backbone(BaseModel):
+class Backbone(_Part):
     """The frozen network below the head: what was asked for, and a digest of its weights."""
 
     option: str
@@ -99,7 +106,7 @@ class Backbone(BaseModel):
     description: str
 
 
-class Data(BaseModel):
+class Data(_Part):
     """The images of training and validation, with their SHA-256 digests.
 
     `images` are those of training; cards of the first release have no `valid_images`.
@@ -114,7 +121,7 @@ class Data(BaseModel):
     synthetic: bool = False
 
 
-class Training(BaseModel):
+class Training(_Part):
     """How the head was trained, and which epoch was kept.
 
     `recipe` holds every option of the training; `history` one figure for each epoch. `note` tells
@@ -128,14 +135,14 @@ class Training(BaseModel):
     note: str | None = None
 
 
-class Threshold(BaseModel):
+class Threshold(_Part):
     """An operating point chosen before the test images were seen, and how it was chosen."""
 
     value: float = Field(ge=0, le=1)
     how: str
 
 
-class ModelCard(BaseModel):
+class ModelCard(_Part):
     """The JSON file next to a checkpoint. `validation` holds loss, accuracy and ROC AUC.
 
     `output` is the maker's promise that a network without a sigmoid at its end, such as a mean of
@@ -173,6 +180,8 @@ class ModelCard(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(map(str, first["loc"])) or "JSON"
+            if first["type"] == "extra_forbidden":
+                raise CheckpointError(_unknown(path, field)) from error
             raise CheckpointError(f"{path} is not a model card: {field}: {first['msg']}") from error
 
     def as_json(self) -> dict[str, Any]:
@@ -185,6 +194,14 @@ class ModelCard(BaseModel):
         """Write the card next to `checkpoint`, whole or not at all."""
         with whole_file(card_path(checkpoint)) as draft:
             draft.write_text(json.dumps(self.as_json(), indent=2) + "\n")
+
+
+def _unknown(path: Path, field: str) -> str:
+    return (
+        f"{path} holds {shown(field)}, which this release of dermscore does not know, so the "
+        "scores could be wrong: correct the name, take it out, or install the release "
+        "that wrote the card"
+    )
 
 
 def card_path(checkpoint: Path) -> Path:
