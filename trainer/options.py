@@ -17,7 +17,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 class FitType(click.ParamType[str]):
     """`--fit stretch|pad|crop[:F]`."""
 
-    name = "stretch|pad|crop[:F]"
+    name = "fit"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The value in its one spelling: `crop` of `crop:1.0`."""
@@ -68,6 +68,7 @@ _OPTIONS = [
         "--fit",
         default="stretch",
         type=FitType(),
+        metavar="stretch|pad|crop[:F]",
         help="What becomes of an image that is not square: it is stretched, put whole on black "
         "(pad), or its largest square in the centre is taken (crop), or a smaller one "
         "(crop:0.875).",
