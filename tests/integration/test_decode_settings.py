@@ -1,6 +1,7 @@
 """What the settings of a card make of an image, next to TensorFlow, Keras and Pillow."""
 
 import io
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,12 @@ Pixels = npt.NDArray[np.float32]
 METHODS: dict[str, int] = {"bilinear": 2, "bicubic": 3, "nearest": 0, "area": 4, "lanczos": 1}
 
 
+@cache
+def decoder(decode: Decode) -> Decoder:
+    """One for all tests, because tracing takes longer than decoding."""
+    return Decoder(decode)
+
+
 def resized(image: object, height: int, width: int, decode: Decode) -> Pixels:
     """What TensorFlow itself makes of bytes `[rows, columns, 3]`, in [0, 1]."""
     method = {"lanczos": "lanczos3"}.get(decode.resize, decode.resize)
@@ -35,7 +42,7 @@ def test_pixels_are_those_of_tensorflow_to_the_bit(
     decode = Decode(height=24, width=32, resize=resize, antialias=antialias)
     names = [draw(tmp_path / f"{side}.png", side, 45, side).name for side in (17, 60, 90)]
 
-    batch = Decoder(decode).decode_files(tmp_path, names)
+    batch = decoder(decode).decode_files(tmp_path, names)
 
     for image, name in zip(batch.images, names, strict=True):
         plain = tf.io.decode_png((tmp_path / name).read_bytes(), channels=3)
@@ -48,7 +55,7 @@ def test_the_default_is_the_tutorials_resize_to_the_bit() -> None:
     plain = tf.io.decode_jpeg(data, channels=3)
 
     np.testing.assert_array_equal(
-        Decoder(Decode()).decode(data), resized(plain, 299, 299, Decode())
+        decoder(Decode()).decode(data), resized(plain, 299, 299, Decode())
     )
 
 
@@ -56,7 +63,7 @@ def test_the_default_is_the_tutorials_resize_to_the_bit() -> None:
 def test_antialiased_pixels_are_those_of_pillow(resize: Resize) -> None:
     data = encoded("PNG", 300, 200)
 
-    image = Decoder(Decode(height=64, width=64, resize=resize, antialias=True)).decode(data)
+    image = decoder(Decode(height=64, width=64, resize=resize, antialias=True)).decode(data)
 
     with Image.open(io.BytesIO(data)) as whole:
         small = whole.convert("RGB").resize((64, 64), METHODS[resize])
@@ -74,7 +81,7 @@ def test_a_padded_image_is_that_of_tensorflow_to_the_bit(
 ) -> None:
     data = encoded("PNG", columns, rows)
 
-    image = Decoder(Decode(height=side, width=side, fit="pad")).decode(data)
+    image = decoder(Decode(height=side, width=side, fit="pad")).decode(data)
 
     whole = tf.image.resize_with_pad(tf.io.decode_png(data, channels=3), side, side)
     np.testing.assert_array_equal(image, np.asarray(whole) / np.float32(255))
@@ -83,7 +90,7 @@ def test_a_padded_image_is_that_of_tensorflow_to_the_bit(
 def test_a_padded_image_is_whole_between_black_borders() -> None:
     data = encoded("PNG", 64, 32)
 
-    image = Decoder(Decode(height=64, width=64, fit="pad")).decode(data)
+    image = decoder(Decode(height=64, width=64, fit="pad")).decode(data)
 
     with Image.open(io.BytesIO(data)) as whole:
         np.testing.assert_array_equal(image[16:48], np.asarray(whole, np.float32) / np.float32(255))
@@ -93,7 +100,7 @@ def test_a_padded_image_is_whole_between_black_borders() -> None:
 @pytest.mark.parametrize("fit", ["pad", "crop", "crop:0.01"])
 @pytest.mark.parametrize(("columns", "rows"), [(5000, 16), (16, 5000), (16, 16)])
 def test_a_strip_is_an_image_too(fit: str, columns: int, rows: int) -> None:
-    image = Decoder(Decode(height=32, width=48, fit=fit)).decode(encoded("JPEG", columns, rows))
+    image = decoder(Decode(height=32, width=48, fit=fit)).decode(encoded("JPEG", columns, rows))
 
     assert image.shape == (32, 48, 3)
     assert 0 < image.max() <= 1
@@ -106,7 +113,7 @@ def test_a_cropped_image_is_that_of_keras_to_the_bit(
 ) -> None:
     data = encoded("PNG", columns, rows)
 
-    image = Decoder(Decode(height=height, width=width, fit="crop")).decode(data)
+    image = decoder(Decode(height=height, width=width, fit="crop")).decode(data)
 
     plain = tf.io.decode_png(data, channels=3)
     cut = keras.preprocessing.image.smart_resize(plain, (height, width))
@@ -116,7 +123,7 @@ def test_a_cropped_image_is_that_of_keras_to_the_bit(
 def test_a_part_of_the_centre_is_counted_from_the_shorter_side() -> None:
     data = encoded("PNG", 80, 40)
 
-    image = Decoder(Decode(height=20, width=20, fit="crop:0.5")).decode(data)
+    image = decoder(Decode(height=20, width=20, fit="crop:0.5")).decode(data)
 
     with Image.open(io.BytesIO(data)) as whole:
         centre = np.asarray(whole, np.float32)[10:30, 30:50] / np.float32(255)
@@ -134,7 +141,7 @@ TURNED = [
 
 @pytest.fixture(scope="module", params=TURNED, ids=str)
 def turning(request: pytest.FixtureRequest) -> Decoder:
-    return Decoder(request.param)
+    return decoder(request.param)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
@@ -158,7 +165,7 @@ def test_an_image_that_was_held_otherwise_is_the_same(
 def test_an_image_that_is_decoded_alone_is_turned_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turning = Decoder(TURNED[0])
+    turning = decoder(TURNED[0])
     grey = Image.new("RGB", (60, 45), (128, 128, 128))  # ends like a JPEG that was cut short
     grey.paste((255, 0, 0), (0, 0, 60, 8))
     (tmp_path / "1").write_bytes(stored(grey, "JPEG", 6))
