@@ -27,7 +27,7 @@ from db.unused_ledger import remove_if_unused
 from imaging.data_root import data_root
 from imaging.errors import SourceError
 from imaging.listing.absent import PathSample
-from imaging.listing.class_folders import refuse_reversed
+from imaging.listing.class_order import refuse_reversed
 from imaging.listing.labels import GivenLabels
 from imaging.listing.selection import Selection
 from imaging.listing.sources import list_source

@@ -14,14 +14,15 @@ from base.console.telling import tell
 from db.precisions import PRECISIONS
 from imaging.data_root import data_folder
 from imaging.decoding.decoder import Decoder
-from imaging.listing.class_folders import refuse_reversed
+from imaging.listing.class_order import refuse_reversed
 from imaging.listing.sources import list_source
 from imaging.listing.tables.manifest_options import PLAIN, ManifestOptions
 from model.errors import CheckpointError
 from model.held_checkpoint import hold_checkpoint
 from report.metrics.metrics import measure
 from report.render.text import render_figures
-from report.report_model import is_reversed, optimistic, reversed_classes
+from report.report_model import optimistic
+from report.reversed_classes import is_reversed, reversed_classes
 from report.thresholds.threshold import choose
 from worker.scoring.batch_scores import is_outside, rounded_in
 from worker.scoring.loaded_model import Backbones, LoadedModel
@@ -61,7 +62,7 @@ def evaluate_checkpoint(
         scorer = LoadedModel(held, PRECISIONS[0], Backbones())
     decoder = Decoder(scorer.card.decode)
     card = scorer.card.as_json()
-    refuse_reversed(shown(str(checkpoint)), scorer.card.class_names, labels)
+    refuse_reversed(shown(str(checkpoint)), scorer.card.class_names)
     choose(given_threshold, card)  # fails early if there is no threshold
     rows_of = list_source(source, root, labels, options)
     listed = [row for row in rows_of if row.label is not None]

@@ -17,11 +17,10 @@ from report.report_model import (
     copies,
     gone,
     imported,
-    is_reversed,
     optimistic,
-    reversed_classes,
     trained_on,
 )
+from report.reversed_classes import is_reversed, reversed_classes
 from report.table import Table
 from report.thresholds.threshold import Threshold
 from report.thresholds.threshold_text import threshold_text

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from imaging.errors import SourceError
-from imaging.listing.class_folders import refuse_reversed
+from imaging.listing.class_order import refuse_reversed
 from imaging.listing.labels import LABELS, GivenLabels
 from report.metrics.metrics import measure
-from report.report_model import is_reversed, reversed_classes
+from report.reversed_classes import is_reversed, reversed_classes
 
 
 @pytest.mark.parametrize(
