@@ -15,6 +15,7 @@ from base.listed_image import ListedImage
 from db.precisions import PRECISIONS
 from imaging.data_root import data_folder
 from imaging.decoding.decoder import Decoder
+from imaging.listing.class_order import refuse_reversed
 from imaging.listing.selection import Selection
 from imaging.listing.sources import list_source
 from imaging.listing.tables.manifest_options import ManifestOptions
@@ -23,6 +24,7 @@ from model.held_checkpoint import hold_checkpoint
 from report.metrics.metrics import measure
 from report.render.text import render_figures
 from report.report_model import optimistic
+from report.reversed_classes import is_reversed, reversed_classes
 from report.thresholds.threshold import choose
 from trainer.training.dataset import tell_excluded
 from worker.scoring.batch_scores import is_outside, rounded_in
@@ -67,6 +69,7 @@ def evaluate_checkpoint(
         scorer = LoadedModel(held, PRECISIONS[0], Backbones())
     decoder = Decoder(scorer.card.decode)
     card = scorer.card.as_json()
+    refuse_reversed(shown(str(checkpoint)), scorer.card.class_names)
     choose(given_threshold, card)  # fails early if there is no threshold
     listed = [row for row in rows if row.label is not None]
     truth: list[int] = []
@@ -88,6 +91,7 @@ def evaluate_checkpoint(
     figures = measure(np.asarray(truth, np.int8), np.asarray(scores), threshold.value)
     loss = f"{log_loss(truth, scores, labels=[0, 1]):.3f}" if truth else "n/a (no labelled images)"
     warning = f"{optimistic(threshold, len(truth))}\n" if threshold.overlap else ""
+    warning += f"{reversed_classes(figures.roc_auc)}\n" if is_reversed(figures) else ""
     tables = render_figures(threshold, figures, terminal=sys.stdout.isatty())
     return (
         f"{shown(checkpoint.name)} on {shown(source)}: {len(truth)} labelled images\n"

@@ -21,6 +21,7 @@ from report.report_model import (
     trained_on,
     turned,
 )
+from report.reversed_classes import is_reversed, reversed_classes
 from report.table import Table
 from report.thresholds.threshold import Threshold
 from report.thresholds.threshold_text import threshold_text
@@ -40,7 +41,9 @@ def figure_tables(figures: Metrics) -> list[Table]:
 
 def warnings(report: Report, *, named: bool = True) -> list[str]:
     """Warnings that a reader must see before the figures; they name images only if `named`."""
-    return warnings_of(report.checkpoint, report.flow, report.threshold, named=named)
+    figures = report.figures
+    late = [reversed_classes(figures.roc_auc)] if is_reversed(figures) else []
+    return warnings_of(report.checkpoint, report.flow, report.threshold, named=named) + late
 
 
 def warnings_of(

@@ -173,11 +173,3 @@ def test_damaged_exif_turns_nothing(
     one, other = (each.decode_files(tmp_path, ["1"]).images for each in (decoder, turning))
 
     np.testing.assert_array_equal(one, other)
-
-
-def test_a_card_without_the_setting_is_written_as_before() -> None:
-    assert "orientation" not in Decode().model_dump_json()
-    turned = Decode(orientation="apply")
-    assert Decode.model_validate_json(turned.model_dump_json()) == turned
-    with pytest.raises(ValueError, match="needs a height that is the width"):
-        Decode(height=200, orientation="apply")

@@ -32,6 +32,15 @@ def a_report(
     )
 
 
+def test_the_report_warns_of_classes_that_are_the_other_way_round() -> None:
+    labels = np.repeat(np.array([1, 0], np.int8), 30)
+    scores = np.linspace(0.1, 0.9, 60)
+    words = "labels or classes may be reversed"
+
+    assert words in render(a_report(labels, scores), terminal=False)
+    assert words not in render(a_report(1 - labels, scores), terminal=False)
+
+
 def drawn(picture: Figure | None) -> Figure:
     assert picture is not None
     return picture
