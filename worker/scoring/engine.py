@@ -61,7 +61,10 @@ class ModelEngine:
             with holding_batch():
                 batch.decode(self._decoder(decode), known)
                 with self._computing:
-                    scores = batch.compute([models[index] for index in members])
+                    scores = batch.compute(
+                        [models[index] for index in members],
+                        [specs[index].views for index in members],
+                    )
             scored.update(
                 (index, batch.outcome(member, scores[member]))
                 for member, index in enumerate(members)

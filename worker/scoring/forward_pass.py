@@ -12,6 +12,7 @@ from imaging.decoding.decoder import DecodedBatch, Decoder
 from worker.scoring.batch_scores import KnownDigests, RunScores
 from worker.scoring.features import KeptRows
 from worker.scoring.loaded_model import Backbone, LoadedModel
+from worker.scoring.views import mean_of_views, seen
 
 _GONE = "the file is gone: scored from the features that were kept of it"
 
@@ -47,18 +48,30 @@ class ForwardPass:
                 self._kept.recall(position, digest)
                 self._gone[position] = digest
 
-    def compute(self, models: Sequence[LoadedModel]) -> list[dict[int, float]]:
-        """Scores by position for each model; a backbone that several models share runs once."""
+    def compute(
+        self, models: Sequence[LoadedModel], views: Sequence[int]
+    ) -> list[dict[int, float]]:
+        """Scores by position for each model, each the mean over as many of the `views`."""
         began = time.perf_counter()
+        scores: list[list[dict[int, float]]] = [[] for _ in models]
+        for view in range(max(views)):  # one after another, so that one is held at a time
+            members = [member for member, count in enumerate(views) if view < count]
+            seen_by = self._compute_view([models[member] for member in members], view)
+            for member, of_view in zip(members, seen_by, strict=True):
+                scores[member].append(of_view)
+        self._compute_seconds = time.perf_counter() - began
+        return [mean_of_views(of_member) for of_member in scores]
+
+    def _compute_view(self, models: Sequence[LoadedModel], view: int) -> list[dict[int, float]]:
+        """Scores of one view; a backbone that several models share runs once."""
         features: dict[int, tuple[list[int], Float32Array]] = {}
         scores = []
         for model in models:
             key = id(model.backbone.graph)
             if key not in features:
-                features[key] = self._features(model.backbone)
+                features[key] = self._features(model.backbone, view)
             positions, rows = features[key]
             scores.append(dict(zip(positions, model.score(rows).tolist(), strict=True)))
-        self._compute_seconds = time.perf_counter() - began
         return scores
 
     def outcome(self, member: int, scores: dict[int, float]) -> RunScores:
@@ -77,14 +90,14 @@ class ForwardPass:
             scores, errors, {**self._batch.digests, **gone}, dict.fromkeys(gone, _GONE)
         )
 
-    def _features(self, backbone: Backbone) -> tuple[list[int], Float32Array]:
-        """Positions `[n]` and features `[n, ...]` of all images that have features."""
+    def _features(self, backbone: Backbone, view: int) -> tuple[list[int], Float32Array]:
+        """Positions `[n]` and features `[n, ...]` of one view of all images that have them."""
         positions = self._batch.positions
-        computed = backbone.graph(self._batch.images)
+        computed = backbone.graph(seen(self._batch.images, view))
         self._kept.add(
-            backbone, [self._batch.digests[position] for position in positions], computed
+            backbone, view, [self._batch.digests[position] for position in positions], computed
         )
-        recalled = self._kept.rows(backbone)
+        recalled = self._kept.rows(backbone, view)
         if not recalled:
             return positions, computed
         return [*positions, *recalled], np.concatenate([computed, np.stack([*recalled.values()])])
