@@ -15,13 +15,13 @@ from base.console import interrupt
 from base.console.progress_counter import end_count, progress_counter
 from base.console.telling import tell
 from db.queries.report.export import stream_images
-from db.queries.report.imports import IMPORTED, ImportedImage, ImportedScores, store_imported
+from db.queries.report.imports import IMPORTED, ImportedScores, store_imported
 from db.queries.report.thresholds import chosen_last
 from db.queries.runs import checkpoint_of, get_run, refuse_name, run_by_id
 from db.session import open_database
 from db.tables import Checkpoint, Run
 from db.views import VIEWS
-from report.loading.combining import CombineError, How, Member, combine
+from report.loading.combining import Combined, CombineError, How, Member, combine
 from report.loading.unfinished import finished_origin
 from report.report_model import combined, image_digests, is_synthetic
 
@@ -31,7 +31,7 @@ class _Read(NamedTuple):
 
     source: str
     scores: ImportedScores
-    images: list[ImportedImage]
+    images: Combined
 
 
 def combine_runs(runs: tuple[str, ...], *, rank: bool, name: str) -> None:
@@ -42,10 +42,10 @@ def combine_runs(runs: tuple[str, ...], *, rank: bool, name: str) -> None:
             with database.read() as session:
                 refuse_name(session, name)  # before what takes time
                 read = _read(session, runs, "rank" if rank else "mean")
-            of_all = f"of {len(read.images):,} images stored"
+            of_all = f"of {len(read.images.found):,} images stored"
             with database.write() as session:
                 run_id = store_imported(
-                    session, name, read.source, read.scores, read.images,
+                    session, name, read.source, read.scores, read.images.images(),
                     lambda stored: progress_counter(f"{stored:,} {of_all}"),
                 )  # fmt: skip
                 checkpoint = run_by_id(session, run_id).checkpoint_id
@@ -53,7 +53,7 @@ def combine_runs(runs: tuple[str, ...], *, rank: bool, name: str) -> None:
         interrupt.keeps(f"run {run_id} ({name}) is stored")
     finally:
         end_count()
-    tell(f"run {run_id} ({name}): {', '.join(_counts(read.images))}")
+    tell(f"run {run_id} ({name}): {', '.join(read.images.counts())}")
     tell(combined(read.scores.combined or {}))
     tell(f"next: report --run {run_id}{'' if has_threshold else ' --threshold 0.5'}")
 
@@ -122,13 +122,3 @@ def _member(run: Run, checkpoint: Checkpoint) -> dict[str, Any]:
 def _digests(checkpoints: Iterable[Checkpoint], which: str) -> list[str]:
     """The images of training (or validation) of any checkpoint, by the SHA-256 of their bytes."""
     return sorted({each for one in checkpoints for each in image_digests(one.card, which)})
-
-
-def _counts(images: Sequence[ImportedImage]) -> list[str]:
-    labels = [image.listed.label for image in images]
-    counts = [f"{len(labels)} images", f"{labels.count(1)} malignant", f"{labels.count(0)} benign"]
-    if unlabelled := labels.count(None):
-        counts.append(f"{unlabelled} without label")
-    if faults := sum(image.error is not None for image in images):
-        counts.append(f"{faults} not scored in all runs")
-    return counts

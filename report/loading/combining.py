@@ -33,30 +33,57 @@ class Member(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """An image in each of the members, in their order; None where it is not listed."""
+    """An image in the members that list it, and why it has no score in all of them, if so."""
 
-    images: Sequence[ExportedImage | None]
+    images: Sequence[ExportedImage]
     fault: str | None
 
+    @property
+    def label(self) -> int | None:
+        """The label that any of them has."""
+        return next((image.label for image in self.images if image.label is not None), None)
 
-def combine(members: Sequence[Member], how: How) -> list[ImportedImage]:
-    """Every image of any member, with the mean of its scores or ranks if all have scored it.
+
+class Combined(NamedTuple):
+    """Every image of any member; `scores` `[n]` are the means, of those without a fault."""
+
+    found: Sequence[_Found]
+    scores: Float64Array
+
+    def images(self) -> Iterator[ImportedImage]:
+        """The images, one by one, each with its mean score or the error."""
+        scores = iter(self.scores.tolist())
+        return (_image(one, scores) for one in self.found)
+
+    def counts(self) -> Iterator[str]:
+        """Counts that help a person check a combination; the last two if they are not zero."""
+        labels = [one.label for one in self.found]
+        yield f"{len(labels)} images"
+        yield f"{labels.count(1)} malignant"
+        yield f"{labels.count(0)} benign"
+        if unlabelled := labels.count(None):
+            yield f"{unlabelled} without label"
+        if faults := len(labels) - len(self.scores):
+            yield f"{faults} not scored in all runs"
+
+
+def combine(members: Sequence[Member], how: How) -> Combined:
+    """Match the images of the members, and take the means of their scores or ranks.
 
     Raises:
         CombineError: no image was scored in all of them, they disagree about a label, or two images
             of a run share the name by which they are matched.
     """
-    by_name = len({member.names_only for member in members}) > 1
+    # Those that know paths first: they name the image.
+    members = sorted(members, key=lambda member: member.names_only)
+    by_name = members[0].names_only != members[-1].names_only
     listed = [_by_key(member, image_name if by_name else str) for member in members]
     found = [
         _found(members, [images.get(key) for images in listed])
         for key in dict.fromkeys(key for images in listed for key in images)
     ]
     _require_agreement(found)
-    # Those that know paths first: they name the image.
-    order = sorted(range(len(members)), key=lambda member: members[member].names_only)
-    scores = iter(_combined(_scores(members, found), how).tolist())
-    return [_image([one.images[at] for at in order], one.fault, scores) for one in found]
+    return Combined(found, _combined(_scores(members, found), how))
 
 
 def _by_key(member: Member, key: Callable[[str], str]) -> dict[str, ExportedImage]:
@@ -74,21 +101,24 @@ def _by_key(member: Member, key: Callable[[str], str]) -> dict[str, ExportedImag
 
 
 def _found(members: Sequence[Member], images: Sequence[ExportedImage | None]) -> _Found:
-    digests = {image.image_digest for image in images if image is not None} - {None}
-    if len(digests) > 1:
-        return _Found(images, "the runs scored different files of this name")
+    return _Found([image for image in images if image is not None], _fault(members, images))
+
+
+def _fault(members: Sequence[Member], images: Sequence[ExportedImage | None]) -> str | None:
+    if len({image.image_digest for image in images if image is not None} - {None}) > 1:
+        return "the runs scored different files of this name"
     for member, image in zip(members, images, strict=True):
         if image is None:
-            return _Found(images, f"run {member.run} does not list it")
+            return f"run {member.run} does not list it"
         if image.score is None:
-            return _Found(images, f"run {member.run} has no score for it: {image.error}")
-    return _Found(images, None)
+            return f"run {member.run} has no score for it: {image.error}"
+    return None
 
 
 def _require_agreement(found: Iterable[_Found]) -> None:
-    wrong = [one.images for one in found if len(_labels(one.images)) > 1]
+    wrong = [one for one in found if len({image.label for image in one.images} - {None}) > 1]
     if wrong:
-        names = [next(shown(image.path) for image in images if image) for images in wrong]
+        names = [shown(one.images[0].path) for one in wrong]
         count = "1 image" if len(wrong) == 1 else f"{len(wrong)} images"
         more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
         raise CombineError(
@@ -97,13 +127,9 @@ def _require_agreement(found: Iterable[_Found]) -> None:
         )
 
 
-def _labels(images: Iterable[ExportedImage | None]) -> set[int]:
-    return {image.label for image in images if image is not None and image.label is not None}
-
-
 def _scores(members: Sequence[Member], found: Iterable[_Found]) -> Float64Array:
     """Scores `[members, n]` of the images without a fault."""
-    scores = [[image.score for image in one.images if image] for one in found if one.fault is None]
+    scores = [[image.score for image in one.images] for one in found if one.fault is None]
     if not scores:
         runs = ", ".join(str(member.run) for member in members)
         raise CombineError(f"no image has a score in each of the runs {runs}")
@@ -120,16 +146,19 @@ def _combined(scores: Float64Array, how: How) -> Float64Array:
     return mean
 
 
-def _image(
-    images: Sequence[ExportedImage | None], fault: str | None, scores: Iterator[float]
-) -> ImportedImage:
-    known = [image for image in images if image is not None]
-    attributes: dict[str, str] = {}
-    for image in reversed(known):  # so that the first has the last word
-        attributes |= json.loads(image.attributes or "{}")
-    label = next(iter(_labels(known)), None)
-    listed = ListedImage(known[0].path, label, attributes or None)
-    if fault is not None:
-        return ImportedImage(listed, None, NO_SCORE, fault)
-    digest = next((image.image_digest for image in known if image.image_digest), None)
+def _image(found: _Found, scores: Iterator[float]) -> ImportedImage:
+    first = found.images[0]
+    listed = ListedImage(first.path, found.label, _attributes(found.images) or None)
+    if found.fault is not None:
+        return ImportedImage(listed, None, NO_SCORE, found.fault)
+    digest = next((image.image_digest for image in found.images if image.image_digest), None)
     return ImportedImage(listed, next(scores), digest=digest)
+
+
+def _attributes(images: Iterable[ExportedImage]) -> dict[str, str]:
+    """The attributes of all of them; where they differ, those of the first."""
+    texts = dict.fromkeys(image.attributes for image in images if image.attributes)
+    attributes: dict[str, str] = {}
+    for text in reversed(texts):
+        attributes |= json.loads(text)
+    return attributes

@@ -4,8 +4,7 @@ import pytest
 
 from base.listed_image import ListedImage
 from db.queries.report.export import ExportedImage
-from db.queries.report.imports import ImportedImage
-from report.loading.combining import CombineError, Member, combine
+from report.loading.combining import Combined, CombineError, Member, combine
 
 
 def image(
@@ -27,8 +26,10 @@ def of(run: int, *scores: float | None) -> Member:
     return member(run, *(image(name, score) for name, score in zip("abcde", scores, strict=False)))
 
 
-def outcomes(images: list[ImportedImage]) -> dict[str, float | str | None]:
-    return {one.listed.path: one.detail if one.score is None else one.score for one in images}
+def outcomes(combined: Combined) -> dict[str, float | str | None]:
+    return {
+        one.listed.path: one.detail if one.score is None else one.score for one in combined.images()
+    }
 
 
 def test_the_mean_of_scores() -> None:
@@ -59,7 +60,7 @@ def test_an_image_that_is_not_in_all_runs_stays_and_says_why() -> None:
         "b": "run 2 does not list it",
         "x": "run 1 does not list it",
     }
-    assert [one.error for one in found] == [None, "no_score", "no_score"]
+    assert [one.error for one in found.images()] == [None, "no_score", "no_score"]
 
 
 def test_different_files_of_one_name_are_not_one_image() -> None:
@@ -71,13 +72,13 @@ def test_different_files_of_one_name_are_not_one_image() -> None:
         "b": 0.5,
         "c": 0.5,
     }
-    assert [one.digest for one in found] == [None, "bb", "cc"]
+    assert [one.digest for one in found.images()] == [None, "bb", "cc"]
 
 
 def test_labels_and_attributes_come_from_the_first_that_has_them() -> None:
     first = member(1, image("a", label=None, attributes='{"sex": "male"}'), image("b", label=None))
     second = member(2, image("a", label=1, attributes='{"sex": "f", "age": "5"}'), image("b"))
-    found = [one.listed for one in combine([first, second], "mean")]
+    found = [one.listed for one in combine([first, second], "mean").images()]
     assert found == [ListedImage("a", 1, {"sex": "male", "age": "5"}), ListedImage("b", 0)]
 
 
