@@ -36,6 +36,13 @@ def names_two_runs(command: Command) -> Command:
     return named(option(command))
 
 
+def names_several_runs(command: Command) -> Command:
+    """Give a command the value `runs`: at least two runs, in the order in which they were named."""
+    option = _option(multiple=True, help="RUN, by number or name; given for each of the runs.")
+    named = click.argument("runs", nargs=-1, metavar="RUN RUN...", callback=_several)
+    return named(option(command))
+
+
 def _option(help: str = RUN_HELP, **more: Any) -> Callable[[Command], Command]:  # noqa: A002, ANN401 - click's own
     # Eager, so that it is known when the argument is processed.
     return click.option(
@@ -71,6 +78,15 @@ def _two(
     # If one is an argument and one an option, their order is unknown.
     if len(value) + len(given) != 2 or len(given) == 1:
         raise click.UsageError("name two runs: RUN_A RUN_B, or --run RUN_A --run RUN_B")
+    return value or given
+
+
+def _several(
+    context: click.Context, _argument: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
+    given: tuple[str, ...] = context.meta[_GIVEN]
+    if (value and given) or len(value or given) < 2:
+        raise click.UsageError("name two runs or more: RUN RUN, or --run RUN --run RUN")
     return value or given
 
 

@@ -62,6 +62,10 @@ class Run(Base):
     # Runs enqueued together share this: their batches are leased, and decoded, as one.
     group_id: Mapped[int | None] = mapped_column("together_id")
     keep_features: Mapped[bool] = mapped_column(server_default=false())
+    # How many flips and quarter turns of each image its score is the mean of.
+    views: Mapped[int] = mapped_column(server_default="1")
+    # For a run of other runs' scores: how they were combined, and what they were.
+    combined: Mapped[dict[str, Any] | None] = mapped_column(Json)
     created_at: Mapped[float] = mapped_column(Double, server_default=Now())
 
 

@@ -68,6 +68,7 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
     sources: tuple[str, ...],
     checkpoints: tuple[Path, ...],
     precision: str,
+    views: int,
     keep_features: bool,
     batch_size: int,
     name: str | None,
@@ -95,6 +96,7 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
         name,
         new_run,
         precision,
+        views,
         keep_features,
         Allowed(relabel, prune),
         labels,
@@ -194,7 +196,8 @@ def _make_runs(database: Database, request: EnqueueRequest) -> list[EnqueuedRun]
             refuse_reversed(shown(checkpoint.path), names, request.labels)
             run = find_or_make_run(session, request, checkpoint)
             is_new = newest is None or checkpoint.id > newest.id
-            chosen = checkpoint.card.get("threshold") or chosen_last(session, checkpoint.id)
+            kept = chosen_last(session, checkpoint.id, run.views)
+            chosen = checkpoint.card.get("threshold") or kept
             made.append(EnqueuedRun(run.id, checkpoint.id, checkpoint.digest, is_new, bool(chosen)))
     return made
 

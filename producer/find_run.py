@@ -11,6 +11,7 @@ from base.settings import read_settings
 from db.precisions import PRECISIONS
 from db.queries.runs import add_checkpoint, find_run, named_run, newest_checkpoint, refuse_name
 from db.tables import Checkpoint, Run
+from db.views import VIEWS
 from model.card import read_checkpoint_card
 from model.checkpoint_requirements import refuse_unloadable_file
 from producer.enqueue import NOTHING, Allowed
@@ -34,6 +35,7 @@ class EnqueueRequest:
     name: str | None = None
     new_run: bool = False
     precision: str = PRECISIONS[0]
+    views: int = VIEWS[0]
     keep_features: bool = False
     allowed: Allowed = NOTHING
     labels: Mapping[str, int | None] = field(default_factory=dict)
@@ -81,9 +83,11 @@ def find_or_make_run(session: Session, request: EnqueueRequest, checkpoint: Chec
     """The run that this request resumes, or a new one.
 
     Raises:
-        EnqueueError: the name belongs to a run of another source or checkpoint.
+        EnqueueError: the name belongs to a run of another source or checkpoint, or the checkpoint's
+            images have no quarter turns.
         DatabaseError: the name is a number, or belongs to another run.
     """
+    _refuse_turns(request, checkpoint)
     found = None if request.new_run else _find(session, request, checkpoint)
     if found is not None:
         return found
@@ -94,6 +98,7 @@ def find_or_make_run(session: Session, request: EnqueueRequest, checkpoint: Chec
         source=request.source,
         checkpoint_id=checkpoint.id,
         precision=request.precision,
+        views=request.views,
         batch_size=request.batch_size,
         keep_features=request.keep_features,
     )
@@ -107,14 +112,25 @@ def _find(session: Session, request: EnqueueRequest, checkpoint: Checkpoint) -> 
         # Standard input has no name to find it by: each time it is another dataset.
         if request.source == "-":
             return None
-        return find_run(session, request.source, checkpoint.id, request.precision)
+        return find_run(session, request.source, checkpoint.id, request.precision, request.views)
     run = named_run(session, request.name)
     if run is None:
         return None
-    asked = (request.source, checkpoint.id, request.precision)
-    if (run.source, run.checkpoint_id, run.precision) != asked:
+    asked = (request.source, checkpoint.id, request.precision, request.views)
+    if (run.source, run.checkpoint_id, run.precision, run.views) != asked:
         raise EnqueueError(
             f"--name {request.name} belongs to run {run.id}, which is of {run.source} or of "
-            "another checkpoint or precision: choose another name"
+            "another checkpoint, precision or number of views: choose another name"
         )
     return run
+
+
+def _refuse_turns(request: EnqueueRequest, checkpoint: Checkpoint) -> None:
+    """Refuse quarter turns of images that are not square: the network takes one shape."""
+    decode = checkpoint.card.get("decode", {})
+    height, width = decode.get("height"), decode.get("width")
+    if request.views == max(VIEWS) and height != width:
+        raise EnqueueError(
+            f"--views {request.views} turns images by a quarter, and {checkpoint.path} takes "
+            f"images of {width} x {height} pixels, which are not square: use --views 4, the flips"
+        )

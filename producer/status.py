@@ -37,6 +37,7 @@ class RunStatus(NamedTuple):
     images_per_second: float
     stuck: list[str]
     refused: list[Refused]
+    views: int = 1
 
     @property
     def seconds_left(self) -> float | None:
@@ -71,7 +72,7 @@ def _status(session: Session, run: Run, broker: str | None, alive: int) -> RunSt
         run=run.id,
         name=run.name,
         source=run.source,
-        checkpoint="imported" if checkpoint.imported else checkpoint.digest,
+        checkpoint=run.precision if checkpoint.imported else checkpoint.digest,
         precision=run.precision,
         begun=run.created_at,
         counts=counts,
@@ -79,6 +80,7 @@ def _status(session: Session, run: Run, broker: str | None, alive: int) -> RunSt
         images_per_second=throughput(session, run.id),
         stuck=_stuck(session, run, counts, refused, broker, alive),
         refused=refused,
+        views=run.views,
     )
 
 

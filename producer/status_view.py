@@ -11,6 +11,7 @@ from rich.text import Text
 
 from base.console.foreign import for_terminal, shown
 from db.queries.status import WorkerState
+from db.views import in_words
 from producer.status import RunStatus, Status
 
 # Wide enough for file names in a log.
@@ -66,7 +67,7 @@ def as_list(runs: Iterable[RunStatus]) -> RenderableType:
             _name(run.name or ""),
             _name(run.source),
             run.checkpoint[:12],
-            run.precision,
+            _with_views(run.precision, run),
             _when(run.begun),
             str(run.counts.listed),
             _state(run),
@@ -103,7 +104,7 @@ def _runs(runs: Iterable[RunStatus], *, narrow: bool) -> Table:
         table.add_row(
             _line(f"{run.run} {shown(run.name or '')}".rstrip()),
             _name(run.source),
-            *([] if narrow else [run.checkpoint[:12], _when(run.begun)]),
+            *([] if narrow else [_with_views(run.checkpoint[:12], run), _when(run.begun)]),
             *map(str, run.counts),
             f"{run.images_per_second:.1f}" if pending and run.images_per_second else "",
             duration(run.seconds_left),
@@ -138,6 +139,10 @@ def _name(name: str) -> Text:
 
 def _line(words: str, style: str = "") -> Text:
     return Text(for_terminal(words), style=style)
+
+
+def _with_views(what: str, run: RunStatus) -> str:
+    return ", ".join(filter(None, (what, in_words(run.views))))
 
 
 def _state(run: RunStatus) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from base.console.foreign import shown
+from db.views import in_words
 from report.metrics.classes import ClassFigures
 from report.metrics.metrics import Metrics
 from report.metrics.subgroups import Subgroup
@@ -15,25 +16,34 @@ SYNTHETIC = "synthetic images: these figures say nothing about patients"
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """The run that the figures describe."""
+    """The run that the figures describe; its scores are means over as many `views` of an image."""
 
     number: int
     name: str | None
     source: str
     precision: str
+    views: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFacts:
     """Which model gave the scores; `digest` is the SHA-256 of `file` in hex.
 
-    For imported scores, `imported` names their file and column, and `digest` covers both.
+    For imported scores, `imported` names their file and column, and `digest` covers both. For
+    scores that are means of other runs' scores, `combined` names these runs, and `digest` covers
+    their checkpoints.
     """
 
     file: str
     digest: str
     synthetic: bool
     imported: Mapping[str, str] | None = None
+    combined: Mapping[str, Any] | None = None
+
+    @property
+    def names_only(self) -> bool:
+        """Whether images are known by their names, without their folders."""
+        return self.imported is not None or bool(self.combined and self.combined["names_only"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,13 @@ def is_synthetic(card: Mapping[str, Any]) -> bool:
     return isinstance(data, Mapping) and data.get("synthetic") is True
 
 
+def image_digests(card: Mapping[str, Any], which: str) -> list[str]:
+    """The SHA-256 digests of `images` (of training) or `valid_images` in a model card."""
+    data = card.get("data")
+    digests = data.get(which) if isinstance(data, Mapping) else None
+    return [str(digest) for digest in digests] if isinstance(digests, list) else []
+
+
 def imported_from(card: Mapping[str, Any]) -> Mapping[str, str] | None:
     """The origin of imported scores: file, sha256, column, truth, truth_sha256."""
     facts = card.get("imported")
@@ -105,6 +122,24 @@ def imported(facts: Mapping[str, str]) -> str:
         f"imported scores: column {shown(facts['column'])} of {shown(facts['file'])} "
         f"(SHA-256 {facts['sha256'][:12]}), not computed by dermscore"
     )
+
+
+def combined(facts: Mapping[str, Any]) -> str:
+    """The line that says of which runs' scores the scores are means."""
+    members = facts["members"]
+    runs = ", ".join(str(member["run"]) for member in members)
+    checkpoints = ", ".join(_checkpoint(member) for member in members)
+    if facts["how"] == "rank":
+        return (
+            f"mean of the ranks in runs {runs} (checkpoints {checkpoints}): ranks are no "
+            "probabilities, so the calibration and the Brier score say nothing"
+        )
+    return f"mean of runs {runs} (checkpoints {checkpoints})"
+
+
+def _checkpoint(member: Mapping[str, Any]) -> str:
+    views = in_words(member["views"])
+    return f"{shown(member['checkpoint'])} {member['digest'][:12]}{f', {views}' if views else ''}"
 
 
 def trained_on(flow: Flow) -> str:

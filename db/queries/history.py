@@ -10,6 +10,7 @@ from db.tables import Change
 What = Literal[
     "enqueued",
     "imported",
+    "combined",
     "label added",
     "relabelled",
     "attributes changed",

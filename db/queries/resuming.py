@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 from db.precisions import PRECISIONS
 from db.queries.runs import checkpoint_of, newest_checkpoint
 from db.tables import Run
+from db.views import VIEWS
 
 
 def enqueue_again(session: Session, run: Run) -> list[str] | None:
@@ -24,4 +25,6 @@ def enqueue_again(session: Session, run: Run) -> list[str] | None:
         words += ["--checkpoint", checkpoint.path]
     if run.precision != PRECISIONS[0]:
         words += ["--precision", run.precision]
+    if run.views != VIEWS[0]:
+        words += ["--views", str(run.views)]
     return words

@@ -26,6 +26,7 @@ class RunSpec(NamedTuple):
     path: str
     precision: str
     keep_features: bool
+    views: int = 1
 
     @property
     def wanted(self) -> Wanted:
@@ -71,11 +72,18 @@ def wanted_first(session: Session) -> RunSpec | None:
     return RunSpec(0, "", newest.digest, newest.path, PRECISIONS[0], keep_features=False)
 
 
-def find_run(session: Session, source: str, checkpoint_id: int, precision: str) -> Run | None:
-    """The newest run of this source with this checkpoint in this precision."""
+def find_run(
+    session: Session, source: str, checkpoint_id: int, precision: str, views: int
+) -> Run | None:
+    """The newest run of this source with this checkpoint, precision and number of views."""
     return session.scalar(
         select(Run)
-        .where(Run.source == source, Run.checkpoint_id == checkpoint_id, Run.precision == precision)
+        .where(
+            Run.source == source,
+            Run.checkpoint_id == checkpoint_id,
+            Run.precision == precision,
+            Run.views == views,
+        )
         .order_by(Run.id.desc())
         .limit(1)
     )
@@ -171,6 +179,7 @@ def get_run_spec(session: Session, run_id: int) -> RunSpec:
             Checkpoint.path,
             Run.precision,
             Run.keep_features,
+            Run.views,
         )
         .join(Checkpoint, Checkpoint.id == Run.checkpoint_id)
         .where(Run.id == run_id)

@@ -4,6 +4,7 @@ import click
 
 from base.console.lazy_group import calls
 from db.precisions import PRECISIONS
+from db.views import VIEWS
 from imaging.listing.labels import label_option
 from imaging.listing.selection import exclude_option
 from imaging.listing.tables.manifest_options import manifest_options
@@ -26,6 +27,14 @@ from imaging.listing.tables.manifest_options import manifest_options
     show_default=True,
     type=click.Choice(PRECISIONS),
     help="What the workers compute in; bfloat16 halves the time on a CPU that has it.",
+)
+@click.option(
+    "--views",
+    default=VIEWS[0],
+    show_default=True,
+    type=click.Choice(VIEWS),
+    help="Score each image as the mean over its flips (4), or over flips and quarter turns (8); it "
+    "takes as many times as long, except for the decoding.",
 )
 @click.option(
     "--keep-features",

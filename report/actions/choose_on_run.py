@@ -10,6 +10,7 @@ from base.console.telling import tell
 from db.queries.report.thresholds import add_threshold, chosen_last
 from db.queries.runs import run_by_id
 from db.session import open_database
+from db.views import in_words
 from report.loading.kept_thresholds import replaced
 from report.loading.load_run import finished_run
 from report.metrics.confusion import confusion
@@ -51,10 +52,13 @@ def _choose(run: str, criterion: Criterion) -> None:
         )
         with database.write() as session:
             chosen_on = run_by_id(session, loaded.run.number)
-            before = replaced(chosen_last(session, chosen_on.checkpoint_id), loaded.card)
+            last = chosen_last(session, chosen_on.checkpoint_id, chosen_on.views)
+            before = replaced(last, loaded.card)
             threshold_id = add_threshold(session, chosen_on, criterion.kind, value, how)
     digest, source = loaded.checkpoint.digest[:12], shown(loaded.run.source)
     tell(f"threshold {threshold_text(value)} chosen on run {loaded.run.number} of {source}: {how}")
-    tell(f"kept for checkpoint {digest}: in reports of its other runs it is prespecified")
+    views = in_words(loaded.run.views)
+    others = f"other runs of {views}" if views else "other runs"
+    tell(f"kept for checkpoint {digest}: in reports of its {others} it is prespecified")
     replaces = "" if before is None else f"it replaces {before}; "
     tell(f"{replaces}to take it back: report thresholds --forget {threshold_id}")

@@ -47,9 +47,8 @@ def _read(run_a: str, run_b: str) -> tuple[tuple[LoadedRun, LoadedRun], Pairs]:
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         runs = finished_run(session, run_a), finished_run(session, run_b)
         images = [stream_scored(session, loaded.run.number) for loaded in runs]
-        # Ids of imported scores are names without a folder.
-        imported = [loaded.checkpoint.imported is not None for loaded in runs]
-        pairs = pair(*images, by_name=imported[0] != imported[1])
+        by_name = runs[0].checkpoint.names_only != runs[1].checkpoint.names_only
+        pairs = pair(*images, by_name=by_name)
     if not pairs.paths:
         raise click.ClickException(
             f"runs {runs[0].run.number} and {runs[1].run.number} have no labelled image that both "

@@ -11,6 +11,7 @@ from db.errors import NoSuchRunError
 from db.queries.report.thresholds import all_chosen, choosers, forget_threshold
 from db.queries.runs import get_run
 from db.session import open_database
+from db.views import in_words
 from report.loading.kept_thresholds import (
     CheckpointThresholds,
     described,
@@ -45,7 +46,7 @@ def _listed() -> list[str | Table]:
     if newest is None:
         return ["there is no run yet", *tables]
     (of_newest,) = (kept for kept in found if kept.checkpoint.checkpoint_id == newest.checkpoint_id)
-    taken = in_use(of_newest)
+    taken = in_use(of_newest, newest.views)
     which = f"it takes threshold {taken}" if taken else "no threshold is kept for it"
     return [
         f"the next report is of run {newest.id}: {which}, {_UNLESS if taken else _NEEDS}",
@@ -64,9 +65,11 @@ def _forget(number: int) -> tuple[str, str]:
     (remaining,) = (
         kept for kept in found if kept.checkpoint.checkpoint_id == forgotten.checkpoint_id
     )
-    taken = in_use(remaining)
+    taken = in_use(remaining, forgotten.views)
     now = f"they take {taken}, {_UNLESS}" if taken else f"no threshold is kept, {_NEEDS}"
-    return f"forgotten: {described(forgotten)}", f"reports of {remaining} from now on: {now}"
+    views = in_words(forgotten.views)
+    reports = f"reports of {remaining}{f' with {views}' if views else ''}"
+    return f"forgotten: {described(forgotten)}", f"{reports} from now on: {now}"
 
 
 def _read_all(session: Session) -> list[CheckpointThresholds]:

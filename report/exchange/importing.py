@@ -16,15 +16,13 @@ import pandas as pd
 
 from base.console.foreign import shown
 from base.listed_image import ListedImage
-from db.queries.report.imports import ImportedImage, ImportedScores
+from db.queries.report.imports import NO_SCORE, ImportedImage, ImportedScores
 from imaging.listing.labels import not_a_label
 from report.exchange.csv_file import CsvError, CsvFile, find_column
 from report.exchange.truth_labels import TruthLabels, find_labels
 
 ID_COLUMNS = ("image_id", "image", "image_name", "isic_id", "id", "path", "filepath")
 SCORE_COLUMNS = ("score", "melanoma", "mel", "target", "probability")
-# An image of the truth that the file gives no score for: counted, and never dropped.
-NO_SCORE = "no_score"
 # Rows of the frame that are Python objects at a time.
 _BLOCK = 4_096
 

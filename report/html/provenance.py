@@ -33,6 +33,8 @@ def run_facts(loaded: LoadedRun, times: Times, made: datetime) -> list[Fact]:
         Fact("checkpoint digest (SHA-256)", checkpoint.digest),
         Fact("checkpoint entered", when(times.checkpoint_entered)),
         Fact("precision", run.precision),
+        *_views(run.views),
+        *_members(checkpoint.combined),
         Fact("listed", when(times.listed)),
     ]
     if times.first_scored is not None and times.last_scored is not None:
@@ -40,6 +42,23 @@ def run_facts(loaded: LoadedRun, times: Times, made: datetime) -> list[Fact]:
         span = f"{when(times.first_scored)} to {when(times.last_scored)}, by {workers}"
         facts.append(Fact("scored", span))
     return [*facts, Fact("page made", when(made.timestamp()))]
+
+
+def _views(views: int) -> list[Fact]:
+    words = f"{views}: scores are means over flips{' and quarter turns' if views > 4 else ''}"
+    return [Fact("views of each image", words)] if views > 1 else []
+
+
+def _members(combined: Mapping[str, Any] | None) -> list[Fact]:
+    """Each run whose scores were combined."""
+    return [
+        Fact(
+            f"scores of run {member['run']}",
+            f"{shown(member['source'])}, checkpoint {shown(member['checkpoint'])} "
+            f"({member['digest']}), {member['precision']}",
+        )
+        for member in (combined or {}).get("members", ())
+    ]
 
 
 def software() -> list[Fact]:

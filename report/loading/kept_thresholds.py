@@ -1,6 +1,6 @@
 """The thresholds in the ledger, and which of them the next report uses. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePath
@@ -8,6 +8,7 @@ from typing import Any
 
 from base.console.foreign import shown
 from db.queries.report.thresholds import Chooser, Chosen
+from db.views import VIEWS, in_words
 from report.table import Table
 from report.thresholds.threshold import in_range
 from report.thresholds.threshold_text import threshold_text
@@ -60,14 +61,15 @@ def thresholds_table(thresholds: CheckpointThresholds) -> Table | None:
         )
     if not rows:
         return None
-    states = ["in use", *["replaced"] * (len(rows) - 1)]
-    cells = ((name, state, *rest) for (name, *rest), state in zip(rows, states, strict=True))
+    states = zip(rows, _states(thresholds), strict=False)  # the last is the card's
+    cells = ((name, state, *rest) for (name, *rest), state in states)
     return Table((str(thresholds), "", "threshold", "chosen on", "date", "how"), tuple(cells))
 
 
-def in_use(thresholds: CheckpointThresholds) -> str | None:
-    """The threshold that reports of the checkpoint's runs use, as text; None if it has none."""
-    return _last(thresholds.chosen[0] if thresholds.chosen else None, thresholds.card)
+def in_use(thresholds: CheckpointThresholds, views: int) -> str | None:
+    """The threshold that reports of the checkpoint's runs of so many views use; None if none."""
+    chosen = (each for each in thresholds.chosen if each.views == views)
+    return _last(next(chosen, None), thresholds.card)
 
 
 def replaced(last: Chosen | None, card: Mapping[str, Any]) -> str | None:
@@ -77,13 +79,26 @@ def replaced(last: Chosen | None, card: Mapping[str, Any]) -> str | None:
 
 def described(threshold: Chosen) -> str:
     """A chosen threshold: its value, and on which run and day it was chosen."""
-    value, source = threshold_text(threshold.value), shown(threshold.source)
-    return f"{value}, chosen on run {threshold.run_id} of {source} on {day(threshold)}"
+    value = threshold_text(threshold.value)
+    return f"{value}, chosen on {_of_run(threshold)} on {day(threshold)}"
 
 
 def day(threshold: Chosen) -> str:
     """The date it was chosen, in UTC, as 2026-11-24."""
     return datetime.fromtimestamp(threshold.created_at, UTC).strftime("%Y-%m-%d")
+
+
+def _states(thresholds: CheckpointThresholds) -> Iterator[str]:
+    """Of each chosen threshold, and of the model card's: the first for as many views is in use."""
+    seen = set[int]()
+    for views in (*(each.views for each in thresholds.chosen), VIEWS[0]):
+        yield "replaced" if views in seen else "in use"
+        seen.add(views)
+
+
+def _of_run(threshold: Chosen) -> str:
+    views = in_words(threshold.views)
+    return f"run {threshold.run_id} of {shown(threshold.source)}{f', {views}' if views else ''}"
 
 
 def _last(chosen: Chosen | None, card: float | None) -> str | None:
@@ -99,7 +114,7 @@ def _card_value(stored: object) -> float | None:
 def _chosen_cells(threshold: Chosen) -> tuple[str, ...]:
     return (
         threshold_text(threshold.value),
-        f"run {threshold.run_id} of {shown(threshold.source)}",
+        _of_run(threshold),
         day(threshold),
         shown(threshold.how),
     )

@@ -28,6 +28,7 @@ from report.report_model import (
     Flow,
     Labelled,
     RunFacts,
+    image_digests,
     imported_from,
     is_synthetic,
 )
@@ -98,8 +99,8 @@ def read_run(
     flow = replace(flow, analysed=int(np.count_nonzero(analysed)), copies_left_out=len(left_out))
     failed = None if flow.scored else results.failed_wholly(session, run.id)
     return LoadedRun(
-        RunFacts(run.id, run.name, run.source, run.precision),
-        _facts(checkpoint),
+        RunFacts(run.id, run.name, run.source, run.precision, run.views),
+        _facts(checkpoint, run),
         checkpoint.card,
         flow,
         listed.labels[analysed],
@@ -128,7 +129,7 @@ def _flow(
         labelled=int(np.count_nonzero(labelled)),
         analysed=int(np.count_nonzero(scored & labelled)),
         errors=results.errors(session, run.id) if unreadable else {},
-        trained_on=results.count_digests(session, run.id, _digests(checkpoint, "images")),
+        trained_on=results.count_digests(session, run.id, image_digests(checkpoint.card, "images")),
         labels=_labels(session, run, listed, checkpoint),
         gone=gone.images,
         copies=len(same.left_out),
@@ -154,8 +155,8 @@ def _labels(
 
 
 def chosen_threshold(session: Session, run: Run) -> ChosenOn | None:
-    """The threshold that was last chosen for the run's checkpoint, or None."""
-    last = thresholds.chosen_last(session, run.checkpoint_id)
+    """The threshold that was last chosen for the run's checkpoint and views, or None."""
+    last = thresholds.chosen_last(session, run.checkpoint_id, run.views)
     if last is None:
         return None
     return ChosenOn(last.value, last.how, last.run_id, last.source, day(last))
@@ -165,20 +166,21 @@ def _overlap(
     session: Session, run: Run, checkpoint: Checkpoint, chosen: ChosenOn | None, scored: int
 ) -> int:
     if chosen is None:
-        return results.count_digests(session, run.id, _digests(checkpoint, "valid_images"))
+        return results.count_digests(
+            session, run.id, image_digests(checkpoint.card, "valid_images")
+        )
     # Runs of the same source have the same images, except of `-`, a list read from a pipe.
     if chosen.run == run.id or (chosen.source == run.source != "-"):
         return scored
     return results.count_shared(session, run.id, chosen.run)
 
 
-def _facts(checkpoint: Checkpoint) -> CheckpointFacts:
-    name = PurePath(checkpoint.path).name
+def _facts(checkpoint: Checkpoint, run: Run) -> CheckpointFacts:
     card = checkpoint.card
-    return CheckpointFacts(name, checkpoint.digest, is_synthetic(card), imported_from(card))
-
-
-def _digests(checkpoint: Checkpoint, which: str) -> list[str]:
-    data = checkpoint.card.get("data")
-    digests = data.get(which) if isinstance(data, Mapping) else None
-    return [str(digest) for digest in digests] if isinstance(digests, list) else []
+    return CheckpointFacts(
+        PurePath(checkpoint.path).name,
+        checkpoint.digest,
+        is_synthetic(card),
+        imported_from(card),
+        run.combined,
+    )

@@ -78,7 +78,7 @@ def as_dict(report: Report) -> dict[str, Any]:
 
 
 def checkpoint_dict(checkpoint: CheckpointFacts) -> dict[str, Any]:
-    """A checkpoint; `imported` is present only for imported scores."""
+    """A checkpoint; `imported` and `combined` are present only for such scores."""
     return {name: value for name, value in asdict(checkpoint).items() if value is not None}
 
 
@@ -143,6 +143,7 @@ def _rows(report: Report) -> Iterator[Row]:
     yield _plain("run", report.run.number)
     yield _plain("checkpoint", report.checkpoint.digest)
     yield _plain("precision", report.run.precision)
+    yield _plain("views", report.run.views)
     yield _plain("synthetic", str(report.checkpoint.synthetic).lower())
     errors, labels = whole["flow"].pop("errors"), whole["flow"].pop("labels")
     del whole["flow"]["examples"]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from base.console.foreign import shown
+from db.views import in_words
 from report.metrics.confusion import Confusion
 from report.metrics.estimate import Accuracy, Brier, Estimate, NetBenefit, Proportion, SpecificityAt
 from report.metrics.metrics import Metrics
@@ -14,6 +15,7 @@ from report.report_model import (
     Flow,
     Labelled,
     Report,
+    combined,
     copies,
     gone,
     imported,
@@ -50,8 +52,8 @@ def warnings_of(
     checkpoint: CheckpointFacts, flow: Flow, threshold: Threshold, *, named: bool = True
 ) -> list[str]:
     """The same warnings, for a run before its figures are computed."""
-    facts = checkpoint.imported
-    lines = [] if facts is None else [imported(facts)]
+    lines = [] if checkpoint.imported is None else [imported(checkpoint.imported)]
+    lines += [] if checkpoint.combined is None else [combined(checkpoint.combined)]
     lines += [SYNTHETIC] if checkpoint.synthetic else []
     lines += [trained_on(flow)] if flow.trained_on else []
     lines += [gone(flow, named=named)] if flow.gone else []
@@ -86,9 +88,10 @@ def provenance_line(report: Report) -> str:
     run, checkpoint = report.run, report.checkpoint
     name = f" ({shown(run.name)})" if run.name else ""
     errors = "1 error" if report.flow.unreadable == 1 else f"{report.flow.unreadable} errors"
+    computed = ", ".join(filter(None, (run.precision, in_words(run.views), errors)))
     return (
         f"run {run.number}{name} of {shown(run.source)}, checkpoint {shown(checkpoint.file)} "
-        f"({checkpoint.digest[:12]}), {run.precision}, {errors}"
+        f"({checkpoint.digest[:12]}), {computed}"
     )
 
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import pytest
 from drawing import draw
-from networks import Saved, hub_checkpoint, save_module
+from networks import SIDE, Saved, hub_checkpoint, save_module
+from PIL import Image, ImageOps
 from processes import Ledger, Site, error_lines
 
 from base.runtime import gpus
@@ -201,6 +202,29 @@ def test_an_order_that_cannot_be_makes_nothing(heads: Heads, site: Site, wrong: 
     assert reason in line
     if (site.folder / "dermscore.db").exists():
         assert set(site.ledger.counts().values()) == {0}
+
+
+def test_runs_of_one_and_of_several_views_side_by_side(heads: Heads, site: Site) -> None:
+    for folder in ("nevus", "melanoma"):  # the mirror image of each is there, too
+        for path in (site.folder / "data" / folder).glob("*.jpg"):
+            with Image.open(path) as picture:
+                pixels = picture.resize((SIDE, SIDE))
+            path.unlink()
+            pixels.save(path.with_suffix(".png"))
+            ImageOps.mirror(pixels).save(path.with_name(f"mirrored {path.stem}.png"))
+    order = ("enqueue", "data", "--checkpoint", str(heads.one.path))
+    site.succeed("producer", *order)
+    said = site.succeed("producer", *order, "--views", "4").stdout
+    assert "run 2: 20 images (20 new)" in said
+    site.drain()
+    one, four = site.ledger.scores(1), site.ledger.scores(2)
+    pairs = [(path, path.replace("mirrored ", "")) for path in one if "mirrored" in path]
+    assert len(pairs) == IMAGES
+    for mirrored, plain in pairs:
+        assert one[mirrored] != pytest.approx(one[plain], abs=1e-5)
+        assert four[mirrored] == pytest.approx(four[plain], abs=1e-6)
+    report = site.succeed("report", "2", "--threshold", "0.5").stdout
+    assert "float32, 4 views, 0 errors" in report
 
 
 @pytest.mark.skipif(bool(gpus), reason="a GPU computes in float16")

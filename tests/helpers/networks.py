@@ -50,9 +50,15 @@ class Saved(NamedTuple):
     digest: str
 
     def spec(
-        self, run_id: int = 1, precision: str = "float32", *, keep_features: bool = False
+        self,
+        run_id: int = 1,
+        precision: str = "float32",
+        *,
+        keep_features: bool = False,
+        views: int = 1,
     ) -> RunSpec:
-        return RunSpec(run_id, "data", self.digest, str(self.path), precision, keep_features)
+        path = str(self.path)
+        return RunSpec(run_id, "data", self.digest, path, precision, keep_features, views)
 
 
 def save_module(folder: Path, seed: int = 0) -> Path:

@@ -275,7 +275,7 @@ CASES: dict[Callable[..., Any], Case] = {
     runs.drop_checkpoint_if_unused: Case(lambda s, _: runs.drop_checkpoint_if_unused(s, 1), FEW),
     runs.newest_checkpoint: Case(lambda s, _: runs.newest_checkpoint(s), FEW),
     runs.wanted_first: Case(lambda s, _: runs.wanted_first(s), BATCHES),
-    runs.find_run: Case(lambda s, _: runs.find_run(s, SOURCE, 1, "float32"), FEW),
+    runs.find_run: Case(lambda s, _: runs.find_run(s, SOURCE, 1, "float32", 1), FEW),
     runs.group_runs: Case(lambda s, on: runs.group_runs(s, [on.run, 1]), FEW),
     runs.keep_features: Case(lambda s, on: runs.keep_features(s, [on.run]), FEW),
     runs.refuse_name: Case(lambda s, _: runs.refuse_name(s, "none"), FEW),
@@ -298,7 +298,7 @@ CASES: dict[Callable[..., Any], Case] = {
     thresholds.all_chosen: Case(lambda s, _: thresholds.all_chosen(s), FEW),
     thresholds.choosers: Case(lambda s, _: thresholds.choosers(s), FEW),
     thresholds.forget_threshold: Case(lambda s, _: thresholds.forget_threshold(s, 1), FEW),
-    thresholds.chosen_last: Case(lambda s, _: thresholds.chosen_last(s, 1), FEW),
+    thresholds.chosen_last: Case(lambda s, _: thresholds.chosen_last(s, 1, 1), FEW),
 }
 
 

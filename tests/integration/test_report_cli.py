@@ -154,6 +154,7 @@ def test_json_in_full_precision(url: str) -> None:
         "name": "first",
         "source": "data/my test",
         "precision": "float32",
+        "views": 1,
     }
     assert got["checkpoint"] == {
         "file": "benign-vs-malignant_64_rmsprop_0.454.keras",

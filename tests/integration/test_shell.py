@@ -44,18 +44,21 @@ def runs(database: Database, tmp_path: Path) -> Database:
 @pytest.mark.parametrize(
     ("run", "expected"),
     [
-        (Run(source="data/test", checkpoint_id=2, precision="float32"), "data/test"),
+        (Run(source="data/test", checkpoint_id=2, precision="float32", views=1), "data/test"),
         (
-            Run(source="two words/*.jpg", checkpoint_id=2, precision="bfloat16"),
-            "'two words/*.jpg' --precision bfloat16",
+            Run(source="two words/*.jpg", checkpoint_id=2, precision="bfloat16", views=8),
+            "'two words/*.jpg' --precision bfloat16 --views 8",
         ),
         (
-            Run(source="a", name="it's", checkpoint_id=1, precision="float32"),
+            Run(source="a", name="it's", checkpoint_id=1, precision="float32", views=1),
             "a --name 'it'\"'\"'s' --checkpoint '{}/old model.keras'",
         ),
-        (Run(source="-x", checkpoint_id=2, precision="float32"), "./-x"),
-        (Run(source="-", name="piped", checkpoint_id=2, precision="float32"), "- --name piped"),
-        (Run(source="-", checkpoint_id=2, precision="float32"), None),
+        (Run(source="-x", checkpoint_id=2, precision="float32", views=1), "./-x"),
+        (
+            Run(source="-", name="piped", checkpoint_id=2, precision="float32", views=1),
+            "- --name piped",
+        ),
+        (Run(source="-", checkpoint_id=2, precision="float32", views=1), None),
     ],
 )
 def test_a_listing_goes_on_by_the_words_of_its_own_run(

@@ -61,7 +61,10 @@ class ModelEngine:
             with holding_batch():
                 batch.decode(self._decoder(decode), known)
                 with self._computing:
-                    computed = batch.compute([models[index] for index in members])
+                    computed = batch.compute(
+                        [models[index] for index in members],
+                        [specs[index].views for index in members],
+                    )
             scored.update(
                 (index, batch.outcome(member, computed[member]))
                 for member, index in enumerate(members)

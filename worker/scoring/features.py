@@ -10,12 +10,13 @@ from db.queries.runs import RunSpec
 from model.features.feature_cache import FeatureKey, FeatureStore
 from model.features.kept_features import KeptFeatures
 from worker.scoring.loaded_model import Backbone
+from worker.scoring.views import key_of_view
 
 log = logging.getLogger(__name__)
 
 
 class RunFeatures:
-    """The open feature stores of this worker, one for each backbone, decoding and precision."""
+    """This worker's open feature stores, one for each backbone, decoding, precision and view."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -25,11 +26,11 @@ class RunFeatures:
 
     def of(self, members: Sequence[tuple[RunSpec, Backbone]]) -> "KeptRows":
         """The stores of these runs and their backbones, which must share their decode settings."""
-        keys = [backbone.key if spec.keep_features else None for spec, backbone in members]
+        keys = [_keys(*member) for member in members]
         stores = {
             key: self._store(spec.run_id, key)
-            for key, (spec, _) in zip(keys, members, strict=True)
-            if key is not None
+            for of_member, (spec, _) in zip(keys, members, strict=True)
+            for key in of_member
         }
         return KeptRows(stores, keys)
 
@@ -50,13 +51,13 @@ class RunFeatures:
 
 
 class KeptRows:
-    """The kept features of one batch; `keys` holds a key for each member, None if it keeps none.
+    """The kept features of one batch; `keys` holds one for each view of each member that keeps any.
 
     An image can be scored without its pixels only if every member keeps features.
     """
 
     def __init__(
-        self, stores: dict[FeatureKey, KeptFeatures], keys: Sequence[FeatureKey | None]
+        self, stores: dict[FeatureKey, KeptFeatures], keys: Sequence[Sequence[FeatureKey]]
     ) -> None:
         self._stores = stores
         self._keys = keys
@@ -69,7 +70,7 @@ class KeptRows:
 
     def take(self, position: int, digest: str) -> bool:
         """Look up the image with this digest; True if every backbone's features were found."""
-        if None in self._keys:
+        if not all(self._keys):
             return False
         rows = {key: store.get(digest) for key, store in self._stores.items()}
         found = {key: row for key, row in rows.items() if row is not None}
@@ -87,20 +88,30 @@ class KeptRows:
                 self._rows[key][position] = row
 
     def recalled(self, member: int) -> Container[int]:
-        """Positions of images for which this member has kept features."""
-        key = self._keys[member]
-        return () if key is None else self._rows[key]
+        """Positions of images for which this member has kept features of all of its views."""
+        found = [set(self._rows[key]) for key in self._keys[member]]
+        return set[int].intersection(*found) if found else ()
 
-    def rows(self, backbone: Backbone) -> dict[int, Float32Array]:
-        """The rows of this backbone that were found, by position."""
-        return {} if backbone.key is None else self._rows.get(backbone.key, {})
+    def rows(self, backbone: Backbone, view: int) -> dict[int, Float32Array]:
+        """The rows of this backbone and view that were found, by position."""
+        return {} if backbone.key is None else self._rows.get(key_of_view(backbone.key, view), {})
 
-    def add(self, backbone: Backbone, digests: Sequence[str], rows: Float32Array) -> None:
-        """Keep the features `[n, ...]` of the images with these digests."""
-        store = None if backbone.key is None else self._stores.get(backbone.key)
+    def add(
+        self, backbone: Backbone, view: int, digests: Sequence[str], rows: Float32Array
+    ) -> None:
+        """Keep the features `[n, ...]` of a view of the images with these digests."""
+        if backbone.key is None:
+            return
+        store = self._stores.get(key_of_view(backbone.key, view))
         if store is not None:
             for digest, row in zip(digests, rows, strict=True):
                 store.add(digest, row)
+
+
+def _keys(spec: RunSpec, backbone: Backbone) -> list[FeatureKey]:
+    if backbone.key is None or not spec.keep_features:
+        return []
+    return [key_of_view(backbone.key, view) for view in range(spec.views)]
 
 
 def _warn(message: str) -> None:

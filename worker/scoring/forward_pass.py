@@ -13,6 +13,7 @@ from imaging.decoding.decoder import DecodedBatch, Decoder
 from worker.scoring.batch_scores import KnownDigests, RunScores
 from worker.scoring.features import KeptRows
 from worker.scoring.loaded_model import Backbone, LoadedModel
+from worker.scoring.views import mean_of_rows, mean_of_views, seen
 
 _GONE = "the file is gone: scored from the features that were kept of it"
 
@@ -55,20 +56,30 @@ class ForwardPass:
                 self._kept.recall(position, digest)
                 self._gone[position] = digest
 
-    def compute(self, models: Sequence[LoadedModel]) -> list[Computed]:
-        """What each model gives; a backbone that several models share runs once."""
+    def compute(self, models: Sequence[LoadedModel], views: Sequence[int]) -> list[Computed]:
+        """What each model gives, as the mean over as many of the `views`."""
         began = time.perf_counter()
+        computed: list[list[Computed]] = [[] for _ in models]
+        for view in range(max(views)):  # one after another, so that one is held at a time
+            members = [member for member, count in enumerate(views) if view < count]
+            seen_by = self._compute_view([models[member] for member in members], view)
+            for member, of_view in zip(members, seen_by, strict=True):
+                computed[member].append(of_view)
+        self._compute_seconds = time.perf_counter() - began
+        return [_mean(of_member) for of_member in computed]
+
+    def _compute_view(self, models: Sequence[LoadedModel], view: int) -> list[Computed]:
+        """What one view gives; a backbone that several models share runs once."""
         features: dict[int, tuple[list[int], Float32Array]] = {}
         computed = []
         for model in models:
             key = id(model.backbone.graph)
             if key not in features:
-                features[key] = self._features(model.backbone)
+                features[key] = self._features(model.backbone, view)
             positions, rows = features[key]
             scores = dict(zip(positions, model.score(rows).tolist(), strict=True))
             of_classes = dict(zip(positions, rows, strict=True)) if model.card.classes else {}
             computed.append(Computed(scores, of_classes))
-        self._compute_seconds = time.perf_counter() - began
         return computed
 
     def outcome(self, member: int, computed: Computed) -> RunScores:
@@ -93,14 +104,23 @@ class ForwardPass:
             self._batch.orientations,
         )
 
-    def _features(self, backbone: Backbone) -> tuple[list[int], Float32Array]:
-        """Positions `[n]` and features `[n, ...]` of all images that have features."""
+    def _features(self, backbone: Backbone, view: int) -> tuple[list[int], Float32Array]:
+        """Positions `[n]` and features `[n, ...]` of one view of all images that have them."""
         positions = self._batch.positions
-        computed = backbone.graph(self._batch.images)
+        computed = backbone.graph(seen(self._batch.images, view))
         self._kept.add(
-            backbone, [self._batch.digests[position] for position in positions], computed
+            backbone, view, [self._batch.digests[position] for position in positions], computed
         )
-        recalled = self._kept.rows(backbone)
+        recalled = self._kept.rows(backbone, view)
         if not recalled:
             return positions, computed
         return [*positions, *recalled], np.concatenate([computed, np.stack([*recalled.values()])])
+
+
+def _mean(views: Sequence[Computed]) -> Computed:
+    """The mean of what the views of each image gave."""
+    if len(views) == 1:
+        return views[0]
+    scores = mean_of_views([view.scores for view in views])
+    rows = {at: [view.probabilities[at] for view in views] for at in views[0].probabilities}
+    return Computed(scores, {at: mean_of_rows(rows[at]) for at in rows if at in scores})

@@ -22,8 +22,12 @@ class TrackedEngine:
     def score(
         self, specs: Sequence[RunSpec], paths: Sequence[str], known: KnownDigests
     ) -> BatchScores:
-        """As `Engine.score`; a single image may take as long as any other step."""
+        """As `Engine.score`; a single image may take as long as any other step.
+
+        Each view of an image may take as long as an image.
+        """
         single = len(paths) == 1
+        views = max(spec.views for spec in specs)
         what = shown(paths[0]) if single else f"the scoring of {len(paths)} images"
-        with self._activity.track(what, 0 if single else len(paths)):
+        with self._activity.track(what, views - 1 if single else len(paths) * views):
             return self._engine.score(specs, paths, known)

@@ -1,8 +1,8 @@
-"""Writes of `report import-scores`: a finished run of scores computed elsewhere."""
+"""Writes of `report import-scores` and `report combine`: a finished run of known scores."""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,7 +17,10 @@ from db.queries.runs import add_checkpoint, refuse_name
 from db.tables import Image, Run
 
 # Stored instead of a precision, and instead of the worker that scored an image.
-IMPORTED = "imported"
+IMPORTED: Literal["imported"] = "imported"
+COMBINED: Literal["combined"] = "combined"
+# An image without a score: counted, and never dropped.
+NO_SCORE = "no_score"
 # No message is sent for these batches, so memory alone limits their size.
 BATCH_SIZE = 4096
 _images: Any = Image.__table__
@@ -25,20 +28,30 @@ _INSERTED = select(_images.c.id, _images.c.path).where(lists(_images))
 
 
 class ImportedScores(NamedTuple):
-    """Where scores came from: a CSV file instead of a checkpoint, identified by `digest`."""
+    """Where scores came from: a CSV file instead of a checkpoint, identified by `digest`.
+
+    Or other runs: then `combined` says how, and which.
+    """
 
     digest: str
     path: str
     card: dict[str, Any]
+    combined: dict[str, Any] | None = None
+
+    @property
+    def kind(self) -> Literal["imported", "combined"]:
+        """What is stored instead of a precision."""
+        return IMPORTED if self.combined is None else COMBINED
 
 
 class ImportedImage(NamedTuple):
-    """An image and its outcome: a score, or the error and its detail."""
+    """An image and its outcome: a score, or the error and its detail; `digest` is of its bytes."""
 
     listed: ListedImage
     score: float | None
     error: str | None = None
     detail: str | None = None
+    digest: str | None = None
 
 
 def store_imported(
@@ -65,10 +78,10 @@ def store_imported(
         _store_batch(session, run, batches[-1], chunk)
         stored += len(chunk)
         on_progress(stored)
-    note_change(session, run.id, "imported", cut_batches(session, run.id))
+    note_change(session, run.id, scores.kind, cut_batches(session, run.id))
     for batch in batches:
         if finish_batch(session, batch) is None:
-            raise DatabaseError(f"batch {batch.number} of the imported scores is incomplete")
+            raise DatabaseError(f"batch {batch.number} of the {scores.kind} scores is incomplete")
     return run.id
 
 
@@ -79,7 +92,8 @@ def _new_run(session: Session, name: str, source: str, scores: ImportedScores) -
         name=name,
         source=source,
         checkpoint_id=checkpoint.id,
-        precision=IMPORTED,
+        precision=scores.kind,
+        combined=scores.combined,
         batch_size=BATCH_SIZE,
     )
     session.add(run)
@@ -95,8 +109,5 @@ def _store_batch(
     # By path, not by the order of their ids: a score must never go to another image.
     inserted = session.connection().execute(_INSERTED, batch.bound())
     image_ids = {path: image_id for image_id, path in inserted}
-    outcomes = [
-        Outcome(image_ids[image.listed.path], image.score, image.error, image.detail, None)
-        for image in images
-    ]
-    store_outcomes(session, IMPORTED, outcomes)
+    outcomes = [Outcome(image_ids[image.listed.path], *image[1:]) for image in images]
+    store_outcomes(session, run.precision, outcomes)

@@ -9,7 +9,10 @@ from db.tables import Checkpoint, ChosenThreshold, Run
 
 
 class Chosen(NamedTuple):
-    """A chosen threshold and the run it was chosen on; `created_at` is in seconds since 1970."""
+    """A chosen threshold and the run it was chosen on; `created_at` is in seconds since 1970.
+
+    It is for runs of as many `views`: the mean of several spreads less than a single score.
+    """
 
     number: int
     checkpoint_id: int
@@ -19,6 +22,7 @@ class Chosen(NamedTuple):
     run_id: int
     source: str
     created_at: float
+    views: int
 
 
 class Chooser(NamedTuple):
@@ -40,10 +44,10 @@ def add_threshold(session: Session, run: Run, kind: str, value: float, how: str)
     return chosen.id
 
 
-def chosen_last(session: Session, checkpoint_id: int) -> Chosen | None:
-    """The newest threshold chosen for this checkpoint."""
+def chosen_last(session: Session, checkpoint_id: int, views: int) -> Chosen | None:
+    """The newest threshold chosen for this checkpoint and as many views."""
     row = session.execute(
-        _chosen().where(ChosenThreshold.checkpoint_id == checkpoint_id).limit(1)
+        _chosen().where(ChosenThreshold.checkpoint_id == checkpoint_id, Run.views == views).limit(1)
     ).one_or_none()
     return None if row is None else Chosen(*row)
 
@@ -70,7 +74,7 @@ def forget_threshold(session: Session, threshold_id: int) -> Chosen | None:
     return None if row is None else Chosen(*row)
 
 
-def _chosen() -> Select[int, int, float, str, str, int, str, float]:
+def _chosen() -> Select[int, int, float, str, str, int, str, float, int]:
     return (
         select(
             ChosenThreshold.id,
@@ -81,6 +85,7 @@ def _chosen() -> Select[int, int, float, str, str, int, str, float]:
             ChosenThreshold.run_id,
             Run.source,
             ChosenThreshold.created_at,
+            Run.views,
         )
         .join(Run, Run.id == ChosenThreshold.run_id)
         .order_by(ChosenThreshold.id.desc())
