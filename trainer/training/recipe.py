@@ -9,19 +9,21 @@ from model.card import Orientation
 Balance = Literal["none", "weights", "oversample"]
 Epoch = Literal["best", "last"]
 Ratio = Literal[1, 2, 4, 8]
+_ANY = object()
 
 
 @dataclass(frozen=True)
 class Recipe:
     """All settings of a training, apart from its images.
 
-    `decode_ratio` and `orientation` are settings of the card's `decode`; `weight_decay` is
-    decoupled from the loss; `augment` is the number of feature rows for each training image, the
-    plain one included; `epoch` says which epoch becomes the checkpoint, and `keep` how many of the
-    best do.
+    `features_at` are the layers where the backbone ends, separated by commas; `decode_ratio` and
+    `orientation` are settings of the card's `decode`; `weight_decay` is decoupled from the loss;
+    `augment` is the number of feature rows for each training image, the plain one included;
+    `epoch` says which epoch becomes the checkpoint, and `keep` how many of the best do.
     """
 
     backbone: str
+    features_at: str = ""
     decode_ratio: Ratio = 1
     orientation: Orientation = "ignore"
     epochs: int = 100
@@ -35,6 +37,7 @@ class Recipe:
     standardise: bool = False
     unit_norm: bool = False
     zero_init: bool = False
+    prior_init: bool = False
     epoch: Epoch = "best"
     augment: int = 1
     fine_tune: int = 0
@@ -44,13 +47,17 @@ class Recipe:
     def settings(self) -> dict[str, Any]:
         """All of them by name, as a card shows them.
 
-        An orientation that is ignored is left out, as before there was a choice: the same training
-        gives the same bytes and resumes what an older release began.
+        Those that later releases added are left out at their defaults: the same training gives the
+        same bytes and resumes what an older release began.
         """
-        fields = asdict(self)
-        if self.orientation == "ignore":
-            del fields["orientation"]
-        return fields
+        added = {"orientation": "ignore", "features_at": "", "prior_init": False}
+        fields = asdict(self).items()
+        return {name: value for name, value in fields if value != added.get(name, _ANY)}
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers of `features_at`; empty for the whole backbone."""
+        return [name.strip() for name in self.features_at.split(",") if name.strip()]
 
     def key(self, digests: list[str]) -> str:
         """A digest of everything that must match to continue a training, as 12 hex digits.

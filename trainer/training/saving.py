@@ -32,7 +32,11 @@ from trainer.training.train import HeadTraining, evaluate
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """The request of a `trainer train` command."""
+    """The request of a `trainer train` command.
+
+    `without_layers` is the recipe for a backbone that lacks the layers of `recipe`, if that is no
+    error.
+    """
 
     train: str
     valid: str
@@ -41,6 +45,7 @@ class TrainRequest:
     logs: Path
     target_sensitivity: float | None = None
     resume: bool = False
+    without_layers: Recipe | None = None
 
 
 class SavedCheckpoint(NamedTuple):
