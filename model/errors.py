@@ -13,11 +13,12 @@ class CheckpointError(click.ClickException):
 
 
 class LayerError(CheckpointError):
-    """A backbone has no such layer to take features at; the message says which it has."""
+    """A backbone has no such layer, or several; the message says which layers it has."""
 
     def __init__(self, layer: str, known: Sequence[str]) -> None:
         shown = ", ".join(known[:_SHOWN]) or "none that gives maps of features"
         more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
         super().__init__(
-            f"--features-at {layer}: the backbone has no such layer; it has {shown}{more}"
+            f"--features-at {layer}: this names no single layer of the backbone; "
+            f"it has {shown}{more}"
         )

@@ -5,12 +5,15 @@ however the module's maker named them; they are recognised by the numbers of the
 module a layer can be named by its operation, or by the end of that name from a `/` on.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from base.runtime import tf
 from model.errors import LayerError
 
+# The calls in which a graph lies, which its maker did not name.
+_CALLS = re.compile(r"^((Stateful)?PartitionedCall\w*/|call/)+")
 _INCEPTION_V3 = [256, 288, 288, *[768] * 5, 1280, 2048, 2048]
 
 
@@ -40,7 +43,8 @@ class MapNames:
             return self._blocks[layer]
         found = [name for name in self._maps if f"/{name}".endswith(f"/{layer}")]
         if len(found) != 1:
-            raise LayerError(layer, found or self._known)
+            known = found or self._known
+            raise LayerError(layer, [_CALLS.sub("", name) for name in known])
         return found[0]
 
     @property

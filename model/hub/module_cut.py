@@ -4,15 +4,13 @@ What comes out is a module like any other, which holds no operation and no varia
 layers do not need. The same cut of the same module always has the same bytes, and so one digest.
 """
 
-import shutil
 import tempfile
-import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from base.runtime import convert_variables_to_constants_v2_as_graph, tf
-from model.hub.hub_module import module_digest
+from model.hub.hub_module import module_digest, module_files
 from model.hub.map_names import MapNames
 from model.hub.reproducible_module import make_module_reproducible
 from model.hub.served_module import ServedModule
@@ -24,7 +22,7 @@ _FEWEST_WEIGHTS = 16
 class CutModule(ServedModule):
     """The means over the pixels of inner layers, `[n, channels]`, one layer after another.
 
-    Its `folder` exists as long as the module does.
+    It has a `digest`, that of the files that it saves.
     """
 
     def __init__(self, whole: ServedModule, size: tuple[int, int], layers: Sequence[str]) -> None:
@@ -33,10 +31,22 @@ class CutModule(ServedModule):
         Raises:
             CheckpointError: it has no such layer, or contains what no network needs.
         """
-        self.folder = Path(tempfile.mkdtemp(prefix="dermscore-cut-"))
-        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
-        _write(whole, size, layers, self.folder)
-        super().__init__(self.folder, module_digest(self.folder))
+        with tempfile.TemporaryDirectory(prefix="dermscore-cut-") as name:
+            folder = Path(name)
+            _write(whole, size, layers, folder)
+            self.digest = module_digest(folder)
+            super().__init__(folder, self.digest)
+            # TensorFlow would save it again with other bytes.
+            self._files = [
+                (str(path.relative_to(folder)), path.read_bytes()) for path in module_files(folder)
+            ]
+
+    def save(self, folder: str) -> None:
+        """Write the files of the cut module."""
+        for name, data in self._files:
+            path = Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
 
 
 def _write(whole: ServedModule, size: tuple[int, int], layers: Sequence[str], folder: Path) -> None:

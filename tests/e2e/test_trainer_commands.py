@@ -299,7 +299,7 @@ def test_the_recommended_recipe_takes_its_layers_where_there_are_such(
 
 def test_layers_that_a_person_asks_for_must_be_there(here: Path, train: Train) -> None:
     result = train("--recipe", "recommended", "--features-at", "mixed4")
-    assert_one_clear_line(result, "--features-at mixed4", "has no such layer")
+    assert_one_clear_line(result, "--features-at mixed4", "no single layer")
     assert checkpoints(here) == []
 
 

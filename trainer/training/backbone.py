@@ -68,9 +68,9 @@ def _hub(option: str, handle: str, decode: Decode, layers: Sequence[str]) -> Fro
         module = ServedModule(folder, digest)
         if layers:
             module = CutModule(module, (decode.height, decode.width), layers)
-            folder, digest = module.folder, module_digest(module.folder)
+            digest = module.digest
         features = feature_count(module, decode.height, decode.width)
-        layer = HubModule(features, folder, module, name="backbone")
+        layer = HubModule(features, None if layers else folder, module, name="backbone")
     except LayerError:
         raise
     except Exception as error:  # resolving and loading fail in many ways

@@ -56,8 +56,9 @@ class Recipe:
 
     @property
     def layers(self) -> list[str]:
-        """The layers of `features_at`; empty for the whole backbone."""
-        return [name.strip() for name in self.features_at.split(",") if name.strip()]
+        """The layers of `features_at`, each once; empty for the whole backbone."""
+        names = self.features_at.split(",") if self.features_at else []
+        return list(dict.fromkeys(name.strip() for name in names))
 
     def key(self, digests: list[str]) -> str:
         """A digest of everything that must match to continue a training, as 12 hex digits.
