@@ -59,23 +59,28 @@ def paired_interval(
     return float(low), float(high)
 
 
-def main() -> None:
-    """Both recipes on the same features."""
-    root = images_folder()
-    backbone = build_backbone(backbone_option(), Decode())
+def features(backbone: FrozenBackbone, root: Path) -> dict[str, FeatureRows]:
+    """The rows of the three folders."""
     decoder = Decoder(Decode())
-    rows = {
+    return {
         part: compute_features(
             backbone.forward, decoder, root, list_labelled(str(root / part), root, LABELS)
         )
         for part in ("train", "valid", "test")
     }
-    labels, sides, figures = rows["test"].labels, [], []
+
+
+def main() -> None:
+    """Both recipes on the same images."""
+    root = images_folder()
+    sides, figures = [], []
     print(describe_machine())
     for name, options in sorted(RECIPES.items(), reverse=True):  # tutorial first
-        side = [
-            test_scores(backbone, rows, Recipe(backbone="", seed=seed, **options)) for seed in SEEDS
-        ]
+        recipes = [Recipe(backbone=backbone_option(), seed=seed, **options) for seed in SEEDS]
+        backbone = build_backbone(backbone_option(), Decode(), recipes[0].layers)
+        rows = features(backbone, root)
+        labels = rows["test"].labels
+        side = [test_scores(backbone, rows, recipe) for recipe in recipes]
         aucs = [float(roc_auc_score(labels, scores)) for scores in side]
         sides.append(side)
         figures.append((mean(aucs), stdev(aucs), max(aucs) - min(aucs)))

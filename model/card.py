@@ -99,11 +99,23 @@ class Decode(_Part):
 
 
 class Backbone(_Part):
-    """The frozen network below the head: what was asked for, and a digest of its weights."""
+    """The frozen network below the head: what was asked for, and a digest of its weights.
+
+    `features_at` are the inner layers behind which it was cut; empty for the whole network.
+    """
 
     option: str
     digest: str
     description: str
+    features_at: tuple[str, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As cards were before there was a choice: the same training gives the same card."""
+        fields: dict[str, Any] = plain(self)
+        if not self.features_at:
+            del fields["features_at"]
+        return fields
 
 
 class Data(_Part):

@@ -10,7 +10,22 @@ from base.console.click_options import all_of
 # Chosen on training and validation images only; docs/training.md has the figures.
 RECIPES: dict[str, dict[str, Any]] = {
     "tutorial": {},
-    "recommended": {"optimizer": "adam", "unit_norm": True, "zero_init": True, "epoch": "last"},
+    "recommended": {
+        "features_at": "mixed4,mixed6",
+        "standardise": True,
+        "optimizer": "adam",
+        "weight_decay": 5.0,
+        "zero_init": True,
+        "prior_init": True,
+        "epoch": "last",
+    },
+}
+# What `recommended` is for a backbone that has no such layers.
+WITHOUT_LAYERS: dict[str, Any] = {
+    "optimizer": "adam",
+    "unit_norm": True,
+    "zero_init": True,
+    "epoch": "last",
 }
 
 
@@ -37,6 +52,13 @@ _OPTIONS = [
         help="hub:HANDLE (an address or a folder), keras:NAME (of keras.applications; "
         "keras:NAME=FILE takes weights from a file), or small (a small network trained from "
         "scratch, for demos).",
+    ),
+    click.option(
+        "--features-at",
+        default="",
+        metavar="LAYER[,LAYER]",
+        help="End the backbone at these layers and take the mean of each over the pixels: "
+        "mixed0 to mixed10 of an InceptionV3, or a layer's name. Less is computed.",
     ),
     _option(
         "--decode-ratio",
@@ -106,6 +128,11 @@ _OPTIONS = [
     click.option(
         "--zero-init", is_flag=True, help="Start with a head of zeros, independent of the seed."
     ),
+    click.option(
+        "--prior-init",
+        is_flag=True,
+        help="Start with the share of malignant training images as every score.",
+    ),
     _option(
         "--epoch",
         default="best",
@@ -139,10 +166,25 @@ recipe_options = all_of(*_OPTIONS)
 
 def recipe_values(context: click.Context, name: str, values: dict[str, Any]) -> dict[str, Any]:
     """The option values, with the named recipe's value for each option that was not given."""
+    return {**values, **_not_given(context, RECIPES[name])}
+
+
+def values_without_layers(
+    context: click.Context, name: str, values: dict[str, Any]
+) -> dict[str, Any] | None:
+    """The option values for a backbone without the layers that the named recipe chose.
+
+    None if it chose none: those that a person asks for must be there.
+    """
+    if "features_at" not in _not_given(context, RECIPES[name]):
+        return None
+    return {**values, **_not_given(context, WITHOUT_LAYERS)}
+
+
+def _not_given(context: click.Context, preset: dict[str, Any]) -> dict[str, Any]:
     unset = click.core.ParameterSource.DEFAULT
-    preset = {
+    return {
         option: value
-        for option, value in RECIPES[name].items()
+        for option, value in preset.items()
         if context.get_parameter_source(option) is unset
     }
-    return {**values, **preset}

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from imaging.decoding.decoder import Decoder
 from imaging.listing.selection import Selection
 from imaging.listing.tables.manifest_options import PLAIN, ManifestOptions
 from model.card import Data, Decode
+from model.errors import LayerError
 from model.features.feature_cache import FeatureKey, FeatureStore, feature_folder
-from trainer.options import recipe_values
+from trainer.options import recipe_values, values_without_layers
 from trainer.training.augment import augment
 from trainer.training.backbone import FrozenBackbone, build_backbone
 from trainer.training.dataset import (
@@ -68,9 +70,18 @@ def train(  # noqa: PLR0913 - a command has as many arguments as options
     **values: Any,  # noqa: ANN401 - the options of the recipe
 ) -> None:
     """Train checkpoints on the first source, choose epochs on the second, print a summary."""
-    recipe = Recipe(**recipe_values(click.get_current_context(), recipe_name, values))
+    context = click.get_current_context()
+    recipe = Recipe(**recipe_values(context, recipe_name, values))
+    without = values_without_layers(context, recipe_name, values)
     request = TrainRequest(
-        train_source, valid_source, recipe, output, logs, target_sensitivity, resume
+        train_source,
+        valid_source,
+        recipe,
+        output,
+        logs,
+        target_sensitivity,
+        resume,
+        Recipe(**without) if without else None,
     )
     with interrupt.unwound():
         options = ManifestOptions(images, path_column, label_columns)
@@ -98,7 +109,7 @@ def train_checkpoints(
     try:
         with remove_if_unused(database):
             sources = _listed(request, root, labels, options, exclude)
-            inputs = _prepare(request, root, sources)
+            request, inputs = _prepare(request, root, sources)
             saved = _train(request, inputs, database)
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise click.ClickException(
@@ -149,13 +160,14 @@ def _listed(
 
 def _prepare(
     request: TrainRequest, root: Path, sources: tuple[LabelledImages, LabelledImages]
-) -> TrainingInputs:
+) -> tuple[TrainRequest, TrainingInputs]:
+    """The request, with the recipe that its backbone can have, and its inputs."""
     recipe = request.recipe
     decode = recipe.decode
     if recipe.fine_tune and not recipe.backbone.startswith("keras:"):
         raise click.ClickException("--fine-tune needs a backbone of keras.applications, keras:NAME")
     train, valid = sources
-    backbone = build_backbone(recipe.backbone, decode)
+    backbone, recipe = _backbone(request, decode)
     decoder = Decoder(decode)
 
     def features(images: LabelledImages, row: int = 0) -> FeatureRows:
@@ -169,7 +181,7 @@ def _prepare(
         require_both_classes(images.source, counts_of(rows.labels.tolist()))
     _warn_of_overlap(plain, valid_rows)
     train_rows = joined([plain, *(features(train, row) for row in range(1, recipe.augment))])
-    return TrainingInputs(
+    inputs = TrainingInputs(
         decode,
         backbone,
         train_rows,
@@ -178,6 +190,23 @@ def _prepare(
         _data((train, valid), (plain, valid_rows), root),
         (Images(decoder, root, train), Images(decoder, root, valid)),
     )
+    return replace(request, recipe=recipe), inputs
+
+
+def _backbone(request: TrainRequest, decode: Decode) -> tuple[FrozenBackbone, Recipe]:
+    """The backbone, and the recipe that it can have."""
+    recipe, without_layers = request.recipe, request.without_layers
+    try:
+        return build_backbone(recipe.backbone, decode, recipe.layers), recipe
+    except LayerError:
+        if without_layers is None:
+            raise
+    tell(
+        f"this backbone has no {recipe.features_at}, for which the recipe was chosen: the recipe "
+        "for other backbones is taken (docs/training.md)",
+        err=True,
+    )
+    return build_backbone(without_layers.backbone, decode), without_layers
 
 
 def _warn_of_overlap(train: FeatureRows, valid: FeatureRows) -> None:

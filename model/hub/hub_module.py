@@ -85,20 +85,21 @@ def _copy_files(source: Path, target: Path) -> None:
 
     Keras could then neither fill the copy nor remove it.
     """
-    for file in _files(source):
+    for file in module_files(source):
         copy = target / file.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)
 
 
-def _files(folder: Path) -> list[Path]:
+def module_files(folder: Path) -> list[Path]:
+    """A module's files, in the order of their names."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def module_digest(folder: Path) -> str:
     """SHA-256 over the names and bytes of a module's files."""
     digest = hashlib.sha256()
-    for file in _files(folder):
+    for file in module_files(folder):
         digest.update(f"{file.relative_to(folder).as_posix()}\0".encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()

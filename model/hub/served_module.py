@@ -159,12 +159,13 @@ def _clean(function: Any, names: dict[str, str]) -> None:  # noqa: ANN401 - prot
         for key in [*node.attr]:
             if key.startswith("_") and key not in _KEPT:
                 del node.attr[key]
-        _rename(node.attr.values(), names)
+        rename_called(node.attr.values(), names)
 
 
-def _rename(values: Iterable[Any], names: dict[str, str]) -> None:
+def rename_called(values: Iterable[Any], names: dict[str, str]) -> None:
+    """Rename the functions that these attributes of a node name."""
     for value in values:
         called = [value.func] if value.HasField("func") else [*value.list.func]
         for function in called:
             function.name = names.get(function.name, function.name)
-            _rename(function.attr.values(), names)
+            rename_called(function.attr.values(), names)

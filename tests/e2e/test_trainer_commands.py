@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pytest
 from click.testing import CliRunner, Result
 from drawing import draw
+from networks import InceptionBlocks
 from other_formats import stored_turned
 from PIL import Image
 from processes import PATIENCE, POLL_SECONDS, PROJECT, Ledger, Process, Site
@@ -36,7 +37,7 @@ from imaging.decoding.decoder import Decoder
 from model.card import LATER_SETTINGS, Decode
 from model.checkpoint import load_checkpoint
 from trainer.cli import main
-from trainer.options import RECIPES
+from trainer.options import RECIPES, WITHOUT_LAYERS
 from worker.scoring.engine import ModelEngine
 from worker.scoring.features import RunFeatures
 from worker.scoring.model_registry import ModelRegistry
@@ -268,10 +269,12 @@ def loss_of(scores: Floats, paths: Sequence[Path]) -> float:
 
 
 def test_recipes_are_written_down_and_explicit_options_go_first(here: Path, train: Train) -> None:
-    good(train("--recipe", "recommended"))
+    said = train("--recipe", "recommended")
+    good(said)
+    assert "this backbone has no mixed4,mixed6" in said.stderr
     recommended = card_of(only(here))["training"]["recipe"]
-    assert RECIPES["recommended"], "or nothing is shown"
-    assert {name: recommended[name] for name in RECIPES["recommended"]} == RECIPES["recommended"]
+    assert WITHOUT_LAYERS, "or nothing is shown"
+    assert {name: recommended[name] for name in WITHOUT_LAYERS} == WITHOUT_LAYERS
     assert recommended["epochs"] == 3
 
     explicit = ("--optimizer", "sgd", "--epoch", "best")
@@ -280,6 +283,26 @@ def test_recipes_are_written_down_and_explicit_options_go_first(here: Path, trai
     assert card_of(other)["training"]["recipe"] == recommended | {
         "optimizer": "sgd", "epoch": "best",
     }  # fmt: skip
+
+
+def test_the_recommended_recipe_takes_its_layers_where_there_are_such(
+    here: Path, train: Train
+) -> None:
+    tf.saved_model.save(InceptionBlocks(), str(here / "blocks"))
+    said = train("--recipe", "recommended", "--backbone", f"hub:{here / 'blocks'}")
+    good(said)
+    assert "other backbones" not in said.stderr
+    card = card_of(only(here))
+    recommended = card["training"]["recipe"]
+    assert {name: recommended[name] for name in RECIPES["recommended"]} == RECIPES["recommended"]
+    assert card["backbone"]["features_at"] == ["mixed4", "mixed6"]
+    assert by_hand(only(here), pictures(here / "valid")).min() > 0
+
+
+def test_layers_that_a_person_asks_for_must_be_there(here: Path, train: Train) -> None:
+    result = train("--recipe", "recommended", "--features-at", "mixed4")
+    assert_one_clear_line(result, "--features-at mixed4", "no single layer")
+    assert checkpoints(here) == []
 
 
 @pytest.mark.parametrize(

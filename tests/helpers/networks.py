@@ -19,6 +19,8 @@ from worker.scoring.model_registry import ModelRegistry
 
 SIDE = 32
 FEATURES = 8
+# The channels of an InceptionV3's blocks, from which its layers are known.
+BLOCKS = [256, 288, 288, *[768] * 5, 1280, 2048, 2048]
 DECODE = Decode(height=SIDE, width=SIDE)
 
 
@@ -41,6 +43,19 @@ class Colours(tf.Module):  # type: ignore[misc] # tensorflow has no types
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3])])
     def __call__(self, images: Any) -> Any:
         return tf.nn.softmax(5.0 * tf.reduce_mean(images, [1, 2]))
+
+
+class InceptionBlocks(tf.Module):  # type: ignore[misc] # tensorflow has no types
+    """Joins of branches with the channels of an InceptionV3, and a further join in each block."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3])])
+    def __call__(self, images: Any) -> Any:
+        maps = images[:, ::16, ::16, :1]
+        for channels in BLOCKS:
+            inner = tf.concat([maps[..., :1], maps[..., :1]], -1)
+            rest = tf.tile(maps[..., :1], [1, 1, 1, channels - 2])
+            maps = tf.concat([inner, rest], -1) + 1.0
+        return tf.reduce_mean(maps, [1, 2])
 
 
 class Saved(NamedTuple):

@@ -13,6 +13,7 @@ import pytest
 
 from base.runtime import keras
 from model.card import Backbone
+from trainer.options import RECIPES, WITHOUT_LAYERS
 from trainer.training.augment import augment
 from trainer.training.backbone import FrozenBackbone
 from trainer.training.features import FeatureRows
@@ -314,6 +315,28 @@ def test_from_zero_and_in_one_batch_the_seed_changes_nothing(tmp_path: Path) -> 
     assert np.abs(weights(one)[0]).min() > 1e-4, "something was learned"
 
 
+@pytest.mark.parametrize(("balance", "share"), [("none", 1 / 3), ("weights", 0.5)])
+def test_the_first_score_is_the_share_of_malignant_images(
+    tmp_path: Path, balance: str, share: float
+) -> None:
+    """A third of the rows is malignant, and counts as a half in a balanced training."""
+    started = train(
+        tmp_path,
+        recipe(epochs=1, zero_init=True, prior_init=True, balance=balance, learning_rate=NO_RATE),
+    )
+
+    np.testing.assert_allclose(started.head(rows().features), share, rtol=1e-5)
+
+
+def test_settings_at_their_defaults_are_those_of_the_first_release() -> None:
+    """A card and the key of an interrupted training are made of them."""
+    added = {"orientation", "features_at", "prior_init"}
+
+    assert added.isdisjoint(recipe().settings())
+    given = recipe(orientation="apply", features_at="mixed6", prior_init=True).settings()
+    assert added <= given.keys()
+
+
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adamw"])
 def test_weight_decay_shrinks_the_weights_and_leaves_the_bias_alone(
     tmp_path: Path, optimizer: str
@@ -336,7 +359,8 @@ def test_weight_decay_shrinks_the_weights_and_leaves_the_bias_alone(
 
 RESUMED: dict[str, dict[str, Any]] = {
     "the tutorial's": {},
-    "recommended": {"optimizer": "adam", "unit_norm": True, "zero_init": True, "epoch": "last"},
+    "recommended": RECIPES["recommended"],
+    "recommended without its layers": WITHOUT_LAYERS,
     "balanced": {"balance": "oversample", "standardise": True, "keep": 3},
     "decaying": {"optimizer": "adamw", "weight_decay": 0.5, "learning_rate": 0.01},
 }

@@ -1,7 +1,7 @@
 """The network below the head, named by an option: `hub:HANDLE`, `keras:NAME` or `small`."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +10,11 @@ from typing import Any
 from base.runtime import hub, keras, tf
 from model.backbones import rescaling, weights_digest
 from model.card import Backbone, Decode
-from model.errors import CheckpointError
+from model.errors import CheckpointError, LayerError
 from model.hub.hub_module import HubModule, feature_count, module_digest
+from model.hub.module_cut import CutModule
 from model.hub.served_module import ServedModule
+from trainer.training.cut_network import cut_network
 
 
 @dataclass(frozen=True)
@@ -35,17 +37,22 @@ class FrozenBackbone:
         )
 
 
-def build_backbone(option: str, decode: Decode) -> FrozenBackbone:
+def build_backbone(option: str, decode: Decode, layers: Sequence[str] = ()) -> FrozenBackbone:
     """The backbone that `option` names, downloaded first if it is an address.
 
+    With `layers` it ends there: its features are the means over the pixels of each, together.
+
     Raises:
+        LayerError: it has no such layer.
         CheckpointError: the module or network does not exist or cannot be downloaded.
     """
     kind, _, name = option.partition(":")
     if kind == "hub" and name:
-        return _hub(option, name, decode)
+        return _hub(option, name, decode, layers)
     if kind == "keras" and name:
-        return _keras(option, name, decode)
+        return _keras(option, name, decode, layers)
+    if option == "small" and layers:
+        raise LayerError(layers[0], [])
     if option == "small":
         return _small(option, decode)
     raise CheckpointError(
@@ -53,23 +60,33 @@ def build_backbone(option: str, decode: Decode) -> FrozenBackbone:
     )
 
 
-def _hub(option: str, handle: str, decode: Decode) -> FrozenBackbone:
+def _hub(option: str, handle: str, decode: Decode, layers: Sequence[str]) -> FrozenBackbone:
     try:
         folder = Path(hub.resolve(handle))
         _refuse_links(folder)
         digest = module_digest(folder)
         module = ServedModule(folder, digest)
+        if layers:
+            module = CutModule(module, (decode.height, decode.width), layers)
+            digest = module.digest
         features = feature_count(module, decode.height, decode.width)
-        layer = HubModule(features, folder, module, name="backbone")
+        layer = HubModule(features, None if layers else folder, module, name="backbone")
+    except LayerError:
+        raise
     except Exception as error:  # resolving and loading fail in many ways
         reason = str(error).strip().split("\n")[0]
         raise CheckpointError(f"--backbone {option} cannot be loaded: {reason}") from error
     card = Backbone(
         option=option,
         digest=digest,
-        description=f"TensorFlow Hub module, frozen, {features} features",
+        description=f"TensorFlow Hub module, frozen, {features} features{_at(layers)}",
+        features_at=tuple(layers),
     )
     return FrozenBackbone(_network(decode, [layer]), card)
+
+
+def _at(layers: Sequence[str]) -> str:
+    return f" at {', '.join(layers)}" if layers else ""
 
 
 def _refuse_links(folder: Path) -> None:
@@ -79,7 +96,7 @@ def _refuse_links(folder: Path) -> None:
             raise CheckpointError(f"it holds a link, {path.relative_to(folder)}: copy it (cp -rL)")
 
 
-def _keras(option: str, name: str, decode: Decode) -> FrozenBackbone:
+def _keras(option: str, name: str, decode: Decode, layers: Sequence[str]) -> FrozenBackbone:
     name, _, file = name.partition("=")
     make = getattr(keras.applications, name, None)
     if not callable(make):
@@ -92,11 +109,14 @@ def _keras(option: str, name: str, decode: Decode) -> FrozenBackbone:
     except Exception as error:  # most often the download fails
         reason = str(error).strip().split("\n")[0]
         raise CheckpointError(f"--backbone {option} cannot be loaded: {reason}") from error
+    if layers:
+        network = cut_network(network, layers)
     network.trainable = False
     card = Backbone(
         option=option,
         digest=weights_digest(network, name),
-        description=f"keras.applications.{name}, weights {file or 'ImageNet'}, frozen",
+        description=f"keras.applications.{name}, weights {file or 'ImageNet'}, frozen{_at(layers)}",
+        features_at=tuple(layers),
     )
     # Images are in [0, 1]; the rescaling for the network is part of the checkpoint.
     return FrozenBackbone(_network(decode, [rescaling(name), network]), card)

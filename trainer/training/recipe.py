@@ -9,19 +9,23 @@ from model.card import LATER_SETTINGS, Decode, Orientation, Resize
 Balance = Literal["none", "weights", "oversample"]
 Epoch = Literal["best", "last"]
 Ratio = Literal[1, 2, 4, 8]
+# Settings that later releases added, off by default.
+_LATER = ("features_at", "prior_init")
 
 
 @dataclass(frozen=True)
 class Recipe:
     """All settings of a training, apart from its images.
 
-    `decode_ratio`, `orientation`, `resize`, `antialias` and `fit` are settings of the card's
-    `decode`; `weight_decay` is decoupled from the loss; `augment` is the number of feature rows for
-    each training image, the plain one included; `epoch` says which epoch becomes the checkpoint,
-    and `keep` how many of the best do.
+    `features_at` are the layers where the backbone ends, separated by commas; `decode_ratio`,
+    `orientation`, `resize`, `antialias` and `fit` are settings of the card's `decode`;
+    `weight_decay` is decoupled from the loss; `augment` is the number of feature rows for each
+    training image, the plain one included; `epoch` says which epoch becomes the checkpoint, and
+    `keep` how many of the best do.
     """
 
     backbone: str
+    features_at: str = ""
     decode_ratio: Ratio = 1
     orientation: Orientation = "ignore"
     resize: Resize = "bilinear"
@@ -38,6 +42,7 @@ class Recipe:
     standardise: bool = False
     unit_norm: bool = False
     zero_init: bool = False
+    prior_init: bool = False
     epoch: Epoch = "best"
     augment: int = 1
     fine_tune: int = 0
@@ -53,15 +58,19 @@ class Recipe:
     def settings(self) -> dict[str, Any]:
         """All of them by name, as a card shows them.
 
-        Settings of `decode` that are not changed are left out, as before there was a choice: the
-        same training gives the same bytes and resumes what an older release began.
+        Those that later releases added are left out at their defaults: the same training gives the
+        same bytes and resumes what an older release began.
         """
-        fields = asdict(self)
         decode = self.decode.model_dump()
-        for name in LATER_SETTINGS:
-            if name not in decode:
-                del fields[name]
-        return fields
+        usual = {name for name in LATER_SETTINGS if name not in decode}
+        usual |= {name for name in _LATER if not getattr(self, name)}
+        return {name: value for name, value in asdict(self).items() if name not in usual}
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers of `features_at`, each once; empty for the whole backbone."""
+        names = self.features_at.split(",") if self.features_at else []
+        return list(dict.fromkeys(name.strip() for name in names))
 
     def key(self, digests: list[str]) -> str:
         """A digest of everything that must match to continue a training, as 12 hex digits.

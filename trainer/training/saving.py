@@ -16,7 +16,7 @@ from base.whole_file import whole_file
 from db.queries.runs import add_checkpoint
 from db.session import Database
 from model.backbones import weights_digest
-from model.card import Backbone, Data, Decode, ModelCard, Threshold, Training
+from model.card import Data, Decode, ModelCard, Threshold, Training
 from model.checkpoint import save_checkpoint
 from report.metrics.metrics import measure
 from report.thresholds.operating_point import threshold_for_sensitivity
@@ -32,7 +32,11 @@ from trainer.training.train import HeadTraining, evaluate
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """The request of a `trainer train` command."""
+    """The request of a `trainer train` command.
+
+    `without_layers` is the recipe for a backbone that lacks the layers of `recipe`, if that is no
+    error.
+    """
 
     train: str
     valid: str
@@ -41,6 +45,7 @@ class TrainRequest:
     logs: Path
     target_sensitivity: float | None = None
     resume: bool = False
+    without_layers: Recipe | None = None
 
 
 class SavedCheckpoint(NamedTuple):
@@ -152,7 +157,7 @@ def _tuned(inputs: TrainingInputs, recipe: Recipe) -> TrainingInputs:
     before = inputs.backbone
     what = f"{before.card.description}, then its top {recipe.fine_tune} layers fine-tuned"
     digest = weights_digest(before.network, what)
-    card = Backbone(option=before.card.option, digest=digest, description=what)
+    card = before.card.model_copy(update={"digest": digest, "description": what})
     return replace(inputs, backbone=replace(before, card=card))
 
 

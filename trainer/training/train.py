@@ -128,7 +128,7 @@ class HeadTraining:
 def make_head(backbone: FrozenBackbone, train: FeatureRows, recipe: Recipe) -> Any:  # noqa: ANN401 - keras.Model
     """The layers between features and score, compiled as in the tutorial."""
     keras.utils.set_random_seed(recipe.seed)
-    layers = [*_feature_layers(train, recipe), *backbone.head_layers(), _score_unit(recipe)]
+    layers = [*_feature_layers(train, recipe), *backbone.head_layers(), _score_unit(train, recipe)]
     head = keras.Sequential([keras.Input(train.features.shape[1:]), *layers], name="head")
     optimizer = make_optimizer(recipe, recipe.learning_rate)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
@@ -173,9 +173,18 @@ def _feature_layers(train: FeatureRows, recipe: Recipe) -> list[Any]:
     return layers
 
 
-def _score_unit(recipe: Recipe) -> Any:  # noqa: ANN401 - keras.Layer
+def _score_unit(train: FeatureRows, recipe: Recipe) -> Any:  # noqa: ANN401 - keras.Layer
     start = "zeros" if recipe.zero_init else "glorot_uniform"
-    return keras.layers.Dense(1, activation="sigmoid", kernel_initializer=start, name="score")
+    bias = keras.initializers.Constant(_log_odds(train, recipe)) if recipe.prior_init else "zeros"
+    return keras.layers.Dense(
+        1, activation="sigmoid", kernel_initializer=start, bias_initializer=bias, name="score"
+    )
+
+
+def _log_odds(train: FeatureRows, recipe: Recipe) -> float:
+    """Of the share of malignant rows, as they count in training."""
+    malignant = float(train.labels.mean(dtype=np.float64))
+    return 0.0 if recipe.balance != "none" else math.log(malignant / (1 - malignant))
 
 
 def _standardisation(features: Float32Array) -> Any:  # noqa: ANN401 - keras.Layer
