@@ -22,6 +22,7 @@ from base.whole_file import whole_file
 from model.errors import CheckpointError
 
 Orientation = Literal["ignore", "apply"]
+Resize = Literal["bilinear", "bicubic", "nearest", "area", "lanczos"]
 
 
 class Decode(BaseModel):
@@ -39,6 +40,9 @@ class Decode(BaseModel):
     dct_method: Literal["", "INTEGER_FAST", "INTEGER_ACCURATE"] = ""
     ratio: Literal[1, 2, 4, 8] = 1
     orientation: Orientation = "ignore"
+    resize: Resize = "bilinear"
+    antialias: bool = False
+    fit: str = "stretch"
 
     @model_validator(mode="after")
     def _is_square_if_turned(self) -> Self:
@@ -50,8 +54,9 @@ class Decode(BaseModel):
     def _without_default(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Older releases refuse the field, and kept features are found by these bytes."""
         fields: dict[str, Any] = plain(self)
-        if self.orientation == "ignore":
-            del fields["orientation"]
+        for name in ("orientation", "resize", "antialias", "fit"):
+            if fields[name] == type(self).model_fields[name].default:
+                del fields[name]
         return fields
 
 
@@ -99,11 +104,36 @@ class Threshold(BaseModel):
     how: str
 
 
+class OwnerCheck(BaseModel):
+    """How far an adopted model's scores are from its owner's own, on the `n` images of a CSV."""
+
+    largest_difference: float = Field(ge=0)
+    n: int = Field(ge=1)
+    file: str
+    digest: str
+
+
+class Adopted(BaseModel):
+    """The model that `trainer adopt` made the checkpoint from, and what was said of it.
+
+    `digest` is that of the file, or of the names and bytes of a folder's files. `check` is None
+    where the scores were not compared with its owner's.
+    """
+
+    file: str
+    format: str
+    digest: str
+    input_range: str
+    activation: str
+    check: OwnerCheck | None = None
+
+
 class ModelCard(BaseModel):
     """The JSON file next to a checkpoint. `validation` holds loss, accuracy and ROC AUC.
 
     `output` is the maker's promise that a network without a sigmoid at its end, such as a mean of
-    several, gives a probability all the same.
+    several, gives a probability all the same. `classes` are the names of an adopted model's
+    outputs, in their order; the score is the sum of the `positive` ones.
     """
 
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -116,6 +146,18 @@ class ModelCard(BaseModel):
     validation: dict[str, float | None] = {}
     threshold: Threshold | None = None
     versions: dict[str, str] = {}
+    classes: tuple[str, ...] = ()
+    positive: tuple[str, ...] = ()
+    adopted: Adopted | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A card that adopts nothing is written as by the releases before."""
+        fields: dict[str, Any] = plain(self)
+        for name in ("classes", "positive", "adopted"):
+            if not fields[name]:
+                del fields[name]
+        return fields
 
     @classmethod
     def read(cls, checkpoint: Path) -> Self:
