@@ -68,23 +68,34 @@ class _Tried(NamedTuple):
 
 def find_fit(owned: Owned, root: Path, predictions: Predictions, tolerance: float) -> Fit | None:
     """The combination with the fewest changes that agrees with the predictions, if any does."""
-    count = len(predictions.paths)
-    picked = np.unique(np.linspace(0, count - 1, min(count, _MOST)).round().astype(int))
-    first = picked[:: max(1, len(picked) // _FIRST)][:_FIRST]
-    fits: list[Fit] = []
-    for decoding in _decodings(owned.preprocessing):
-        few = _tried(owned, root, predictions, first, decoding)
-        ranges = [
-            name
-            for name in RANGES
-            if any(fit.largest <= tolerance for fit in _fits(owned, name, few))
+    for decodings in _stages(owned.preprocessing):
+        fits = [
+            fit
+            for decoding in decodings
+            for fit in _agreeing(owned, root, predictions, decoding, tolerance)
         ]
-        if ranges:
-            many = _tried(owned, root, predictions, picked, decoding)
-            fits += [fit for name in ranges for fit in _fits(owned, name, many)]
-    # What was said may agree on these images, but then not on all of them.
-    agreeing = [fit for fit in fits if fit.largest <= tolerance and fit.changes]
-    return min(agreeing, key=lambda fit: (len(fit.changes), fit.largest), default=None)
+        if fits:
+            return min(fits, key=lambda fit: (len(fit.changes), fit.largest))
+    return None
+
+
+def _agreeing(
+    owned: Owned, root: Path, predictions: Predictions, decoding: Preprocessing, tolerance: float
+) -> Iterator[Fit]:
+    """What agrees under one decoding: first on a few images, then on more of them."""
+    count = len(predictions.paths)
+    rows = np.unique(np.linspace(0, count - 1, min(count, _MOST)).round().astype(int))
+    few = _tried(owned, root, predictions, rows[:: max(1, len(rows) // _FIRST)], decoding)
+    ranges = [name for name in RANGES if _any_agrees(owned, name, few, tolerance)]
+    many = _tried(owned, root, predictions, rows, decoding) if ranges else few
+    for name in ranges:
+        # What was said may agree on these images, but then not on all of them.
+        fits = (fit for fit in _fits(owned, name, many) if fit.changes)
+        yield from (fit for fit in fits if fit.largest <= tolerance)
+
+
+def _any_agrees(owned: Owned, input_range: str, tried: "_Tried", tolerance: float) -> bool:
+    return any(fit.largest <= tolerance for fit in _fits(owned, input_range, tried))
 
 
 def decode_of(preprocessing: Preprocessing, size: tuple[int, int]) -> Decode:
@@ -98,12 +109,16 @@ def decode_of(preprocessing: Preprocessing, size: tuple[int, int]) -> Decode:
     )
 
 
-def _decodings(said: Preprocessing) -> Iterator[Preprocessing]:
-    """What was said, and every other resize and fit."""
-    fits = dict.fromkeys((said.fit, *_FITS))
-    for fit, resize, antialias in product(fits, _RESIZES, (False, True)):
-        if resize in _SMOOTHED or not antialias:
-            yield replace(said, fit=fit, resize=resize, antialias=antialias)
+def _stages(said: Preprocessing) -> Iterator[list[Preprocessing]]:
+    """The decoding that was said, then other resizes, then every other fit with every resize."""
+    yield [said]
+    resizes = [
+        replace(said, resize=resize, antialias=antialias)
+        for resize, antialias in product(_RESIZES, (False, True))
+        if resize in _SMOOTHED or not antialias
+    ]
+    yield [other for other in resizes if other != said]
+    yield [replace(other, fit=fit) for fit in _FITS if fit != said.fit for other in resizes]
 
 
 def _tried(

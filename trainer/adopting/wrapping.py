@@ -118,7 +118,11 @@ def _save(compute: Callable[[Any], Any], shape: tuple[int, ...], folder: Path) -
         compute, input_signature=[tf.TensorSpec([None, *shape], tf.float32)]
     )
     function = exported.__call__.get_concrete_function()
-    exported.captured = list(function.graph.variables)
+    # In the order of the graph: it keeps them in a set, and the same model gives the same bytes.
+    order = {id(handle): at for at, handle in enumerate(function.captured_inputs)}
+    exported.captured = sorted(
+        function.graph.variables, key=lambda variable: order.get(id(variable.handle), len(order))
+    )
     tf.saved_model.save(exported, str(folder))
     # Random, so that the same model would get another digest each time.
     (folder / "fingerprint.pb").unlink(missing_ok=True)
