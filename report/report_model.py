@@ -27,12 +27,14 @@ class CheckpointFacts:
     """Which model gave the scores; `digest` is the SHA-256 of `file` in hex.
 
     For imported scores, `imported` names their file and column, and `digest` covers both.
+    `unchecked` names the file of an adopted model that was never compared with its owner's scores.
     """
 
     file: str
     digest: str
     synthetic: bool
     imported: Mapping[str, str] | None = None
+    unchecked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,19 @@ def is_synthetic(card: Mapping[str, Any]) -> bool:
     """Whether the model card says that the images are synthetic."""
     data = card.get("data")
     return isinstance(data, Mapping) and data.get("synthetic") is True
+
+
+def unchecked_in(card: Mapping[str, Any]) -> str | None:
+    """The file of an adopted model without a check, by its card."""
+    adopted = card.get("adopted")
+    if not isinstance(adopted, Mapping) or adopted.get("check"):
+        return None
+    return str(adopted.get("file"))
+
+
+def unchecked(file: str) -> str:
+    """The warning that nothing shows whether an adopted model is scored as by its owner."""
+    return f"warning: adopted from {shown(file)}, and not checked against its owner's predictions"
 
 
 def imported_from(card: Mapping[str, Any]) -> Mapping[str, str] | None:

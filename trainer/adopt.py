@@ -50,11 +50,6 @@ def _refuse_early(request: AdoptRequest) -> None:
         raise CheckpointError(f"-o {output}: a checkpoint's name ends in .keras")
     if not source.exists():
         raise CheckpointError(f"{source}: there is no such file or folder")
-    if source.suffix == ".onnx":
-        raise CheckpointError(
-            f"{source}: ONNX is not read; convert it to a SavedModel where it was made (with "
-            "the program onnx2tf), or export it from its framework again, and adopt that"
-        )
     if request.custom is not None and not request.trust:
         raise CheckpointError(
             f"--custom {request.custom} is a program: read it, and if you trust it give --trust"
@@ -66,3 +61,8 @@ def _refuse_early(request: AdoptRequest) -> None:
         raise CheckpointError("--classes and --positive belong together: give both or neither")
     if len(request.positive) == len(request.classes) > 1:
         raise CheckpointError("--positive names all --classes: each image would score 1")
+    if source.suffix == ".onnx":
+        raise CheckpointError(
+            f"{source}: ONNX is not read; convert it to a SavedModel where it was made (with "
+            "the program onnx2tf), or export it from its framework again, and adopt that"
+        )

@@ -28,6 +28,7 @@ from report.report_model import (
     RunFacts,
     imported_from,
     is_synthetic,
+    unchecked_in,
 )
 from report.thresholds.threshold import ChosenOn
 
@@ -155,7 +156,9 @@ def _overlap(
 def _facts(checkpoint: Checkpoint) -> CheckpointFacts:
     name = PurePath(checkpoint.path).name
     card = checkpoint.card
-    return CheckpointFacts(name, checkpoint.digest, is_synthetic(card), imported_from(card))
+    return CheckpointFacts(
+        name, checkpoint.digest, is_synthetic(card), imported_from(card), unchecked_in(card)
+    )
 
 
 def _digests(checkpoint: Checkpoint, which: str) -> list[str]:

@@ -19,6 +19,7 @@ from report.report_model import (
     imported,
     optimistic,
     trained_on,
+    unchecked,
 )
 from report.table import Table
 from report.thresholds.threshold import Threshold
@@ -49,6 +50,7 @@ def warnings_of(
     facts = checkpoint.imported
     lines = [] if facts is None else [imported(facts)]
     lines += [SYNTHETIC] if checkpoint.synthetic else []
+    lines += [unchecked(checkpoint.unchecked)] if checkpoint.unchecked else []
     lines += [trained_on(flow)] if flow.trained_on else []
     lines += [gone(flow, named=named)] if flow.gone else []
     lines += [copies(flow, named=named)] if flow.copies > flow.copies_left_out else []

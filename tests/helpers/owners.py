@@ -3,6 +3,7 @@
 import csv
 import importlib
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def spread(network: Any) -> Any:
     return network
 
 
+@cache
 def efficient_net(library: Any) -> Any:
     """An EfficientNet of seven classes with all its kinds of layers, but narrow and flat."""
     # The families' common function is not public.

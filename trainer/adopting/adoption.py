@@ -1,6 +1,7 @@
 """Adopts one model: reads, compares with what was said, wraps, checks and saves it."""
 
 import tempfile
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from model.checkpoint import save_checkpoint
 from model.errors import CheckpointError
 from model.hub.hub_module import module_digest
 from trainer.adopting.checking import Compared, compare
-from trainer.adopting.fitting import Fit, Owned, decode_of, find_fit
+from trainer.adopting.fitting import Fit, Owned, decode_of, find_fits
 from trainer.adopting.held_source import HeldSource, hold_source
 from trainer.adopting.keras_model import read_keras_model
 from trainer.adopting.owner_model import OwnerModel, only_output
@@ -28,7 +29,7 @@ from worker.scoring.frozen import FrozenGraph
 _FILLED_IN = {"sigmoid", "softmax"}
 
 
-class _Facts(NamedTuple):
+class Facts(NamedTuple):
     """An owner's model, and how it is wrapped."""
 
     owner: OwnerModel
@@ -47,7 +48,7 @@ def adopt_model(request: AdoptRequest) -> str:
     predictions = request.check and read_predictions(request.check, request.classes)
     with tempfile.TemporaryDirectory(prefix="dermscore-adopt-") as name:
         folder = Path(name)
-        facts = _read(request, folder)
+        facts = read_facts(request, folder)
         network = wrap(request.source, facts.owner, facts.outputs, facts.how, folder / "module")
         card = _card(request, facts, module_digest(folder / "module"))
         # A worker refuses what it could not score with.
@@ -60,7 +61,12 @@ def adopt_model(request: AdoptRequest) -> str:
     return _told(path, finished, facts)
 
 
-def _read(request: AdoptRequest, folder: Path) -> _Facts:
+def read_facts(request: AdoptRequest, folder: Path) -> Facts:
+    """Read the model, and compare what its file shows with what was said of it.
+
+    Raises:
+        CheckpointError: it cannot be adopted, or the two contradict each other.
+    """
     held = hold_source(request.source, folder)
     owner = _owner(request, held)
     size = _size(request, owner)
@@ -70,7 +76,7 @@ def _read(request: AdoptRequest, folder: Path) -> _Facts:
     activation = _activation(request, read, outputs)
     both, kernel = _kernel(request, outputs, activation, read)
     how = Wrapped(size, request.preprocessing.input_range, activation, both, kernel)
-    return _Facts(owner, outputs, read, how)
+    return Facts(owner, outputs, read, how)
 
 
 def _owner(request: AdoptRequest, held: HeldSource) -> OwnerModel:
@@ -154,7 +160,7 @@ def _kernel(
     return both, tuple(float(name in positive) for name in classes) or (1.0,)
 
 
-def _card(request: AdoptRequest, facts: _Facts, digest: str) -> dict[str, Any]:
+def _card(request: AdoptRequest, facts: Facts, digest: str) -> dict[str, Any]:
     name = request.source.resolve().name
     adopted = Adopted(
         file=name,
@@ -179,7 +185,7 @@ def _card(request: AdoptRequest, facts: _Facts, digest: str) -> dict[str, Any]:
 
 
 def _check(
-    request: AdoptRequest, facts: _Facts, draft: Path, predictions: Predictions | None
+    request: AdoptRequest, facts: Facts, draft: Path, predictions: Predictions | None
 ) -> Compared | None:
     """Compare with the owner's predictions; of a difference the error says what would fit."""
     root = data_folder() if predictions is not None else Path()
@@ -188,21 +194,23 @@ def _check(
     compared = compare(draft, root, predictions)
     if compared.largest <= request.tolerance:
         return compared
-    fit = find_fit(_owned(request, facts), root, predictions, request.tolerance)
+    fits = find_fits(owned_by(request, facts), root, predictions, request.tolerance)
     raise CheckpointError(
         f"{predictions.file}: the scores of {compared.n} images are up to {compared.largest:.2g} "
         f"from their owner's ({shown(compared.path)}: {compared.owners:.4f}, here "
-        f"{compared.ours:.4f}), over the tolerance of {request.tolerance:g}; {_fitting(fit)}"
+        f"{compared.ours:.4f}), over the tolerance of {request.tolerance:g}; {_fitting(fits)}"
     )
 
 
-def _fitting(fit: Fit | None) -> str:
-    if fit is None:
+def _fitting(fits: Sequence[Fit]) -> str:
+    if not fits:
         return "no other range, resize, fit or class gives them"
-    return f"they agree to {fit.largest:.1g} with {' '.join(fit.changes)}"
+    options = list(dict.fromkeys(" ".join(fit.changes) for fit in fits))
+    return f"they agree to {fits[0].largest:.1g} with {', or with '.join(options[:4])}"
 
 
-def _owned(request: AdoptRequest, facts: _Facts) -> Owned:
+def owned_by(request: AdoptRequest, facts: Facts) -> Owned:
+    """The owner's network, to be tried out in other ways than was said."""
     owner, how, source = facts.owner, facts.how, request.source
 
     def call(images: Any, training: bool) -> Any:  # noqa: ANN401, ARG001 - as a layer is called
@@ -221,7 +229,7 @@ def _owned(request: AdoptRequest, facts: _Facts) -> Owned:
     )
 
 
-def _told(path: Path, card: ModelCard, facts: _Facts) -> str:
+def _told(path: Path, card: ModelCard, facts: Facts) -> str:
     check = card.adopted.check if card.adopted else None
     compared = (
         f"agrees with {check.file} to {check.largest_difference:.1g} on {check.n} images"

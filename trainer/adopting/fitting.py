@@ -21,6 +21,8 @@ IntArray = npt.NDArray[np.int_]
 
 # Images that every combination is tried on, and those that a promising one is tried on.
 _FIRST, _MOST = 3, 24
+# Differences that two ways of computing the same may have.
+_NOISE = 2e-5
 # More classes have too many sums of classes to try: single ones, and all but one, remain.
 _FEW_CLASSES = 8
 _SMOOTHED = ("bilinear", "bicubic", "lanczos")
@@ -66,8 +68,12 @@ class _Tried(NamedTuple):
     by_class: bool
 
 
-def find_fit(owned: Owned, root: Path, predictions: Predictions, tolerance: float) -> Fit | None:
-    """The combination with the fewest changes that agrees with the predictions, if any does."""
+def find_fits(owned: Owned, root: Path, predictions: Predictions, tolerance: float) -> list[Fit]:
+    """The combinations with the fewest changes that agree with the predictions, best first.
+
+    Only those that agree about as well as the best: of a smooth network a resize that is almost
+    right is within the tolerance, too.
+    """
     for decodings in _stages(owned.preprocessing):
         fits = [
             fit
@@ -75,8 +81,10 @@ def find_fit(owned: Owned, root: Path, predictions: Predictions, tolerance: floa
             for fit in _agreeing(owned, root, predictions, decoding, tolerance)
         ]
         if fits:
-            return min(fits, key=lambda fit: (len(fit.changes), fit.largest))
-    return None
+            fits.sort(key=lambda fit: (len(fit.changes), fit.largest))
+            changes, limit = len(fits[0].changes), max(10 * fits[0].largest, _NOISE)
+            return [fit for fit in fits if len(fit.changes) == changes and fit.largest <= limit]
+    return []
 
 
 def _agreeing(

@@ -2,14 +2,15 @@
 
 import hashlib
 import importlib.util
-import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from inspect import ismodule
 from pathlib import Path
 from typing import Any
 
 from base.console.telling import tell
-from base.runtime import hub, keras
+from base.runtime import hub, keras, tf
 from model.errors import CheckpointError
 from model.hub.graph_safety import read_safe_module
 from trainer.adopting.code_in_config import HUB_LAYER, Code, code_in, hub_handles
@@ -126,19 +127,29 @@ def _objects_of(file: Path, *, legacy: bool) -> dict[str, Any]:
 
 @contextmanager
 def _tensorflows_keras(*, legacy: bool) -> Iterator[None]:
-    """Let `tensorflow.keras` in the owner's code be the Keras that the model was saved by."""
-    before = os.environ.get("TF_USE_LEGACY_KERAS")
-    os.environ["TF_USE_LEGACY_KERAS"] = "1" if legacy else "0"
+    """Let `tensorflow.keras` be the Keras of the model while the owner's code is imported."""
+    if not legacy:
+        yield
+        return
+    import tf_keras
+
+    parts = {f"keras.{name}": part for name, part in vars(tf_keras).items() if ismodule(part)}
+    modules = {f"tensorflow.{name}": part for name, part in {"keras": tf_keras, **parts}.items()}
+    before, module = sys.modules.copy(), tf.keras
+    sys.modules.update(modules)
+    tf.keras = tf_keras
     try:
         yield
     finally:
-        del os.environ["TF_USE_LEGACY_KERAS"]
-        if before is not None:
-            os.environ["TF_USE_LEGACY_KERAS"] = before
+        tf.keras = module
+        for name in modules:
+            sys.modules.pop(name)
+        sys.modules.update({name: before[name] for name in modules if name in before})
 
 
 def _hinted(request: AdoptRequest, error: Exception) -> str:
     reason = plain_reason(error)
-    if "nknown" in reason and request.custom is None:
-        return f"{reason} (--custom FILE.py --trust brings what Keras does not have)"
+    is_missing = any(words in reason for words in ("nknown", "ould not locate", "not defined"))
+    if is_missing and request.custom is None:
+        return f"{reason[:200]} (--custom FILE.py --trust brings what Keras does not have)"
     return reason

@@ -29,7 +29,7 @@ class Read(NamedTuple):
         if self.factor is None:
             return ()
         if self.factor < _OF_BYTES:
-            return ("unit", "signed", "imagenet")
+            return ("unit", "signed", "imagenet", "caffe")
         return ("byte", "caffe") if self.factor > _OF_UNITS else ()
 
 
@@ -48,15 +48,13 @@ def _factor(nodes: dict[str, Any], name: str) -> float | None:
     """The factor of the first multiplication, if nothing but a shift comes before it."""
     while True:
         users = [
-            node
-            for node in nodes.values()
-            if name in map(_name, node.input) and node.op not in _SHAPES
+            node for node in nodes.values() if name in _data_inputs(node) and node.op not in _SHAPES
         ]
         if len(users) != 1:
             return None
         (user,) = users
         if user.op in ("Mul", "RealDiv", "AddV2", "Add", "Sub"):
-            others = [_constant(nodes, given) for given in user.input if _name(given) != name]
+            others = [_constant(nodes, given) for given in _data_inputs(user) if given != name]
             if len(others) != 1 or others[0] is None or others[0].size > 3:
                 return None
             if user.op in ("Mul", "RealDiv"):
@@ -85,5 +83,10 @@ def _ending(nodes: dict[str, Any], name: str) -> str | None:
     return "linear" if node.op in _LINEAR else None
 
 
+def _data_inputs(node: Any) -> list[str]:  # noqa: ANN401 - protobuf
+    """The nodes whose values it takes, not those that it only waits for."""
+    return [_name(given) for given in node.input if not given.startswith("^")]
+
+
 def _name(tensor: str) -> str:
-    return tensor.partition(":")[0].removeprefix("^")
+    return tensor.partition(":")[0]
