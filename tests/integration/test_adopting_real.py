@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,8 @@ from trainer.adopting.request import AdoptRequest, Preprocessing
 from worker.scoring.loaded_model import Backbones, LoadedModel
 
 TOLERANCE = 1e-3
+# Of 80 images, those that wrong settings are tried on.
+FEW = 12
 
 
 class Theirs(NamedTuple):
@@ -64,6 +67,7 @@ class Real:
         self.network = theirs.library.models.load_model(self.source, compile=False)
         self.rows = self.predict(self.pixels())
         self.table = self.write("predictions.csv", self.rows)
+        self.few = read_predictions(self.write("few.csv", self.rows[:FEW]), theirs.classes)
 
     def pixels(self, count: int | None = None, **resize: Any) -> Any:
         side = self.theirs.side
@@ -76,6 +80,7 @@ class Real:
         columns = dict(zip(self.theirs.classes or ("score",), rows.T, strict=True))
         return write_csv(self.folder / name, self.names[: len(rows)], columns)
 
+    @cached_property
     def owned(self) -> Owned:
         request = AdoptRequest(
             self.source,
@@ -125,21 +130,23 @@ def test_it_adopts_with_one_line_and_scores_as_its_owner_does(real: Real) -> Non
 
 def test_every_wrong_range_is_caught_and_named(real: Real) -> None:
     right = real.theirs.input_range
-    owned, predictions = real.owned(), read_predictions(real.table, real.theirs.classes)
-    images = real.pixels(24) / np.float32(255)
+    owned = real.owned
+    images = real.pixels(FEW) / np.float32(255)
     for wrong in RANGES.keys() - {right}:
         given = np.ascontiguousarray(RANGES[wrong].of(images), np.float32)
-        assert np.abs(owned.raw(given) - real.rows[:24]).max() > TOLERANCE
+        assert np.abs(owned.raw(given) - real.rows[:FEW]).max() > TOLERANCE
         said = owned._replace(preprocessing=replace(owned.preprocessing, input_range=wrong))
-        assert real.named(said, predictions) == f"--input-range {right}"
+        assert real.named(said, real.few) == f"--input-range {right}"
 
 
 def test_every_wrong_column_is_caught_and_named(real: Real) -> None:
-    classes, owned = real.theirs.classes or ("benign", "malignant"), real.owned()
+    classes, owned = real.theirs.classes or ("benign", "malignant"), real.owned
     rows = real.rows if real.theirs.classes else np.hstack([1 - real.rows, real.rows])
     for at, name in enumerate(classes):
         if (name,) != (real.theirs.positive or ("malignant",)):
-            table = write_csv(real.folder / "column.csv", real.names, {"score": rows[:, at]})
+            table = write_csv(
+                real.folder / "column.csv", real.names[:FEW], {"score": rows[:FEW, at]}
+            )
             named = real.named(owned, read_predictions(table, real.theirs.classes))
             one = "--classes malignant,benign --positive malignant"
             assert named == (f"--positive {name}" if real.theirs.classes else one)
@@ -162,11 +169,11 @@ def test_every_wrong_resize_is_caught_and_named(real: Real) -> None:
     )
     if np.array_equal(plain, nearest):
         pytest.skip("images are resized in one way only")
-    owned = real.owned()
+    owned = real.owned
     for method, (resize, antialias) in RESIZES.items():
         name = method.partition(",")[0]
-        rows = real.predict(real.pixels(24, method=name, antialias=antialias))
-        assert np.abs(rows - real.rows[:24]).max() > TOLERANCE
+        rows = real.predict(real.pixels(FEW, method=name, antialias=antialias))
+        assert np.abs(rows - real.rows[:FEW]).max() > TOLERANCE
         predictions = read_predictions(real.write("resized.csv", rows), real.theirs.classes)
         option = "--antialias" if antialias else f"--resize {resize}"
         assert real.named(owned, predictions) == option
@@ -175,13 +182,13 @@ def test_every_wrong_resize_is_caught_and_named(real: Real) -> None:
 def test_an_owner_who_resizes_with_pillow_is_matched_by_antialias(real: Real) -> None:
     """Pillow smooths, and rounds to whole numbers: the scores agree to about a hundredth."""
     side = real.theirs.side
-    opened = [Image.open(real.root / name).convert("RGB") for name in real.names[:24]]
+    opened = [Image.open(real.root / name).convert("RGB") for name in real.names[:FEW]]
     given = np.stack(
         [np.asarray(one.resize((side, side), Image.Resampling.BILINEAR)) for one in opened]
     )
     rows = real.predict(given.astype(np.float32))
     settings = Decode(height=side, width=side, antialias=True)
-    images = Decoder(settings).decode_files(real.root, real.names[:24]).images
+    images = Decoder(settings).decode_files(real.root, real.names[:FEW]).images
     if np.abs(images * 255 - given).mean() > 1:
         pytest.skip("images are resized in one way only")
     np.testing.assert_allclose(images * 255, given, atol=1.5)

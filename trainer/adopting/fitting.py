@@ -20,7 +20,7 @@ from trainer.adopting.request import Preprocessing
 IntArray = npt.NDArray[np.int_]
 
 # Images that every combination is tried on, and those that a promising one is tried on.
-_FIRST, _MOST = 3, 24
+_FIRST, _MOST = 3, 16
 # Differences that two ways of computing the same may have.
 _NOISE = 2e-5
 # More classes have too many sums of classes to try: single ones, and all but one, remain.
