@@ -14,26 +14,57 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
+    field_validator,
     model_serializer,
-    model_validator,
 )
 
+from base.console.foreign import shown
 from base.whole_file import whole_file
 from model.errors import CheckpointError
 
 Orientation = Literal["ignore", "apply"]
 Resize = Literal["bilinear", "bicubic", "nearest", "area", "lanczos"]
+# Settings that the first releases did not have.
+LATER_SETTINGS = ("orientation", "resize", "antialias", "fit")
 
 
-class Decode(BaseModel):
+def fit_of(typed: str) -> str:
+    """The one spelling of a `fit`: `stretch`, `pad`, `crop`, or `crop:0.875`.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if typed in {"stretch", "pad", "crop"}:
+        return typed
+    kind, _, number = typed.partition(":")
+    try:
+        fraction = float(number)
+    except ValueError:
+        fraction = 0.0
+    if kind != "crop" or not 0 < fraction <= 1:
+        raise ValueError(
+            f"{typed!r} is not stretch, pad, crop, or crop:F with F above 0 and at most 1, such as "
+            "crop:0.875"
+        )
+    return "crop" if fraction == 1 else f"crop:{fraction}"
+
+
+class _Part(BaseModel):
+    """A part of a card; a field that this release does not know would be ignored without a word."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Decode(_Part):
     """How the bytes of an image become a tensor; trainer and worker read it here.
 
     An empty `dct_method` is TensorFlow's default, the tutorial's. A `ratio` above 1 decodes JPEGs
     at a fraction of their size, faster and with other pixels. `orientation` says whether an image
-    is turned as its EXIF says; the tutorial does not.
+    is turned as its EXIF says; the tutorial does not. `resize` and `antialias` are those of
+    `tf.image.resize`. `fit` says what happens to an image of another shape.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     height: int = Field(default=299, ge=1, le=4096)
     width: int = Field(default=299, ge=1, le=4096)
@@ -44,23 +75,30 @@ class Decode(BaseModel):
     antialias: bool = False
     fit: str = "stretch"
 
-    @model_validator(mode="after")
-    def _is_square_if_turned(self) -> Self:
-        if self.orientation == "apply" and self.height != self.width:
-            raise ValueError("orientation `apply` needs a height that is the width")
-        return self
+    _known_fit = field_validator("fit")(fit_of)
+
+    @property
+    def crop(self) -> float | None:
+        """Which part of the centre is taken, 1 for the largest; None if the image is not cut."""
+        kind, _, fraction = self.fit.partition(":")
+        return float(fraction or 1) if kind == "crop" else None
+
+    @property
+    def lying(self) -> Self:
+        """The same for an image that lies on its side: height and width change places."""
+        return self.model_copy(update={"height": self.width, "width": self.height})
 
     @model_serializer(mode="wrap")
-    def _without_default(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Older releases refuse the field, and kept features are found by these bytes."""
-        fields: dict[str, Any] = plain(self)
-        for name in ("orientation", "resize", "antialias", "fit"):
-            if fields[name] == type(self).model_fields[name].default:
-                del fields[name]
-        return fields
+    def _without_defaults(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Older releases refuse the later fields, and kept features are found by these bytes."""
+        return {
+            name: value
+            for name, value in plain(self).items()
+            if name not in LATER_SETTINGS or value != Decode.model_fields[name].default
+        }
 
 
-class Backbone(BaseModel):
+class Backbone(_Part):
     """The frozen network below the head: what was asked for, and a digest of its weights."""
 
     option: str
@@ -68,7 +106,7 @@ class Backbone(BaseModel):
     description: str
 
 
-class Data(BaseModel):
+class Data(_Part):
     """The images of training and validation, with their SHA-256 digests.
 
     `images` are those of training; cards of the first release have no `valid_images`.
@@ -83,7 +121,7 @@ class Data(BaseModel):
     synthetic: bool = False
 
 
-class Training(BaseModel):
+class Training(_Part):
     """How the head was trained, and which epoch was kept.
 
     `recipe` holds every option of the training; `history` one figure for each epoch. `note` tells
@@ -97,14 +135,14 @@ class Training(BaseModel):
     note: str | None = None
 
 
-class Threshold(BaseModel):
+class Threshold(_Part):
     """An operating point chosen before the test images were seen, and how it was chosen."""
 
     value: float = Field(ge=0, le=1)
     how: str
 
 
-class OwnerCheck(BaseModel):
+class OwnerCheck(_Part):
     """How far an adopted model's scores are from its owner's own, on the `n` images of a CSV."""
 
     largest_difference: float = Field(ge=0)
@@ -113,7 +151,7 @@ class OwnerCheck(BaseModel):
     digest: str
 
 
-class Adopted(BaseModel):
+class Adopted(_Part):
     """The model that `trainer adopt` made the checkpoint from, and what was said of it.
 
     `digest` is that of the file, or of the names and bytes of a folder's files. `check` is None
@@ -128,7 +166,7 @@ class Adopted(BaseModel):
     check: OwnerCheck | None = None
 
 
-class ModelCard(BaseModel):
+class ModelCard(_Part):
     """The JSON file next to a checkpoint. `validation` holds loss, accuracy and ROC AUC.
 
     `output` is the maker's promise that a network without a sigmoid at its end, such as a mean of
@@ -179,6 +217,8 @@ class ModelCard(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(map(str, first["loc"])) or "JSON"
+            if first["type"] == "extra_forbidden":
+                raise CheckpointError(_unknown(path, field)) from error
             raise CheckpointError(f"{path} is not a model card: {field}: {first['msg']}") from error
 
     def as_json(self) -> dict[str, Any]:
@@ -191,6 +231,14 @@ class ModelCard(BaseModel):
         """Write the card next to `checkpoint`, whole or not at all."""
         with whole_file(card_path(checkpoint)) as draft:
             draft.write_text(json.dumps(self.as_json(), indent=2) + "\n")
+
+
+def _unknown(path: Path, field: str) -> str:
+    return (
+        f"{path} holds {shown(field)}, which this release of dermscore does not know, so the "
+        "scores could be wrong: correct the name, take it out, or install the release "
+        "that wrote the card"
+    )
 
 
 def card_path(checkpoint: Path) -> Path:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import click
 
 from base.console import interrupt
+from base.console.foreign import shown
 from base.console.progress_counter import end_count, progress_counter
 from base.console.telling import tell
 from base.listed_image import ListedImage
@@ -26,6 +27,7 @@ from db.unused_ledger import remove_if_unused
 from imaging.data_root import data_root
 from imaging.errors import SourceError
 from imaging.listing.absent import PathSample
+from imaging.listing.class_folders import refuse_reversed
 from imaging.listing.labels import GivenLabels
 from imaging.listing.selection import Selection
 from imaging.listing.sources import list_source
@@ -95,6 +97,7 @@ def enqueue_source(  # noqa: PLR0913 - a command has as many arguments as option
         precision,
         keep_features,
         Allowed(relabel, prune),
+        labels,
     )
     selection = Selection(exclude, labels.given)
     sample = PathSample(root, source, allow_missing=allow_missing)
@@ -187,6 +190,8 @@ def _make_runs(database: Database, request: EnqueueRequest) -> list[EnqueuedRun]
         newest = newest_checkpoint(session)
         made = []
         for checkpoint in choose_checkpoints(session, request.checkpoints):
+            names = checkpoint.card.get("class_names", ())
+            refuse_reversed(shown(checkpoint.path), names, request.labels)
             run = find_or_make_run(session, request, checkpoint)
             is_new = newest is None or checkpoint.id > newest.id
             chosen = checkpoint.card.get("threshold") or chosen_last(session, checkpoint.id)

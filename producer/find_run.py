@@ -1,7 +1,7 @@
 """Finds or makes the run of a request, and its checkpoint."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -24,7 +24,8 @@ class EnqueueError(click.ClickException):
 class EnqueueRequest:
     """What `producer enqueue` was asked for; `source` is the name under which it is stored.
 
-    It makes one run for each of `checkpoints`; without any, one for the newest known checkpoint.
+    `labels` are the meanings of class folders and of values of a label column. It makes one run for
+    each of `checkpoints`; without any, one for the newest known checkpoint.
     """
 
     source: str
@@ -35,6 +36,7 @@ class EnqueueRequest:
     precision: str = PRECISIONS[0]
     keep_features: bool = False
     allowed: Allowed = NOTHING
+    labels: Mapping[str, int | None] = field(default_factory=dict)
 
 
 def checkpoint_setting() -> tuple[Path, ...]:

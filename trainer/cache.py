@@ -17,6 +17,7 @@ from rich.text import Text
 
 from base.console.foreign import for_terminal
 from base.console.telling import tell
+from model.card import LATER_SETTINGS
 from model.features.feature_cache import KEY_FILE, FeatureKey, FeatureStore, feature_folder
 
 _STORE = re.compile(r"[0-9a-f]{32}")
@@ -127,6 +128,9 @@ def _cells(store: CachedStore) -> list[str]:
     settings = f"{decode.height}x{decode.width}, DCT {decode.dct_method or 'default'}"
     if decode.ratio > 1:
         settings += f", ratio {decode.ratio}"
+    for name, value in decode.model_dump().items():
+        if name in LATER_SETTINGS:  # without those that are not changed
+            settings += f", {name}" if value is True else f", {name} {value}"
     return [store.key.backbone[:12], settings, store.key.variant or "none", *ends]
 
 

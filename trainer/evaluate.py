@@ -14,13 +14,14 @@ from base.console.telling import tell
 from db.precisions import PRECISIONS
 from imaging.data_root import data_folder
 from imaging.decoding.decoder import Decoder
+from imaging.listing.class_folders import refuse_reversed
 from imaging.listing.sources import list_source
 from imaging.listing.tables.manifest_options import PLAIN, ManifestOptions
 from model.errors import CheckpointError
 from model.held_checkpoint import hold_checkpoint
 from report.metrics.metrics import measure
 from report.render.text import render_figures
-from report.report_model import optimistic
+from report.report_model import is_reversed, optimistic, reversed_classes
 from report.thresholds.threshold import choose
 from worker.scoring.batch_scores import is_outside, rounded_in
 from worker.scoring.loaded_model import Backbones, LoadedModel
@@ -60,6 +61,7 @@ def evaluate_checkpoint(
         scorer = LoadedModel(held, PRECISIONS[0], Backbones())
     decoder = Decoder(scorer.card.decode)
     card = scorer.card.as_json()
+    refuse_reversed(shown(str(checkpoint)), scorer.card.class_names, labels)
     choose(given_threshold, card)  # fails early if there is no threshold
     rows_of = list_source(source, root, labels, options)
     listed = [row for row in rows_of if row.label is not None]
@@ -82,6 +84,7 @@ def evaluate_checkpoint(
     figures = measure(np.asarray(truth, np.int8), np.asarray(scores), threshold.value)
     loss = f"{log_loss(truth, scores, labels=[0, 1]):.3f}" if truth else "n/a (no labelled images)"
     warning = f"{optimistic(threshold, len(truth))}\n" if threshold.overlap else ""
+    warning += f"{reversed_classes(figures.roc_auc)}\n" if is_reversed(figures) else ""
     tables = render_figures(threshold, figures, terminal=sys.stdout.isatty())
     return (
         f"{shown(checkpoint.name)} on {shown(source)}: {len(truth)} labelled images\n"

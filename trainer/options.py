@@ -13,6 +13,22 @@ RECIPES: dict[str, dict[str, Any]] = {
     "recommended": {"optimizer": "adam", "unit_norm": True, "zero_init": True, "epoch": "last"},
 }
 
+
+class FitType(click.ParamType[str]):
+    """`--fit stretch|pad|crop[:F]`."""
+
+    name = "fit"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The value in its one spelling: `crop` of `crop:1.0`."""
+        from model.card import fit_of  # deferred: pydantic is slow to import, and --help is quick
+
+        try:
+            return fit_of(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 _option = partial(click.option, show_default=True)
 _OPTIONS = [
     _option(
@@ -35,6 +51,27 @@ _OPTIONS = [
         default="ignore",
         type=click.Choice(["ignore", "apply"]),
         help="Turn images as their EXIF says, in training and in scoring; the tutorial does not.",
+    ),
+    _option(
+        "--resize",
+        default="bilinear",
+        type=click.Choice(["bilinear", "bicubic", "nearest", "area", "lanczos"]),
+        help="How pixels are computed at the network's size, in training and in scoring.",
+    ),
+    click.option(
+        "--antialias",
+        is_flag=True,
+        help="Use all pixels of an image that is made smaller, as Pillow does; nearest and area "
+        "do not change.",
+    ),
+    _option(
+        "--fit",
+        default="stretch",
+        type=FitType(),
+        metavar="stretch|pad|crop[:F]",
+        help="What becomes of an image that is not square: it is stretched, put whole on black "
+        "(pad), or its largest square in the centre is taken (crop), or a smaller one "
+        "(crop:0.875).",
     ),
     _option("--epochs", default=100, type=click.IntRange(1)),
     _option("--batch-size", default=64, type=click.IntRange(1)),

@@ -124,7 +124,7 @@ def _prepare(
     request: TrainRequest, root: Path, labels: Mapping[str, int | None], options: ManifestOptions
 ) -> TrainingInputs:
     recipe = request.recipe
-    decode = Decode(ratio=recipe.decode_ratio, orientation=recipe.orientation)
+    decode = recipe.decode
     if recipe.fine_tune and not recipe.backbone.startswith("keras:"):
         raise click.ClickException("--fine-tune needs a backbone of keras.applications, keras:NAME")
     sources = request.train, request.valid

@@ -13,6 +13,7 @@ from base.runtime import tf
 from imaging.data_root import Root
 from imaging.decoding.decode_clock import decoding
 from imaging.decoding.decode_limits import append_noise
+from imaging.decoding.fitting import Tensor, copies, fitted, fitted_upright, turns_first
 from imaging.decoding.image_file import (
     ImageFile,
     check_header,
@@ -110,17 +111,27 @@ class Decoder:
         self, settings: Decode, parallel: int | None = None, native: NativeOutput = PRINTED
     ) -> None:
         keep_freed_memory()
-        _reserve()
+        self._copies = copies(settings)
+        _reserve(self._copies)
         self._settings = settings
         self._native = native
         self._parallel = parallel or tf.data.AUTOTUNE
+        self._turns_first = turns_first(settings)
+        turns = [tf.TensorSpec([None], tf.int32)] if self._turns_first else []
         self._decode_many = tf.function(
             self._decode_all,
-            input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([], tf.float32)],
+            input_signature=[
+                tf.TensorSpec([None], tf.string),
+                tf.TensorSpec([], tf.float32),
+                *turns,
+            ],
         )
         # Outside of a tf.function, TensorFlow leaks about 100 KB for each JPEG that it fails on.
         one_file = [tf.TensorSpec([], tf.string)]
-        self._decode_one = tf.function(self._decode, input_signature=one_file)
+        self._decode_one = tf.function(
+            self._decode,
+            input_signature=[*one_file, *(tf.TensorSpec([], tf.int32) for _ in turns)],
+        )
         self._decode_eighth = tf.function(
             lambda data: tf.io.decode_jpeg(data, channels=3, ratio=8), input_signature=one_file
         )
@@ -140,15 +151,16 @@ class Decoder:
         """Decode files that were already read, by position; the caller limits their bytes."""
         return self._decode_stream(files.items())
 
-    def decode(self, data: bytes) -> Float32Array:
-        """Decode one image alone; it is not turned.
+    def decode(self, data: bytes, orientation: int = 1) -> Float32Array:
+        """Decode one image alone; `orientation` is EXIF's, if images are turned before resizing.
 
         Raises:
             ImageError: its bytes are damaged.
         """
         data = decodable(data)
         try:
-            pixels, ends_grey = self._decode_one(tf.constant(data))
+            turn = [tf.constant(orientation)] if self._turns_first else []
+            pixels, ends_grey = self._decode_one(tf.constant(data), *turn)
         except tf.errors.InvalidArgumentError as error:
             reason = _reason(str(error.message))
             raise ImageError("corrupt", f"the image data is damaged: {reason}") from error
@@ -185,7 +197,7 @@ class Decoder:
         batch = DecodedBatch(parts[0], [], {}, {})
         seconds = 0.0
         began = time.perf_counter()
-        for group in _groups(_unknown(files, batch, is_known), batch):
+        for group in _groups(_unknown(files, batch, is_known), batch, self._copies):
             ready = time.perf_counter()
             if group.largest > HUGE_BYTES:
                 parts = [part.copy() for part in parts]  # out of the allocator's memory
@@ -193,8 +205,8 @@ class Decoder:
                 turns = self._turns(group.files)
                 self._convert_others(group.files, batch)
                 first = len(batch.positions)
-                parts.append(self._decode_group(group.files, batch))
-                if turns:
+                parts.append(self._decode_group(group.files, turns, batch))
+                if turns and not self._turns_first:
                     parts[-1] = _turned(parts[-1], batch.positions[first:], turns)
             group.files.clear()  # not held while the next one is read
             seconds += time.perf_counter() - ready
@@ -223,12 +235,15 @@ class Decoder:
         if others:
             trim_memory()  # of all that the libraries used meanwhile
 
-    def _decode_group(self, group: dict[int, bytes], batch: DecodedBatch) -> Float32Array:
+    def _decode_group(
+        self, group: dict[int, bytes], turns: Mapping[int, int], batch: DecodedBatch
+    ) -> Float32Array:
         """The images of a group, ordered by position; adds positions and errors to `batch`."""
         if not group:
             return batch.images
+        orientations = [turns.get(at, 1) for at in group]
         with self._native.batch():
-            indices, images, grey = self._decode_good(list(group.values()))
+            indices, images, grey = self._decode_good(list(group.values()), orientations)
         if len(indices) == len(group) and not grey:
             batch.positions.extend(group)
             return images
@@ -240,7 +255,8 @@ class Decoder:
             try:
                 # An image dropped from the batch need not be corrupt: out-of-memory errors are
                 # dropped too. And one that ends in grey need not be cut short.
-                image = decoded[index] if index in decoded else self._decode_alone(data)
+                is_good = index in decoded
+                image = decoded[index] if is_good else self._decode_alone(data, orientations[index])
             except ImageError as error:
                 batch.errors[position] = _bare(error)
                 continue
@@ -248,22 +264,27 @@ class Decoder:
             batch.positions.append(position)
         return np.concatenate(kept)
 
-    def _decode_alone(self, data: bytes) -> Float32Array:
+    def _decode_alone(self, data: bytes, orientation: int) -> Float32Array:
         with self._native.alone() as said:
             try:
-                return self.decode(data)
+                return self.decode(data, orientation)
             except ImageError as error:
                 # Bare, because this frame and the error would refer to each other.
                 failure = _bare(error)
         raise ImageError(failure.code, failure.detail + _in_brackets(said))
 
-    def _decode_good(self, blobs: list[bytes]) -> tuple[list[int], Float32Array, set[int]]:
+    def _decode_good(
+        self, blobs: list[bytes], orientations: list[int]
+    ) -> tuple[list[int], Float32Array, set[int]]:
         """Decode `blobs`: the indices `[k]` and images `[k, ...]` of those that could be decoded.
 
         Also returns the indices of those that end in grey.
         """
+        turns = [tf.constant(orientations)] if self._turns_first else []
         try:
-            indices, images, ends_grey = self._decode_many(tf.constant(blobs), tf.constant(_WHITE))
+            indices, images, ends_grey = self._decode_many(
+                tf.constant(blobs), tf.constant(_WHITE), *turns
+            )
         except tf.errors.InvalidArgumentError:  # none of them could be decoded
             settings = self._settings
             return [], np.empty((0, settings.height, settings.width, 3), np.float32), set()
@@ -271,7 +292,7 @@ class Decoder:
         grey = set(found[ends_grey.numpy()].tolist())
         return found.tolist(), np.asarray(images), grey  # .numpy() would copy
 
-    def _decode(self, data: Any) -> Any:  # noqa: ANN401 - tensors have no static type
+    def _decode(self, data: Tensor, *orientation: Tensor) -> Any:  # noqa: ANN401 - tensors
         """The image, its values still in [0, 255], and whether its last pixel is middle grey."""
         settings = self._settings
         image = tf.cond(
@@ -283,16 +304,19 @@ class Decoder:
         )
         # The division follows. Equal to the tutorial's convert-then-resize up to 1.2e-7, in half of
         # its memory.
-        resized = tf.image.resize(image, [settings.height, settings.width])
+        if orientation:
+            resized = fitted_upright(image, orientation[0], settings)
+        else:
+            resized = fitted(image, settings)
         ends_grey = tf.reduce_all(image[-1, -1] == _MIDDLE)
         return tf.ensure_shape(resized, [settings.height, settings.width, 3]), ends_grey
 
-    def _decode_all(self, blobs: Any, white: Any) -> Any:  # noqa: ANN401 - tensors, as above
+    def _decode_all(self, blobs: Tensor, white: Tensor, *turns: Tensor) -> Any:  # noqa: ANN401
         indices, images, ends_grey = (
-            tf.data.Dataset.from_tensor_slices(blobs)
+            tf.data.Dataset.from_tensor_slices((blobs, *turns) if turns else blobs)
             .enumerate()
             .map(
-                lambda index, data: (index, *self._decode(data)),
+                lambda index, data: (index, *self._decode(*(data if turns else (data,)))),
                 num_parallel_calls=self._parallel,
                 deterministic=True,
             )
@@ -306,13 +330,13 @@ class Decoder:
         return indices, images / white, ends_grey
 
 
-def _reserve() -> None:
-    """Let TensorFlow's allocator begin with a region that the largest image fits in.
+def _reserve(copies: int) -> None:
+    """Let TensorFlow's allocator begin with a region that the largest image fits in so many times.
 
     It would begin with a smaller one and add this one later; no page is used before it is written.
     """
     with tf.device("CPU:0"):
-        tf.raw_ops.Empty(shape=[_LARGEST_PIXELS], dtype=tf.uint8, init=False)
+        tf.raw_ops.Empty(shape=[copies * _LARGEST_PIXELS], dtype=tf.uint8, init=False)
 
 
 def _turned(images: Float32Array, positions: list[int], turns: dict[int, int]) -> Float32Array:
@@ -341,14 +365,18 @@ def _reason(message: str) -> str:
 
 
 def _groups(
-    files: Iterable[tuple[int, ImageFile | ImageError]], batch: DecodedBatch
+    files: Iterable[tuple[int, ImageFile | ImageError]], batch: DecodedBatch, copies: int
 ) -> Iterator[Group]:
-    """The files in groups that may be held at once; adds digests and errors to `batch`."""
+    """The files in groups that may be held at once; adds digests and errors to `batch`.
+
+    Of each image so many `copies` are held.
+    """
     group: dict[int, bytes] = {}
     encoded = decoded = largest = 0
     for position, file in files:
         try:
-            data, needed = _admit(position, file, batch)
+            data, once = _admit(position, file, batch)
+            needed = copies * once
         except ImageError as error:
             batch.errors[position] = _bare(error)
             continue

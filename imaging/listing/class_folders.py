@@ -12,6 +12,7 @@ from base.console.foreign import shown
 from base.console.shell import typed
 from imaging.errors import SourceError
 
+_CLASSES = ("benign", "malignant")
 _GAPS = re.compile(r"[\s_-]+")
 
 
@@ -118,6 +119,28 @@ def label_without_match(names: Iterable[str], what: str) -> SourceError:
     """The error for `--label` with names that no folder, or no value, has."""
     listed = ", ".join(typed(name) for name in sorted(names))
     return SourceError(f"--label {listed} matches no {what}: correct the name, or leave it out")
+
+
+def refuse_reversed(
+    checkpoint: str, class_names: Iterable[str], labels: Mapping[str, int | None]
+) -> None:
+    """Refuse a checkpoint whose card gives a class the other label than class folders do.
+
+    Its scores would be those of the other class. `class_names` are the card's: benign, malignant.
+
+    Raises:
+        SourceError: the order of the names contradicts `labels`.
+    """
+    known = {class_name(name): label for name, label in labels.items()}
+    for index, name in enumerate(class_names):
+        if known.get(class_name(name)) == 1 - index:
+            raise SourceError(
+                f"checkpoint {checkpoint}: class_names in its model card say that {shown(name)} is "
+                f"{index} ({_CLASSES[index]}), but images in the class folder of that name, or "
+                f"with that label, are {1 - index} ({_CLASSES[1 - index]}): change the order of "
+                "class_names if only the card is wrong; if the model gives the probability of the "
+                "other class, save it with 1 - p as its score"
+            )
 
 
 def folders_above(source: str, path: str) -> str | None:

@@ -17,7 +17,9 @@ from report.report_model import (
     copies,
     gone,
     imported,
+    is_reversed,
     optimistic,
+    reversed_classes,
     trained_on,
     unchecked,
 )
@@ -40,7 +42,9 @@ def figure_tables(figures: Metrics) -> list[Table]:
 
 def warnings(report: Report, *, named: bool = True) -> list[str]:
     """Warnings that a reader must see before the figures; they name images only if `named`."""
-    return warnings_of(report.checkpoint, report.flow, report.threshold, named=named)
+    figures = report.figures
+    late = [reversed_classes(figures.roc_auc)] if is_reversed(figures) else []
+    return warnings_of(report.checkpoint, report.flow, report.threshold, named=named) + late
 
 
 def warnings_of(

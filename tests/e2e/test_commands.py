@@ -95,6 +95,17 @@ def write(path: Path, content: str) -> Path:
     return path
 
 
+def test_a_card_whose_classes_contradict_the_folders(site: Site) -> None:
+    checkpoint = stub_checkpoint(site.folder, b"another", "other.keras")
+    card = json.loads(checkpoint.with_suffix(".json").read_text())
+    order = json.dumps({**card, "class_names": ["melanoma", "nevus"]})
+    checkpoint.with_suffix(".json").write_text(order)
+
+    done = site.run("producer", "enqueue", "data", "--checkpoint", checkpoint.name)
+
+    assert_one_clear_line(done, "other.keras: class_names", "melanoma is 0 (benign)", "change the")
+
+
 def test_an_empty_folder(site: Site) -> None:
     (site.folder / "empty").mkdir()
     done = site.run("producer", "enqueue", "empty")

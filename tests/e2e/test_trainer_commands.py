@@ -32,7 +32,7 @@ from db.queries.runs import RunSpec
 from db.session import open_database
 from db.tables import Run
 from imaging.decoding.decoder import Decoder
-from model.card import Decode
+from model.card import LATER_SETTINGS, Decode
 from model.checkpoint import load_checkpoint
 from trainer.cli import main
 from trainer.options import RECIPES
@@ -280,21 +280,40 @@ def test_recipes_are_written_down_and_explicit_options_go_first(here: Path, trai
     }  # fmt: skip
 
 
-def test_a_checkpoint_is_scored_with_the_decode_ratio_it_was_trained_with(
-    here: Path, train: Train
+@pytest.mark.parametrize(
+    ("options", "decode", "recipe", "most"),
+    [
+        (("--decode-ratio", "2"), Decode(ratio=2), {"decode_ratio": 2}, 0.05),
+        (
+            ("--resize", "area", "--antialias", "--fit", "crop:0.90"),
+            Decode(resize="area", antialias=True, fit="crop:0.9"),
+            {"resize": "area", "antialias": True, "fit": "crop:0.9"},
+            0.2,
+        ),
+    ],
+    ids=["ratio", "fit"],
+)
+def test_a_checkpoint_is_scored_as_it_was_trained(
+    here: Path, train: Train, options: tuple[str], decode: Decode, recipe: object, most: float
 ) -> None:
     good(train())
-    said = good(train("--decode-ratio", "2"))
+    said = good(train(*options))
 
     assert "features of train: 18 images, 0 from the cache" in said  # whole images have others
     checkpoint = checkpoints(here)[-1]
     card = card_of(checkpoint)
-    assert card["decode"]["ratio"] == card["training"]["recipe"]["decode_ratio"] == 2
+    assert card["decode"] == decode.model_dump()
+    names_of_decode = {"decode_ratio", *LATER_SETTINGS}
+    assert recipe == {
+        name: value
+        for name, value in card["training"]["recipe"].items()
+        if name in names_of_decode and (name, value) != ("decode_ratio", 1)
+    }
     paths = pictures(here / "valid")
     names = [str(path) for path in paths]
-    images = Decoder(Decode(ratio=2)).decode_files(Path(), names).images
+    images = Decoder(decode).decode_files(Path(), names).images
     difference = np.abs(images - Decoder(Decode()).decode_files(Path(), names).images).mean()
-    assert 0.001 < difference < 0.05
+    assert 0.001 < difference < most
     spec = RunSpec(1, "valid", card["digest"], str(checkpoint), "float32", keep_features=False)
     engine = ModelEngine(Path(), ModelRegistry(None), RunFeatures(here / "none"))
     (run,) = engine.score([spec], names, lambda _paths: {}).runs
@@ -526,7 +545,8 @@ def test_a_backbone_that_there_is_not(train: Train, backbone: str, said: str) ->
 @pytest.mark.parametrize(
     "options",
     [("--optimizer", "none"), ("--learning-rate", "0"), ("--target-sensitivity", "0"),
-     ("--recipe", "x"), ("--keep", "0"), ("--augment", "0"), ("--batch-size", "0")],
+     ("--recipe", "x"), ("--keep", "0"), ("--augment", "0"), ("--batch-size", "0"),
+     ("--resize", "x"), ("--fit", "crop:2"), ("--fit", "square")],
     ids=" ".join,
 )  # fmt: skip
 def test_an_option_out_of_range(train: Train, options: tuple[str, ...]) -> None:

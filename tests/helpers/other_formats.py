@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pillow_heif
-from PIL import Image
+from PIL import Image, ImageOps
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGBaseline8Bit
@@ -127,6 +127,18 @@ def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
+
+
+def stored(upright: Image.Image, kind: str, orientation: int) -> bytes:
+    """The image as a camera stores it that was held so."""
+    way_back = {6: 8, 8: 6}.get(orientation, orientation)
+    exif = Image.Exif()
+    exif[274] = way_back
+    upright.info["exif"] = exif.tobytes()
+    lying = ImageOps.exif_transpose(upright)
+    exif[274] = orientation
+    options = {"lossless": True} if kind == "WEBP" else {}
+    return saved(lying, kind, exif=exif, **options)
 
 
 def claiming_ispe(data: bytes, width: int, height: int) -> bytes:

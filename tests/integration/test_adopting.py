@@ -243,7 +243,7 @@ def test_a_model_that_could_be_scored_wrongly_is_refused(kind: str, tmp_path: Pa
     ("says", "words"),
     [
         ((), "byte (0 to 255, as the pixels are); unit (0 to 1, pixels / 255); signed"),
-        (("--input-range", "unit", "--fit", "crop:1.5"), "none of stretch, pad, crop"),
+        (("--input-range", "unit", "--fit", "crop:1.5"), "is not stretch, pad, crop, or crop:F"),
         (("--input-range", "unit", "--size", "big"), "neither a side, such as 224"),
         (("--input-range", "unit", "--classes", "a,b"), "give both or neither"),
         (("--input-range", "unit", "--classes", "a,b", "--positive", "c"), "c is not among"),

@@ -175,7 +175,6 @@ def test_a_checkpoint_without_its_card_is_refused(copy: Path) -> None:
         ("{}", "digest: Field required"),
         ('{"digest": "abc", "decode": {}}', "digest: "),
         (f'{{"digest": "{"0" * 64}", "decode": {{"ratio": 3}}}}', "decode.ratio: "),
-        (f'{{"digest": "{"0" * 64}", "decode": {{"rotate": 1}}}}', "decode.rotate: "),
     ],
 )
 def test_a_card_that_is_broken_is_refused_with_the_field(

@@ -213,9 +213,9 @@ class NotingDecoder(Decoder):
         super().__init__(Decode())
         self.alone: list[bytes] = []
 
-    def decode(self, data: bytes) -> npt.NDArray[np.float32]:
+    def decode(self, data: bytes, orientation: int = 1) -> npt.NDArray[np.float32]:
         self.alone.append(data)
-        return super().decode(data)
+        return super().decode(data, orientation)
 
 
 def test_only_damaged_images_are_decoded_again(tmp_path: Path, bad: list[str]) -> None:

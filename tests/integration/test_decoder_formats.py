@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawing import encoded
-from other_formats import dicom_around, dicom_of, saved, tiff_of
-from PIL import Image, ImageOps
+from other_formats import dicom_around, dicom_of, saved, stored, tiff_of
+from PIL import Image
 
 from imaging.decoding.decoder import Decoder
 from model.card import Decode
@@ -117,18 +117,6 @@ def turning() -> Decoder:
     return Decoder(Decode(orientation="apply"))
 
 
-def stored(upright: Image.Image, kind: str, orientation: int) -> bytes:
-    """The image as a camera stores it that was held so."""
-    way_back = {6: 8, 8: 6}.get(orientation, orientation)
-    exif = Image.Exif()
-    exif[274] = way_back
-    upright.info["exif"] = exif.tobytes()
-    lying = ImageOps.exif_transpose(upright)
-    exif[274] = orientation
-    options = {"lossless": True} if kind == "WEBP" else {}
-    return saved(lying, kind, exif=exif, **options)
-
-
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "JPEG"])
 def test_an_image_is_turned_as_exif_says_if_the_card_says_so(
@@ -169,11 +157,3 @@ def test_damaged_exif_turns_nothing(
     one, other = (each.decode_files(tmp_path, ["1"]).images for each in (decoder, turning))
 
     np.testing.assert_array_equal(one, other)
-
-
-def test_a_card_without_the_setting_is_written_as_before() -> None:
-    assert "orientation" not in Decode().model_dump_json()
-    turned = Decode(orientation="apply")
-    assert Decode.model_validate_json(turned.model_dump_json()) == turned
-    with pytest.raises(ValueError, match="needs a height that is the width"):
-        Decode(height=200, orientation="apply")

@@ -109,6 +109,9 @@ def test_an_empty_store_finds_nothing_and_leaves_no_trace(tmp_path: Path) -> Non
         {"decode": Decode(height=32, width=33)},
         {"decode": Decode(height=32, width=32, dct_method="INTEGER_ACCURATE")},
         {"decode": Decode(height=32, width=32, ratio=2)},
+        {"decode": Decode(height=32, width=32, resize="area")},
+        {"decode": Decode(height=32, width=32, antialias=True)},
+        {"decode": Decode(height=32, width=32, fit="crop")},
         {"shape": (2, 2)},
     ],
     ids=lambda other: next(iter(other)),
@@ -605,18 +608,23 @@ def test_list_shows_each_store_and_the_total(folder: Path) -> None:
     fill(FeatureStore(folder, key(2048)), range(50, 120))
     other = key(4, backbone="cd" * 32, variant="augment-3-seed-7", decode=Decode(ratio=2))
     fill(FeatureStore(folder, other), range(10))
+    settings = Decode(resize="area", antialias=True, fit="crop:0.875")
+    fill(FeatureStore(folder, key(4, backbone="ef" * 32, decode=settings)), range(10))
 
     lines = invoke("list").splitlines()
 
-    rows = sorted(line.split() for line in lines[1:3])
+    rows = sorted(line.split() for line in lines[1:4])
     assert rows[0][:4] == ["abababababab", "32x32,", "DCT", "default"]
     assert rows[0][-3:] == ["120", "1.4", "MB"]
     assert " ".join(rows[1]).startswith(
         "cdcdcdcdcdcd 299x299, DCT default, ratio 2 augment-3-seed-7"
     )
+    assert " ".join(rows[2]).startswith(
+        "efefefefefef 299x299, DCT default, resize area, antialias, fit crop:0.875 none"
+    )
     days.add(time.strftime("%Y-%m-%d"))  # midnight may have passed
     assert any(day in lines[1] for day in days)
-    assert lines[3] == f"features of 130 images, 1.4 MB, in {folder}"
+    assert lines[4] == f"features of 140 images, 1.4 MB, in {folder}"
 
 
 def test_clear_asks_first_and_says_what_it_freed(folder: Path) -> None:

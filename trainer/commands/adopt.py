@@ -1,9 +1,11 @@
 import re
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from base.console.lazy_group import calls
+from model.card import Resize, fit_of
 from trainer.adopting.ranges import RANGES
 
 _MEANINGS = "; ".join(f"{name} ({one.meaning})" for name, one in RANGES.items())
@@ -29,10 +31,10 @@ def _size(
 
 
 def _fit(_context: click.Context, _option: click.Parameter, value: str) -> str:
-    share = re.fullmatch(r"crop:(0?\.\d+|1(?:\.0+)?)", value)
-    if value not in ("stretch", "pad", "crop") and (share is None or not float(share[1])):
-        raise click.BadParameter(f"{value} is none of stretch, pad, crop and crop:0.875")
-    return value
+    try:
+        return fit_of(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def _names(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -65,7 +67,7 @@ def _names(_context: click.Context, _option: click.Parameter, value: str | None)
     "--resize",
     default="bilinear",
     show_default=True,
-    type=click.Choice(["bilinear", "bicubic", "nearest", "area", "lanczos"]),
+    type=click.Choice(get_args(Resize)),
     help="How its owner resizes images.",
 )
 @click.option("--antialias", is_flag=True, help="Smooth while resizing, as Pillow does.")

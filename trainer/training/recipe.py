@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from model.card import Orientation
+from model.card import LATER_SETTINGS, Decode, Orientation, Resize
 
 Balance = Literal["none", "weights", "oversample"]
 Epoch = Literal["best", "last"]
@@ -15,15 +15,18 @@ Ratio = Literal[1, 2, 4, 8]
 class Recipe:
     """All settings of a training, apart from its images.
 
-    `decode_ratio` and `orientation` are settings of the card's `decode`; `weight_decay` is
-    decoupled from the loss; `augment` is the number of feature rows for each training image, the
-    plain one included; `epoch` says which epoch becomes the checkpoint, and `keep` how many of the
-    best do.
+    `decode_ratio`, `orientation`, `resize`, `antialias` and `fit` are settings of the card's
+    `decode`; `weight_decay` is decoupled from the loss; `augment` is the number of feature rows for
+    each training image, the plain one included; `epoch` says which epoch becomes the checkpoint,
+    and `keep` how many of the best do.
     """
 
     backbone: str
     decode_ratio: Ratio = 1
     orientation: Orientation = "ignore"
+    resize: Resize = "bilinear"
+    antialias: bool = False
+    fit: str = "stretch"
     epochs: int = 100
     batch_size: int = 64
     optimizer: str = "rmsprop"
@@ -41,15 +44,23 @@ class Recipe:
     fine_tune_epochs: int = 10
     keep: int = 1
 
+    @property
+    def decode(self) -> Decode:
+        """How the images are decoded, in training and in scoring."""
+        later = {name: getattr(self, name) for name in LATER_SETTINGS}
+        return Decode(ratio=self.decode_ratio, **later)
+
     def settings(self) -> dict[str, Any]:
         """All of them by name, as a card shows them.
 
-        An orientation that is ignored is left out, as before there was a choice: the same training
-        gives the same bytes and resumes what an older release began.
+        Settings of `decode` that are not changed are left out, as before there was a choice: the
+        same training gives the same bytes and resumes what an older release began.
         """
         fields = asdict(self)
-        if self.orientation == "ignore":
-            del fields["orientation"]
+        decode = self.decode.model_dump()
+        for name in LATER_SETTINGS:
+            if name not in decode:
+                del fields[name]
         return fields
 
     def key(self, digests: list[str]) -> str:
