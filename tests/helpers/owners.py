@@ -21,6 +21,18 @@ SIDE = 32
 SEVEN = "akiec,bcc,bkl,df,mel,nv,vasc"
 
 Array = npt.NDArray[np.float64]
+# As owners write them, of pixels in [0, 255].
+OWNERS_RANGES: dict[str, Callable[[Any], Any]] = {
+    "byte": lambda given: given,
+    "unit": lambda given: given / 255,
+    "signed": lambda given: given / 127.5 - 1,
+    "imagenet": lambda given: keras.applications.imagenet_utils.preprocess_input(
+        given.copy(), mode="torch"
+    ),
+    "caffe": lambda given: keras.applications.imagenet_utils.preprocess_input(
+        given.copy(), mode="caffe"
+    ),
+}
 
 
 def draw_images(folder: Path, count: int = 6) -> list[str]:
@@ -142,6 +154,7 @@ def as_saved_model(network: Any, folder: Path) -> Path:
 
 
 __all__ = [
+    "OWNERS_RANGES",
     "SEVEN", "SIDE", "Array", "as_h5", "as_keras", "as_saved_model", "convolved", "draw_images",
     "efficient_net", "exported", "keras", "loud", "pixels", "tf_keras", "trainer_adopt",
     "tutorials", "write_csv",

@@ -1,27 +1,23 @@
 """`trainer adopt --check`: other scores than its owner's are refused, and what fits is named."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from owners import as_keras, convolved, draw_images, loud, pixels, trainer_adopt, write_csv
+from owners import (
+    OWNERS_RANGES,
+    as_keras,
+    convolved,
+    draw_images,
+    loud,
+    pixels,
+    trainer_adopt,
+    write_csv,
+)
 
 from base.runtime import keras
 
-# As owners write them, of pixels in [0, 255].
-RANGES: dict[str, Callable[[Any], Any]] = {
-    "byte": lambda given: given,
-    "unit": lambda given: given / 255,
-    "signed": lambda given: given / 127.5 - 1,
-    "imagenet": lambda given: keras.applications.imagenet_utils.preprocess_input(
-        given.copy(), mode="torch"
-    ),
-    "caffe": lambda given: keras.applications.imagenet_utils.preprocess_input(
-        given.copy(), mode="caffe"
-    ),
-}
 THREE = ("--classes", "nevus,melanoma,other")
 
 
@@ -70,7 +66,7 @@ def refused(case: Case, folder: Path, columns: dict[str, Any], *says: str) -> st
     ],
 )
 def test_a_wrong_range_is_named(truth: str, said: str, case: Case, tmp_path: Path) -> None:
-    rows = case.rows(RANGES[truth](case.given))
+    rows = case.rows(OWNERS_RANGES[truth](case.given))
     says = ("--input-range", said, *THREE, "--positive", "melanoma")
     message = refused(case, tmp_path, {"score": rows[:, 1]}, *says)
     assert "they agree to " in message

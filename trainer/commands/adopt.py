@@ -1,12 +1,11 @@
 import re
 from pathlib import Path
-from typing import get_args
 
 import click
 
 from base.console.lazy_group import calls
-from model.card import Resize, fit_of
 from trainer.adopting.ranges import RANGES
+from trainer.options import FitType
 
 _MEANINGS = "; ".join(f"{name} ({one.meaning})" for name, one in RANGES.items())
 
@@ -28,13 +27,6 @@ def _size(
     if found is None:
         raise click.BadParameter(f"{value} is neither a side, such as 224, nor HEIGHTxWIDTH")
     return int(found[1]), int(found[2] or found[1])
-
-
-def _fit(_context: click.Context, _option: click.Parameter, value: str) -> str:
-    try:
-        return fit_of(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 def _names(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -67,7 +59,7 @@ def _names(_context: click.Context, _option: click.Parameter, value: str | None)
     "--resize",
     default="bilinear",
     show_default=True,
-    type=click.Choice(get_args(Resize)),
+    type=click.Choice(["bilinear", "bicubic", "nearest", "area", "lanczos"]),
     help="How its owner resizes images.",
 )
 @click.option("--antialias", is_flag=True, help="Smooth while resizing, as Pillow does.")
@@ -75,8 +67,8 @@ def _names(_context: click.Context, _option: click.Parameter, value: str | None)
     "--fit",
     default="stretch",
     show_default=True,
+    type=FitType(),
     metavar="stretch|crop[:0.875]|pad",
-    callback=_fit,
     help="How an image of another shape becomes one of this size.",
 )
 @click.option(
