@@ -1,14 +1,15 @@
 """What the card of an adopted model keeps, and what a report says of one without a check."""
 
-from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
-from test_report_views import a_report
 
 from model.card import Adopted, Decode, ModelCard, OwnerCheck
+from report.metrics.metrics import measure
 from report.render.text import render
-from report.report_model import unchecked_in
+from report.report_model import CheckpointFacts, Flow, Report, RunFacts, unchecked_in
+from report.thresholds.threshold import Threshold
 
 ADOPTED = Adopted(
     file="theirs.h5", format="Keras 2 .h5", digest="1" * 64, input_range="unit", activation="none"
@@ -41,8 +42,13 @@ def test_what_was_said_of_an_adopted_model_is_kept() -> None:
 )
 def test_a_report_says_what_was_never_checked(adopted: Adopted | None, file: str | None) -> None:
     found = unchecked_in(card(adopted=adopted).as_json())
-    plain = a_report()
-    report = replace(plain, checkpoint=replace(plain.checkpoint, unchecked=found))
+    report = Report(
+        run=RunFacts(number=3, name=None, source="data/test", precision="float32"),
+        checkpoint=CheckpointFacts("some.keras", "0" * 64, synthetic=False, unchecked=found),
+        flow=Flow(4, 0, 4, 4, 4, {}),
+        threshold=Threshold(0.5, "prespecified"),
+        figures=measure(np.array([1, 1, 0, 0], np.int8), np.array([0.9, 0.4, 0.6, 0.1]), 0.5),
+    )
     assert found == file
     warning = "adopted from theirs.h5, and not checked against its owner's predictions"
     assert (warning in render(report, terminal=False)) == (file is not None)
