@@ -109,7 +109,7 @@ def convolved(
         [
             library.Input((side, side, 3)),
             *before,
-            layers.Conv2D(4, 3, activation="relu", **options),
+            layers.Conv2D(4, 3, **{"activation": "relu", **options}),
             layers.GlobalAveragePooling2D(),
             *ends,
         ]

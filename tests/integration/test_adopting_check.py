@@ -27,7 +27,13 @@ class Case:
     def __init__(self, folder: Path) -> None:
         self.names = draw_images(folder)
         self.given = pixels(folder, self.names)
-        self.network = loud(convolved(keras, keras.layers.Dense(3, "softmax")), self.given / 255)
+        # Bounded, so that the largest numbers do not leave scores of 0 and 1 alone.
+        self.network = convolved(keras, keras.layers.Dense(3, "softmax"), activation="tanh")
+        random = np.random.default_rng(1)
+        self.network.set_weights(
+            [random.normal(0, 0.2, weight.shape) for weight in self.network.get_weights()[:2]]
+            + [random.normal(0, 1.5, weight.shape) for weight in self.network.get_weights()[2:]]
+        )
         self.source = as_keras(self.network, folder)
 
     def rows(self, given: Any) -> Any:
@@ -61,7 +67,7 @@ def refused(case: Case, folder: Path, columns: dict[str, Any], *says: str) -> st
         ("unit", "byte"),
         ("signed", "unit"),
         ("imagenet", "unit"),
-        ("caffe", "byte"),  # of numbers so large scores of 0 and 1 come out: more than one fits
+        ("caffe", "byte"),
         ("byte", "signed"),
     ],
 )
@@ -70,8 +76,7 @@ def test_a_wrong_range_is_named(truth: str, said: str, case: Case, tmp_path: Pat
     says = ("--input-range", said, *THREE, "--positive", "melanoma")
     message = refused(case, tmp_path, {"score": rows[:, 1]}, *says)
     assert "they agree to " in message
-    assert f" with --input-range {truth}" in message
-    assert truth == "caffe" or message.endswith(f" with --input-range {truth}\n")
+    assert message.endswith(f" with --input-range {truth}\n")
 
 
 @pytest.mark.parametrize(
