@@ -83,7 +83,7 @@ def test_a_wrong_range_is_named(truth: str, said: str, case: Case, tmp_path: Pat
     ("columns", "option"),
     [
         ([0], "--positive nevus"),
-        ([1, 2], "--positive melanoma,other"),
+        ([0, 2], "--positive nevus,other"),
     ],
 )
 def test_wrong_classes_are_named(
