@@ -154,6 +154,30 @@ class Threshold(_Part):
     how: str
 
 
+class OwnerCheck(_Part):
+    """How far an adopted model's scores are from its owner's own, on the `n` images of a CSV."""
+
+    largest_difference: float = Field(ge=0)
+    n: int = Field(ge=1)
+    file: str
+    digest: str
+
+
+class Adopted(_Part):
+    """The model that `trainer adopt` made the checkpoint from, and what was said of it.
+
+    `digest` is that of the file, or of the names and bytes of a folder's files. `check` is None
+    where the scores were not compared with its owner's.
+    """
+
+    file: str
+    format: str
+    digest: str
+    input_range: str
+    activation: str
+    check: OwnerCheck | None = None
+
+
 class ModelCard(_Part):
     """The JSON file next to a checkpoint. `validation` holds loss, accuracy and ROC AUC.
 
@@ -175,16 +199,16 @@ class ModelCard(_Part):
     validation: dict[str, float | None] = {}
     threshold: Threshold | None = None
     versions: dict[str, str] = {}
+    adopted: Adopted | None = None
 
     @model_serializer(mode="wrap")
     def _without_unset(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Cards of one score stay as they were."""
+        """Cards of one score that adopt nothing are written as by the releases before."""
         fields: dict[str, Any] = plain(self)
-        return {
-            name: value
-            for name, value in fields.items()
-            if value or name not in {"classes", "positive"}
-        }
+        for name in ("classes", "positive", "adopted"):
+            if not fields[name]:
+                del fields[name]
+        return fields
 
     @classmethod
     def read(cls, checkpoint: Path) -> Self:

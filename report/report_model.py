@@ -31,7 +31,8 @@ class CheckpointFacts:
 
     For imported scores, `imported` names their file and column, and `digest` covers both. For
     scores that are means of other runs' scores, `combined` names these runs, and `digest` covers
-    their checkpoints.
+    their checkpoints. `unchecked` names the file of an
+    adopted model that was never compared with its owner's scores.
     """
 
     file: str
@@ -39,6 +40,7 @@ class CheckpointFacts:
     synthetic: bool
     imported: Mapping[str, str] | None = None
     combined: Mapping[str, Any] | None = None
+    unchecked: str | None = None
 
     @property
     def names_only(self) -> bool:
@@ -108,6 +110,19 @@ def image_digests(card: Mapping[str, Any], which: str) -> list[str]:
     data = card.get("data")
     digests = data.get(which) if isinstance(data, Mapping) else None
     return [str(digest) for digest in digests] if isinstance(digests, list) else []
+
+
+def unchecked_in(card: Mapping[str, Any]) -> str | None:
+    """The file of an adopted model without a check, by its card."""
+    adopted = card.get("adopted")
+    if not isinstance(adopted, Mapping) or adopted.get("check"):
+        return None
+    return str(adopted.get("file"))
+
+
+def unchecked(file: str) -> str:
+    """The warning that nothing shows whether an adopted model is scored as by its owner."""
+    return f"warning: adopted from {shown(file)}, and not checked against its owner's predictions"
 
 
 def imported_from(card: Mapping[str, Any]) -> Mapping[str, str] | None:

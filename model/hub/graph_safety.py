@@ -89,6 +89,20 @@ class Module:
             raise unsafe("holds a file (asset), which no network needs to compute")
         self._refuse_initialisers()
 
+    def refuse_unsafe_call(self, name: str) -> None:
+        """Check one function and all that it calls, which alone are taken from the module.
+
+        Raises:
+            CheckpointError: it contains something that a network does not need to compute.
+        """
+        self._refuse_ambiguous_names()
+        self._refuse_missing([name])
+        for function in self.functions.values():
+            self._refuse_missing(_named_functions(function))
+        for called in self.called_by([name]):
+            for node in self.functions[called].node_def:
+                self._refuse_operation(node.op, ALLOWED)
+
     def called_by(self, names: Iterable[str]) -> list[str]:
         """These functions and all that they call, directly or not."""
         waiting, found = list(names), dict[str, None]()

@@ -71,7 +71,7 @@ def calls_of(module: Module) -> list[Call]:
 def _call(module: Module, name: str, signature: _Signature, *, converted: bool) -> Iterator[Call]:
     """The call of one function, if its parameters match."""
     listed = module.listed[name]
-    positional, named = _value(listed.canonicalized_input_signature)
+    positional, named = value_of(listed.canonicalized_input_signature)
     if not 0 < len(positional) <= len(signature.names):
         return
     expected = [*zip(signature.names, positional, strict=False), *sorted(named.items())]
@@ -86,7 +86,7 @@ def _call(module: Module, name: str, signature: _Signature, *, converted: bool) 
         if argument is None and not (given is IMAGES and _takes_images(spec)):
             return
         taken.append(argument)
-    features = _value(listed.output_signature)
+    features = value_of(listed.output_signature)
     yield Call(name, positional[0], taken, list(listed.bound_inputs), features)
 
 
@@ -109,7 +109,7 @@ def _argument(given: Any, spec: Any, *, converted: bool) -> Argument | None:  # 
 
 def _signature(spec: Any) -> _Signature:  # noqa: ANN401 - protobuf
     parts = {
-        value.key: _value(value.value)
+        value.key: value_of(value.value)
         for value in spec.fullargspec.named_tuple_value.values
         if value.key != "annotations"  # these may be of any type, and do not matter here
     }
@@ -124,19 +124,23 @@ def _signature(spec: Any) -> _Signature:  # noqa: ANN401 - protobuf
     return _Signature(names, {**given, "training": False, names[0]: IMAGES})
 
 
-def _value(proto: Any) -> Any:  # noqa: ANN401 - protobuf, and what it holds
-    """A value of one of the plain types that a signature needs."""
+def value_of(proto: Any) -> Any:  # noqa: ANN401 - protobuf, and what it holds
+    """A value of one of the plain types that a signature needs.
+
+    Raises:
+        CheckpointError: it is of another type.
+    """
     match proto.WhichOneof("kind"):
         case "none_value":
             return None
         case "bool_value" | "int64_value" | "float64_value" | "string_value" as kind:
             return getattr(proto, kind)
         case "list_value":
-            return [_value(item) for item in proto.list_value.values]
+            return [value_of(item) for item in proto.list_value.values]
         case "tuple_value":
-            return tuple(_value(item) for item in proto.tuple_value.values)
+            return tuple(value_of(item) for item in proto.tuple_value.values)
         case "dict_value":
-            return {key: _value(item) for key, item in proto.dict_value.fields.items()}
+            return {key: value_of(item) for key, item in proto.dict_value.fields.items()}
         case "tensor_spec_value":
             spec = proto.tensor_spec_value
             return tf.TensorSpec(tf.TensorShape(spec.shape), tf.dtypes.as_dtype(spec.dtype))

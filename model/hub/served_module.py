@@ -5,7 +5,7 @@ own rules. Here the functions that compute the features are taken from the file 
 and put into a graph that contains nothing else.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +34,10 @@ class ServedModule(tf.Module):  # type: ignore[misc] # tensorflow has no types
         super().__init__()
         module = read_safe_module(folder)
         calls = calls_of(module)
-        object_ids = {object_id for call in calls for object_id in call.captured}
-        captured = _captured(folder, module, object_ids)
-        self.functions = [
-            _function(module, call, [captured[object_id] for object_id in call.captured], digest)
-            for call in calls
-        ]
-        # Otherwise nothing would keep them alive.
-        self.captured = list(captured.values())
+        if not all(call.features.dtype == tf.float32 for call in calls if _is_tensor(call)):
+            raise unsafe("gives no features: not one tensor of float32")
+        # Without the captured values nothing would keep them alive.
+        self.functions, self.captured = rebuilt(folder, module, calls, digest)
 
     def __call__(self, images: Any) -> Any:  # noqa: ANN401 - tensors have no static type
         """Features of the images, batch normalisation in inference mode.
@@ -60,6 +56,27 @@ class ServedModule(tf.Module):  # type: ignore[misc] # tensorflow has no types
         exported.captured = self.captured
         exported.__call__ = self.functions[0]
         tf.saved_model.save(exported, folder)
+
+
+def rebuilt(
+    folder: Path, module: Module, calls: Sequence[Call], digest: str
+) -> tuple[list[Any], list[Any]]:
+    """The calls as functions of images alone, and the variables and constants that they take.
+
+    Raises:
+        CheckpointError: they are not functions of a frozen network.
+    """
+    object_ids = {object_id for call in calls for object_id in call.captured}
+    captured = _captured(folder, module, object_ids)
+    functions = [
+        _function(module, call, [captured[object_id] for object_id in call.captured], digest)
+        for call in calls
+    ]
+    return functions, list(captured.values())
+
+
+def _is_tensor(call: Call) -> bool:
+    return isinstance(call.features, tf.TensorSpec)
 
 
 def _captured(folder: Path, module: Module, object_ids: set[int]) -> dict[int, Any]:
@@ -91,7 +108,7 @@ def _function(module: Module, call: Call, captured: list[Any], digest: str) -> A
     inputs = module.functions[call.function].signature.input_arg
     if len(inputs) != len(call.arguments) + len(captured):
         raise unsafe("has a function __call__ that takes other values than it says")
-    if not isinstance(call.features, tf.TensorSpec) or call.features.dtype != tf.float32:
+    if not _is_tensor(call) or not call.features.dtype.is_floating:
         raise unsafe("gives no features: not one tensor of float32")
     definition = _definition(module, call.function, digest)
     for function in definition.library.function:

@@ -31,6 +31,7 @@ from report.report_model import (
     image_digests,
     imported_from,
     is_synthetic,
+    unchecked_in,
 )
 from report.thresholds.threshold import ChosenOn
 
@@ -183,4 +184,5 @@ def _facts(checkpoint: Checkpoint, run: Run) -> CheckpointFacts:
         is_synthetic(card),
         imported_from(card),
         run.combined,
+        unchecked_in(card),
     )

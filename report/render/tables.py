@@ -22,6 +22,7 @@ from report.report_model import (
     optimistic,
     trained_on,
     turned,
+    unchecked,
 )
 from report.reversed_classes import is_reversed, reversed_classes
 from report.table import Table
@@ -55,6 +56,7 @@ def warnings_of(
     lines = [] if checkpoint.imported is None else [imported(checkpoint.imported)]
     lines += [] if checkpoint.combined is None else [combined(checkpoint.combined)]
     lines += [SYNTHETIC] if checkpoint.synthetic else []
+    lines += [unchecked(checkpoint.unchecked)] if checkpoint.unchecked else []
     lines += [trained_on(flow)] if flow.trained_on else []
     lines += [gone(flow, named=named)] if flow.gone else []
     lines += [copies(flow, named=named)] if flow.copies > flow.copies_left_out else []

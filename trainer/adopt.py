@@ -1,0 +1,68 @@
+"""What `trainer adopt` does: a checkpoint of a model that was trained elsewhere."""
+
+from pathlib import Path
+
+import click
+
+from model.card import Resize
+from model.errors import CheckpointError
+from trainer.adopting.request import AdoptRequest, Preprocessing
+
+
+def adopt(  # noqa: PLR0913 - a command has as many arguments as options
+    *,
+    source: Path,
+    output: Path,
+    input_range: str,
+    size: tuple[int, int] | None,
+    resize: Resize,
+    antialias: bool,
+    fit: str,
+    classes: tuple[str, ...],
+    positive: tuple[str, ...],
+    activation: str | None,
+    custom: Path | None,
+    trust: bool,
+    check: Path | None,
+    tolerance: float,
+) -> None:
+    """Adopt a model, and say what came out."""
+    preprocessing = Preprocessing(input_range, resize, antialias, fit)
+    request = AdoptRequest(
+        source, output, preprocessing, size, classes, positive, activation, custom, trust, check,
+        tolerance,
+    )  # fmt: skip
+    _refuse_early(request)
+    # Deferred: TensorFlow takes seconds, which a request that is refused does not need.
+    from trainer.adopting.adoption import adopt_model
+
+    click.echo(adopt_model(request))
+
+
+def _refuse_early(request: AdoptRequest) -> None:
+    """Refuse what no file can make right.
+
+    Raises:
+        CheckpointError: says why in one sentence.
+    """
+    source, output = request.source, request.output
+    if output.suffix != ".keras":
+        raise CheckpointError(f"-o {output}: a checkpoint's name ends in .keras")
+    if not source.exists():
+        raise CheckpointError(f"{source}: there is no such file or folder")
+    if request.custom is not None and not request.trust:
+        raise CheckpointError(
+            f"--custom {request.custom} is a program: read it, and if you trust it give --trust"
+        )
+    missing = [name for name in request.positive if name not in request.classes]
+    if missing:
+        raise CheckpointError(f"--positive {missing[0]} is not among --classes")
+    if bool(request.classes) != bool(request.positive):
+        raise CheckpointError("--classes and --positive belong together: give both or neither")
+    if len(request.positive) == len(request.classes) > 1:
+        raise CheckpointError("--positive names all --classes: each image would score 1")
+    if source.suffix == ".onnx":
+        raise CheckpointError(
+            f"{source}: ONNX is not read; convert it to a SavedModel where it was made (with "
+            "the program onnx2tf), or export it from its framework again, and adopt that"
+        )
