@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import click
-
+from base.console.telling import tell
 from model.card import Resize
 from model.errors import CheckpointError
 from trainer.adopting.request import AdoptRequest, Preprocessing
@@ -36,7 +35,7 @@ def adopt(  # noqa: PLR0913 - a command has as many arguments as options
     # Deferred: TensorFlow takes seconds, which a request that is refused does not need.
     from trainer.adopting.adoption import adopt_model
 
-    click.echo(adopt_model(request))
+    tell(adopt_model(request))
 
 
 def _refuse_early(request: AdoptRequest) -> None:
