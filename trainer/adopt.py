@@ -35,7 +35,8 @@ def adopt(  # noqa: PLR0913 - a command has as many arguments as options
     # Deferred: TensorFlow takes seconds, which a request that is refused does not need.
     from trainer.adopting.adoption import adopt_model
 
-    tell(adopt_model(request))
+    for line in adopt_model(request):
+        tell(line)
 
 
 def _refuse_early(request: AdoptRequest) -> None:

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from base.console.foreign import for_terminal, shown
+from base.console.foreign import shown
 from imaging.data_root import data_folder
 from model.card import Adopted, Backbone, ModelCard
 from model.checkpoint import save_checkpoint
@@ -38,8 +38,8 @@ class Facts(NamedTuple):
     how: Wrapped
 
 
-def adopt_model(request: AdoptRequest) -> str:
-    """Write the checkpoint and its card; returns what to tell.
+def adopt_model(request: AdoptRequest) -> list[str]:
+    """Write the checkpoint and its card; returns the lines to tell.
 
     Raises:
         CheckpointError: the model cannot be adopted, or does not agree with its owner's
@@ -229,7 +229,7 @@ def owned_by(request: AdoptRequest, facts: Facts) -> Owned:
     )
 
 
-def _told(path: Path, card: ModelCard, facts: Facts) -> str:
+def _told(path: Path, card: ModelCard, facts: Facts) -> list[str]:
     check = card.adopted.check if card.adopted else None
     compared = (
         f"agrees with {check.file} to {check.largest_difference:.1g} on {check.n} images"
@@ -240,7 +240,7 @@ def _told(path: Path, card: ModelCard, facts: Facts) -> str:
         f"{name}{' (positive)' if name in card.positive else ''}" for name in card.classes
     )
     height, width = facts.how.size
-    lines = [
+    return [
         str(path),
         f"  digest {card.digest[:12]}, {facts.owner.format}",
         f"  takes {height} x {width}, {RANGES[facts.how.input_range].meaning}",
@@ -248,4 +248,3 @@ def _told(path: Path, card: ModelCard, facts: Facts) -> str:
         f"  {compared}",
         f"next: producer enqueue SOURCE --checkpoint {path}",
     ]
-    return "\n".join(map(for_terminal, lines))
