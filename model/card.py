@@ -25,7 +25,7 @@ from model.errors import CheckpointError
 Orientation = Literal["ignore", "apply"]
 Resize = Literal["bilinear", "bicubic", "nearest", "area", "lanczos"]
 # Settings that the first releases did not have.
-LATER_SETTINGS = ("orientation", "resize", "antialias", "fit")
+LATER_SETTINGS = ("orientation", "resize", "antialias", "fit", "rounded")
 
 
 def fit_of(typed: str) -> str:
@@ -61,7 +61,8 @@ class Decode(_Part):
     An empty `dct_method` is TensorFlow's default, the tutorial's. A `ratio` above 1 decodes JPEGs
     at a fraction of their size, faster and with other pixels. `orientation` says whether an image
     is turned as its EXIF says; the tutorial does not. `resize` and `antialias` are those of
-    `tf.image.resize`. `fit` says what happens to an image of another shape.
+    `tf.image.resize`. `fit` says what happens to an image of another shape. `rounded` pixels are
+    whole numbers after resizing, and neighbours those of Pillow.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -74,6 +75,7 @@ class Decode(_Part):
     resize: Resize = "bilinear"
     antialias: bool = False
     fit: str = "stretch"
+    rounded: bool = False
 
     _known_fit = field_validator("fit")(fit_of)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from base.console.telling import tell
 from model.card import Resize
 from model.errors import CheckpointError
-from trainer.adopting.request import AdoptRequest, Preprocessing
+from trainer.adopting.request import AdoptRequest, Library, Preprocessing
 
 
 def adopt(  # noqa: PLR0913 - a command has as many arguments as options
@@ -17,6 +17,7 @@ def adopt(  # noqa: PLR0913 - a command has as many arguments as options
     resize: Resize,
     antialias: bool,
     fit: str,
+    library: Library,
     classes: tuple[str, ...],
     positive: tuple[str, ...],
     activation: str | None,
@@ -26,7 +27,7 @@ def adopt(  # noqa: PLR0913 - a command has as many arguments as options
     tolerance: float,
 ) -> None:
     """Adopt a model, and say what came out."""
-    preprocessing = Preprocessing(input_range, resize, antialias, fit)
+    preprocessing = Preprocessing(input_range, resize, antialias, fit, library)
     request = AdoptRequest(
         source, output, preprocessing, size, classes, positive, activation, custom, trust, check,
         tolerance,

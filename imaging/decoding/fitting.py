@@ -9,6 +9,7 @@ from model.card import Decode
 # Tensors have no static type.
 Tensor = Any
 _METHODS = {"lanczos": "lanczos3"}
+_WHITE = 255.0
 # EXIF's orientations: those above are quarter turns; in these, rows or columns run backwards.
 _HALF_TURNS = 4
 _FROM_BELOW = (3, 4, 7, 8)
@@ -68,9 +69,38 @@ def _flipped(image: Tensor, axes: list[int]) -> Tensor:
 
 
 def _resized(image: Tensor, size: Tensor, settings: Decode) -> Tensor:
+    if settings.rounded:
+        return _resized_as_by_pillow(image, size, settings)
+    return _interpolated(image, size, settings)
+
+
+def _interpolated(image: Tensor, size: Tensor, settings: Decode) -> Tensor:
     method = _METHODS.get(settings.resize, settings.resize)
     resized = tf.image.resize(image, size, method, antialias=settings.antialias)
     return tf.cast(resized, tf.float32)  # `nearest` gives bytes; does nothing to others
+
+
+def _resized_as_by_pillow(image: Tensor, size: Tensor, settings: Decode) -> Tensor:
+    """Whole numbers, which Pillow makes after each of two passes: along the rows comes first."""
+    height, width = tf.unstack(tf.convert_to_tensor(size))
+    shape = tf.shape(image)
+    if settings.resize == "nearest":
+        rows, columns = _neighbours(shape[0], height), _neighbours(shape[1], width)
+        return tf.cast(tf.gather(tf.gather(image, rows), columns, axis=1), tf.float32)
+    narrow = _whole(_interpolated(image, tf.stack([shape[0], width]), settings))
+    return _whole(_interpolated(narrow, size, settings))
+
+
+def _whole(values: Tensor) -> Tensor:
+    return tf.floor(tf.clip_by_value(values, 0.0, _WHITE) + 0.5)
+
+
+def _neighbours(given: Tensor, asked: Tensor) -> Tensor:
+    """Which of the pixels along a side Pillow takes; it adds up steps in double precision."""
+    # A plain division by a constant becomes a multiplication in a graph, with other last bits.
+    step = tf.math.divide_no_nan(tf.cast(given, tf.float64), tf.cast(asked, tf.float64))
+    steps = tf.concat([[step / 2], tf.fill([asked - 1], step)], 0)
+    return tf.cast(tf.cumsum(steps), tf.int32)
 
 
 def _centre(image: Tensor, settings: Decode, fraction: float) -> Tensor:

@@ -129,7 +129,12 @@ def test_a_worker_stands_in_the_status_by_the_name_that_it_was_given_until_it_en
 
 
 # What a person sees at a terminal: the command in a pseudo-terminal.
-IN_TERMINAL = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]))"
+# With the signal that ends it when the terminal goes, which nohup would take from it.
+IN_TERMINAL = """
+import pty, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+sys.exit(pty.spawn(sys.argv[1:]))
+"""
 
 
 @pytest.mark.parametrize("waiting", ["enqueue images --wait", "status 1 --watch"])

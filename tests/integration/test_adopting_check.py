@@ -105,7 +105,7 @@ def test_a_wrong_order_and_range_are_named_together(case: Case, tmp_path: Path) 
 def test_where_nothing_fits_it_says_so(case: Case, tmp_path: Path) -> None:
     says = ("--input-range", "unit", *THREE, "--positive", "melanoma")
     message = refused(case, tmp_path, {"score": np.linspace(0.1, 0.9, 6)}, *says)
-    assert "no other range, resize, fit or class gives them" in message
+    assert "no other range, library, resize, fit or class gives them" in message
 
 
 def test_a_sigmoid_the_other_way_round_is_named(case: Case, tmp_path: Path) -> None:

@@ -3,17 +3,16 @@
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from owners import OWNERS_RANGES, keras, pixels, tf_keras, trainer_adopt, write_csv
-from PIL import Image
 
 from imaging.decoding.decoder import Decoder
-from model.card import Decode, ModelCard, Resize
+from model.card import ModelCard, Resize
 from model.held_checkpoint import hold_checkpoint
 from trainer.adopting.adoption import owned_by, read_facts
 from trainer.adopting.fitting import Owned, find_fits
@@ -171,18 +170,26 @@ def test_every_wrong_resize_is_caught_and_named(real: Real) -> None:
         assert real.named(owned, predictions) == option
 
 
-def test_pillow_is_near_with_antialias_but_not_the_same(real: Real) -> None:
-    """It rounds to whole numbers, and decodes JPEGs more accurately."""
+@pytest.mark.parametrize(("resize", "most"), [("nearest", 1e-5), ("lanczos", 1e-3)])
+def test_an_owner_who_reads_images_with_pillow_is_matched(
+    real: Real, resize: Resize, most: float
+) -> None:
     side = real.theirs.side
-    opened = [Image.open(real.root / name).convert("RGB") for name in real.names[:FEW]]
-    resized = [one.resize((side, side), Image.Resampling.BILINEAR) for one in opened]
-    given = np.stack([np.asarray(one, np.float32) for one in resized])
-    settings = Decode(height=side, width=side, antialias=True)
-    exact = settings.model_copy(update={"dct_method": "INTEGER_ACCURATE"})
-    smoothed, accurate = (
-        Decoder(one).decode_files(real.root, real.names[:FEW]).images * np.float32(255)
-        for one in (settings, exact)
-    )
-    np.testing.assert_allclose(smoothed, given, atol=5)
-    np.testing.assert_allclose(accurate, given, atol=1.2)
-    assert np.abs(real.pixels(FEW) - given).max() > 20
+    read = partial(keras.utils.load_img, target_size=(side, side), interpolation=resize)
+    given = np.stack([np.asarray(read(real.root / name), np.float32) for name in real.names[:FEW]])
+    rows = real.predict(given)
+    table, out = real.write("pillow.csv", rows), real.folder / f"{resize}.keras"
+    said = [*real.theirs.says, "--resize", resize, "--library", "pillow", "--check", table]
+
+    told = trainer_adopt(real.source, "-o", out, *said)
+
+    assert told.exit_code == 0, told.output
+    adopted = ModelCard.read(out).adopted
+    assert adopted is not None
+    assert adopted.check is not None
+    assert adopted.check.largest_difference < most
+    if resize == "nearest":
+        plain = replace(real.owned.preprocessing, resize=resize)
+        predictions = read_predictions(table, real.theirs.classes)
+        named = real.named(real.owned._replace(preprocessing=plain), predictions)
+        assert named in ("--library pillow", "--library opencv")

@@ -176,3 +176,23 @@ def test_an_image_that_is_decoded_alone_is_turned_too(
     assert (image[0, :, 1] < 0.1).all()
     monkeypatch.setattr(decoding, "DECODED_BYTES", 1)
     np.testing.assert_array_equal(turning.decode_files(tmp_path, ["1", "1"]).images[1], image)
+
+
+@pytest.mark.parametrize("resize", ["nearest", "bilinear", "bicubic", "lanczos"])
+def test_rounded_pixels_are_those_of_pillow(resize: Resize) -> None:
+    drawn = Image.fromarray(np.random.default_rng(3).integers(0, 256, (96, 64, 3), np.uint8))
+    data = io.BytesIO()
+    drawn.resize((1024, 1536), Image.Resampling.BICUBIC).save(data, "JPEG")
+    settings = Decode(
+        height=224,
+        width=112,
+        resize=resize,
+        antialias=resize != "nearest",
+        dct_method="INTEGER_ACCURATE",
+        rounded=True,
+    )
+    given = np.rint(Decoder(settings).decode(data.getvalue()) * 255)
+    method = Image.Resampling[resize.upper()]
+    theirs = np.asarray(Image.open(data).resize((112, 224), method), np.float64)
+    assert np.abs(given - theirs).max() <= (0 if resize == "nearest" else 1)
+    assert (given == theirs).mean() > 0.99

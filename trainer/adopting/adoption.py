@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from base.console.foreign import shown
+from base.runtime import tf
 from imaging.data_root import data_folder
 from model.card import Adopted, Backbone, ModelCard
 from model.checkpoint import save_checkpoint
@@ -45,6 +46,8 @@ def adopt_model(request: AdoptRequest) -> list[str]:
         CheckpointError: the model cannot be adopted, or does not agree with its owner's
             predictions; then nothing is written.
     """
+    # Each decoding that is tried is traced anew, about which TensorFlow warns.
+    tf.get_logger().setLevel("ERROR")
     predictions = request.check and read_predictions(request.check, request.classes)
     with tempfile.TemporaryDirectory(prefix="dermscore-adopt-") as name:
         folder = Path(name)
@@ -204,7 +207,7 @@ def _check(
 
 def _fitting(fits: Sequence[Fit]) -> str:
     if not fits:
-        return "no other range, resize, fit or class gives them"
+        return "no other range, library, resize, fit or class gives them"
     options = list(dict.fromkeys(" ".join(fit.changes) for fit in fits))
     return f"they agree to {fits[0].largest:.1g} with {', or with '.join(options[:4])}"
 

@@ -15,7 +15,7 @@ from model.card import Decode, Resize
 from trainer.adopting.checking import decoded
 from trainer.adopting.predictions import Predictions
 from trainer.adopting.ranges import RANGES
-from trainer.adopting.request import Preprocessing
+from trainer.adopting.request import SMOOTHED, Library, Preprocessing
 
 IntArray = npt.NDArray[np.int_]
 
@@ -25,8 +25,8 @@ _FIRST, _MOST = 3, 16
 _NOISE = 2e-5
 # More classes have too many sums of classes to try: single ones, and all but one, remain.
 _FEW_CLASSES = 8
-_SMOOTHED = ("bilinear", "bicubic", "lanczos")
 _RESIZES: tuple[Resize, ...] = ("bilinear", "bicubic", "lanczos", "nearest", "area")
+_LIBRARIES: tuple[Library, ...] = ("tensorflow", "pillow", "opencv")
 _FITS = ("stretch", "pad", "crop", "crop:0.875")
 _TWO = ("benign", "malignant")
 _ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
@@ -108,25 +108,31 @@ def _any_agrees(owned: Owned, input_range: str, tried: "_Tried", tolerance: floa
 
 def decode_of(preprocessing: Preprocessing, size: tuple[int, int]) -> Decode:
     """The card's settings of this decoding."""
+    other = preprocessing.library != "tensorflow"
     return Decode(
         height=size[0],
         width=size[1],
         resize=preprocessing.resize,
-        antialias=preprocessing.antialias,
+        antialias=preprocessing.smoothed,
         fit=preprocessing.fit,
+        dct_method="INTEGER_ACCURATE" if other else "",
+        rounded=other,
     )
 
 
 def _stages(said: Preprocessing) -> Iterator[list[Preprocessing]]:
-    """The decoding that was said, then other resizes, then every other fit with every resize."""
+    """The decoding that was said, then other libraries and resizes, then every other fit."""
     yield [said]
+    yield [replace(said, library=library) for library in _LIBRARIES if library != said.library]
+    tried = {decode_of(replace(said, library=library), (1, 1)) for library in _LIBRARIES}
     resizes = [
-        replace(said, resize=resize, antialias=antialias)
-        for resize, antialias in product(_RESIZES, (False, True))
-        if resize in _SMOOTHED or not antialias
+        replace(said, library=library, resize=resize, antialias=antialias)
+        for library, resize, antialias in product(_LIBRARIES, _RESIZES, (False, True))
+        if antialias <= (resize in SMOOTHED and library == "tensorflow")
     ]
-    yield [other for other in resizes if other != said]
-    yield [replace(other, fit=fit) for fit in _FITS if fit != said.fit for other in resizes]
+    yield [other for other in resizes if decode_of(other, (1, 1)) not in tried]
+    of_library = [other for other in resizes if other.library == said.library]
+    yield [replace(other, fit=fit) for fit in _FITS if fit != said.fit for other in of_library]
 
 
 def _tried(
@@ -158,6 +164,8 @@ def _changes(said: Preprocessing, other: Preprocessing) -> Iterator[str]:
     """The options that make the other preprocessing of what was said."""
     if other.input_range != said.input_range:
         yield f"--input-range {other.input_range}"
+    if other.library != said.library:
+        yield f"--library {other.library}"
     if other.resize != said.resize:
         yield f"--resize {other.resize}"
     if other.antialias != said.antialias:

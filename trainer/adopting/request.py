@@ -2,18 +2,29 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from model.card import Resize
+
+Library = Literal["tensorflow", "pillow", "opencv"]
+# Those of Pillow's methods that smooth; OpenCV's do not.
+SMOOTHED = ("bilinear", "bicubic", "lanczos")
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How the owner of a model makes its input of an image file."""
+    """How the owner of a model makes its input of an image file, and with which `library`."""
 
     input_range: str
     resize: Resize = "bilinear"
     antialias: bool = False
     fit: str = "stretch"
+    library: Library = "tensorflow"
+
+    @property
+    def smoothed(self) -> bool:
+        """Whether pixels are smoothed while the image gets smaller."""
+        return self.antialias or (self.library == "pillow" and self.resize in SMOOTHED)
 
 
 @dataclass(frozen=True)

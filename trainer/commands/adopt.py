@@ -62,7 +62,15 @@ def _names(_context: click.Context, _option: click.Parameter, value: str | None)
     type=click.Choice(["bilinear", "bicubic", "nearest", "area", "lanczos"]),
     help="How its owner resizes images.",
 )
-@click.option("--antialias", is_flag=True, help="Smooth while resizing, as Pillow does.")
+@click.option("--antialias", is_flag=True, help="Smooth while resizing.")
+@click.option(
+    "--library",
+    default="tensorflow",
+    show_default=True,
+    type=click.Choice(["tensorflow", "pillow", "opencv"]),
+    help="What its owner reads and resizes images with: tensorflow (tf.io, "
+    "image_dataset_from_directory), pillow (load_img, ImageDataGenerator, torchvision) or opencv.",
+)
 @click.option(
     "--fit",
     default="stretch",

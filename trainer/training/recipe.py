@@ -52,8 +52,13 @@ class Recipe:
     @property
     def decode(self) -> Decode:
         """How the images are decoded, in training and in scoring."""
-        later = {name: getattr(self, name) for name in LATER_SETTINGS}
-        return Decode(ratio=self.decode_ratio, **later)
+        return Decode(
+            ratio=self.decode_ratio,
+            orientation=self.orientation,
+            resize=self.resize,
+            antialias=self.antialias,
+            fit=self.fit,
+        )
 
     def settings(self) -> dict[str, Any]:
         """All of them by name, as a card shows them.
