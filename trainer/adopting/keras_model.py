@@ -108,7 +108,7 @@ def _checked_hub_layer(source: Path, config: dict[str, Any]) -> dict[str, Any]:
             raise CheckpointError(f"{source}: {handle[:200]}: {error.message}") from error
         except Exception as error:  # resolving fails in many ways
             raise CheckpointError(
-                f"{source} needs the TensorFlow Hub module {handle[:200]}, which cannot be had "
+                f"{source} needs the TensorFlow Hub module {handle[:200]}, which was not found "
                 f"({plain_reason(error)[:200]}): put it there, or into TFHUB_CACHE_DIR"
             ) from error
     return {HUB_LAYER: hub.KerasLayer} if handles else {}
