@@ -117,8 +117,8 @@ class Settings(BaseSettings):
     )
     hang_seconds: Annotated[float, BeforeValidator(_hang_seconds)] = _variable(
         HANG_SECONDS,
-        "seconds an image may take (a batch: as much again for every 32) before the worker ends "
-        "with exit code 70",
+        "seconds an image may take (a batch: as much again for every 32, where each view of "
+        "`--views` counts) before the worker ends with exit code 70",
         f"{HANG_SECONDS:.0f}",
     )
     metrics_port: Annotated[int | None, BeforeValidator(_port)] = _variable(

@@ -210,6 +210,7 @@ def test_flow_counts_every_image_once(url: str) -> None:
         "copies": 0,
         "copies_left_out": 0,
         "conflicting": 0,
+        "turned": 0,
         "examples": {"gone": [], "copies": [], "opposed": []},
     }
     shown = [line.split()[:2] for line in report("--threshold", "0.5").stdout.splitlines()]
