@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from counting import count_decoded
 from drawing import draw
 from networks import (
     DECODE,
@@ -20,7 +21,7 @@ from networks import (
 )
 
 from base.runtime import keras
-from imaging.decoding.decoder import DecodedBatch, Decoder
+from imaging.decoding.decoder import Decoder
 from model.features.feature_cache import FeatureKey, FeatureStore
 from model.hub.hub_module import module_digest
 from trainer.training.backbone import build_backbone
@@ -109,17 +110,8 @@ def site(tmp_path: Path, module: Path, heads: list[Saved], registry: ModelRegist
 @pytest.fixture
 def decoded(site: Site, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many images each pass decoded."""
-    counts: list[int] = []
-    decode_files = Decoder.decode_files
-
-    def counted(self: Decoder, *arguments: Any) -> DecodedBatch:
-        batch = decode_files(self, *arguments)
-        counts.append(len(batch.images))
-        return batch
-
     site.remember()
-    monkeypatch.setattr(Decoder, "decode_files", counted)
-    return counts
+    return count_decoded(monkeypatch)
 
 
 def near(expected: dict[int, float] | tuple[float, ...]) -> Any:

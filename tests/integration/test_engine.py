@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from counting import count_decoded, count_passes
 from drawing import draw
 from networks import (
     DECODE,
@@ -24,13 +25,11 @@ from networks import (
 )
 
 from base.runtime import keras, tf
-from imaging.decoding.decoder import DecodedBatch, Decoder
 from model.card import Decode
 from model.checkpoint import load_held
 from model.errors import CheckpointError
 from model.held_checkpoint import HeldCheckpoint, hold_checkpoint
 from model.hub.hub_module import HubModule, module_digest
-from worker.scoring.frozen import FrozenGraph
 
 IMAGES = 7
 
@@ -50,31 +49,13 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many images each call of the decoder really decoded."""
-    counts: list[int] = []
-    decode_files = Decoder.decode_files
-
-    def counted(self: Decoder, *arguments: Any) -> DecodedBatch:
-        batch = decode_files(self, *arguments)
-        counts.append(len(batch.images))
-        return batch
-
-    monkeypatch.setattr(Decoder, "decode_files", counted)
-    return counts
+    return count_decoded(monkeypatch)
 
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many images each pass through a backbone took."""
-    counts: list[int] = []
-    compute = FrozenGraph.__call__
-
-    def counted(self: FrozenGraph, rows: Any) -> Any:
-        if np.ndim(rows) == 4:
-            counts.append(len(rows))
-        return compute(self, rows)
-
-    monkeypatch.setattr(FrozenGraph, "__call__", counted)
-    return counts
+    return count_passes(monkeypatch)
 
 
 def scores(root: Path, *checkpoints: Saved, precision: str = "float32") -> list[dict[int, float]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from counting import count_decoded, count_passes
 from drawing import draw
 from networks import (
     DECODE,
@@ -20,13 +21,12 @@ from PIL import Image
 
 from base.runtime import keras
 from db.queries.runs import RunSpec
-from imaging.decoding.decoder import DecodedBatch, Decoder
+from imaging.decoding.decoder import Decoder
 from model.card import Decode
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.features.feature_cache import FeatureKey, FeatureStore
 from model.hub.hub_module import module_digest
 from worker.scoring.batch_scores import KnownDigests, RunScores
-from worker.scoring.frozen import FrozenGraph
 from worker.scoring.model_registry import ModelRegistry
 
 IMAGES = 5
@@ -88,31 +88,13 @@ def site(tmp_path: Path, registry: ModelRegistry) -> Site:
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many images each call of the decoder really decoded."""
-    counts: list[int] = []
-    decode_files = Decoder.decode_files
-
-    def counted(self: Decoder, *arguments: Any) -> DecodedBatch:
-        batch = decode_files(self, *arguments)
-        counts.append(len(batch.images))
-        return batch
-
-    monkeypatch.setattr(Decoder, "decode_files", counted)
-    return counts
+    return count_decoded(monkeypatch)
 
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many images each pass through a backbone took."""
-    counts: list[int] = []
-    compute = FrozenGraph.__call__
-
-    def counted(self: FrozenGraph, rows: Any) -> Any:
-        if np.ndim(rows) == 4 and len(rows):
-            counts.append(len(rows))
-        return compute(self, rows)
-
-    monkeypatch.setattr(FrozenGraph, "__call__", counted)
-    return counts
+    return count_passes(monkeypatch)
 
 
 def by_keras(saved: Saved, root: Path, views: tuple[Any, ...]) -> list[float]:
