@@ -153,7 +153,7 @@ class Decoder:
         """Decode files that were already read, by position; the caller limits their bytes."""
         return self._decode_stream(files.items())
 
-    def decode(self, data: bytes, orientation: int = 1) -> Float32Array:
+    def decode(self, data: bytes, orientation: int = UPRIGHT) -> Float32Array:
         """Decode one image alone; `orientation` is EXIF's, if images are turned before resizing.
 
         Raises:
@@ -243,7 +243,7 @@ class Decoder:
         """The images of a group, ordered by position; adds positions and errors to `batch`."""
         if not group:
             return batch.images
-        orientations = [turns.get(at, 1) for at in group]
+        orientations = [turns.get(at, UPRIGHT) for at in group]
         with self._native.batch():
             indices, images, grey = self._decode_good(list(group.values()), orientations)
         if len(indices) == len(group) and not grey:

@@ -4,16 +4,13 @@ from functools import partial
 from typing import Any
 
 from base.runtime import tf
+from imaging.formats.orientation import FROM_BELOW, FROM_RIGHT, HALF_TURNS
 from model.card import Decode
 
 # Tensors have no static type.
 Tensor = Any
 _METHODS = {"lanczos": "lanczos3"}
 _WHITE = 255.0
-# EXIF's orientations: those above are quarter turns; in these, rows or columns run backwards.
-_HALF_TURNS = 4
-_FROM_BELOW = (3, 4, 7, 8)
-_FROM_RIGHT = (2, 3, 6, 7)
 
 
 def fitted(image: Tensor, settings: Decode) -> Tensor:
@@ -35,8 +32,8 @@ def fitted_upright(image: Tensor, orientation: Tensor, settings: Decode) -> Tens
     """
 
     def turned(of: int) -> Tensor:
-        flips = [axis for axis, ends in enumerate((_FROM_BELOW, _FROM_RIGHT)) if of in ends]
-        if of <= _HALF_TURNS:
+        flips = [axis for axis, ends in enumerate((FROM_BELOW, FROM_RIGHT)) if of in ends]
+        if of <= HALF_TURNS:
             return fitted(_flipped(image, flips), settings)
         flipped = _flipped(image, [1 - axis for axis in flips])
         shape = [settings.width, settings.height, 3]

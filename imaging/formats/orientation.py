@@ -15,6 +15,10 @@ _APP1, _START_OF_SCAN, _FILLING = 0xE1, 0xDA, 0xFF
 # More parts than any header has.
 _MOST_PARTS = 1000
 UPRIGHT, _MOST = 1, 8
+# Those above are quarter turns; in these, rows or columns run backwards.
+HALF_TURNS = 4
+FROM_BELOW = (3, 4, 7, 8)
+FROM_RIGHT = (2, 3, 6, 7)
 
 
 def orientation_of(data: bytes) -> int:
@@ -32,10 +36,10 @@ def orientation_of(data: bytes) -> int:
 
 def turned(image: Float32Array, orientation: int) -> Float32Array:
     """A square image `[side, side, 3]` with the side up that belongs there."""
-    if orientation > 4:
+    if orientation > HALF_TURNS:
         image = image.swapaxes(0, 1)
-    rows = -1 if orientation in (3, 4, 7, 8) else 1
-    columns = -1 if orientation in (2, 3, 6, 7) else 1
+    rows = -1 if orientation in FROM_BELOW else 1
+    columns = -1 if orientation in FROM_RIGHT else 1
     return image[::rows, ::columns]
 
 

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from base.console.foreign import shown
-from imaging.listing.labels import CELLS, KNOWN, MEANINGS, word
+from imaging.listing.labels import MEANINGS, word
 from imaging.listing.tables.datasets import known_data_set
 from imaging.listing.tables.diagnoses import (
+    WORDS,
     Diagnoses,
     Labels,
     became,
@@ -20,7 +21,7 @@ from imaging.listing.tables.diagnoses import (
 from report.exchange.csv_file import CsvError, CsvFile, find_column
 
 LABEL_COLUMNS = ("label", "melanoma", "mel", "target")
-_WORDS: Labels = {**CELLS, **KNOWN, "true": 1, "false": 0}
+_WORDS: Labels = {**WORDS, "true": 1, "false": 0}
 _NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+")
 
 
