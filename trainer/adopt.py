@@ -5,7 +5,8 @@ from pathlib import Path
 from base.console.telling import tell
 from model.card import Resize
 from model.errors import CheckpointError
-from trainer.adopting.request import AdoptRequest, Library, Preprocessing
+from trainer.adopting.ranges import Library
+from trainer.adopting.request import AdoptRequest, Preprocessing
 
 
 def adopt(  # noqa: PLR0913 - a command has as many arguments as options

@@ -20,6 +20,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "epoch": "last",
     },
 }
+# Those of `model.card.Resize`, whose import takes longer than --help may.
+RESIZES = ("bilinear", "bicubic", "nearest", "area", "lanczos")
 # What `recommended` is for a backbone that has no such layers.
 WITHOUT_LAYERS: dict[str, Any] = {
     "optimizer": "adam",
@@ -77,7 +79,7 @@ _OPTIONS = [
     _option(
         "--resize",
         default="bilinear",
-        type=click.Choice(["bilinear", "bicubic", "nearest", "area", "lanczos"]),
+        type=click.Choice(RESIZES),
         help="How pixels are computed at the network's size, in training and in scoring.",
     ),
     click.option(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations, product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,9 @@ from base.arrays import Float32Array, Float64Array
 from model.card import Decode, Resize
 from trainer.adopting.checking import decoded
 from trainer.adopting.predictions import Predictions
-from trainer.adopting.ranges import RANGES
-from trainer.adopting.request import SMOOTHED, Library, Preprocessing
+from trainer.adopting.ranges import LIBRARIES, RANGES
+from trainer.adopting.request import SMOOTHED, Preprocessing
+from trainer.adopting.wrapping import ACTIVATIONS
 
 IntArray = npt.NDArray[np.int_]
 
@@ -25,15 +26,9 @@ _FIRST, _MOST = 3, 16
 _NOISE = 2e-5
 # More classes have too many sums of classes to try: single ones, and all but one, remain.
 _FEW_CLASSES = 8
-_RESIZES: tuple[Resize, ...] = ("bilinear", "bicubic", "lanczos", "nearest", "area")
-_LIBRARIES: tuple[Library, ...] = ("tensorflow", "pillow", "opencv")
+_RESIZES: tuple[Resize, ...] = get_args(Resize)
 _FITS = ("stretch", "pad", "crop", "crop:0.875")
 _TWO = ("benign", "malignant")
-_ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
-    "none": lambda rows: rows,
-    "sigmoid": lambda rows: 1 / (1 + np.exp(-rows)),
-    "softmax": lambda rows: np.exp(rows) / np.exp(rows).sum(axis=1, keepdims=True),
-}
 
 
 class Owned(NamedTuple):
@@ -123,11 +118,11 @@ def decode_of(preprocessing: Preprocessing, size: tuple[int, int]) -> Decode:
 def _stages(said: Preprocessing) -> Iterator[list[Preprocessing]]:
     """The decoding that was said, then other libraries and resizes, then every other fit."""
     yield [said]
-    yield [replace(said, library=library) for library in _LIBRARIES if library != said.library]
-    tried = {decode_of(replace(said, library=library), (1, 1)) for library in _LIBRARIES}
+    yield [replace(said, library=library) for library in LIBRARIES if library != said.library]
+    tried = {decode_of(replace(said, library=library), (1, 1)) for library in LIBRARIES}
     resizes = [
         replace(said, library=library, resize=resize, antialias=antialias)
-        for library, resize, antialias in product(_LIBRARIES, _RESIZES, (False, True))
+        for library, resize, antialias in product(LIBRARIES, _RESIZES, (False, True))
         if antialias <= (resize in SMOOTHED and library == "tensorflow")
     ]
     yield [other for other in resizes if decode_of(other, (1, 1)) not in tried]
@@ -152,7 +147,7 @@ def _fits(owned: Owned, input_range: str, tried: _Tried) -> Iterator[Fit]:
     raw = owned.raw(np.ascontiguousarray(RANGES[input_range].of(tried.images), np.float32))
     preprocessing = replace(tried.decoding, input_range=input_range)
     for activation in owned.activations:
-        probabilities = _ACTIVATIONS[activation](raw.astype(np.float64))
+        probabilities = np.asarray(ACTIVATIONS[activation](raw.astype(np.float64)))
         changes = (*_changes(owned.preprocessing, preprocessing),)
         if activation != owned.activation:
             changes += (f"--activation {activation}",)

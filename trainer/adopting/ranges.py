@@ -1,9 +1,12 @@
-"""The ranges of numbers that networks take for an image. Needs no TensorFlow."""
+"""What networks take for an image, and what their owners read it with. Needs no TensorFlow."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
+
+Library = Literal["tensorflow", "pillow", "opencv"]
+LIBRARIES: tuple[Library, ...] = get_args(Library)
 
 # Of Keras's preprocess_input in the modes `torch` and `caffe`, which has blue first.
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from model.card import Resize
+from trainer.adopting.ranges import Library
 
-Library = Literal["tensorflow", "pillow", "opencv"]
 # Those of Pillow's methods that smooth; OpenCV's do not.
 SMOOTHED = ("bilinear", "bicubic", "lanczos")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import click
 
 from base.console.lazy_group import calls
-from trainer.adopting.ranges import RANGES
-from trainer.options import FitType
+from trainer.adopting.ranges import LIBRARIES, RANGES
+from trainer.options import RESIZES, FitType
 
 _MEANINGS = "; ".join(f"{name} ({one.meaning})" for name, one in RANGES.items())
 
@@ -59,7 +59,7 @@ def _names(_context: click.Context, _option: click.Parameter, value: str | None)
     "--resize",
     default="bilinear",
     show_default=True,
-    type=click.Choice(["bilinear", "bicubic", "nearest", "area", "lanczos"]),
+    type=click.Choice(RESIZES),
     help="How its owner resizes images.",
 )
 @click.option("--antialias", is_flag=True, help="Smooth while resizing.")
@@ -67,7 +67,7 @@ def _names(_context: click.Context, _option: click.Parameter, value: str | None)
     "--library",
     default="tensorflow",
     show_default=True,
-    type=click.Choice(["tensorflow", "pillow", "opencv"]),
+    type=click.Choice(LIBRARIES),
     help="What its owner reads and resizes images with: tensorflow (tf.io, "
     "image_dataset_from_directory), pillow (load_img, ImageDataGenerator, torchvision) or opencv.",
 )
