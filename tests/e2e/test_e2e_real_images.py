@@ -143,7 +143,7 @@ def test_two_workers_on_redis_and_postgresql_give_the_same_scores_to_the_bit(
         order = ("producer", "enqueue", str(scored.root / "test"), "--batch-size", "16")
         site.succeed(*order, "--checkpoint", str(scored.checkpoint))
         workers = [started.enter_context(site.worker("--drain")) for _ in range(2)]
-        begin_together(workers)
+        begin_together(workers, site.ledger)
         assert [worker.await_end() for worker in workers] == [0, 0], workers[0].last_words
     assert site.ledger.scores() == scored.site.ledger.scores()
     assert len(site.ledger.rows("SELECT DISTINCT worker FROM predictions")) == 2

@@ -82,7 +82,7 @@ def parallel(
             for options in ((), *[("--new-run", "--batch-size", "8")] * (RUNS - 1))
         ]
         workers = [started.enter_context(site.worker("--drain")) for _ in range(2)]
-        begin_together(workers)
+        begin_together(workers, site.ledger)
         codes = [worker.await_end() for worker in workers]
         outputs = [worker.output for worker in workers]
         assert codes == [0, 0], "\n".join(outputs)

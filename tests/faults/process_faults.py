@@ -20,7 +20,6 @@ from faults import (
     crew,
     enqueue,
     enqueueing,
-    freeze,
     kill_at_random,
     predictions,
     recovered,
@@ -28,7 +27,7 @@ from faults import (
 )
 from grounds import Ground
 from invariants import Outcome
-from processes import GREETED, PROJECT, Process, Site
+from processes import GREETED, PROJECT, Process, Site, freeze
 from rabbitmq import rabbitmq_server
 from shutdowns import HEEDED, ON_RABBITMQ, shutdowns
 
@@ -162,7 +161,7 @@ def frozen(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
     expected = enqueue(site, 64, "--batch-size", "32")
     with stub_worker(site) as late:
         late.await_true(lambda: len(site.ledger.leased()) == 2, "it held both batches")
-        freeze(site, late)
+        freeze(late, site.ledger)
         name, other = site.ledger.leased()
         assert name == other, "it still held both"
         with crew(site, 1) as workers:

@@ -19,7 +19,7 @@ from colours import draw_folder
 from faults import Crew, Row, colour_site, crew, enqueue, predictions, recovered
 from invariants import Outcome
 from network import FarHost, far_host, why_no_hosts
-from processes import Site, error_lines, name_if_holding
+from processes import Site, error_lines, freeze, name_if_holding
 from servers import (
     PostgresServer,
     RedisServer,
@@ -307,7 +307,7 @@ def _moments(scale: Scale, before: int) -> list[float]:
 def _held_up(workers: Crew) -> Iterator[None]:
     """The workers do not begin before the producer has come to its end."""
     for worker in workers.workers:
-        worker.send(signal.SIGSTOP)
+        freeze(worker, workers.site.ledger)
     yield
     for worker in workers.workers:
         worker.send(signal.SIGCONT)

@@ -90,15 +90,6 @@ def enqueue(site: Site, images: int, *options: str, folder: str = "images") -> d
     return dict(expected)
 
 
-def freeze(site: Site, worker: Process) -> None:
-    """Stop a worker that is in no transaction: others would wait for what that holds."""
-    worker.send(signal.SIGSTOP)
-    while not site.ledger.is_free():
-        worker.send(signal.SIGCONT)
-        time.sleep(LOOK_SECONDS)
-        worker.send(signal.SIGSTOP)
-
-
 def stub_worker(site: Site, *options: str, module: str = "stub_worker", **settings: str) -> Process:
     """A worker on the stub, or of another `module`; `settings` are its own."""
     own = replace(site, settings={**site.settings, **settings})

@@ -304,6 +304,15 @@ def _temporary_folder() -> dict[str, str]:
     return {"TMPDIR": str(folder)} if folder.is_dir() else {}
 
 
+def freeze(worker: Process, ledger: Ledger) -> None:
+    """Stop a worker that is in no transaction: others would wait for what that holds."""
+    worker.send(signal.SIGSTOP)
+    while not ledger.is_free():
+        worker.send(signal.SIGCONT)
+        time.sleep(POLL_SECONDS)
+        worker.send(signal.SIGSTOP)
+
+
 def name_if_holding(worker: Process, ledger: Ledger) -> str | None:
     """Its name in the ledger if it holds a batch."""
     return next((name for name in ledger.leased() if f"-{worker.pid}-" in name), None)
@@ -332,12 +341,12 @@ def kill_a_holder(workers: Sequence[Process], ledger: Ledger) -> tuple[Process, 
         time.sleep(POLL_SECONDS)
 
 
-def begin_together(workers: Sequence[Process]) -> None:
+def begin_together(workers: Sequence[Process], ledger: Ledger) -> None:
     """Let workers begin with their work at once: who is up stands still until all are."""
     starting = list(workers)
     while starting:
         for worker in [one for one in starting if GREETED in one.output]:
-            worker.send(signal.SIGSTOP)
+            freeze(worker, ledger)
             starting.remove(worker)
         for worker in starting:
             assert not worker.ended, f"ended before it was up:\n{worker.last_words}"
