@@ -5,9 +5,10 @@ cost several times as much.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, exists, func, select, text, update
+from sqlalchemy import TextClause, bindparam, exists, func, select, text, update
 from sqlalchemy.orm import Session
 
 from db.clock import Now
@@ -19,15 +20,16 @@ _INSERT = (
     " probabilities, worker)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
-# One statement with a list for each column; statements for each row would be sent one by one.
-_INSERT_LISTS = text(
-    "INSERT INTO predictions (image_id, score, error, detail, image_digest, orientation,"
-    " probabilities, worker)"
-    " SELECT *, :worker FROM unnest(CAST(:image_id AS bigint[]), CAST(:score AS float8[]),"
-    " CAST(:error AS text[]), CAST(:detail AS text[]), CAST(:image_digest AS text[]),"
-    " CAST(:orientation AS smallint[]), CAST(:probabilities AS json[]))"
-    " ON CONFLICT DO NOTHING"
-)
+# PostgreSQL's types of the fields of `Outcome`.
+_TYPES = {
+    "image_id": "bigint",
+    "score": "float8",
+    "error": "text",
+    "detail": "text",
+    "image_digest": "text",
+    "orientation": "smallint",
+    "probabilities": "json",
+}
 _batches: Any = Batch.__table__
 _images: Any = Image.__table__
 _predictions: Any = Prediction.__table__
@@ -125,11 +127,24 @@ def store_outcomes(session: Session, worker: str, outcomes: Sequence[Outcome]) -
         return
     connection = session.connection()
     if connection.dialect.name == "postgresql":
-        columns = map(list, zip(*outcomes, strict=True))
-        values = dict(zip(Outcome._fields, columns, strict=True))
-        connection.execute(_INSERT_LISTS, {**values, "worker": worker})
+        columns = dict(zip(Outcome._fields, map(list, zip(*outcomes, strict=True)), strict=True))
+        # Imported scores leave most of them empty, and sending empty lists takes time, too.
+        filled = {
+            name: values for name, values in columns.items() if values.count(None) < len(values)
+        }
+        connection.execute(_insert_lists(tuple(filled)), {**filled, "worker": worker})
     else:
         connection.exec_driver_sql(_INSERT, [(*outcome, worker) for outcome in outcomes])
+
+
+@cache
+def _insert_lists(columns: tuple[str, ...]) -> TextClause:
+    """One statement with a list for each column; one for each row would be sent one by one."""
+    lists_of = ", ".join(f"CAST(:{name} AS {_TYPES[name]}[])" for name in columns)
+    return text(
+        f"INSERT INTO predictions ({', '.join(columns)}, worker)"  # noqa: S608 - our own names
+        f" SELECT *, :worker FROM unnest({lists_of}) ON CONFLICT DO NOTHING"
+    )
 
 
 def lock_batches(session: Session, batches: Sequence[BatchKey]) -> bool:

@@ -16,8 +16,9 @@ PREFIX = "ds"  # short: addresses of sockets have a limit of a hundred letters
 # Within it, of commands under test: many are killed, and leave what Keras would have removed.
 COMMANDS = "commands"
 LOCK = ".session"  # held by a session as long as it lives
-# What TensorFlow removes when its process ends, if nobody kills that.
+# What TensorFlow removes when its process ends, if nobody kills that; Python keeps their bytecode.
 _OF_KILLED = "__autograph_generated_file"
+_BYTECODE = "__pycache__"
 # What PostgreSQL makes there is no test's: theirs keep it in their own folders.
 _OTHERS = "PostgreSQL."
 
@@ -37,11 +38,12 @@ class TemporaryFolder:
 
     def left_behind(self) -> list[str]:
         """What is in it beside pytest's folder, which pytest itself looks after."""
-        names = {file.name for file in self.path.iterdir() if not _is_pytests(file)} - {
-            LOCK,
-            COMMANDS,
-        }
-        return sorted(name for name in names if not name.startswith(_OF_KILLED))
+        return sorted(
+            file.name
+            for file in self.path.iterdir()
+            if file.name not in (LOCK, COMMANDS)
+            and not (_is_pytests(file) or _is_tensorflows(file))
+        )
 
     def unused_memory(self) -> list[str]:
         """Shared memory made since, of this user, which no process has open any more.
@@ -82,6 +84,12 @@ def _remove_orphans() -> None:
             if descriptor is not None:
                 _remove(lock.parent)
                 os.close(descriptor)
+
+
+def _is_tensorflows(file: Path) -> bool:
+    if file.name == _BYTECODE:
+        return all(_is_tensorflows(inner) for inner in file.iterdir())
+    return file.name.startswith(_OF_KILLED)
 
 
 def _is_pytests(file: Path) -> bool:
