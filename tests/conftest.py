@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from leftovers import TemporaryFolder
 from playwright.sync_api import Browser
 from processes import PROJECT, CleanRun, Trained, clean_run, small_checkpoint
-from servers import RedisServer, new_database, postgres_server, redis_server
+from servers import RedisServer, drop_database, new_database, postgres_server, redis_server
 
 from db.session import Database, open_database
 
@@ -99,9 +99,11 @@ def postgres_uri() -> Iterator[str]:
 
 
 @pytest.fixture
-def postgres_url(postgres_uri: str) -> str:
-    """An empty database of its own."""
-    return new_database(postgres_uri, f"test_{next(_numbers)}")
+def postgres_url(postgres_uri: str) -> Iterator[str]:
+    """An empty database of its own, dropped: a session makes hundreds, of 300 files each."""
+    name = f"test_{next(_numbers)}"
+    yield new_database(postgres_uri, name)
+    drop_database(postgres_uri, name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -250,5 +250,12 @@ def fill_disk(ballast: Path) -> None:
 def new_database(uri: str, name: str) -> str:
     """The URI of a new, empty database on the server at `uri`."""
     with psycopg.connect(uri, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        # A third of the time that the default takes, which writes every page to the log as well.
+        connection.execute(f'CREATE DATABASE "{name}" STRATEGY file_copy')
     return uri.replace("/postgres?", f"/{name}?")
+
+
+def drop_database(uri: str, name: str) -> None:
+    """Drop a database of the server at `uri`, also while somebody is connected to it."""
+    with psycopg.connect(uri, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
