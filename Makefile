@@ -14,6 +14,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/pip --disable-pip-version-check --quiet
 
+# Tests start a thousand programs: each would compile the project again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install demo check test lint chaos bench lock clean
 
 install: $(VENV)/.installed
