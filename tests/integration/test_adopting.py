@@ -48,6 +48,10 @@ def sigmoid() -> Any:
     return keras.layers.Dense(1, activation="sigmoid")
 
 
+def sigmoid_2() -> Any:
+    return tf_keras.layers.Dense(1, activation="sigmoid")
+
+
 def half() -> Any:
     return keras.layers.Dense(1, activation="sigmoid", dtype="mixed_float16")
 
@@ -67,10 +71,8 @@ OWNERS = {
     "EfficientNet, SavedModel of Keras 3": Owner(
         lambda _: efficient_net(keras), exported, EFFICIENT, 1
     ),
-    "EfficientNet, .keras of Keras 2": Owner(
-        lambda _: efficient_net(tf_keras), as_keras, EFFICIENT, 1
-    ),
-    "EfficientNet, .h5 of Keras 2": Owner(lambda _: efficient_net(tf_keras), as_h5, EFFICIENT, 1),
+    ".keras of Keras 2": Owner(lambda _: convolved(tf_keras, sigmoid_2()), as_keras),
+    ".h5 of Keras 2": Owner(lambda _: convolved(tf_keras, sigmoid_2()), as_h5),
     "EfficientNet, SavedModel of Keras 2": Owner(
         lambda _: efficient_net(tf_keras), as_saved_model, EFFICIENT, 1
     ),
