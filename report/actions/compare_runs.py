@@ -11,20 +11,25 @@ from base.disk import says_why
 from base.permissions import make_folder
 from db.queries.report.export import stream_scored
 from db.session import open_database
+from report.comparing.two_runs import compare
 from report.loading.load_run import finished_run
 from report.loading.pairing import Pairs, pair
 from report.loading.read_run import LoadedRun
-from report.metrics.comparing import compare
-from report.plots.compare import draw_comparison
+from report.plots.compare import Curve, draw_comparison
 from report.plots.save import save
+from report.render import comparison_formats as formats
 from report.render import comparison_views as views
-from report.thresholds.threshold import Threshold, choose
+from report.render.markdown import parts_as_markdown
+from report.render.text import render_parts
+from report.thresholds.threshold import NoThresholdError, Threshold, choose
 
 
-def compare_runs(
+def compare_runs(  # noqa: PLR0913 - a command has as many arguments as options
+    *,
     runs: tuple[str, str],
     threshold_a: float | None,
     threshold_b: float | None,
+    margin: float | None,
     confidence: float,
     layout: str,
     output: Path | None,
@@ -35,9 +40,9 @@ def compare_runs(
         _threshold(loaded_runs[0], threshold_a, "--threshold-a"),
         _threshold(loaded_runs[1], threshold_b, "--threshold-b"),
     )
-    values = (thresholds[0].value, thresholds[1].value)
+    values = _value(thresholds[0]), _value(thresholds[1])
     comparison = compare(pairs.labels, pairs.scores, values, confidence)
-    compared = views.Compared(loaded_runs, thresholds, pairs, comparison)
+    compared = views.Compared(loaded_runs, thresholds, pairs, comparison, margin)
     click.echo(_show(compared, layout))
     if output is not None:
         _draw(output, compared)
@@ -57,30 +62,42 @@ def _read(run_a: str, run_b: str) -> tuple[tuple[LoadedRun, LoadedRun], Pairs]:
     return runs, pairs
 
 
-def _threshold(loaded: LoadedRun, given: float | None, option: str) -> Threshold:
+def _threshold(loaded: LoadedRun, given: float | None, option: str) -> Threshold | None:
     try:
         return choose(given, loaded.card, loaded.chosen, loaded.overlap)
+    except NoThresholdError:
+        return None  # the AUCs need none
     except click.UsageError as error:
         message = error.message.replace("--threshold 0.23", f"{option} 0.23")
         raise click.UsageError(f"run {loaded.run.number}: {message}") from None
 
 
+def _value(threshold: Threshold | None) -> float | None:
+    return None if threshold is None else threshold.value
+
+
 def _show(compared: views.Compared, layout: str) -> str:
     match layout:
         case "json":
-            return views.as_json(compared)
+            return formats.as_json(compared)
         case "csv":
-            return views.as_csv(compared)
-    return views.as_text(compared, terminal=sys.stdout.isatty())
+            return formats.as_csv(compared)
+        case "markdown":
+            return parts_as_markdown(views.parts(compared))
+    return render_parts(views.parts(compared), terminal=sys.stdout.isatty())
 
 
 def _draw(output: Path, compared: views.Compared) -> None:
+    pairs, aucs = compared.pairs, compared.comparison.aucs
+    curves = [
+        Curve(views.describe(loaded.run), pairs.labels, pairs.scores[at], aucs[at], threshold)
+        for at, (loaded, threshold) in enumerate(
+            zip(compared.runs, compared.thresholds, strict=True)
+        )
+    ]
     picture = draw_comparison(
-        [views.describe(loaded.run) for loaded in compared.runs],
-        compared.pairs.labels,
-        compared.pairs.scores,
-        compared.thresholds,
-        compared.comparison,
+        curves,
+        f"the same {len(pairs.labels):,} images",
         synthetic=any(loaded.checkpoint.synthetic for loaded in compared.runs),
     )
     with says_why(f"cannot write pictures to {output}"):

@@ -32,7 +32,7 @@ class Interval(NamedTuple):
     reason: str | None = None
 
 
-class PairedTest(NamedTuple):
+class AucTest(NamedTuple):
     """The first AUC minus the second; where `z` and `p` are undefined, `reason` says why."""
 
     difference: float
@@ -79,7 +79,7 @@ def auc_interval(auc: float, variance: float, confidence: float = 0.95) -> Inter
     return Interval(max(0.0, low), min(1.0, high))
 
 
-def paired_test(two: DeLong, confidence: float = 0.95) -> PairedTest:
+def paired_test(two: DeLong, confidence: float = 0.95) -> AucTest:
     """Whether two AUCs on the same images differ: z, two-sided p, interval of the difference.
 
     Args:
@@ -92,11 +92,11 @@ def paired_test(two: DeLong, confidence: float = 0.95) -> PairedTest:
     variance = single - 2 * float(two.covariance[0, 1])
     reason = _no_test(single, variance)
     if reason is not None:
-        return PairedTest(difference, Interval(None, None, reason), None, None, reason)
+        return AucTest(difference, Interval(None, None, reason), None, None, reason)
     z = difference / math.sqrt(variance)
     low, high = _normal(difference, variance, confidence)
     interval = Interval(max(-1.0, low), min(1.0, high))
-    return PairedTest(difference, interval, z, math.erfc(abs(z) / math.sqrt(2)))
+    return AucTest(difference, interval, z, math.erfc(abs(z) / math.sqrt(2)))
 
 
 def _check(labels: LabelArray, columns: Float64Array) -> None:

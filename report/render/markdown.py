@@ -1,6 +1,6 @@
 """The report in Markdown, for a notebook, an issue or a repository."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from base.console.foreign import for_markdown, shown
 from report.render.class_tables import class_tables
@@ -20,6 +20,13 @@ from report.table import Table
 def as_markdown(report: Report) -> str:
     """A heading, the warnings, and every table in reading order."""
     return "\n\n".join(_blocks(report))
+
+
+def parts_as_markdown(parts: Sequence[str | Table]) -> str:
+    """Lines and tables below each other."""
+    return "\n\n".join(
+        _table(part) if isinstance(part, Table) else for_markdown(part) for part in parts
+    )
 
 
 def _blocks(report: Report) -> Iterator[str]:

@@ -50,7 +50,7 @@ def warnings(report: Report, *, named: bool = True) -> list[str]:
 
 
 def warnings_of(
-    checkpoint: CheckpointFacts, flow: Flow, threshold: Threshold, *, named: bool = True
+    checkpoint: CheckpointFacts, flow: Flow, threshold: Threshold | None, *, named: bool = True
 ) -> list[str]:
     """The same warnings, for a run before its figures are computed."""
     lines = [] if checkpoint.imported is None else [imported(checkpoint.imported)]
@@ -61,7 +61,7 @@ def warnings_of(
     lines += [gone(flow, named=named)] if flow.gone else []
     lines += [copies(flow, named=named)] if flow.copies > flow.copies_left_out else []
     lines += [turned(flow)] if flow.turned else []
-    return lines + ([optimistic(threshold, flow.scored)] if threshold.overlap else [])
+    return lines + ([optimistic(threshold, flow.scored)] if threshold and threshold.overlap else [])
 
 
 def threshold_line(threshold: Threshold) -> str:

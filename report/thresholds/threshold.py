@@ -37,6 +37,10 @@ class Threshold:
     overlap: int = 0
 
 
+class NoThresholdError(click.UsageError):
+    """A threshold is neither given nor stored."""
+
+
 class ThresholdType(click.ParamType[float]):
     """A number in [0, 1]; click's own FloatRange accepts `nan`."""
 
@@ -81,7 +85,8 @@ def choose(
         overlap: number of scored images that `chosen`, or else the card's, was chosen on.
 
     Raises:
-        click.UsageError: there is no threshold, or the card's is not a number in [0, 1].
+        NoThresholdError: there is no threshold.
+        click.UsageError: the card's is not a number in [0, 1].
     """
     if given is not None:
         return Threshold(given, "exploratory")
@@ -90,7 +95,7 @@ def choose(
         return Threshold(chosen.value, kind, chosen.how, chosen, overlap)
     stored = card.get("threshold")
     if not stored:
-        raise click.UsageError(
+        raise NoThresholdError(
             "the checkpoint's model card holds no threshold: give one, such as --threshold 0.23"
         )
     value = in_range(stored.get("value")) if isinstance(stored, Mapping) else None
