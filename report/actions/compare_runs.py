@@ -1,4 +1,4 @@
-"""What `report compare` does: compare two runs on the images that both scored."""
+"""What `report compare` does: compare two runs on the same images, or on different ones."""
 
 import sys
 from contextlib import closing
@@ -12,6 +12,8 @@ from base.permissions import make_folder
 from db.queries.report.export import stream_scored
 from db.session import open_database
 from report.comparing.two_runs import compare
+from report.comparing.unpaired import compare_unpaired
+from report.loading.apart import Apart, apart, require_different
 from report.loading.load_run import finished_run
 from report.loading.pairing import Pairs, pair
 from report.loading.read_run import LoadedRun
@@ -30,36 +32,47 @@ def compare_runs(  # noqa: PLR0913 - a command has as many arguments as options
     threshold_a: float | None,
     threshold_b: float | None,
     margin: float | None,
+    unpaired: bool,
     confidence: float,
     layout: str,
     output: Path | None,
 ) -> None:
-    """Compare two runs on the labelled images that both scored, and draw both curves."""
-    loaded_runs, pairs = _read(*runs)
+    """Compare two runs on their labelled images, and draw both curves."""
+    loaded_runs, images = _read(*runs, unpaired=unpaired)
     thresholds = (
         _threshold(loaded_runs[0], threshold_a, "--threshold-a"),
         _threshold(loaded_runs[1], threshold_b, "--threshold-b"),
     )
     values = _value(thresholds[0]), _value(thresholds[1])
-    comparison = compare(pairs.labels, pairs.scores, values, confidence)
-    compared = views.Compared(loaded_runs, thresholds, pairs, comparison, margin)
+    if isinstance(images, Apart):
+        comparison = compare_unpaired(images.labels, images.scores, values, confidence)
+    else:
+        comparison = compare(images.labels, images.scores, values, confidence)
+    compared = views.Compared(loaded_runs, thresholds, images, comparison, margin)
     click.echo(_show(compared, layout))
     if output is not None:
         _draw(output, compared)
 
 
-def _read(run_a: str, run_b: str) -> tuple[tuple[LoadedRun, LoadedRun], Pairs]:
+def _read(
+    run_a: str, run_b: str, *, unpaired: bool
+) -> tuple[tuple[LoadedRun, LoadedRun], Pairs | Apart]:
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         runs = finished_run(session, run_a), finished_run(session, run_b)
-        images = [stream_scored(session, loaded.run.number) for loaded in runs]
-        by_name = runs[0].checkpoint.names_only != runs[1].checkpoint.names_only
-        pairs = pair(*images, by_name=by_name)
-    if not pairs.paths:
+        first, second = (list(stream_scored(session, one.run.number)) for one in runs)
+    by_name = runs[0].checkpoint.names_only != runs[1].checkpoint.names_only
+    if unpaired:
+        return runs, apart(first, second, by_name=by_name)
+    pairs = pair(first, second, by_name=by_name)
+    if pairs.paths:
+        return runs, pairs
+    if pairs.left_out.only_a < len(first) or not first or not second:
         raise click.ClickException(
             f"runs {runs[0].run.number} and {runs[1].run.number} have no labelled image that both "
             "scored"
         )
-    return runs, pairs
+    require_different(first, second)
+    return runs, apart(first, second, by_name=by_name)
 
 
 def _threshold(loaded: LoadedRun, given: float | None, option: str) -> Threshold | None:
@@ -88,16 +101,20 @@ def _show(compared: views.Compared, layout: str) -> str:
 
 
 def _draw(output: Path, compared: views.Compared) -> None:
-    pairs, aucs = compared.pairs, compared.comparison.aucs
-    curves = [
-        Curve(views.describe(loaded.run), pairs.labels, pairs.scores[at], aucs[at], threshold)
-        for at, (loaded, threshold) in enumerate(
-            zip(compared.runs, compared.thresholds, strict=True)
-        )
-    ]
+    images = compared.images
+    same = not isinstance(images, Apart)
+    labels = (images.labels, images.labels) if isinstance(images, Pairs) else images.labels
+    sides = zip(
+        map(views.describe, (loaded.run for loaded in compared.runs)),
+        labels,
+        images.scores,
+        compared.comparison.aucs,
+        compared.thresholds,
+        strict=True,
+    )
     picture = draw_comparison(
-        curves,
-        f"the same {len(pairs.labels):,} images",
+        [Curve(*side) for side in sides],
+        f"the same {len(labels[0]):,} images" if same else "different images",
         synthetic=any(loaded.checkpoint.synthetic for loaded in compared.runs),
     )
     with says_why(f"cannot write pictures to {output}"):

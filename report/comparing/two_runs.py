@@ -35,8 +35,8 @@ class McNemar(NamedTuple):
 class Comparison(NamedTuple):
     """Two runs, each at its threshold; `changed` are indices `[m]` of images they disagree on.
 
-    `positive` are the answers of A and B, each None without a threshold. Where a threshold is
-    missing, no image can change sides, and `changed` is empty.
+    `positive` are the answers of A and B to the same images, each None without a threshold. If one
+    is None, no image can change sides, and `changed` is empty.
     """
 
     confidence: float
@@ -48,8 +48,8 @@ class Comparison(NamedTuple):
     changed: npt.NDArray[np.intp]
 
     @property
-    def answered(self) -> bool:
-        """Whether both runs have a threshold, so that images can change sides."""
+    def by_image(self) -> bool:
+        """Whether both runs answer the same images, so that one can change sides."""
         return self.positive[0] is not None and self.positive[1] is not None
 
     @property

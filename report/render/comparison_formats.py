@@ -10,6 +10,8 @@ from typing import Any
 from base.console.foreign import for_csv
 from report.comparing.margin import NonInferiority
 from report.comparing.two_runs import Comparison, McNemar
+from report.loading.apart import Apart
+from report.loading.pairing import Pairs
 from report.metrics.estimate import Estimate
 from report.render.comparison_views import Compared, changed_rows
 from report.render.formats import checkpoint_dict, threshold_dict
@@ -25,7 +27,7 @@ def as_json(compared: Compared) -> str:
 
 def as_csv(compared: Compared) -> str:
     """A row for each image whose answer changed; a row for each figure where none can change."""
-    if not compared.comparison.answered:
+    if not compared.comparison.by_image:
         return csv_text(_FIGURE, figure_rows(_as_dict(compared)))
     return csv_text(
         _CHANGED,
@@ -82,14 +84,22 @@ def _as_dict(compared: Compared) -> dict[str, Any]:
     return {
         "a": side_dict(compared, 0),
         "b": side_dict(compared, 1),
-        "images": {"compared": len(compared.pairs.paths), **compared.pairs.left_out._asdict()},
+        "paired": not isinstance(compared.images, Apart),
+        "images": _images_dict(compared.images),
         "confidence": comparison.confidence,
         "roc_auc": _auc_dict(comparison),
         "malignant": _answers_dict(comparison.malignant, "sensitivity"),
         "benign": _answers_dict(comparison.benign, "specificity"),
-        "changed": rows if comparison.answered else None,
+        "changed": rows if comparison.by_image else None,
         "non_inferiority": _margin_dict(compared),
     }
+
+
+def _images_dict(images: Pairs | Apart) -> dict[str, int]:
+    if isinstance(images, Apart):
+        a, b = map(len, images.labels)
+        return {"compared_a": a, "compared_b": b, **images.left_out._asdict()}
+    return {"compared": len(images.paths), **images.left_out._asdict()}
 
 
 def _auc_dict(comparison: Comparison) -> dict[str, Any]:
@@ -98,8 +108,9 @@ def _auc_dict(comparison: Comparison) -> dict[str, Any]:
     if test is None:
         reason = comparison.auc_difference.reason
         return {"a": a, "b": b, "difference": difference, "z": None, "p": None, "reason": reason}
+    tested: dict[str, Any] = {"z": test.z} | ({} if test.df is None else {"df": test.df})
     note = {} if test.reason is None else {"reason": test.reason}
-    return {"a": a, "b": b, "difference": difference, "z": test.z, "p": test.p, **note}
+    return {"a": a, "b": b, "difference": difference, **tested, "p": test.p, **note}
 
 
 def _answers_dict(test: McNemar, figure: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from base.console.foreign import shown
 from report.comparing.margin import NonInferiority, non_inferiority
 from report.comparing.two_runs import Comparison, McNemar
+from report.loading.apart import Apart
 from report.loading.pairing import Pairs
 from report.loading.read_run import LoadedRun
 from report.metrics.estimate import Estimate
@@ -18,6 +19,10 @@ from report.thresholds.threshold_text import score_text
 # How many changed images the text lists; JSON and CSV list all.
 LISTED = 20
 _SMALLEST_P = 0.001
+UNPAIRED = (
+    "unpaired: the runs are compared as independent, on different images; this holds only if no "
+    "patient is in both"
+)
 _WORDS = {"roc_auc": "ROC AUC"}
 
 
@@ -26,9 +31,16 @@ class Compared(NamedTuple):
 
     runs: tuple[LoadedRun, LoadedRun]
     thresholds: tuple[Threshold | None, Threshold | None]
-    pairs: Pairs
+    images: Pairs | Apart
     comparison: Comparison
     margin: float | None = None
+
+    @property
+    def methods(self) -> tuple[str, str]:
+        """How AUCs are compared, and how proportions are."""
+        if isinstance(self.images, Apart):
+            return "DeLong, unpaired", "Newcombe, unpaired"
+        return "DeLong, paired", "Tango, paired"
 
     @property
     def alpha(self) -> float:
@@ -49,12 +61,20 @@ class Compared(NamedTuple):
 
 def parts(compared: Compared) -> list[str | Table]:
     """The lines and tables of a comparison in reading order."""
-    comparison = compared.comparison
+    images = compared.images
+    if isinstance(images, Apart):
+        return [
+            UNPAIRED,
+            *lead(compared),
+            _flow_apart(images),
+            _figures(compared),
+            *_margin_lines(compared),
+        ]
     return [
         *lead(compared),
-        _flow(compared),
+        _flow(images),
         _figures(compared),
-        _answers(comparison),
+        _answers(compared.comparison),
         *_margin_lines(compared),
         *_changed_lines(compared),
     ]
@@ -101,8 +121,8 @@ def with_reason(figure: Estimate) -> str:
 
 def changed_rows(compared: Compared) -> Iterator[tuple[str, int, float, float, bool, bool]]:
     """Of each image that changed sides: path, label, both scores, both answers."""
-    pairs, (first, second) = compared.pairs, compared.comparison.positive
-    if first is None or second is None:
+    pairs, (first, second) = compared.images, compared.comparison.positive
+    if isinstance(pairs, Apart) or first is None or second is None:
         return
     for index in compared.comparison.changed:
         a, b = pairs.scores[:, index]
@@ -123,8 +143,23 @@ def _at(side: str, threshold: Threshold | None) -> str:
     return threshold_line(threshold)
 
 
-def _flow(compared: Compared) -> Table:
-    left_out, labels = compared.pairs.left_out, compared.pairs.labels
+def _flow_apart(images: Apart) -> Table:
+    left_out = images.left_out
+    a, b = (int(labels.sum()) for labels in images.labels)
+    return Table(
+        ("images", "A", "B", ""),
+        (
+            ("compared", *(str(len(labels)) for labels in images.labels), "labelled"),
+            ("  malignant", str(a), str(b), ""),
+            ("in both runs", str(left_out.in_both_a), str(left_out.in_both_b), "left out"),
+            ("without a label", str(left_out.unlabelled_a), str(left_out.unlabelled_b), "left out"),
+        ),
+        frozenset({1, 2}),
+    )
+
+
+def _flow(pairs: Pairs) -> Table:
+    left_out, labels = pairs.left_out, pairs.labels
     malignant = int(labels.sum())
     return Table(
         ("images", "", ""),
@@ -145,25 +180,25 @@ def _figures(compared: Compared) -> Table:
     return Table(
         (f"figure ({percent(comparison.confidence)} interval)", *names, "A − B"),
         (
-            ("ROC AUC", *map(with_reason, comparison.aucs), _auc_difference(comparison)),
-            ("sensitivity", *_proportions(comparison.malignant)),
-            ("specificity", *_proportions(comparison.benign)),
+            ("ROC AUC", *map(with_reason, comparison.aucs), _auc_difference(compared)),
+            ("sensitivity", *_proportions(comparison.malignant, compared.methods[1])),
+            ("specificity", *_proportions(comparison.benign, compared.methods[1])),
         ),
     )
 
 
-def _auc_difference(comparison: Comparison) -> str:
-    test, difference = comparison.auc_test, comparison.auc_difference
+def _auc_difference(compared: Compared) -> str:
+    test, difference = compared.comparison.auc_test, compared.comparison.auc_difference
     if test is None:
         return signed(difference)
     note = p_text(test.p) if test.p is not None else f"no test: {test.reason}"
-    return f"{signed(difference)}, {note} (DeLong, paired)"
+    return f"{signed(difference)}, {note} ({compared.methods[0]})"
 
 
-def _proportions(of_class: McNemar) -> tuple[str, str, str]:
+def _proportions(of_class: McNemar, method: str) -> tuple[str, str, str]:
     (a, b), difference = of_class.right, of_class.difference
-    method = "" if difference.value is None else " (Tango, paired)"
-    return short(a), short(b), f"{signed(difference)}{method}"
+    note = "" if difference.value is None else f" ({method})"
+    return short(a), short(b), f"{signed(difference)}{note}"
 
 
 def _answers(comparison: Comparison) -> Table:

@@ -207,9 +207,9 @@ def test_labels_that_disagree_are_an_error_that_names_images(url: str) -> None:
     assert "test/5.jpg and 2 more" in said
 
 
-def test_nothing_in_common(url: str) -> None:
-    store_run(url, [Stored("x.jpg", 1, 0.5)])
-    store_run(url, [Stored("y.jpg", 1, 0.5)], digest=OTHER)
+def test_no_labelled_image_in_common(url: str) -> None:
+    store_run(url, [Stored("x.jpg", None, 0.5)])
+    store_run(url, [Stored("x.jpg", None, 0.5)], digest=OTHER)
     said = one_line(report("compare", "1", "2", *AT))
     assert said == "Error: runs 1 and 2 have no labelled image that both scored"
 

@@ -8,10 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq, minimize_scalar  # type: ignore[import-untyped] # it ships no types
+from scipy.stats import t as student  # type: ignore[import-untyped] # it ships no types
+from statsmodels.stats.proportion import confint_proportions_2indep
 
+from base.arrays import Float64Array, LabelArray
 from report.comparing.margin import non_inferiority
 from report.comparing.paired_difference import paired_difference
+from report.comparing.unpaired import compare_unpaired, unpaired_difference
 from report.metrics.estimate import Estimate
+from report.metrics.proportions import proportion
 
 Z = NormalDist().inv_cdf(0.975)
 
@@ -103,3 +108,60 @@ def test_the_interval_holds_as_often_as_it_says() -> None:
                 low, high = ends(a, b, n)
                 covered += math.exp(weight) * (low <= first - second <= high)
     assert 0.94 < covered < 0.97
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "published"),
+    [
+        ((56, 70), (48, 80), (0.0524, 0.3339)),
+        ((9, 10), (3, 10), (0.1705, 0.8090)),
+        ((10, 10), (0, 10), (0.6075, 1.0)),
+    ],
+)
+def test_newcombes_examples_of_an_unpaired_difference(
+    first: tuple[int, int], second: tuple[int, int], published: tuple[float, float]
+) -> None:
+    """Newcombe 1998, Statistics in Medicine 17:873-890, table II, method 10."""
+    a, b = (proportion(*counts, "") for counts in (first, second))
+    found = unpaired_difference(a, b)
+    assert (found.low, found.high) == pytest.approx(published, abs=5e-5)
+    again = confint_proportions_2indep(*first, *second, method="newcomb", compare="diff")
+    assert (found.low, found.high) == pytest.approx(again, abs=1e-9)
+
+
+def test_the_unpaired_test_is_welchs_on_the_structural_components() -> None:
+    """DeLong's variances from all pairs, by the formulas of pROC's documentation."""
+    random = np.random.default_rng(5)
+    labels = random.integers(0, 2, 40), random.integers(0, 2, 70)
+    scores = random.random(40) + 0.4 * labels[0], random.random(70).round(1) + 0.4 * labels[1]
+    found = compare_unpaired(labels, scores, (None, None), 0.9)
+    both = [all_pairs(*side) for side in zip(labels, scores, strict=True)]
+    aucs, variances = zip(*both, strict=True)
+    error = math.sqrt(sum(variances))
+    df = error**4 / (variances[0] ** 2 / 39 + variances[1] ** 2 / 69)
+    test = found.auc_test
+    assert test is not None
+    assert test.df == pytest.approx(df)
+    assert test.z == pytest.approx((aucs[0] - aucs[1]) / error)
+    assert test.p == pytest.approx(2 * student.sf(abs(aucs[0] - aucs[1]) / error, df))
+    half = student.ppf(0.95, df) * error
+    assert test.interval.low == pytest.approx(aucs[0] - aucs[1] - half)
+    assert test.interval.high == pytest.approx(aucs[0] - aucs[1] + half)
+
+
+def test_an_unpaired_test_without_a_variance_says_why() -> None:
+    split = np.array([1, 1, 0, 0]), np.array([0.9, 0.8, 0.2, 0.1])
+    one_only = np.array([1, 0, 0]), np.array([0.5, 0.2, 0.6])
+    for other, reason in ((split, "variance of the difference is 0"), (one_only, "one image")):
+        labels, scores = (split[0], other[0]), (split[1], other[1])
+        test = compare_unpaired(labels, scores, (0.5, 0.5)).auc_test
+        assert test is not None
+        assert (test.p, test.interval.low) == (None, None)
+        assert reason in (test.reason or "")
+
+
+def all_pairs(labels: LabelArray, scores: Float64Array) -> tuple[float, float]:
+    malignant, benign = scores[labels == 1], scores[labels == 0]
+    wins = (malignant[:, None] > benign) + 0.5 * (malignant[:, None] == benign)
+    parts = [wins.mean(axis=1), wins.mean(axis=0)]
+    return float(wins.mean()), float(sum(one.var(ddof=1) / len(one) for one in parts))
