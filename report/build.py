@@ -8,6 +8,7 @@ import click
 from base.console.telling import tell
 from db.session import open_database
 from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
+from report.comparing.gaps import with_gaps
 from report.loading.load_run import finished_run
 from report.loading.read_classes import ClassRows
 from report.loading.read_run import LoadedRun
@@ -49,6 +50,7 @@ def build(
         prevalence=prevalence,
     )
     subgroups = by_subgroup(loaded.groups, chosen.value, confidence)
+    subgroups = with_gaps(subgroups, loaded.groups, chosen.value, confidence)
     positive = int((loaded.unlabelled >= chosen.value).sum())
     unlabelled = Answers(positive, len(loaded.unlabelled))
     return Report(

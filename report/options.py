@@ -16,7 +16,8 @@ measuring = all_of(
         "--by",
         multiple=True,
         metavar="COLUMN",
-        help="Also give figures by this column of the manifest, such as sex; repeatable.",
+        help="Also give figures by this column of the manifest, such as sex, and the gap of each "
+        "subgroup to the rest; sex,age crosses columns, age:40,60 cuts numbers; repeatable.",
     ),
     click.option(
         "--prevalence",

@@ -13,6 +13,7 @@ from report.metrics.estimate import Estimate
 from report.metrics.likelihood import AtPrevalence
 from report.metrics.subgroups import Subgroup
 from report.render.class_formats import class_dict, class_rows
+from report.render.gap_tables import gap_dict, gap_rows
 from report.report_model import CheckpointFacts, Report
 from report.thresholds.threshold import Threshold
 
@@ -135,7 +136,8 @@ def _subgroup(subgroup: Subgroup) -> dict[str, Any]:
     }
     table = subgroup.confusion
     counts = {"images": table.total, "malignant": table.malignant, "benign": table.benign}
-    return {"column": subgroup.column, "value": subgroup.value, **counts, **figures}
+    whose = {"column": subgroup.column, "value": subgroup.value}
+    return {**whose, **counts, **figures, "gap": gap_dict(subgroup.gap)}
 
 
 def _rows(report: Report) -> Iterator[Row]:
@@ -166,6 +168,7 @@ def _rows(report: Report) -> Iterator[Row]:
         yield from (_plain(f"{name}{where}", subgroup[name]) for name in ("images", "malignant"))
         for name in ("sensitivity", "specificity", "roc_auc"):
             yield _row(f"{name}{where}", subgroup[name])
+        yield from (_row(name, figure) for name, figure in gap_rows(subgroup["gap"], where))
     yield from (_row(name, figure) for name, figure in class_rows(whole["classes"]))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from base.console.foreign import for_markdown, shown
 from report.render.class_tables import class_tables
+from report.render.gap_tables import gap_tables
 from report.render.tables import (
     figure_tables,
     flow_table,
@@ -39,7 +40,8 @@ def _blocks(report: Report) -> Iterator[str]:
         yield for_markdown(absent)
     else:
         subgroups = subgroup_tables(report.subgroups, report.figures.confidence)
-        yield from (_table(table) for table in (*figure_tables(report.figures), *subgroups))
+        gaps = gap_tables(report.subgroups, report.figures.confidence)
+        yield from (_table(table) for table in (*figure_tables(report.figures), *subgroups, *gaps))
     yield from (_table(table) for table in class_tables(report.classes))
     yield for_markdown(provenance_line(report))
 
