@@ -90,6 +90,8 @@ def threshold_dict(threshold: Threshold) -> dict[str, Any]:
         shown["how"] = threshold.how
     if (chosen := threshold.chosen_on) is not None:
         shown["chosen_on"] = {"run": chosen.run, "source": chosen.source, "date": chosen.date}
+        if chosen.other is not None:
+            shown["chosen_on"]["other_checkpoint"] = chosen.other
     if threshold.chosen_on is not None or threshold.overlap:
         shown["same_images"] = threshold.overlap > 0
     return shown
@@ -154,6 +156,8 @@ def _rows(report: Report) -> Iterator[Row]:
     yield from (_plain(_labelled(labelled), labelled["images"]) for labelled in labels)
     yield _plain("threshold", report.threshold.value)
     yield _plain("threshold_kind", report.threshold.kind)
+    if report.threshold.stated:
+        yield _plain("threshold_how", report.threshold.how)
     yield from (_plain(f"answers_{name}", count) for name, count in whole["answers"].items())
     yield _plain("confidence", report.figures.confidence)
     yield from (_plain(cell, count) for cell, count in whole["confusion"].items())
