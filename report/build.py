@@ -8,6 +8,7 @@ import click
 from base.console.telling import tell
 from db.session import open_database
 from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
+from report.comparing.gaps import with_gaps
 from report.loading.load_run import finished_run
 from report.loading.read_classes import ClassRows
 from report.loading.read_run import LoadedRun
@@ -15,31 +16,48 @@ from report.metrics.classes import measure_classes
 from report.metrics.metrics import measure
 from report.metrics.subgroups import by_subgroup
 from report.report_model import Answers, ClassReport, Report
+from report.threshold_from import with_threshold_from
 from report.thresholds.threshold import choose
 
 
 def read_finished(
-    run: str | None, by: Sequence[str], *, unique: bool = False, classes: str | None = None
+    run: str | None,
+    by: Sequence[str],
+    *,
+    unique: bool = False,
+    classes: str | None = None,
+    threshold_from: str | None = None,
 ) -> LoadedRun:
     """The run with this number or name, by default the newest; a pending run ends the command.
+
+    Its threshold is the one that was chosen on the run `threshold_from`, if it is given.
 
     Raises:
         click.ClickException: there is no ledger, no such run or no such column, or images cannot
             be `unique`.
     """
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
-        return finished_run(session, run, by, unique=unique, classes=classes)
+        loaded = finished_run(session, run, by, unique=unique, classes=classes)
+        if threshold_from is None:
+            return loaded
+        return with_threshold_from(session, loaded, threshold_from)
 
 
 def build(
-    loaded: LoadedRun, threshold: float | None, confidence: float, prevalence: float | None
+    loaded: LoadedRun,
+    threshold: float | None,
+    confidence: float,
+    prevalence: float | None,
+    prespecified: str | None = None,
 ) -> Report:
     """The report at this threshold; without one, at that of choose-threshold or the model card.
+
+    `prespecified` says where the given threshold was laid down beforehand.
 
     Raises:
         click.UsageError: no threshold is given or stored.
     """
-    chosen = choose(threshold, loaded.card, loaded.chosen, loaded.overlap)
+    chosen = choose(threshold, loaded.card, loaded.chosen, loaded.overlap, prespecified)
     figures = measure(
         loaded.labels,
         loaded.scores,
@@ -49,6 +67,7 @@ def build(
         prevalence=prevalence,
     )
     subgroups = by_subgroup(loaded.groups, chosen.value, confidence)
+    subgroups = with_gaps(subgroups, loaded.groups, chosen.value, confidence)
     positive = int((loaded.unlabelled >= chosen.value).sum())
     unlabelled = Answers(positive, len(loaded.unlabelled))
     return Report(

@@ -50,8 +50,9 @@ def main(context: click.Context, /, **options: object) -> None:
         report --threshold 0.23
         report 3 --by sex --format json --output figures
 
-    A threshold given here is reported as exploratory. A threshold from the model card, or one that
-    choose-threshold chose on another run, is reported as prespecified.
+    A threshold given here is reported as exploratory, unless --prespecified says where it comes
+    from. A threshold from the model card, or one that choose-threshold chose on another run, is
+    reported as prespecified.
     The exit code is 3 while images of the run are pending, and 4 if no image could be scored.
     """  # noqa: D301 - click takes the character itself
     interrupt.keeps("stored scores are as they were; the same command begins again")

@@ -13,10 +13,21 @@ measuring = all_of(
         "choose-threshold kept, or the model card's]",
     ),
     click.option(
+        "--prespecified",
+        metavar="TEXT",
+        help="Where --threshold comes from, such as a protocol: it was not chosen on these images.",
+    ),
+    click.option(
+        "--threshold-from",
+        metavar="RUN",
+        help="Take the threshold that choose-threshold chose on this run, by number or name.",
+    ),
+    click.option(
         "--by",
         multiple=True,
         metavar="COLUMN",
-        help="Also give figures by this column of the manifest, such as sex; repeatable.",
+        help="Also give figures by this column of the manifest, such as sex, and the gap of each "
+        "subgroup to the rest; sex,age crosses columns, age:40,60 cuts numbers; repeatable.",
     ),
     click.option(
         "--prevalence",
@@ -34,3 +45,26 @@ measuring = all_of(
         "--unique", is_flag=True, help="Of images that have the same bytes, analyse only one."
     ),
 )
+
+
+def refuse_two_thresholds(
+    threshold: float | None, prespecified: str | None, threshold_from: str | None
+) -> None:
+    """Refuse options for the threshold that contradict each other.
+
+    Raises:
+        click.UsageError: one line that says which.
+    """
+    if threshold is not None and threshold_from is not None:
+        raise click.UsageError("give one of --threshold and --threshold-from, and not both")
+    if prespecified is None:
+        return
+    if threshold is None:
+        raise click.UsageError(
+            "--prespecified says where a threshold comes from: give it as well, such as "
+            "--threshold 0.5"
+        )
+    if not prespecified.strip():
+        raise click.UsageError(
+            "--prespecified is empty: say where the threshold comes from, such as 'ISIC rule'"
+        )

@@ -126,15 +126,16 @@ def unchecked(file: str) -> str:
 
 
 def imported_from(card: Mapping[str, Any]) -> Mapping[str, str] | None:
-    """The origin of imported scores: file, sha256, column, truth, truth_sha256."""
+    """The origin of imported scores: file, sha256, column, truth, truth_sha256, maybe model."""
     facts = card.get("imported")
     return facts if isinstance(facts, Mapping) else None
 
 
 def imported(facts: Mapping[str, str]) -> str:
     """The warning that no worker computed the scores."""
+    model = f" of {shown(facts['model'])}" if "model" in facts else ""
     return (
-        f"imported scores: column {shown(facts['column'])} of {shown(facts['file'])} "
+        f"imported scores{model}: column {shown(facts['column'])} of {shown(facts['file'])} "
         f"(SHA-256 {facts['sha256'][:12]}), not computed by dermscore"
     )
 
@@ -208,6 +209,15 @@ def optimistic(threshold: Threshold, scored: int) -> str:
     where = "in training" if chosen is None else f"run {chosen.run}"
     return (
         f"warning: the threshold was chosen on {which} ({where}): the figures at it are optimistic"
+    )
+
+
+def other_model(threshold: Threshold) -> str:
+    """The warning that the threshold was chosen on scores of another checkpoint."""
+    chosen = threshold.chosen_on
+    return (
+        "warning: the threshold was chosen on the scores of another checkpoint, "
+        f"{shown(chosen.other or '') if chosen else ''}: its scores may spread otherwise"
     )
 
 

@@ -59,6 +59,8 @@ def _choose(run: str, criterion: Criterion) -> None:
     tell(f"threshold {threshold_text(value)} chosen on run {loaded.run.number} of {source}: {how}")
     views = in_words(loaded.run.views)
     others = f"other runs of {views}" if views else "other runs"
-    tell(f"kept for checkpoint {digest}: in reports of its {others} it is prespecified")
+    model = (loaded.checkpoint.imported or {}).get("model")
+    of = f"checkpoint {digest}" if model is None else f"model {shown(model)}"
+    tell(f"kept for {of}: in reports of its {others} it is prespecified")
     replaces = "" if before is None else f"it replaces {before}; "
     tell(f"{replaces}to take it back: report thresholds --forget {threshold_id}")

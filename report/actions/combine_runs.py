@@ -15,13 +15,14 @@ from base.console import interrupt
 from base.console.progress_counter import end_count, progress_counter
 from base.console.telling import tell
 from db.queries.report.export import stream_images
-from db.queries.report.imports import IMPORTED, ImportedScores, store_imported
+from db.queries.report.imports import ImportedScores, store_imported
 from db.queries.report.thresholds import chosen_last
 from db.queries.runs import checkpoint_of, get_run, refuse_name, run_by_id
 from db.session import open_database
 from db.tables import Checkpoint, Run
 from db.views import VIEWS
 from report.loading.combining import Combined, CombineError, How, Member, combine
+from report.loading.shared_images import names_only
 from report.loading.unfinished import finished_origin
 from report.report_model import combined, image_digests, is_synthetic
 
@@ -66,18 +67,13 @@ def _read(session: Session, names: Sequence[str], how: How) -> _Read:
         finished_origin(session, str(run.id))
     checkpoints = [checkpoint_of(session, run) for run in runs]
     members = [
-        Member(run.id, _names_only(run), chain.from_iterable(stream_images(session, run.id)))
+        Member(run.id, names_only(run), chain.from_iterable(stream_images(session, run.id)))
         for run in runs
     ]
     images = combine(members, how)
     # The run whose paths are those of the images.
-    source = next((run.source for run in runs if not _names_only(run)), runs[0].source)
+    source = next((run.source for run in runs if not names_only(run)), runs[0].source)
     return _Read(source, _provenance(runs, checkpoints, how), images)
-
-
-def _names_only(run: Run) -> bool:
-    """Whether images are known by their names alone, as in imported scores."""
-    return run.precision == IMPORTED or bool(run.combined and run.combined["names_only"])
 
 
 def _provenance(runs: Sequence[Run], checkpoints: Sequence[Checkpoint], how: How) -> ImportedScores:
@@ -91,7 +87,7 @@ def _provenance(runs: Sequence[Run], checkpoints: Sequence[Checkpoint], how: How
     known_by = [how, models, *([[run.id for run in runs]] if how == "rank" else [])]
     facts = {
         "how": how,
-        "names_only": all(_names_only(run) for run in runs),
+        "names_only": all(names_only(run) for run in runs),
         "members": members,
     }
     card = {

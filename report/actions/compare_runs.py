@@ -1,4 +1,4 @@
-"""What `report compare` does: compare two runs on the images that both scored."""
+"""What `report compare` does: compare two runs on the same images, or on different ones."""
 
 import sys
 from contextlib import closing
@@ -11,76 +11,110 @@ from base.disk import says_why
 from base.permissions import make_folder
 from db.queries.report.export import stream_scored
 from db.session import open_database
+from report.comparing.two_runs import compare
+from report.comparing.unpaired import compare_unpaired
+from report.loading.apart import Apart, apart, require_different
 from report.loading.load_run import finished_run
 from report.loading.pairing import Pairs, pair
 from report.loading.read_run import LoadedRun
-from report.metrics.comparing import compare
-from report.plots.compare import draw_comparison
+from report.plots.compare import Curve, draw_comparison
 from report.plots.save import save
+from report.render import comparison_formats as formats
 from report.render import comparison_views as views
-from report.thresholds.threshold import Threshold, choose
+from report.render.markdown import parts_as_markdown
+from report.render.text import render_parts
+from report.thresholds.threshold import NoThresholdError, Threshold, choose
 
 
-def compare_runs(
+def compare_runs(  # noqa: PLR0913 - a command has as many arguments as options
+    *,
     runs: tuple[str, str],
     threshold_a: float | None,
     threshold_b: float | None,
+    margin: float | None,
+    unpaired: bool,
     confidence: float,
     layout: str,
     output: Path | None,
 ) -> None:
-    """Compare two runs on the labelled images that both scored, and draw both curves."""
-    loaded_runs, pairs = _read(*runs)
+    """Compare two runs on their labelled images, and draw both curves."""
+    loaded_runs, images = _read(*runs, unpaired=unpaired)
     thresholds = (
         _threshold(loaded_runs[0], threshold_a, "--threshold-a"),
         _threshold(loaded_runs[1], threshold_b, "--threshold-b"),
     )
-    values = (thresholds[0].value, thresholds[1].value)
-    comparison = compare(pairs.labels, pairs.scores, values, confidence)
-    compared = views.Compared(loaded_runs, thresholds, pairs, comparison)
+    values = _value(thresholds[0]), _value(thresholds[1])
+    if isinstance(images, Apart):
+        comparison = compare_unpaired(images.labels, images.scores, values, confidence)
+    else:
+        comparison = compare(images.labels, images.scores, values, confidence)
+    compared = views.Compared(loaded_runs, thresholds, images, comparison, margin)
     click.echo(_show(compared, layout))
     if output is not None:
         _draw(output, compared)
 
 
-def _read(run_a: str, run_b: str) -> tuple[tuple[LoadedRun, LoadedRun], Pairs]:
+def _read(
+    run_a: str, run_b: str, *, unpaired: bool
+) -> tuple[tuple[LoadedRun, LoadedRun], Pairs | Apart]:
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         runs = finished_run(session, run_a), finished_run(session, run_b)
-        images = [stream_scored(session, loaded.run.number) for loaded in runs]
-        by_name = runs[0].checkpoint.names_only != runs[1].checkpoint.names_only
-        pairs = pair(*images, by_name=by_name)
-    if not pairs.paths:
+        first, second = (list(stream_scored(session, one.run.number)) for one in runs)
+    by_name = runs[0].checkpoint.names_only != runs[1].checkpoint.names_only
+    if unpaired:
+        return runs, apart(first, second, by_name=by_name)
+    pairs = pair(first, second, by_name=by_name)
+    if pairs.paths:
+        return runs, pairs
+    if pairs.left_out.only_a < len(first) or not first or not second:
         raise click.ClickException(
             f"runs {runs[0].run.number} and {runs[1].run.number} have no labelled image that both "
             "scored"
         )
-    return runs, pairs
+    require_different(first, second)
+    return runs, apart(first, second, by_name=by_name)
 
 
-def _threshold(loaded: LoadedRun, given: float | None, option: str) -> Threshold:
+def _threshold(loaded: LoadedRun, given: float | None, option: str) -> Threshold | None:
     try:
         return choose(given, loaded.card, loaded.chosen, loaded.overlap)
+    except NoThresholdError:
+        return None  # the AUCs need none
     except click.UsageError as error:
         message = error.message.replace("--threshold 0.23", f"{option} 0.23")
         raise click.UsageError(f"run {loaded.run.number}: {message}") from None
 
 
+def _value(threshold: Threshold | None) -> float | None:
+    return None if threshold is None else threshold.value
+
+
 def _show(compared: views.Compared, layout: str) -> str:
     match layout:
         case "json":
-            return views.as_json(compared)
+            return formats.as_json(compared)
         case "csv":
-            return views.as_csv(compared)
-    return views.as_text(compared, terminal=sys.stdout.isatty())
+            return formats.as_csv(compared)
+        case "markdown":
+            return parts_as_markdown(views.parts(compared))
+    return render_parts(views.parts(compared), terminal=sys.stdout.isatty())
 
 
 def _draw(output: Path, compared: views.Compared) -> None:
-    picture = draw_comparison(
-        [views.describe(loaded.run) for loaded in compared.runs],
-        compared.pairs.labels,
-        compared.pairs.scores,
+    images = compared.images
+    same = not isinstance(images, Apart)
+    labels = (images.labels, images.labels) if isinstance(images, Pairs) else images.labels
+    sides = zip(
+        map(views.describe, (loaded.run for loaded in compared.runs)),
+        labels,
+        images.scores,
+        compared.comparison.aucs,
         compared.thresholds,
-        compared.comparison,
+        strict=True,
+    )
+    picture = draw_comparison(
+        [Curve(*side) for side in sides],
+        f"the same {len(labels[0]):,} images" if same else "different images",
         synthetic=any(loaded.checkpoint.synthetic for loaded in compared.runs),
     )
     with says_why(f"cannot write pictures to {output}"):

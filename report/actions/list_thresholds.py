@@ -42,7 +42,9 @@ def _listed() -> list[str | Table]:
             newest = get_run(session)
         except NoSuchRunError:
             newest = None
-    tables = [table for kept in found if (table := thresholds_table(kept)) is not None]
+    # Imports of one model have the same thresholds, which are listed once.
+    each = {str(kept): kept for kept in found}.values()
+    tables = [table for kept in each if (table := thresholds_table(kept)) is not None]
     if newest is None:
         return ["there is no run yet", *tables]
     (of_newest,) = (kept for kept in found if kept.checkpoint.checkpoint_id == newest.checkpoint_id)

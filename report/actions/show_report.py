@@ -11,6 +11,7 @@ from db.errors import DatabaseError
 from db.run_option import RUN_WORD
 from report.build import build, read_finished, refuse_nothing_scored
 from report.loading.read_run import LoadedRun
+from report.options import refuse_two_thresholds
 from report.render import formats, markdown, text
 from report.report_model import Report
 
@@ -19,6 +20,8 @@ def show_report(  # noqa: PLR0913 - a command has as many arguments as options
     *,
     run: str | None,
     threshold: float | None,
+    prespecified: str | None,
+    threshold_from: str | None,
     by: tuple[str, ...],
     prevalence: float | None,
     confidence: float,
@@ -28,17 +31,25 @@ def show_report(  # noqa: PLR0913 - a command has as many arguments as options
     output: Path | None,
 ) -> None:
     """Print the report of a run, and draw its pictures into `output`."""
-    loaded = _read(run, by, unique=unique, classes=classes)
-    report = build(loaded, threshold, confidence, prevalence)
+    refuse_two_thresholds(threshold, prespecified, threshold_from)
+    loaded = _read(run, by, unique=unique, classes=classes, threshold_from=threshold_from)
+    report = build(loaded, threshold, confidence, prevalence, prespecified)
     click.echo(_show(report, layout))
     if output is not None:
         _draw(output, report, loaded)
     refuse_nothing_scored(loaded)
 
 
-def _read(run: str | None, by: tuple[str, ...], *, unique: bool, classes: str | None) -> LoadedRun:
+def _read(
+    run: str | None,
+    by: tuple[str, ...],
+    *,
+    unique: bool,
+    classes: str | None,
+    threshold_from: str | None,
+) -> LoadedRun:
     try:
-        return read_finished(run, by, unique=unique, classes=classes)
+        return read_finished(run, by, unique=unique, classes=classes, threshold_from=threshold_from)
     except DatabaseError as error:
         word = click.get_current_context().meta.get(RUN_WORD)
         if word is None or word.isdecimal():

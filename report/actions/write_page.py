@@ -11,6 +11,7 @@ from report.build import build, read_finished, refuse_nothing_scored
 from report.html.load import load_page_data
 from report.html.page_context import prepare
 from report.html.render import render
+from report.options import refuse_two_thresholds
 
 
 def write_page(  # noqa: PLR0913 - a command has as many arguments as options
@@ -18,6 +19,8 @@ def write_page(  # noqa: PLR0913 - a command has as many arguments as options
     run: str | None,
     output: Path,
     threshold: float | None,
+    prespecified: str | None,
+    threshold_from: str | None,
     by: tuple[str, ...],
     prevalence: float | None,
     confidence: float,
@@ -25,8 +28,9 @@ def write_page(  # noqa: PLR0913 - a command has as many arguments as options
     images: int,
 ) -> None:
     """Write a run's report as one HTML file, with this many images of each kind of error."""
-    loaded = read_finished(run, by, unique=unique)
-    report = build(loaded, threshold, confidence, prevalence)
+    refuse_two_thresholds(threshold, prespecified, threshold_from)
+    loaded = read_finished(run, by, unique=unique, threshold_from=threshold_from)
+    report = build(loaded, threshold, confidence, prevalence, prespecified)
     data = load_page_data(loaded.run.number, images)
     page = prepare(loaded, report, data.cases, data.times, datetime.now(UTC))
     html = render(page)

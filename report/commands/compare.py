@@ -8,12 +8,23 @@ from db.run_option import names_two_runs
 from report.thresholds.threshold import FractionType, ThresholdType
 
 
-@click.command(short_help="Compare two runs on the images that both scored.")
+@click.command(short_help="Compare runs on the same images, or on different ones.")
 @names_two_runs
 @click.option("--threshold-a", type=ThresholdType(), help="Threshold of A.  [default: report's]")
 @click.option("--threshold-b", type=ThresholdType(), help="Threshold of B.  [default: report's]")
+@click.option(
+    "--margin",
+    type=FractionType(),
+    help="Say whether A is worse than B by less than this, such as 0.05.",
+)
+@click.option(
+    "--unpaired",
+    is_flag=True,
+    help="Compare the images that only one of the runs has, as independent.  [default: if no image "
+    "is in both]",
+)
 @click.option("--confidence", type=FractionType(), default=0.95, show_default=True)
-@format_option("text", "json", "csv", help="csv lists the images that changed sides.")
+@format_option("text", "json", "csv", "markdown", help="csv lists the images that changed sides.")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -28,6 +39,9 @@ def command() -> None:
         report compare 3 4 --threshold-a 0.3 --threshold-b 0.2
 
     DeLong's paired test compares the AUCs, and McNemar's exact test the answers, separately for
-    malignant and benign images. Images are matched by path, or by the file's name if one run is
-    imported. The exit code is 3 while images of a run are pending.
+    malignant and benign images; Tango's intervals are those of the differences of sensitivity and
+    specificity. A run without a threshold is compared by its AUC. Images are matched by path, or
+    by the file's name if one run is imported. If no image is in both runs, they are compared as
+    independent, by DeLong's unpaired test and Newcombe's intervals. The exit code is 3 while images
+    of a run are pending.
     """  # noqa: D301 - click takes the character itself

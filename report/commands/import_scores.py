@@ -21,6 +21,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="The column of labels in the truth; and what a value in it means, if it is neither 1 nor "
     "0 nor a known word: --label dx --label mel=1 --label nv=0.",
 )
+@click.option(
+    "--model",
+    metavar="NAME",
+    help="Which model the scores are of: a threshold chosen on one import is prespecified for "
+    "others of the same model.",
+)
 @calls("report.actions.import_run:import_run", keeps="nothing was stored: start it again")
 def command() -> None:
     """Make a run from scores that another program computed.

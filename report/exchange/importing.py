@@ -31,12 +31,14 @@ _BLOCK = 4_096
 class Columns:
     """The columns that the user named; None means to find the column by its usual names.
 
-    `labels` are a column, and meanings such as `mel=1`.
+    `labels` are a column, and meanings such as `mel=1`. `model` is the name of the model that the
+    scores are of.
     """
 
     id: str | None = None
     score: str | None = None
     labels: tuple[str, ...] = ()
+    model: str | None = None
 
 
 class Counts(NamedTuple):
@@ -112,7 +114,7 @@ def read_import(
     told(len(given) + len(listed))
     rows = listed.merge(given, on="id", how="left", validate="one_to_one")
     _require_truth(scores, given[~given["line"].isin(rows["line"])], truth_path)
-    provenance = _provenance(scores, scores.columns[score_column], truth, named.labels)
+    provenance = _provenance(scores, scores.columns[score_column], truth, named)
     attributes = {at: name for at, name in enumerate(truth.columns) if at in listed}
     return Import(provenance, _counts(rows), rows, attributes, became)
 
@@ -202,9 +204,7 @@ def _counts(rows: pd.DataFrame) -> Counts:
     return Counts(len(rows), malignant, benign, int(rows["score"].isna().sum()))
 
 
-def _provenance(
-    scores: CsvFile, column: str, truth: CsvFile, labels: Sequence[str]
-) -> ImportedScores:
+def _provenance(scores: CsvFile, column: str, truth: CsvFile, named: Columns) -> ImportedScores:
     card = {
         "imported": {
             "file": scores.path.name,
@@ -212,11 +212,14 @@ def _provenance(
             "column": column,
             "truth": truth.path.name,
             "truth_sha256": truth.digest,
+            **({} if named.model is None else {"model": named.model}),
         }
     }
-    # As they were typed, since another meaning is another truth.
-    meanings = [said for said in labels if "=" in said]
-    digest = _digest(scores.digest, column, " ".join([truth.digest, *meanings]))
+    # As they were typed, since another meaning is another truth. An import under another name of
+    # the model is another one, too, or it would rename the earlier one.
+    meanings = [said for said in named.labels if "=" in said]
+    model = [] if named.model is None else [f"model {named.model}"]
+    digest = _digest(scores.digest, column, " ".join([truth.digest, *meanings, *model]))
     return ImportedScores(digest, str(scores.path.absolute()), card)
 
 

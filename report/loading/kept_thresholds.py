@@ -16,7 +16,10 @@ from report.thresholds.threshold_text import threshold_text
 
 @dataclass(frozen=True, slots=True)
 class CheckpointThresholds:
-    """A checkpoint with its chosen thresholds, the newest first, and its model card's threshold."""
+    """A checkpoint with its chosen thresholds, the newest first, and its model card's threshold.
+
+    Imported scores have those that were chosen on any import of the same model.
+    """
 
     checkpoint: Chooser
     chosen: Sequence[Chosen]
@@ -27,7 +30,9 @@ class CheckpointThresholds:
         return _card_value(self.checkpoint.card_threshold)
 
     def __str__(self) -> str:
-        """The name of the checkpoint's file and the beginning of its digest."""
+        """The name of the checkpoint's file and the beginning of its digest, or the model's."""
+        if self.checkpoint.model is not None:
+            return f"imported scores of {shown(self.checkpoint.model)}"
         return f"{shown(PurePath(self.checkpoint.path).name)} ({self.checkpoint.digest[:12]})"
 
 
@@ -35,10 +40,15 @@ def thresholds_by_checkpoint(
     checkpoints: Sequence[Chooser], chosen: Sequence[Chosen]
 ) -> list[CheckpointThresholds]:
     """Each checkpoint with its thresholds, in the given order."""
+    models = {each.checkpoint_id: each.model or each.checkpoint_id for each in checkpoints}
     return [
         CheckpointThresholds(
             checkpoint,
-            [each for each in chosen if each.checkpoint_id == checkpoint.checkpoint_id],
+            [
+                each
+                for each in chosen
+                if models[each.checkpoint_id] == models[checkpoint.checkpoint_id]
+            ],
         )
         for checkpoint in checkpoints
     ]

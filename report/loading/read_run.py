@@ -20,6 +20,7 @@ from report.loading.label_origins import label_origins
 from report.loading.read_classes import ClassRows, read_classes
 from report.loading.read_groups import read_groups
 from report.loading.same_bytes import SameBytes, refuse_both_labels, same_bytes
+from report.loading.shared_images import shared_images
 from report.loading.unfinished import require_finished
 from report.metrics.subgroups import Groups
 from report.report_model import (
@@ -158,22 +159,32 @@ def _labels(
 def chosen_threshold(session: Session, run: Run) -> ChosenOn | None:
     """The threshold that was last chosen for the run's checkpoint and views, or None."""
     last = thresholds.chosen_last(session, run.checkpoint_id, run.views)
-    if last is None:
-        return None
-    return ChosenOn(last.value, last.how, last.run_id, last.source, day(last))
+    return None if last is None else chosen_as(session, run, last)
+
+
+def chosen_as(session: Session, run: Run, last: thresholds.Chosen) -> ChosenOn:
+    """What a report of the run says of a threshold that was chosen on some run."""
+    other = None
+    if last.checkpoint_id not in thresholds.same_model(session, run.checkpoint_id):
+        checkpoint = session.get_one(Checkpoint, last.checkpoint_id)
+        other = f"{PurePath(checkpoint.path).name} ({checkpoint.digest[:12]})"
+    return ChosenOn(last.value, last.how, last.run_id, last.source, day(last), other)
+
+
+def overlap_with(session: Session, run: Run, chosen: ChosenOn, scored: int) -> int:
+    """On how many of the `scored` images of the run the threshold was chosen."""
+    # Runs of the same source have the same images, except of `-`, a list read from a pipe.
+    if chosen.run == run.id or (chosen.source == run.source != "-"):
+        return scored
+    return shared_images(session, run, session.get_one(Run, chosen.run))
 
 
 def _overlap(
     session: Session, run: Run, checkpoint: Checkpoint, chosen: ChosenOn | None, scored: int
 ) -> int:
-    if chosen is None:
-        return results.count_digests(
-            session, run.id, image_digests(checkpoint.card, "valid_images")
-        )
-    # Runs of the same source have the same images, except of `-`, a list read from a pipe.
-    if chosen.run == run.id or (chosen.source == run.source != "-"):
-        return scored
-    return results.count_shared(session, run.id, chosen.run)
+    if chosen is not None:
+        return overlap_with(session, run, chosen, scored)
+    return results.count_digests(session, run.id, image_digests(checkpoint.card, "valid_images"))
 
 
 def _facts(checkpoint: Checkpoint, run: Run) -> CheckpointFacts:

@@ -32,14 +32,18 @@ class Interval(NamedTuple):
     reason: str | None = None
 
 
-class PairedTest(NamedTuple):
-    """The first AUC minus the second; where `z` and `p` are undefined, `reason` says why."""
+class AucTest(NamedTuple):
+    """The first AUC minus the second; where `z` and `p` are undefined, `reason` says why.
+
+    With `df`, `z` is compared with Student's t of so many degrees of freedom.
+    """
 
     difference: float
     interval: Interval
     z: float | None
     p: float | None
     reason: str | None = None
+    df: float | None = None
 
 
 def delong(labels: LabelArray, scores: npt.ArrayLike) -> DeLong:
@@ -79,7 +83,7 @@ def auc_interval(auc: float, variance: float, confidence: float = 0.95) -> Inter
     return Interval(max(0.0, low), min(1.0, high))
 
 
-def paired_test(two: DeLong, confidence: float = 0.95) -> PairedTest:
+def paired_test(two: DeLong, confidence: float = 0.95) -> AucTest:
     """Whether two AUCs on the same images differ: z, two-sided p, interval of the difference.
 
     Args:
@@ -90,13 +94,22 @@ def paired_test(two: DeLong, confidence: float = 0.95) -> PairedTest:
     difference = first - second
     single = float(np.trace(two.covariance))
     variance = single - 2 * float(two.covariance[0, 1])
-    reason = _no_test(single, variance)
+    reason = no_test(single, variance)
     if reason is not None:
-        return PairedTest(difference, Interval(None, None, reason), None, None, reason)
+        return AucTest(difference, Interval(None, None, reason), None, None, reason)
     z = difference / math.sqrt(variance)
     low, high = _normal(difference, variance, confidence)
     interval = Interval(max(-1.0, low), min(1.0, high))
-    return PairedTest(difference, interval, z, math.erfc(abs(z) / math.sqrt(2)))
+    return AucTest(difference, interval, z, math.erfc(abs(z) / math.sqrt(2)))
+
+
+def no_test(single: float, variance: float) -> str | None:
+    """Why two AUCs cannot be tested; `single` is the sum of their variances."""
+    if math.isnan(variance):
+        return "a class with one image leaves the variance undefined"
+    if variance <= _ROUNDING * single:
+        return "the estimated variance of the difference is 0"
+    return None
 
 
 def _check(labels: LabelArray, columns: Float64Array) -> None:
@@ -127,14 +140,6 @@ def _covariance(components: Float64Array) -> Float64Array:
         return np.full((k, k), np.nan)
     covariance: Float64Array = np.cov(components).reshape(k, k) / m
     return covariance
-
-
-def _no_test(single: float, variance: float) -> str | None:
-    if math.isnan(variance):
-        return "a class with one image leaves the variance undefined"
-    if variance <= _ROUNDING * single:
-        return "the estimated variance of the difference is 0"
-    return None
 
 
 def _normal(middle: float, variance: float, confidence: float) -> tuple[float, float]:

@@ -27,6 +27,14 @@ class Proportion(Estimate):
 
 
 @dataclass(frozen=True, slots=True)
+class Difference(Estimate):
+    """One figure minus another, with its two-sided `p`, and p `adjusted` for several tests."""
+
+    p: float | None = None
+    adjusted: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Accuracy(Proportion):
     """Accuracy, and the accuracy of always answering the more frequent class."""
 

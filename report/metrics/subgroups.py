@@ -2,25 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from base.arrays import Float64Array, LabelArray
 from report.metrics.confusion import Confusion, confusion
-from report.metrics.estimate import Estimate, Proportion
+from report.metrics.estimate import Difference, Estimate, Proportion
 from report.metrics.proportions import sensitivity, specificity
 from report.metrics.ranking import roc_auc
 
 # With fewer malignant or benign images, a subgroup's figures are too uncertain to show.
 SMALLEST = 10
+# What tables write in a cell whose value they do not have.
+_UNKNOWN = frozenset({"", "unknown", "not known", "missing", "na", "n/a", "nan", "null", "?"})
 
 
 @dataclass(frozen=True, slots=True)
 class Groups:
     """Images grouped by one attribute; the arrays are `[analysed]`.
 
-    `codes` are indices into `values`; images without the attribute have the value None.
+    `codes` are indices into `values`; images without the attribute have the value None. `in_order`
+    says that the values are in the order in which they are shown.
     """
 
     column: str
@@ -28,6 +32,16 @@ class Groups:
     codes: npt.NDArray[np.integer]
     labels: LabelArray
     scores: Float64Array
+    in_order: bool = False
+
+
+class Gap(NamedTuple):
+    """A subgroup's figures minus those of the `rest`, the other images of a known value."""
+
+    rest: Confusion
+    sensitivity: Difference
+    specificity: Difference
+    roc_auc: Difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +54,7 @@ class Subgroup:
     sensitivity: Proportion
     specificity: Proportion
     roc_auc: Estimate
+    gap: Gap | None = None
 
     @property
     def suppressed(self) -> str | None:
@@ -54,7 +69,7 @@ def by_subgroup(
     return tuple(
         _subgroup(attribute, code, threshold, confidence)
         for attribute in groups
-        for code in _in_order(attribute)
+        for code in _shown_codes(attribute)
     )
 
 
@@ -86,15 +101,24 @@ def _subgroup(groups: Groups, code: int, threshold: float, confidence: float) ->
     )
 
 
-def _in_order(groups: Groups) -> list[int]:
+def _shown_codes(groups: Groups) -> Sequence[int]:
+    return range(len(groups.values)) if groups.in_order else order_of(groups.values)
+
+
+def is_known(value: str | None) -> bool:
+    """Whether a value says something; `unknown` and `NA` do not."""
+    return value is not None and value.strip().casefold() not in _UNKNOWN
+
+
+def order_of(values: Sequence[str | None]) -> list[int]:
     """Numbers in order of size, words in alphabetical order, unknown last."""
-    known = [code for code, value in enumerate(groups.values) if value is not None]
-    numbers = [_as_number(groups.values[code]) for code in known]
+    known = [code for code, value in enumerate(values) if value is not None]
+    numbers = [_as_number(values[code]) for code in known]
     if None in numbers:
-        known.sort(key=lambda code: groups.values[code] or "")
+        known.sort(key=lambda code: values[code] or "")
     else:
-        known.sort(key=lambda code: _as_number(groups.values[code]) or 0.0)
-    return known + [code for code, value in enumerate(groups.values) if value is None]
+        known.sort(key=lambda code: _as_number(values[code]) or 0.0)
+    return known + [code for code, value in enumerate(values) if value is None]
 
 
 def _as_number(value: str | None) -> float | None:

@@ -1,8 +1,8 @@
-"""Two ROC curves on the same images."""
+"""The ROC curves of several runs."""
 
 from collections.abc import Sequence
 from textwrap import shorten
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,12 +10,14 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from base.arrays import Float64Array, LabelArray
 from base.console.foreign import for_picture
-from report.metrics.comparing import Comparison
+from report.metrics.confusion import confusion
+from report.metrics.estimate import Estimate
 from report.metrics.ranking import roc_points
 from report.plots.canvas import (
     BLUE,
     DOTTED,
     GREY,
+    SKY,
     VERMILION,
     bare,
     legend_beneath,
@@ -27,50 +29,54 @@ from report.plots.canvas import (
 from report.report_model import SYNTHETIC
 from report.thresholds.threshold import Threshold
 
-# Line styles and markers distinguish the curves in print without colour.
+# Line styles and markers distinguish the curves in print without colour; further runs repeat them.
 _STYLES: tuple[dict[str, Any], ...] = (
     {"color": BLUE, "linestyle": "solid", "linewidth": 2.2},
     {"color": VERMILION, "linestyle": (0, (5, 2)), "linewidth": 1.6},
+    {"color": SKY, "linestyle": "solid", "linewidth": 1.2},
+    {"color": GREY, "linestyle": (0, (3, 1, 1, 1)), "linewidth": 1.6},
+    {"color": "black", "linestyle": "solid", "linewidth": 0.8},
 )
-_MARKERS = ("o", "s")
-_SIZE = (5.2, 7.0)  # inches: a square with the legend below it
-_NAME = 45  # characters of a run's name that fit in the legend
+_MARKERS = ("o", "s", "^", "D", "v")
+_SIZE = (5.2, 6.2)  # inches: a square
+_LINE = 0.2  # inches of the legend below it, for each line
+# Characters of a run's name that fit in the legend beside its area, and beside its threshold.
+_NAME, _SHORT_NAME = 45, 32
 
 
-def draw_comparison(
-    names: Sequence[str],
-    labels: LabelArray,
-    scores: Float64Array,
-    thresholds: Sequence[Threshold],
-    comparison: Comparison,
-    *,
-    synthetic: bool,
-) -> Figure:
-    """Both curves with their areas, both operating points, and the diagonal of chance.
+class Curve(NamedTuple):
+    """A run of this name; `labels` and `scores` are `[n]`, `auc` is theirs."""
+
+    name: str
+    labels: LabelArray
+    scores: Float64Array
+    auc: Estimate
+    threshold: Threshold | None
+
+
+def draw_comparison(curves: Sequence[Curve], images: str, *, synthetic: bool) -> Figure:
+    """All curves with their areas, all operating points, and the diagonal of chance.
 
     Args:
-        names: of the runs A and B.
-        labels: `[n]`, 1 malignant, 0 benign.
-        scores: `[2, n]`.
-        thresholds: of A and B.
-        comparison: of these labels and scores.
+        curves: one for each run.
+        images: which images, for the title.
         synthetic: whether to note that the images are synthetic.
     """
-    picture = Figure(figsize=_SIZE, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
+    size = _SIZE[0], _SIZE[1] + 2 * _LINE * len(curves)
+    picture = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     axes = picture.add_subplot()
-    axes.set_title(f"ROC curves, the same {len(labels):,} images", loc="left", pad=10)
+    axes.set_title(f"ROC curves, {images}", loc="left", pad=10)
     bare(axes)
     unit_square(axes, "1 − specificity", "sensitivity")
-    if comparison.auc_test is None:
-        say_undefined(axes, comparison.aucs[0].reason)
-    else:
-        for index, name in enumerate(names):
-            label = (
-                f"{for_picture(shorten(name, _NAME))} (area = {comparison.aucs[index].value:.3f})"
-            )
-            _curve(axes, label, labels, scores[index], index)
-        for index, threshold in enumerate(thresholds):
-            _point(axes, comparison, threshold, index)
+    drawn = [(at, curve) for at, curve in enumerate(curves) if curve.auc.value is not None]
+    for at, curve in drawn:
+        _curve(axes, curve, at)
+    for at, curve in drawn:
+        if curve.threshold is not None:
+            _point(axes, curve, curve.threshold, at)
+    if len(drawn) < len(curves):
+        missing = next(curve for curve in curves if curve.auc.value is None)
+        say_undefined(axes, f"{_name(missing)}: {missing.auc.reason}")
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DOTTED, label="chance")
     legend_beneath(axes)
     if synthetic:
@@ -78,27 +84,29 @@ def draw_comparison(
     return picture
 
 
-def _curve(axes: Axes, label: str, labels: LabelArray, scores: Float64Array, index: int) -> None:
-    points = roc_points(labels, scores)
+def _name(curve: Curve, length: int = _NAME) -> str:
+    return for_picture(shorten(curve.name, length))
+
+
+def _curve(axes: Axes, curve: Curve, at: int) -> None:
+    points = roc_points(curve.labels, curve.scores)
     across, up = thinned(points.false_positives, points.sensitivity)
-    axes.plot(across, up, clip_on=False, label=label, **_STYLES[index])
+    label = f"{_name(curve)} (area = {curve.auc.value:.3f})"
+    axes.plot(across, up, clip_on=False, label=label, **_STYLES[at % len(_STYLES)])
 
 
-def _point(axes: Axes, comparison: Comparison, threshold: Threshold, index: int) -> None:
-    sensitivity = comparison.malignant.right[index].value
-    specificity = comparison.benign.right[index].value
-    if sensitivity is None or specificity is None:
-        return
+def _point(axes: Axes, curve: Curve, threshold: Threshold, at: int) -> None:
+    table = confusion(curve.labels, curve.scores, threshold.value)
     axes.plot(
-        1 - specificity,
-        sensitivity,
-        marker=_MARKERS[index],
+        table.fp / table.benign,
+        table.tp / table.malignant,
+        marker=_MARKERS[at % len(_MARKERS)],
         markersize=9,
-        color=_STYLES[index]["color"],
+        color=_STYLES[at % len(_STYLES)]["color"],
         markeredgecolor="white",
         markeredgewidth=1.5,
         linestyle="none",
         clip_on=False,
         zorder=3,
-        label=f"at {named(threshold)}",
+        label=f"{_name(curve, _SHORT_NAME)} at {named(threshold)}",
     )

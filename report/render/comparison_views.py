@@ -1,20 +1,16 @@
-"""A comparison of two runs as text, JSON, and CSV of the images whose answer changed."""
+"""A comparison of two runs as lines and tables, for text and Markdown."""
 
-import csv
-import io
-import json
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from base.console.foreign import for_csv, shown
-from report.loading.pairing import LeftOut, Pairs
+from base.console.foreign import shown
+from report.comparing.margin import NonInferiority, non_inferiority
+from report.comparing.two_runs import Comparison, McNemar
+from report.loading.apart import Apart
+from report.loading.pairing import Pairs
 from report.loading.read_run import LoadedRun
-from report.metrics.comparing import Comparison, McNemar
 from report.metrics.estimate import Estimate
-from report.render.formats import checkpoint_dict, threshold_dict
 from report.render.tables import percent, short, threshold_line, warnings_of
-from report.render.text import render_parts
 from report.report_model import RunFacts
 from report.table import Table
 from report.thresholds.threshold import Threshold
@@ -22,49 +18,77 @@ from report.thresholds.threshold_text import score_text
 
 # How many changed images the text lists; JSON and CSV list all.
 LISTED = 20
-_CHANGED = ("path", "label", "score_a", "score_b", "positive_a", "positive_b")
+_SMALLEST_P = 0.001
+UNPAIRED = (
+    "unpaired: the runs are compared as independent, on different images; this holds only if no "
+    "patient is in both"
+)
+_WORDS = {"roc_auc": "ROC AUC"}
 
 
 class Compared(NamedTuple):
     """Everything that a comparison shows; `runs` and `thresholds` are those of A and B."""
 
     runs: tuple[LoadedRun, LoadedRun]
-    thresholds: tuple[Threshold, Threshold]
-    pairs: Pairs
+    thresholds: tuple[Threshold | None, Threshold | None]
+    images: Pairs | Apart
     comparison: Comparison
+    margin: float | None = None
+
+    @property
+    def methods(self) -> tuple[str, str]:
+        """How AUCs are compared, and how proportions are."""
+        if isinstance(self.images, Apart):
+            return "DeLong, unpaired", "Newcombe, unpaired"
+        return "DeLong, paired", "Tango, paired"
+
+    @property
+    def alpha(self) -> float:
+        """The one-sided level of non-inferiority."""
+        return float(f"{(1 - self.comparison.confidence) / 2:.10g}")
+
+    def non_inferior(self) -> dict[str, NonInferiority]:
+        """Of each figure, whether A is not inferior to B; empty without a margin."""
+        if self.margin is None:
+            return {}
+        differences = {
+            "roc_auc": self.comparison.auc_difference,
+            "sensitivity": self.comparison.malignant.difference,
+            "specificity": self.comparison.benign.difference,
+        }
+        return {name: non_inferiority(one, self.margin) for name, one in differences.items()}
 
 
-def as_text(compared: Compared, *, terminal: bool) -> str:
-    """The comparison as tables for a reader."""
-    sides = list(zip("AB", compared.runs, compared.thresholds, strict=True))
-    lead = [
-        f"{side}: {describe(loaded.run)}, {threshold_line(threshold)}"
-        for side, loaded, threshold in sides
+def parts(compared: Compared) -> list[str | Table]:
+    """The lines and tables of a comparison in reading order."""
+    images = compared.images
+    if isinstance(images, Apart):
+        return [
+            UNPAIRED,
+            *lead(compared),
+            _flow_apart(images),
+            _figures(compared),
+            *_margin_lines(compared),
+        ]
+    return [
+        *lead(compared),
+        _flow(images),
+        _figures(compared),
+        _answers(compared.comparison),
+        *_margin_lines(compared),
+        *_changed_lines(compared),
     ]
-    lead += [
+
+
+def lead(compared: Compared) -> list[str]:
+    """Which runs are A and B, at which thresholds, and the warnings of each."""
+    sides = list(zip("AB", compared.runs, compared.thresholds, strict=True))
+    lines = [f"{side}: {describe(one.run)}, {_at(side, at)}" for side, one, at in sides]
+    return lines + [
         f"{side}: {warning}"
         for side, loaded, threshold in sides
         for warning in warnings_of(loaded.checkpoint, loaded.flow, threshold)
     ]
-    tables = (_flow(compared), _figures(compared.comparison), _answers(compared.comparison))
-    return render_parts([*lead, *tables, *_changed_lines(compared)], terminal=terminal)
-
-
-def as_json(compared: Compared) -> str:
-    """One object; undefined values are null, with a reason."""
-    return json.dumps(_as_dict(compared), indent=2, allow_nan=False)
-
-
-def as_csv(compared: Compared) -> str:
-    """A row for each image whose answer changed."""
-    lines = io.StringIO()
-    writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow(_CHANGED)
-    writer.writerows(
-        (for_csv(path), label, a, b, int(first), int(second))
-        for path, label, a, b, first, second in _changed(compared)
-    )
-    return lines.getvalue().rstrip("\n")
 
 
 def describe(run: RunFacts) -> str:
@@ -72,8 +96,34 @@ def describe(run: RunFacts) -> str:
     return f"run {run.number}{f' ({shown(run.name)})' if run.name else ''}"
 
 
-def _changed(compared: Compared) -> Iterator[tuple[str, int, float, float, bool, bool]]:
-    pairs, (first, second) = compared.pairs, compared.comparison.positive
+def brief(run: RunFacts) -> str:
+    """A run's name, or its number if it has none."""
+    return shown(run.name) if run.name else f"run {run.number}"
+
+
+def signed(figure: Estimate, digits: int = 3) -> str:
+    """A figure and its interval in few digits, with the minus of the headings."""
+    text = short(figure, digits)
+    return text if figure.value is None else text.replace("-", "−")
+
+
+def p_text(p: float) -> str:
+    """A p value in few digits; no p is 0."""
+    return f"p < {_SMALLEST_P}" if p < _SMALLEST_P else f"p = {p:.3g}"
+
+
+def with_reason(figure: Estimate) -> str:
+    """A figure and its interval in few digits, and why one of them is undefined."""
+    if figure.value is None or figure.reason is None:
+        return short(figure)
+    return f"{short(figure)} (no interval: {figure.reason.removeprefix('no interval: ')})"
+
+
+def changed_rows(compared: Compared) -> Iterator[tuple[str, int, float, float, bool, bool]]:
+    """Of each image that changed sides: path, label, both scores, both answers."""
+    pairs, (first, second) = compared.images, compared.comparison.positive
+    if isinstance(pairs, Apart) or first is None or second is None:
+        return
     for index in compared.comparison.changed:
         a, b = pairs.scores[:, index]
         yield (
@@ -86,8 +136,30 @@ def _changed(compared: Compared) -> Iterator[tuple[str, int, float, float, bool,
         )
 
 
-def _flow(compared: Compared) -> Table:
-    left_out, labels = compared.pairs.left_out, compared.pairs.labels
+def _at(side: str, threshold: Threshold | None) -> str:
+    if threshold is None:
+        option = f"--threshold-{side.lower()} 0.23"
+        return f"no threshold, so sensitivity and specificity are n/a: give one, such as {option}"
+    return threshold_line(threshold)
+
+
+def _flow_apart(images: Apart) -> Table:
+    left_out = images.left_out
+    a, b = (int(labels.sum()) for labels in images.labels)
+    return Table(
+        ("images", "A", "B", ""),
+        (
+            ("compared", *(str(len(labels)) for labels in images.labels), "labelled"),
+            ("  malignant", str(a), str(b), ""),
+            ("in both runs", str(left_out.in_both_a), str(left_out.in_both_b), "left out"),
+            ("without a label", str(left_out.unlabelled_a), str(left_out.unlabelled_b), "left out"),
+        ),
+        frozenset({1, 2}),
+    )
+
+
+def _flow(pairs: Pairs) -> Table:
+    left_out, labels = pairs.left_out, pairs.labels
     malignant = int(labels.sum())
     return Table(
         ("images", "", ""),
@@ -102,27 +174,31 @@ def _flow(compared: Compared) -> Table:
     )
 
 
-def _figures(comparison: Comparison) -> Table:
-    test = comparison.auc_test
-    (a, b), (sensitivity_a, sensitivity_b) = comparison.aucs, comparison.malignant.right
-    specificity_a, specificity_b = comparison.benign.right
+def _figures(compared: Compared) -> Table:
+    comparison = compared.comparison
+    names = (f"{side}: {brief(one.run)}" for side, one in zip("AB", compared.runs, strict=True))
     return Table(
-        (f"figure ({percent(comparison.confidence)} interval)", "A", "B", "A − B"),
+        (f"figure ({percent(comparison.confidence)} interval)", *names, "A − B"),
         (
-            ("ROC AUC", short(a), short(b), "n/a" if test is None else _difference(comparison)),
-            ("sensitivity", short(sensitivity_a), short(sensitivity_b), ""),
-            ("specificity", short(specificity_a), short(specificity_b), ""),
+            ("ROC AUC", *map(with_reason, comparison.aucs), _auc_difference(compared)),
+            ("sensitivity", *_proportions(comparison.malignant, compared.methods[1])),
+            ("specificity", *_proportions(comparison.benign, compared.methods[1])),
         ),
     )
 
 
-def _difference(comparison: Comparison) -> str:
-    test = comparison.auc_test
+def _auc_difference(compared: Compared) -> str:
+    test, difference = compared.comparison.auc_test, compared.comparison.auc_difference
     if test is None:
-        return "n/a"
-    interval = Estimate(test.difference, low=test.interval.low, high=test.interval.high)
-    note = f"p = {test.p:.3g}" if test.p is not None else f"no test: {test.reason}"
-    return f"{short(interval)}, {note} (DeLong, paired)"
+        return signed(difference)
+    note = p_text(test.p) if test.p is not None else f"no test: {test.reason}"
+    return f"{signed(difference)}, {note} ({compared.methods[0]})"
+
+
+def _proportions(of_class: McNemar, method: str) -> tuple[str, str, str]:
+    (a, b), difference = of_class.right, of_class.difference
+    note = "" if difference.value is None else f" ({method})"
+    return short(a), short(b), f"{signed(difference)}{note}"
 
 
 def _answers(comparison: Comparison) -> Table:
@@ -137,21 +213,54 @@ def _answers(comparison: Comparison) -> Table:
 
 
 def _sides(test: McNemar) -> tuple[str, str, str]:
-    note = f"p = {test.p:.3g}" if test.p is not None else f"n/a ({test.reason})"
-    return str(test.only_a_positive), str(test.only_b_positive), note
+    nothing = f"n/a ({test.reason})"
+    a, b = (
+        nothing if count is None else str(count)
+        for count in (test.only_a_positive, test.only_b_positive)
+    )
+    return a, b, nothing if test.p is None else p_text(test.p)
+
+
+def _margin_lines(compared: Compared) -> Iterator[str]:
+    for name, found in compared.non_inferior().items():
+        yield f"{_WORDS.get(name, name)}: {_sentence(compared, found)}"
+
+
+def _sentence(compared: Compared, found: NonInferiority) -> str:
+    if found.bound is None or compared.margin is None:
+        return f"whether A is not inferior to B is n/a ({found.reason})"
+    bound = signed(Estimate(found.bound), _digits(found.bound, compared.margin))
+    where = f"the lower bound of A − B, {bound} (one-sided, alpha {compared.alpha:.10g}), is"
+    margin = f"within the margin of {compared.margin:.10g}"
+    if found.shown:
+        return f"A is not inferior to B: {where} {margin}"
+    return f"not shown that A is not inferior to B: {where} not {margin}"
+
+
+def _digits(bound: float, margin: float) -> int:
+    """As many digits as show on which side of the margin the bound lies."""
+    sides = (at for at in range(3, 17) if (round(bound, at) > -margin) == (bound > -margin))
+    return next(sides, 17)
 
 
 def _changed_lines(compared: Compared) -> list[str | Table]:
+    a, b = compared.thresholds
+    if a is None or b is None:
+        return []
     count = len(compared.comparison.changed)
     if not count:
         return ["no image changed sides"]
     # Malignant images first: there, a change means a melanoma found or missed.
-    listed = sorted(_changed(compared), key=lambda row: -row[1])[:LISTED]
+    listed = sorted(changed_rows(compared), key=lambda row: -row[1])[:LISTED]
     rest = f", the first {LISTED} of them (--format csv lists all)" if count > LISTED else ""
-    at_a, at_b = (threshold.value for threshold in compared.thresholds)
     rows = tuple(
-        (shown(path), "malignant" if label else "benign", _scored(a, at_a), _scored(b, at_b))
-        for path, label, a, b, *_ in listed
+        (
+            shown(path),
+            "malignant" if label else "benign",
+            _scored(score_a, a.value),
+            _scored(score_b, b.value),
+        )
+        for path, label, score_a, score_b, *_ in listed
     )
     table = Table(("image", "truth", "A", "B"), rows)
     return [f"{count} image{'' if count == 1 else 's'} changed sides{rest}", table]
@@ -160,60 +269,3 @@ def _changed_lines(compared: Compared) -> list[str | Table]:
 def _scored(score: float, threshold: float) -> str:
     answer = "positive" if score >= threshold else "negative"
     return f"{score_text(score, threshold, 4)} {answer}"
-
-
-def _as_dict(compared: Compared) -> dict[str, Any]:
-    comparison = compared.comparison
-    sides = {
-        name: {
-            "run": asdict(loaded.run),
-            "checkpoint": checkpoint_dict(loaded.checkpoint),
-            "threshold": threshold_dict(threshold),
-        }
-        for name, loaded, threshold in zip("ab", compared.runs, compared.thresholds, strict=True)
-    }
-    return {
-        **sides,
-        "images": _counts(len(compared.pairs.paths), compared.pairs.left_out),
-        "confidence": comparison.confidence,
-        "roc_auc": _auc_dict(comparison),
-        "malignant": _mcnemar_dict(comparison.malignant, "sensitivity"),
-        "benign": _mcnemar_dict(comparison.benign, "specificity"),
-        "changed": [dict(zip(_CHANGED, row, strict=True)) for row in _changed(compared)],
-    }
-
-
-def _counts(compared: int, left_out: LeftOut) -> dict[str, int]:
-    return {"compared": compared, **left_out._asdict()}
-
-
-def _auc_dict(comparison: Comparison) -> dict[str, Any]:
-    a, b = map(_figure_dict, comparison.aucs)
-    test = comparison.auc_test
-    if test is None:
-        reason = comparison.aucs[0].reason
-        difference = _figure_dict(Estimate(None, reason))
-        return {"a": a, "b": b, "difference": difference, "z": None, "p": None, "reason": reason}
-    interval = test.interval
-    difference = _figure_dict(
-        Estimate(test.difference, interval.reason, low=interval.low, high=interval.high)
-    )
-    note = {} if test.reason is None else {"reason": test.reason}
-    return {"a": a, "b": b, "difference": difference, "z": test.z, "p": test.p, **note}
-
-
-def _mcnemar_dict(test: McNemar, figure: str) -> dict[str, Any]:
-    a, b = map(_figure_dict, test.right)
-    note = {} if test.reason is None else {"reason": test.reason}
-    return {
-        figure: {"a": a, "b": b},
-        "only_a_positive": test.only_a_positive,
-        "only_b_positive": test.only_b_positive,
-        "p": test.p,
-        **note,
-    }
-
-
-def _figure_dict(figure: Estimate) -> dict[str, Any]:
-    shown: dict[str, Any] = {"value": figure.value, "low": figure.low, "high": figure.high}
-    return shown if figure.reason is None else {**shown, "reason": figure.reason}

@@ -13,6 +13,7 @@ from report.metrics.estimate import Estimate
 from report.metrics.likelihood import AtPrevalence
 from report.metrics.subgroups import Subgroup
 from report.render.class_formats import class_dict, class_rows
+from report.render.gap_tables import gap_dict, gap_rows
 from report.report_model import CheckpointFacts, Report
 from report.thresholds.threshold import Threshold
 
@@ -89,6 +90,8 @@ def threshold_dict(threshold: Threshold) -> dict[str, Any]:
         shown["how"] = threshold.how
     if (chosen := threshold.chosen_on) is not None:
         shown["chosen_on"] = {"run": chosen.run, "source": chosen.source, "date": chosen.date}
+        if chosen.other is not None:
+            shown["chosen_on"]["other_checkpoint"] = chosen.other
     if threshold.chosen_on is not None or threshold.overlap:
         shown["same_images"] = threshold.overlap > 0
     return shown
@@ -135,7 +138,8 @@ def _subgroup(subgroup: Subgroup) -> dict[str, Any]:
     }
     table = subgroup.confusion
     counts = {"images": table.total, "malignant": table.malignant, "benign": table.benign}
-    return {"column": subgroup.column, "value": subgroup.value, **counts, **figures}
+    whose = {"column": subgroup.column, "value": subgroup.value}
+    return {**whose, **counts, **figures, "gap": gap_dict(subgroup.gap)}
 
 
 def _rows(report: Report) -> Iterator[Row]:
@@ -152,6 +156,8 @@ def _rows(report: Report) -> Iterator[Row]:
     yield from (_plain(_labelled(labelled), labelled["images"]) for labelled in labels)
     yield _plain("threshold", report.threshold.value)
     yield _plain("threshold_kind", report.threshold.kind)
+    if report.threshold.stated:
+        yield _plain("threshold_how", report.threshold.how)
     yield from (_plain(f"answers_{name}", count) for name, count in whole["answers"].items())
     yield _plain("confidence", report.figures.confidence)
     yield from (_plain(cell, count) for cell, count in whole["confusion"].items())
@@ -166,6 +172,7 @@ def _rows(report: Report) -> Iterator[Row]:
         yield from (_plain(f"{name}{where}", subgroup[name]) for name in ("images", "malignant"))
         for name in ("sensitivity", "specificity", "roc_auc"):
             yield _row(f"{name}{where}", subgroup[name])
+        yield from (_row(name, figure) for name, figure in gap_rows(subgroup["gap"], where))
     yield from (_row(name, figure) for name, figure in class_rows(whole["classes"]))
 
 

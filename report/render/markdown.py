@@ -1,9 +1,10 @@
 """The report in Markdown, for a notebook, an issue or a repository."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from base.console.foreign import for_markdown, shown
 from report.render.class_tables import class_tables
+from report.render.gap_tables import gap_tables
 from report.render.tables import (
     figure_tables,
     flow_table,
@@ -22,6 +23,13 @@ def as_markdown(report: Report) -> str:
     return "\n\n".join(_blocks(report))
 
 
+def parts_as_markdown(parts: Sequence[str | Table]) -> str:
+    """Lines and tables below each other."""
+    return "\n\n".join(
+        _table(part) if isinstance(part, Table) else for_markdown(part) for part in parts
+    )
+
+
 def _blocks(report: Report) -> Iterator[str]:
     yield f"# Run {report.run.number} of {for_markdown(shown(report.run.source))}"
     yield from (f"**{for_markdown(warning)}**" for warning in warnings(report))
@@ -32,7 +40,8 @@ def _blocks(report: Report) -> Iterator[str]:
         yield for_markdown(absent)
     else:
         subgroups = subgroup_tables(report.subgroups, report.figures.confidence)
-        yield from (_table(table) for table in (*figure_tables(report.figures), *subgroups))
+        gaps = gap_tables(report.subgroups, report.figures.confidence)
+        yield from (_table(table) for table in (*figure_tables(report.figures), *subgroups, *gaps))
     yield from (_table(table) for table in class_tables(report.classes))
     yield for_markdown(provenance_line(report))
 

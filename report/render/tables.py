@@ -20,6 +20,7 @@ from report.report_model import (
     gone,
     imported,
     optimistic,
+    other_model,
     trained_on,
     turned,
     unchecked,
@@ -50,7 +51,7 @@ def warnings(report: Report, *, named: bool = True) -> list[str]:
 
 
 def warnings_of(
-    checkpoint: CheckpointFacts, flow: Flow, threshold: Threshold, *, named: bool = True
+    checkpoint: CheckpointFacts, flow: Flow, threshold: Threshold | None, *, named: bool = True
 ) -> list[str]:
     """The same warnings, for a run before its figures are computed."""
     lines = [] if checkpoint.imported is None else [imported(checkpoint.imported)]
@@ -61,6 +62,10 @@ def warnings_of(
     lines += [gone(flow, named=named)] if flow.gone else []
     lines += [copies(flow, named=named)] if flow.copies > flow.copies_left_out else []
     lines += [turned(flow)] if flow.turned else []
+    if threshold is None:
+        return lines
+    other = threshold.chosen_on is not None and threshold.chosen_on.other is not None
+    lines += [other_model(threshold)] if other else []
     return lines + ([optimistic(threshold, flow.scored)] if threshold.overlap else [])
 
 
@@ -78,6 +83,8 @@ def origin(threshold: Threshold) -> str:
             f"chosen on run {chosen.run} of {shown(chosen.source)} on {chosen.date}, "
             f"{shown(chosen.how)}"
         )
+    elif threshold.stated:
+        why = f"given on the command line as chosen beforehand: {shown(threshold.how or '')}"
     elif threshold.kind == "exploratory" and not threshold.overlap:
         why = "given on the command line, so it may have been chosen on these images"
     else:

@@ -11,6 +11,7 @@ from rich.text import Text
 from base.console.foreign import for_terminal
 from report.metrics.metrics import Metrics
 from report.render.class_tables import class_tables
+from report.render.gap_tables import gap_tables
 from report.render.tables import (
     figure_tables,
     flow_table,
@@ -77,6 +78,7 @@ def _parts(report: Report, rules: box.Box | None) -> Iterator[RenderableType]:
     else:
         yield from _figures(report.figures, rules)
         yield from _spaced(subgroup_tables(report.subgroups, report.figures.confidence), rules)
+        yield from _spaced(gap_tables(report.subgroups, report.figures.confidence), rules)
     yield from _spaced(class_tables(report.classes), rules)
     yield Text()
     yield _line(provenance_line(report))

@@ -11,9 +11,9 @@ Kind = Literal["prespecified", "exploratory"]
 
 @dataclass(frozen=True, slots=True)
 class ChosenOn:
-    """A threshold that `report choose-threshold` chose on a run of the same checkpoint.
+    """A threshold that `report choose-threshold` chose on a run.
 
-    `date` as 2026-11-24, in UTC.
+    `date` as 2026-11-24, in UTC. `other` names the checkpoint of that run if it is another one.
     """
 
     value: float
@@ -21,6 +21,7 @@ class ChosenOn:
     run: int
     source: str
     date: str
+    other: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Threshold:
     """An image is positive when its score >= `value`; STARD 2015, item 12a, asks for the kind.
 
     `overlap` is the number of scored images that it was chosen on; 0 for one that was given.
+    `stated` says that it was given, and `how` is what was said of its origin.
     """
 
     value: float
@@ -35,6 +37,11 @@ class Threshold:
     how: str | None = None  # how it was chosen, as text; None if it was given
     chosen_on: ChosenOn | None = None
     overlap: int = 0
+    stated: bool = False
+
+
+class NoThresholdError(click.UsageError):
+    """A threshold is neither given nor stored."""
 
 
 class ThresholdType(click.ParamType[float]):
@@ -70,7 +77,11 @@ class FractionType(click.ParamType[float]):
 
 
 def choose(
-    given: float | None, card: Mapping[str, Any], chosen: ChosenOn | None = None, overlap: int = 0
+    given: float | None,
+    card: Mapping[str, Any],
+    chosen: ChosenOn | None = None,
+    overlap: int = 0,
+    prespecified: str | None = None,
 ) -> Threshold:
     """The threshold of the command line, else the one `chosen` on a run, else the model card's.
 
@@ -79,10 +90,14 @@ def choose(
         card: the checkpoint's model card.
         chosen: the threshold that was chosen last.
         overlap: number of scored images that `chosen`, or else the card's, was chosen on.
+        prespecified: where the `given` one was laid down before these images were looked at.
 
     Raises:
-        click.UsageError: there is no threshold, or the card's is not a number in [0, 1].
+        NoThresholdError: there is no threshold.
+        click.UsageError: the card's is not a number in [0, 1].
     """
+    if given is not None and prespecified is not None:
+        return Threshold(given, "prespecified", prespecified, stated=True)
     if given is not None:
         return Threshold(given, "exploratory")
     kind: Kind = "exploratory" if overlap else "prespecified"
@@ -90,7 +105,7 @@ def choose(
         return Threshold(chosen.value, kind, chosen.how, chosen, overlap)
     stored = card.get("threshold")
     if not stored:
-        raise click.UsageError(
+        raise NoThresholdError(
             "the checkpoint's model card holds no threshold: give one, such as --threshold 0.23"
         )
     value = in_range(stored.get("value")) if isinstance(stored, Mapping) else None

@@ -20,10 +20,10 @@ from stored import rows, store_run, succeed
 
 from base.arrays import Float64Array, LabelArray
 from report.build import build
+from report.comparing.two_runs import compare
 from report.loading.read_run import LoadedRun
-from report.metrics.comparing import compare
 from report.metrics.metrics import measure
-from report.plots.compare import draw_comparison
+from report.plots.compare import Curve, draw_comparison
 from report.plots.confusion_matrix import draw_confusion
 from report.plots.decision import draw_decision
 from report.plots.distributions import draw_distributions
@@ -257,10 +257,14 @@ def test_the_thresholds_of_a_comparison(images: Images, a: float, b: float) -> N
     both = np.stack([scores, scores[::-1]])
     comparison = compare(labels, both, (a, b))
     at = Threshold(a, "exploratory"), Threshold(b, "exploratory")
-    drawn = legend(draw_comparison("AB", labels, both, at, comparison, synthetic=False))
+    curves = [
+        Curve(*one) for one in zip("AB", [labels] * 2, both, comparison.aucs, at, strict=True)
+    ]
+    drawn = legend(draw_comparison(curves, "some images", synthetic=False))
     first, second = re.findall(r"at (\S+) \(exploratory\)", drawn)
     again = compare(labels, both, (typed(first), typed(second)))
-    assert [one.tolist() for one in again.positive] == [one.tolist() for one in comparison.positive]
+    for found, expected in zip(again.positive, comparison.positive, strict=True):
+        assert np.array_equal(found, expected)  # type: ignore[arg-type] # neither is None
 
 
 @given(SCORES, SCORES, st.integers(2, 6))

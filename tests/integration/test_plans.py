@@ -299,6 +299,8 @@ CASES: dict[Callable[..., Any], Case] = {
     thresholds.choosers: Case(lambda s, _: thresholds.choosers(s), FEW),
     thresholds.forget_threshold: Case(lambda s, _: thresholds.forget_threshold(s, 1), FEW),
     thresholds.chosen_last: Case(lambda s, _: thresholds.chosen_last(s, 1, 1), FEW),
+    thresholds.chosen_on: Case(lambda s, on: thresholds.chosen_on(s, on.run), FEW),
+    thresholds.same_model: Case(lambda s, _: thresholds.same_model(s, 1), FEW),
 }
 
 

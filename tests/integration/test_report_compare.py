@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from scipy.stats import binomtest, norm  # type: ignore[import-untyped] # it shi
 from stored import Stored, bytes_of, one_line, report, store_run, succeed
 
 from db.queries.results import ScoredImage
+from report.comparing.paired_difference import paired_difference
+from report.comparing.two_runs import compare
 from report.loading.pairing import LeftOut, PairingError, pair
-from report.metrics.comparing import compare
+from report.metrics.estimate import Estimate
 
 OTHER = "cd" * 32
 # Labels, and scores of A and B: at 0.5 A finds 3 of 4 malignant, B 2; A has 1 false alarm, B 2.
@@ -204,9 +207,9 @@ def test_labels_that_disagree_are_an_error_that_names_images(url: str) -> None:
     assert "test/5.jpg and 2 more" in said
 
 
-def test_nothing_in_common(url: str) -> None:
-    store_run(url, [Stored("x.jpg", 1, 0.5)])
-    store_run(url, [Stored("y.jpg", 1, 0.5)], digest=OTHER)
+def test_no_labelled_image_in_common(url: str) -> None:
+    store_run(url, [Stored("x.jpg", None, 0.5)])
+    store_run(url, [Stored("x.jpg", None, 0.5)], digest=OTHER)
     said = one_line(report("compare", "1", "2", *AT))
     assert said == "Error: runs 1 and 2 have no labelled image that both scored"
 
@@ -221,15 +224,97 @@ def test_an_unfinished_run_is_refused(url: str) -> None:
 def test_thresholds_are_those_of_a_report(url: str) -> None:
     store_run(url, images(A), card={"threshold": {"value": 0.65, "how": "in training"}})
     store_run(url, images(B), digest=OTHER)
-    done = report("compare", "1", "2")
-    assert done.exit_code == 2
-    assert "run 2: the checkpoint's model card holds no threshold" in done.stderr
-    assert "such as --threshold-b 0.23" in done.stderr
+    said = succeed("compare", "1", "2")
+    assert "B: run 2, no threshold" in said
+    assert "give one, such as --threshold-b 0.23" in said
     succeed("choose-threshold", "2", "--target-sensitivity", "1")
     got = as_json()
     assert (got["a"]["threshold"]["value"], got["a"]["threshold"]["kind"]) == (0.65, "prespecified")
     assert got["b"]["threshold"]["kind"] == "exploratory"
     assert "B: warning: the threshold was chosen on these images" in succeed("compare", "1", "2")
+
+
+def test_runs_without_thresholds_are_compared_by_their_aucs(url: str) -> None:
+    both(url)
+    got, at_half = as_json("--margin", "0.05"), as_json(*AT)
+    assert (got["a"]["threshold"], got["changed"]) == (None, None)
+    assert got["roc_auc"] == at_half["roc_auc"]
+    assert (got["malignant"]["only_a_positive"], got["malignant"]["p"]) == (None, None)
+    for of_class, figure in ((got["malignant"], "sensitivity"), (got["benign"], "specificity")):
+        reasons = [of_class[figure][side]["reason"] for side in ("a", "b", "difference")]
+        assert reasons == [f"{side} no threshold" for side in ("A has", "B has", "A and B have")]
+    assert got["non_inferiority"]["sensitivity"]["reason"] == "A and B have no threshold"
+
+    said = succeed("compare", "1", "2", "--output", "figures")
+    assert "A: run 1 (ours), no threshold, so sensitivity and specificity are n/a" in said
+    cells = [cell for line in said.splitlines() for cell in re.split("  +", line)]
+    undefined = [cell for cell in cells if cell.startswith("n/a")]
+    assert len(undefined) == 12
+    assert all(re.fullmatch(r"n/a \([AB].* no threshold\)", cell) for cell in undefined)
+    rows = list(csv.DictReader(io.StringIO(succeed("compare", "1", "2", "--format", "csv"))))
+    assert {row["figure"]: row["reason"] for row in rows}["specificity_b"] == "B has no threshold"
+    assert float(rows[2]["value"]) == 2 / 16
+    assert "| sensitivity | n/a (A has no threshold) |" in succeed(
+        "compare", "1", "2", "--format", "markdown"
+    )
+    drawn = Path("figures/roc_compared.svg").read_text()
+    assert "exploratory" not in drawn
+
+
+def test_one_threshold_gives_the_figures_of_its_run(url: str) -> None:
+    both(url)
+    got = as_json("--threshold-b", "0.5")
+    assert got["malignant"]["sensitivity"]["b"]["value"] == 2 / 4
+    assert got["malignant"]["sensitivity"]["a"]["reason"] == "A has no threshold"
+    assert got["benign"]["specificity"]["difference"]["reason"] == "A has no threshold"
+
+
+def test_a_card_with_a_wrong_threshold_is_refused(url: str) -> None:
+    store_run(url, images(A), card={"threshold": {"value": 7}})
+    store_run(url, images(B), digest=OTHER)
+    done = report("compare", "1", "2")
+    assert done.exit_code == 2
+    assert "run 1: the checkpoint's model card holds" in done.stderr
+    assert "such as --threshold-a 0.23" in done.stderr
+
+
+def test_differences_and_non_inferiority(url: str) -> None:
+    both(url)
+    got = as_json(*AT, "--margin", "0.6", "--confidence", "0.9")
+    found = got["malignant"]["sensitivity"]["difference"]
+    assert tuple(found.values()) == approx_of(paired_difference(2, 1, 4, 0.9))
+    # Of the benign images, those that only B calls positive are right in A only.
+    assert got["benign"]["specificity"]["difference"] == found
+    decided = got["non_inferiority"]
+    assert (decided["margin"], decided["alpha"]) == (0.6, 0.05)
+    assert decided["sensitivity"] == {"bound": found["low"], "not_inferior": found["low"] > -0.6}
+    assert decided["roc_auc"]["bound"] == got["roc_auc"]["difference"]["low"]
+
+    said = succeed("compare", "1", "2", *AT, "--margin", "0.6")
+    low = as_json(*AT)["malignant"]["sensitivity"]["difference"]["low"]
+    assert (
+        "sensitivity: A is not inferior to B: the lower bound of A − B, "
+        f"−{-low:.3f} (one-sided, alpha 0.025), is within the margin of 0.6" in said
+    )
+    narrow = succeed("compare", "1", "2", *AT, "--margin", str(-low * 0.99999))
+    assert "sensitivity: not shown that A is not inferior to B: the lower bound" in narrow
+    assert "A: ours" in said
+    assert "B: run 2" in said
+    assert "-0." not in said
+
+
+def approx_of(figure: Estimate) -> Any:
+    return pytest.approx((figure.value, figure.low, figure.high))
+
+
+def test_no_p_is_zero(url: str) -> None:
+    listed = [Stored(f"{at}.jpg", int(at >= 40), 0.9 - at * 37 % 80 / 1000) for at in range(80)]
+    store_run(url, listed)
+    store_run(url, [one._replace(outcome=at / 100) for at, one in enumerate(listed)], digest=OTHER)
+    said = succeed("compare", "1", "2", *AT)
+    assert said.count("p < 0.001") == 2  # of the AUCs, and of 40 benign images
+    assert not re.search(r"p = 0(\.0+)?\b(?!\.)", said)
+    assert "p = 0.00195" in said  # of 10 discordant malignant images: 2 / 2¹⁰
 
 
 def test_one_class_only(url: str) -> None:

@@ -178,3 +178,39 @@ def test_a_forest_plot_of_the_subgroups(tmp_path: Path) -> None:
     assert done.exit_code == 0
     assert (tmp_path / "figures" / "subgroups.png").stat().st_size > 10_000
     assert b"<svg" in (tmp_path / "figures" / "subgroups.svg").read_bytes()
+
+
+@pytest.mark.usefixtures("stored")
+def test_each_subgroup_has_its_gap_to_the_rest_in_every_format() -> None:
+    options = ("--by", "site", "--format")
+    arm, palm, none = json.loads(shown(*options, "json"))["subgroups"]
+    assert none["gap"] is None
+    assert arm["gap"]["rest"] == {"images": 30, "malignant": 12, "benign": 18}
+    for name in ("sensitivity", "specificity", "roc_auc"):
+        gap = arm["gap"][name]
+        assert gap["value"] == pytest.approx(arm[name]["value"] - palm[name]["value"])
+        assert gap["low"] <= gap["value"] <= gap["high"]
+        assert gap["p"] == gap["p_holm"]
+    rows = {row["figure"]: row for row in csv.DictReader(io.StringIO(shown(*options, "csv")))}
+    gap = arm["gap"]["sensitivity"]
+    assert float(rows["sensitivity_gap[site=arm]"]["low"]) == gap["low"]
+    assert float(rows["sensitivity_gap_p[site=arm]"]["value"]) == gap["p"]
+    assert float(rows["sensitivity_gap_p_holm[site=arm]"]["value"]) == gap["p_holm"]
+    assert "sensitivity_gap[site=unknown]" not in rows
+    heading = "less all others of known site (95 % interval; p by Holm)"
+    assert heading in shown("--by", "site")
+    assert f"| {heading} |" in shown(*options, "markdown")
+
+
+@pytest.mark.usefixtures("stored")
+def test_crossed_columns_and_bands_in_a_report() -> None:
+    told = shown("--by", "site,patient:30,60", "--format", "json")
+    subgroups = json.loads(told)["subgroups"]
+    assert [(one["column"], one["value"], one["images"]) for one in subgroups] == [
+        ("site,patient:30,60", "arm, under 30", 30),
+        ("site,patient:30,60", "back|[palm], 30-59", 30),
+        ("site,patient:30,60", None, 5),
+    ]
+    done = report("--by", "site,sex")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "--by sex: no analysed image of run 1 has this column" in done.stderr

@@ -7,6 +7,9 @@ from sqlalchemy.orm import Session
 
 from db.tables import Checkpoint, ChosenThreshold, Run
 
+# The name of the model that imported scores are of, in their card.
+_MODEL = Checkpoint.card[("imported", "model")].as_string()
+
 
 class Chosen(NamedTuple):
     """A chosen threshold and the run it was chosen on; `created_at` is in seconds since 1970.
@@ -26,12 +29,16 @@ class Chosen(NamedTuple):
 
 
 class Chooser(NamedTuple):
-    """A checkpoint, and the threshold in its model card: None, or any JSON value found there."""
+    """A checkpoint, and the threshold in its model card: None, or any JSON value found there.
+
+    `model` is the name that was given to the model of imported scores.
+    """
 
     checkpoint_id: int
     digest: str
     path: str
     card_threshold: Any
+    model: str | None = None
 
 
 def add_threshold(session: Session, run: Run, kind: str, value: float, how: str) -> int:
@@ -45,11 +52,25 @@ def add_threshold(session: Session, run: Run, kind: str, value: float, how: str)
 
 
 def chosen_last(session: Session, checkpoint_id: int, views: int) -> Chosen | None:
-    """The newest threshold chosen for this checkpoint and as many views."""
-    row = session.execute(
-        _chosen().where(ChosenThreshold.checkpoint_id == checkpoint_id, Run.views == views).limit(1)
-    ).one_or_none()
+    """The newest threshold chosen for this checkpoint, or its model, and as many views."""
+    alike = ChosenThreshold.checkpoint_id.in_(same_model(session, checkpoint_id))
+    row = session.execute(_chosen().where(alike, Run.views == views).limit(1)).one_or_none()
     return None if row is None else Chosen(*row)
+
+
+def chosen_on(session: Session, run_id: int) -> Chosen | None:
+    """The threshold that was chosen last on this run."""
+    row = session.execute(_chosen().where(ChosenThreshold.run_id == run_id).limit(1)).one_or_none()
+    return None if row is None else Chosen(*row)
+
+
+def same_model(session: Session, checkpoint_id: int) -> list[int]:
+    """The checkpoint, and imported ones whose scores are of the same model, by its name."""
+    name = session.scalar(select(_MODEL).where(Checkpoint.id == checkpoint_id))
+    if name is None:
+        return [checkpoint_id]
+    alike = select(Checkpoint.id).where(Checkpoint.imported.is_(True), name == _MODEL)
+    return list(session.scalars(alike))
 
 
 def all_chosen(session: Session) -> list[Chosen]:
@@ -61,7 +82,11 @@ def choosers(session: Session) -> list[Chooser]:
     """Every checkpoint, newest first, with the threshold only from its card, which may be long."""
     rows = session.execute(
         select(
-            Checkpoint.id, Checkpoint.digest, Checkpoint.path, Checkpoint.card["threshold"]
+            Checkpoint.id,
+            Checkpoint.digest,
+            Checkpoint.path,
+            Checkpoint.card["threshold"],
+            _MODEL,
         ).order_by(Checkpoint.id.desc())
     )
     return [Chooser(*row) for row in rows]

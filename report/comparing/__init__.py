@@ -1,0 +1,1 @@
+"""Compares runs with each other: differences, their tests and intervals. Pure."""

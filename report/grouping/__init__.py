@@ -1,0 +1,1 @@
+"""What `--by` asks for: columns, crossed columns, and numbers in bands. Pure."""
