@@ -8,9 +8,10 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from base.arrays import BoolArray, Float64Array, LabelArray
 from report.metrics.confusion import why_undefined
-from report.metrics.delong import Interval, PairedTest, auc_interval, delong, paired_test
+from report.metrics.delong import PairedTest, delong, paired_test
 from report.metrics.estimate import Estimate, Proportion
 from report.metrics.proportions import proportion
+from report.metrics.ranking import of_delong
 
 
 class McNemar(NamedTuple):
@@ -73,15 +74,13 @@ def _aucs(
     if reason is not None:
         return (Estimate(None, reason), Estimate(None, reason)), None
     two = delong(labels, scores)
+    malignant = int(np.count_nonzero(labels == 1))
+    classes = malignant, len(labels) - malignant
     first, second = (
-        _auc(float(auc), auc_interval(float(auc), float(variance), confidence))
+        of_delong(float(auc), float(variance), classes, confidence)
         for auc, variance in zip(two.aucs, np.diag(two.covariance), strict=True)
     )
     return (first, second), paired_test(two, confidence)
-
-
-def _auc(value: float, interval: Interval) -> Estimate:
-    return Estimate(value, interval.reason, interval.low, interval.high)
 
 
 def _mcnemar(

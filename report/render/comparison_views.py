@@ -12,7 +12,7 @@ from report.loading.pairing import LeftOut, Pairs
 from report.loading.read_run import LoadedRun
 from report.metrics.comparing import Comparison, McNemar
 from report.metrics.estimate import Estimate
-from report.render.formats import checkpoint_dict, threshold_dict
+from report.render.formats import auc_fields, checkpoint_dict, threshold_dict
 from report.render.tables import percent, short, threshold_line, warnings_of
 from report.render.text import render_parts
 from report.report_model import RunFacts
@@ -216,4 +216,5 @@ def _mcnemar_dict(test: McNemar, figure: str) -> dict[str, Any]:
 
 def _figure_dict(figure: Estimate) -> dict[str, Any]:
     shown: dict[str, Any] = {"value": figure.value, "low": figure.low, "high": figure.high}
-    return shown if figure.reason is None else {**shown, "reason": figure.reason}
+    reason = {} if figure.reason is None else {"reason": figure.reason}
+    return {**shown, **reason, **auc_fields(figure)}
