@@ -9,7 +9,7 @@ from report.metrics.metrics import Metrics
 def is_reversed(figures: Metrics) -> bool:
     """Whether malignant images have lower scores than benign ones, and not by chance."""
     auc, table = figures.roc_auc, figures.confusion
-    if auc.value == 0:  # which has no interval: of so many orders of the images it is one
+    if auc.value == 0:  # of so many orders of the images it is one
         few = min(table.malignant, 20), min(table.benign, 20)
         return comb(sum(few), few[0]) * (1 - figures.confidence) > 2
     return auc.high is not None and auc.high < 0.5

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from base.arrays import Float64Array, LabelArray
+from report.comparing.holm import holm
 from report.comparing.two_runs import answers, auc_estimates, share_right
 from report.metrics.confusion import why_undefined
 from report.metrics.delong import AucTest, DeLong, delong, paired_test
@@ -72,21 +73,12 @@ def compare_several(
     pairs = _pairs(found, confidence)
     return SeveralRuns(
         confidence,
-        tuple(auc_estimates(found, confidence)),
+        tuple(auc_estimates(found, labels, confidence)),
         sensitivities,
         specificities,
         pairs,
         ranks(len(names), pairs, 1 - confidence),
     )
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """P values corrected for their number (Holm, S. 1979, Scand. J. Statistics 6:65-70)."""
-    order = np.argsort(p, kind="stable")
-    steps = np.array(p)[order] * np.arange(len(p), 0, -1)
-    corrected = np.empty(len(p))
-    corrected[order] = np.minimum(1, np.maximum.accumulate(steps))
-    return corrected.tolist()
 
 
 def ranks(runs: int, pairs: Sequence[PairTest], alpha: float) -> tuple[Ranks, ...]:
@@ -116,8 +108,7 @@ def _pairs(found: DeLong, confidence: float) -> tuple[PairTest, ...]:
         for both, block in two
     ]
     # A pair without a test cannot be significant, and so does not count.
-    corrected = iter(holm([test.p for test in tests if test.p is not None]))
+    corrected = holm([test.p for test in tests])
     return tuple(
-        PairTest(a, b, test, None if test.p is None else next(corrected))
-        for (a, b), test in zip(indices, tests, strict=True)
+        PairTest(*pair, test, p) for pair, test, p in zip(indices, tests, corrected, strict=True)
     )

@@ -9,9 +9,10 @@ from statsmodels.stats.contingency_tables import mcnemar
 from base.arrays import BoolArray, Float64Array, LabelArray
 from report.comparing.paired_difference import paired_difference
 from report.metrics.confusion import why_undefined
-from report.metrics.delong import AucTest, DeLong, Interval, auc_interval, delong, paired_test
+from report.metrics.delong import AucTest, DeLong, delong, paired_test
 from report.metrics.estimate import Estimate, Proportion
 from report.metrics.proportions import proportion
+from report.metrics.ranking import of_delong
 
 Answers = tuple[BoolArray | None, BoolArray | None]
 
@@ -94,10 +95,12 @@ def answers(scores: Float64Array, threshold: float | None) -> BoolArray | None:
     return None if threshold is None else scores >= threshold
 
 
-def auc_estimates(found: DeLong, confidence: float) -> list[Estimate]:
-    """Each AUC with its interval."""
+def auc_estimates(found: DeLong, labels: LabelArray, confidence: float) -> list[Estimate]:
+    """Each AUC of these images with its interval."""
+    malignant = int(np.count_nonzero(labels == 1))
+    classes = malignant, len(labels) - malignant
     return [
-        _auc(float(auc), auc_interval(float(auc), float(variance), confidence))
+        of_delong(float(auc), float(variance), classes, confidence)
         for auc, variance in zip(found.aucs, np.diag(found.covariance), strict=True)
     ]
 
@@ -137,12 +140,8 @@ def _aucs(
     if reason is not None:
         return (Estimate(None, reason), Estimate(None, reason)), None
     two = delong(labels, scores)
-    first, second = auc_estimates(two, confidence)
+    first, second = auc_estimates(two, labels, confidence)
     return (first, second), paired_test(two, confidence)
-
-
-def _auc(value: float, interval: Interval) -> Estimate:
-    return Estimate(value, interval.reason, interval.low, interval.high)
 
 
 def _mcnemar(truth: BoolArray, positive: Answers, name: str, confidence: float) -> McNemar:

@@ -35,6 +35,14 @@ class Accuracy(Proportion):
 
 
 @dataclass(frozen=True, slots=True)
+class RocAuc(Estimate):
+    """A ROC AUC, the `method` of its interval, and DeLong's interval, or the reason for none."""
+
+    method: str | None = None
+    delong: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AveragePrecision(Estimate):
     """Average precision, and the prevalence, which random scores would reach."""
 

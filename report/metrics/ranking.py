@@ -2,12 +2,14 @@
 
 from typing import NamedTuple
 
+import numpy as np
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
 from base.arrays import Float64Array, LabelArray
 from report.metrics.confusion import confusion, why_undefined
+from report.metrics.curves.area_interval import area_interval
 from report.metrics.delong import auc_interval, delong
-from report.metrics.estimate import AveragePrecision, Estimate, SpecificityAt
+from report.metrics.estimate import AveragePrecision, Estimate, RocAuc, SpecificityAt
 from report.thresholds.threshold_text import shortest
 
 SENSITIVITIES = (0.80, 0.90, 0.95)
@@ -48,14 +50,30 @@ def precision_recall(labels: LabelArray, scores: Float64Array) -> PrecisionRecal
 def roc_auc(
     labels: LabelArray, scores: Float64Array, nothing: str, confidence: float = 0.95
 ) -> Estimate:
-    """The area under the ROC curve with DeLong's interval."""
+    """The area under the ROC curve; where it is defined, a `RocAuc`."""
     # Computed from scores: from answers at one threshold it would equal balanced accuracy.
     if (absent := why_undefined(labels, nothing)) is not None:
         return Estimate(None, absent)
     aucs, covariance = delong(labels, scores[None])
-    auc = float(aucs[0])
-    low, high, reason = auc_interval(auc, float(covariance[0, 0]), confidence)
-    return Estimate(auc, None if reason is None else f"no interval: {reason}", low, high)
+    malignant = int(np.count_nonzero(labels == 1))
+    classes = malignant, len(labels) - malignant
+    return of_delong(float(aucs[0]), float(covariance[0, 0]), classes, confidence)
+
+
+def of_delong(
+    auc: float, variance: float, classes: tuple[int, int], confidence: float = 0.95
+) -> RocAuc:
+    """The figure of an AUC with DeLong's variance, of so many malignant and benign images."""
+    low, high, reason, method = area_interval(auc, variance, classes, confidence)
+    plain = auc_interval(auc, variance, confidence)
+    return RocAuc(
+        auc,
+        None if reason is None else f"no interval: {reason}",
+        low,
+        high,
+        method=method,
+        delong=Estimate(auc, plain.reason, plain.low, plain.high),
+    )
 
 
 def average_precision(labels: LabelArray, scores: Float64Array, nothing: str) -> AveragePrecision:

@@ -15,7 +15,7 @@ from report.loading.pairing import Pairs
 from report.loading.read_run import LoadedRun
 from report.metrics.estimate import Estimate
 from report.render.comparison_views import Compared, changed_rows
-from report.render.formats import checkpoint_dict, threshold_dict
+from report.render.formats import auc_fields, checkpoint_dict, threshold_dict
 from report.thresholds.threshold import Threshold
 
 _CHANGED = ("path", "label", "score_a", "score_b", "positive_a", "positive_b")
@@ -67,7 +67,8 @@ def figure_rows(whole: dict[str, Any]) -> Iterator[tuple[object, ...]]:
 def figure_dict(figure: Estimate) -> dict[str, Any]:
     """A value and the ends of its interval, with the reason why one of them is missing."""
     shown: dict[str, Any] = {"value": figure.value, "low": figure.low, "high": figure.high}
-    return shown if figure.reason is None else {**shown, "reason": figure.reason}
+    reason = {} if figure.reason is None else {"reason": figure.reason}
+    return {**shown, **reason, **auc_fields(figure)}
 
 
 def side_dict(loaded: LoadedRun, threshold: Threshold | None) -> dict[str, Any]:

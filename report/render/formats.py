@@ -9,7 +9,7 @@ from typing import Any
 
 from base.console.foreign import for_csv
 from report.metrics.calibration import Bin, bin_fraction
-from report.metrics.estimate import Estimate
+from report.metrics.estimate import Estimate, RocAuc
 from report.metrics.likelihood import AtPrevalence
 from report.metrics.subgroups import Subgroup
 from report.render.class_formats import class_dict, class_rows
@@ -110,7 +110,17 @@ def _figure(figure: Estimate, ends: bool) -> dict[str, Any]:
     shown |= {name: getattr(figure, name) for name in _EXTRA_FIELDS if hasattr(figure, name)}
     if figure.reason is not None:
         shown["reason"] = figure.reason
-    return shown
+    return shown | auc_fields(figure)
+
+
+def auc_fields(figure: Estimate) -> dict[str, Any]:
+    """The method of an AUC's interval, and DeLong's interval; nothing for any other figure."""
+    if not isinstance(figure, RocAuc) or figure.delong is None:
+        return {}
+    plain = figure.delong
+    reason = {} if plain.reason is None else {"reason": plain.reason}
+    ends = {"low": plain.low, "high": plain.high, **reason}
+    return {"method": figure.method, "delong": ends}
 
 
 def _at_prevalence(other: AtPrevalence | None) -> dict[str, Any] | None:

@@ -6,7 +6,16 @@ from itertools import groupby
 from base.console.foreign import shown
 from db.views import in_words
 from report.metrics.confusion import Confusion
-from report.metrics.estimate import Accuracy, Brier, Estimate, NetBenefit, Proportion, SpecificityAt
+from report.metrics.curves.area_interval import DELONG
+from report.metrics.estimate import (
+    Accuracy,
+    Brier,
+    Estimate,
+    NetBenefit,
+    Proportion,
+    RocAuc,
+    SpecificityAt,
+)
 from report.metrics.metrics import Metrics
 from report.metrics.subgroups import Subgroup
 from report.report_model import (
@@ -208,7 +217,7 @@ def _operating_point(figures: Metrics) -> Iterator[tuple[str, str, str]]:
 
 def _ranking(figures: Metrics) -> Iterator[tuple[str, str, str]]:
     auc, precision = figures.roc_auc, figures.average_precision
-    yield "ROC AUC", short(auc), _and("on scores, over all thresholds", _why_no_interval(auc))
+    yield "ROC AUC", short(auc), _and("on scores, over all thresholds", _by(auc))
     baseline = precision.baseline
     baseline_text = "" if baseline is None else f"chance reaches the prevalence: {baseline:.3f}"
     yield "average precision", short(precision), baseline_text
@@ -293,6 +302,13 @@ def _if_any(figure: Estimate, words: str) -> str:
 
 def _why_no_interval(figure: Estimate) -> str:
     return "" if figure.value is None or figure.reason is None else figure.reason
+
+
+def _by(auc: Estimate) -> str:
+    """The method of the interval where it is not the usual one, or why there is none."""
+    if not isinstance(auc, RocAuc) or auc.method in (None, DELONG):
+        return _why_no_interval(auc)
+    return f"interval: {auc.method}"
 
 
 def _and(*said: str) -> str:

@@ -13,9 +13,10 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from base.arrays import Float64Array, LabelArray
+from report.comparing.holm import holm
 from report.comparing.margin import non_inferiority
 from report.comparing.paired_difference import paired_difference
-from report.comparing.several_runs import PairTest, compare_several, holm, ranks
+from report.comparing.several_runs import PairTest, compare_several, ranks
 from report.comparing.two_runs import compare
 from report.comparing.unpaired import compare_unpaired, unpaired_difference
 from report.metrics.delong import AucTest, Interval

@@ -11,6 +11,7 @@ from report.plots.confusion_matrix import draw_confusion
 from report.plots.decision import draw_decision
 from report.plots.precision_recall import draw_precision_recall
 from report.plots.roc import draw_roc
+from report.render.formats import as_dict
 from report.render.text import render
 from report.report_model import SYNTHETIC, CheckpointFacts, Flow, Report, RunFacts
 from report.thresholds.threshold import Threshold
@@ -39,6 +40,25 @@ def test_the_report_warns_of_classes_that_are_the_other_way_round() -> None:
 
     assert words in render(a_report(labels, scores), terminal=False)
     assert words not in render(a_report(1 - labels, scores), terminal=False)
+
+
+def test_a_small_samples_area_names_its_method_and_keeps_delongs() -> None:
+    perfect = a_report(scores=np.array([0.9, 0.8, 0.8, 0.7, 0.3, 0.2, 0.1]))
+    assert "1.000 (0.540 to 1.000)  on scores, over all thresholds; interval: Newcombe's" in render(
+        perfect, terminal=False
+    )
+    got = as_dict(perfect)["roc_auc"]
+    assert got["method"] == "Newcombe's method 5"
+    assert got["delong"] == {
+        "low": None,
+        "high": None,
+        "reason": "perfect separation: the estimated variance is 0",
+    }
+    large = a_report(np.tile(LABELS, 30), np.tile(SCORES, 30))  # 120 malignant at 0.83
+    got = as_dict(large)["roc_auc"]
+    assert got["method"] == "DeLong"
+    assert got["delong"] == {"low": got["low"], "high": got["high"]}
+    assert "on scores, over all thresholds\n" in render(large, terminal=False)
 
 
 def drawn(picture: Figure | None) -> Figure:
