@@ -29,13 +29,6 @@ def names_run(*, required: bool) -> Callable[[Command], Command]:
     return decorate
 
 
-def names_two_runs(command: Command) -> Command:
-    """Give a command the value `runs`: two runs, in the order in which they were named."""
-    option = _option(multiple=True, help="RUN_A and RUN_B, each by number or name; given twice.")
-    named = click.argument("runs", nargs=-1, metavar="RUN_A RUN_B", callback=_two)
-    return named(option(command))
-
-
 def names_several_runs(command: Command) -> Command:
     """Give a command the value `runs`: at least two runs, in the order in which they were named."""
     option = _option(multiple=True, help="RUN, by number or name; given for each of the runs.")
@@ -71,20 +64,11 @@ def _refuse_twice(word: str | None, given: str | None) -> None:
         raise click.UsageError(f"the run is named twice: {word}, and --run {given}")
 
 
-def _two(
-    context: click.Context, _argument: click.Parameter, value: tuple[str, ...]
-) -> tuple[str, ...]:
-    given: tuple[str, ...] = context.meta[_GIVEN]
-    # If one is an argument and one an option, their order is unknown.
-    if len(value) + len(given) != 2 or len(given) == 1:
-        raise click.UsageError("name two runs: RUN_A RUN_B, or --run RUN_A --run RUN_B")
-    return value or given
-
-
 def _several(
     context: click.Context, _argument: click.Parameter, value: tuple[str, ...]
 ) -> tuple[str, ...]:
     given: tuple[str, ...] = context.meta[_GIVEN]
+    # If some are arguments and some options, their order is unknown.
     if (value and given) or len(value or given) < 2:
         raise click.UsageError("name two runs or more: RUN RUN, or --run RUN --run RUN")
     return value or given

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
-from base.console.telling import tell
-from base.disk import says_why
-from base.permissions import make_folder
 from db.queries.report.export import stream_scored
 from db.session import open_database
+from report.actions.compare_several_runs import compare_several_runs
+from report.actions.compared_picture import write_picture
 from report.comparing.two_runs import compare
 from report.comparing.unpaired import compare_unpaired
 from report.loading.apart import Apart, apart, require_different
@@ -18,17 +17,16 @@ from report.loading.load_run import finished_run
 from report.loading.pairing import Pairs, pair
 from report.loading.read_run import LoadedRun
 from report.plots.compare import Curve, draw_comparison
-from report.plots.save import save
 from report.render import comparison_formats as formats
 from report.render import comparison_views as views
 from report.render.markdown import parts_as_markdown
 from report.render.text import render_parts
-from report.thresholds.threshold import NoThresholdError, Threshold, choose
+from report.thresholds.threshold import Threshold, choose_if_any
 
 
 def compare_runs(  # noqa: PLR0913 - a command has as many arguments as options
     *,
-    runs: tuple[str, str],
+    runs: tuple[str, ...],
     threshold_a: float | None,
     threshold_b: float | None,
     margin: float | None,
@@ -37,7 +35,11 @@ def compare_runs(  # noqa: PLR0913 - a command has as many arguments as options
     layout: str,
     output: Path | None,
 ) -> None:
-    """Compare two runs on their labelled images, and draw both curves."""
+    """Compare two runs or more on their labelled images, and draw their curves."""
+    if len(runs) > 2:
+        _refuse_for_several(threshold_a, threshold_b, margin, unpaired or None)
+        compare_several_runs(runs, confidence, layout, output)
+        return
     loaded_runs, images = _read(*runs, unpaired=unpaired)
     thresholds = (
         _threshold(loaded_runs[0], threshold_a, "--threshold-a"),
@@ -52,6 +54,13 @@ def compare_runs(  # noqa: PLR0913 - a command has as many arguments as options
     click.echo(_show(compared, layout))
     if output is not None:
         _draw(output, compared)
+
+
+def _refuse_for_several(*values: float | None) -> None:
+    names = ("--threshold-a", "--threshold-b", "--margin", "--unpaired")
+    for name, value in zip(names, values, strict=True):
+        if value is not None:
+            raise click.UsageError(f"{name} is for two runs: name two, or leave it out")
 
 
 def _read(
@@ -77,9 +86,7 @@ def _read(
 
 def _threshold(loaded: LoadedRun, given: float | None, option: str) -> Threshold | None:
     try:
-        return choose(given, loaded.card, loaded.chosen, loaded.overlap)
-    except NoThresholdError:
-        return None  # the AUCs need none
+        return choose_if_any(given, loaded.card, loaded.chosen, loaded.overlap)
     except click.UsageError as error:
         message = error.message.replace("--threshold 0.23", f"{option} 0.23")
         raise click.UsageError(f"run {loaded.run.number}: {message}") from None
@@ -117,8 +124,4 @@ def _draw(output: Path, compared: views.Compared) -> None:
         f"the same {len(labels[0]):,} images" if same else "different images",
         synthetic=any(loaded.checkpoint.synthetic for loaded in compared.runs),
     )
-    with says_why(f"cannot write pictures to {output}"):
-        make_folder(output)
-        for kind in ("png", "svg"):
-            save(picture, output / f"roc_compared.{kind}")
-            tell(f"wrote {output / f'roc_compared.{kind}'}", err=True)
+    write_picture(output, picture)

@@ -4,12 +4,12 @@ import click
 
 from base.console.click_options import format_option
 from base.console.lazy_group import calls
-from db.run_option import names_two_runs
+from db.run_option import names_several_runs
 from report.thresholds.threshold import FractionType, ThresholdType
 
 
 @click.command(short_help="Compare runs on the same images, or on different ones.")
-@names_two_runs
+@names_several_runs
 @click.option("--threshold-a", type=ThresholdType(), help="Threshold of A.  [default: report's]")
 @click.option("--threshold-b", type=ThresholdType(), help="Threshold of B.  [default: report's]")
 @click.option(
@@ -32,16 +32,19 @@ from report.thresholds.threshold import FractionType, ThresholdType
 )
 @calls("report.actions.compare_runs:compare_runs")
 def command() -> None:
-    """Compare RUN_A with RUN_B, by number or name, on the labelled images that both scored.
+    """Compare runs, by number or name, on the labelled images that all of them scored.
 
     \b
         report compare recod gonzalez --output figures
         report compare 3 4 --threshold-a 0.3 --threshold-b 0.2
+        report compare 3 4 5
 
-    DeLong's paired test compares the AUCs, and McNemar's exact test the answers, separately for
-    malignant and benign images; Tango's intervals are those of the differences of sensitivity and
-    specificity. A run without a threshold is compared by its AUC. Images are matched by path, or
-    by the file's name if one run is imported. If no image is in both runs, they are compared as
-    independent, by DeLong's unpaired test and Newcombe's intervals. The exit code is 3 while images
-    of a run are pending.
+    A is the first of two runs, B the second. DeLong's paired test compares the AUCs, and McNemar's
+    exact test the answers, separately for malignant and benign images; Tango's intervals are those
+    of the differences of sensitivity and specificity. A run without a threshold is compared by its
+    AUC. Images are matched by path, or by the file's name if some runs are imported.
+
+    If no image is in both runs, they are compared as independent, by DeLong's unpaired test and
+    Newcombe's intervals. More than two runs are ranked by AUC, and each pair is tested, with Holm's
+    correction. The exit code is 3 while images of a run are pending.
     """  # noqa: D301 - click takes the character itself

@@ -95,8 +95,8 @@ def answers(scores: Float64Array, threshold: float | None) -> BoolArray | None:
     return None if threshold is None else scores >= threshold
 
 
-def auc_estimates(labels: LabelArray, found: DeLong, confidence: float) -> list[Estimate]:
-    """Each AUC with its interval."""
+def auc_estimates(found: DeLong, labels: LabelArray, confidence: float) -> list[Estimate]:
+    """Each AUC of these images with its interval."""
     malignant = int(np.count_nonzero(labels == 1))
     classes = malignant, len(labels) - malignant
     return [
@@ -140,7 +140,7 @@ def _aucs(
     if reason is not None:
         return (Estimate(None, reason), Estimate(None, reason)), None
     two = delong(labels, scores)
-    first, second = auc_estimates(labels, two, confidence)
+    first, second = auc_estimates(two, labels, confidence)
     return (first, second), paired_test(two, confidence)
 
 

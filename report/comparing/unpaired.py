@@ -107,8 +107,8 @@ def _aucs(
         for of, score, reason in zip(labels, scores, reasons, strict=True)
     ]
     a, b = (
-        Estimate(None, reason) if one is None else auc_estimates(of, one, confidence)[0]
-        for of, one, reason in zip(labels, found, reasons, strict=True)
+        Estimate(None, reason) if one is None else auc_estimates(one, of, confidence)[0]
+        for one, of, reason in zip(found, labels, reasons, strict=True)
     )
     first, second = found
     if first is None or second is None:

@@ -1,12 +1,12 @@
-"""Matches the images that two runs both scored. Pure."""
+"""Matches the images that several runs all scored. Pure."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import click
 import numpy as np
 
-from base.arrays import Float64Array, LabelArray
+from base.arrays import BoolArray, Float64Array, LabelArray
 from db.queries.results import ScoredImage
 from report.exchange.image_id import image_name
 
@@ -15,7 +15,7 @@ _NAMED = 5
 
 
 class PairingError(click.ClickException):
-    """The two runs cannot be compared; the message names the images."""
+    """The runs cannot be compared; the message names the images."""
 
 
 class LeftOut(NamedTuple):
@@ -36,6 +36,21 @@ class Pairs(NamedTuple):
     left_out: LeftOut
 
 
+class Shared(NamedTuple):
+    """The images of all runs: paths in the first, labels `[n]` and scores `[runs, n]`.
+
+    `not_in_all` counts the other images of each run, `unlabelled` and `other_bytes` those that all
+    runs scored, but that have no label, or are not the same file in all.
+    """
+
+    paths: list[str]
+    labels: LabelArray
+    scores: Float64Array
+    not_in_all: tuple[int, ...]
+    unlabelled: int
+    other_bytes: int
+
+
 def pair(first: Iterable[ScoredImage], second: Iterable[ScoredImage], *, by_name: bool) -> Pairs:
     """Match the scored images of two runs one to one.
 
@@ -47,45 +62,92 @@ def pair(first: Iterable[ScoredImage], second: Iterable[ScoredImage], *, by_name
     Raises:
         PairingError: two images of a run share a name, or the runs disagree about a label.
     """
-    key = image_name if by_name else str
-    others = _by_key(second, key)
-    mine = _by_key(first, key)
-    both = [(mine[name], others[name]) for name in mine if name in others]
-    same = [(a, b) for a, b in both if None in (a.digest, b.digest) or a.digest == b.digest]
-    _require_agreement(same)
-    known = [(a, b) for a, b in same if a.label is not None or b.label is not None]
-    return Pairs(
-        [a.path for a, _ in known],
-        np.array([b.label if a.label is None else a.label for a, b in known], np.int8),
-        np.array([[a.score for a, _ in known], [b.score for _, b in known]], np.float64),
-        LeftOut(
-            only_a=len(mine) - len(both),
-            only_b=len(others) - len(both),
-            unlabelled=len(same) - len(known),
-            other_bytes=len(both) - len(same),
-        ),
+    both = match([first, second], by_name=by_name)
+    only_a, only_b = both.not_in_all
+    left_out = LeftOut(only_a, only_b, both.unlabelled, both.other_bytes)
+    return Pairs(both.paths, both.labels, both.scores, left_out)
+
+
+def match(runs: Sequence[Iterable[ScoredImage]], *, by_name: bool) -> Shared:
+    """Match the scored images of several runs, in the order of the first run.
+
+    Args:
+        runs: the images of each.
+        by_name: match by file name, for imported scores, whose ids have no folder; else by path.
+
+    Raises:
+        PairingError: two images of a run share a name, or the runs disagree about a label.
+    """
+    keyed = [_by_key(run, image_name if by_name else None) for run in runs]
+    names = list(keyed[0])
+    for other in keyed[1:]:
+        names = [name for name in names if name in other]
+    columns = [[run[name] for name in names] for run in keyed]
+    labels = _labels(columns)
+    same = _one_file([[image.digest or "" for image in column] for column in columns])
+    label = labels.max(axis=0, initial=-1)
+    opposed = np.flatnonzero(same & (label == 1) & (labels == 0).any(axis=0))
+    _require_agreement([columns[0][at].path for at in opposed], len(runs))
+    compared = np.flatnonzero(same & (label >= 0))
+    scores = np.array([[image.score for image in column] for column in columns], np.float64)
+    return Shared(
+        [columns[0][at].path for at in compared],
+        label[compared],
+        scores[:, compared],
+        tuple(len(run) - len(names) for run in keyed),
+        int(np.count_nonzero(same)) - len(compared),
+        int(np.count_nonzero(~same)),
     )
 
 
-def _by_key(images: Iterable[ScoredImage], key: Callable[[str], str]) -> dict[str, ScoredImage]:
-    found: dict[str, ScoredImage] = {}
-    for image in images:
-        name = key(image.path)
-        if name in found:
-            raise PairingError(
-                f"{found[name].path} and {image.path} are both called {name}: imported scores know "
-                "an image only by its name, so the two cannot be told apart"
-            )
-        found[name] = image
+def _labels(columns: Sequence[Sequence[ScoredImage]]) -> LabelArray:
+    """`[runs, n]`, -1 for unknown."""
+    return np.array(
+        [[-1 if image.label is None else image.label for image in column] for column in columns],
+        np.int8,
+    )
+
+
+def _one_file(columns: Sequence[Sequence[str]]) -> BoolArray:
+    """Of which images all runs scored the same bytes, as far as these are known (not "")."""
+    known = np.array(columns[0], object)
+    same = np.full(len(known), fill_value=True)
+    for digests in columns[1:]:
+        column = np.array(digests, object)
+        same &= (known == "") | (column == "") | (known == column)
+        known = np.where(known == "", column, known)
+    return same
+
+
+def _by_key(
+    images: Iterable[ScoredImage], key: Callable[[str], str] | None
+) -> dict[str, ScoredImage]:
+    listed = list(images)
+    names = [image.path if key is None else key(image.path) for image in listed]
+    found = dict(zip(names, listed, strict=True))
+    if len(found) < len(listed):
+        raise PairingError(_doubled(names, listed))
     return found
 
 
-def _require_agreement(pairs: list[tuple[ScoredImage, ScoredImage]]) -> None:
-    wrong = [a.path for a, b in pairs if None not in (a.label, b.label) and a.label != b.label]
+def _doubled(names: Sequence[str], images: Sequence[ScoredImage]) -> str:
+    before: dict[str, str] = {}
+    for name, image in zip(names, images, strict=True):
+        if name in before:
+            return (
+                f"{before[name]} and {image.path} are both called {name}: imported scores know "
+                "an image only by its name, so the two cannot be told apart"
+            )
+        before[name] = image.path
+    raise AssertionError(names)
+
+
+def _require_agreement(wrong: Sequence[str], runs: int) -> None:
     if wrong:
         count = "1 image" if len(wrong) == 1 else f"{len(wrong)} images"
         more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
         raise PairingError(
-            f"the two runs disagree about the label of {count}: {', '.join(wrong[:_NAMED])}{more}; "
-            "find out which label is right, and enqueue or import that run again"
+            f"the {'two ' if runs == 2 else ''}runs disagree about the label of {count}: "
+            f"{', '.join(wrong[:_NAMED])}{more}; find out which label is right, and enqueue or "
+            "import that run again"
         )

@@ -12,9 +12,11 @@ from report.comparing.margin import NonInferiority
 from report.comparing.two_runs import Comparison, McNemar
 from report.loading.apart import Apart
 from report.loading.pairing import Pairs
+from report.loading.read_run import LoadedRun
 from report.metrics.estimate import Estimate
 from report.render.comparison_views import Compared, changed_rows
 from report.render.formats import auc_fields, checkpoint_dict, threshold_dict
+from report.thresholds.threshold import Threshold
 
 _CHANGED = ("path", "label", "score_a", "score_b", "positive_a", "positive_b")
 _FIGURE = ("figure", "value", "low", "high", "p", "reason")
@@ -69,9 +71,8 @@ def figure_dict(figure: Estimate) -> dict[str, Any]:
     return {**shown, **reason, **auc_fields(figure)}
 
 
-def side_dict(compared: Compared, index: int) -> dict[str, Any]:
-    """The run, its checkpoint and its threshold, which may be null."""
-    loaded, threshold = compared.runs[index], compared.thresholds[index]
+def side_dict(loaded: LoadedRun, threshold: Threshold | None) -> dict[str, Any]:
+    """A run, its checkpoint and its threshold, which may be null."""
     return {
         "run": asdict(loaded.run),
         "checkpoint": checkpoint_dict(loaded.checkpoint),
@@ -83,8 +84,7 @@ def _as_dict(compared: Compared) -> dict[str, Any]:
     comparison = compared.comparison
     rows = [dict(zip(_CHANGED, row, strict=True)) for row in changed_rows(compared)]
     return {
-        "a": side_dict(compared, 0),
-        "b": side_dict(compared, 1),
+        **dict(zip("ab", map(side_dict, compared.runs, compared.thresholds), strict=True)),
         "paired": not isinstance(compared.images, Apart),
         "images": _images_dict(compared.images),
         "confidence": comparison.confidence,

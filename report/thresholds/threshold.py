@@ -117,6 +117,20 @@ def choose(
     return Threshold(value, kind, stored.get("how"), overlap=overlap)
 
 
+def choose_if_any(
+    given: float | None, card: Mapping[str, Any], chosen: ChosenOn | None = None, overlap: int = 0
+) -> Threshold | None:
+    """The same threshold, or None if there is none, for figures that need none.
+
+    Raises:
+        click.UsageError: the card's is not a number in [0, 1].
+    """
+    try:
+        return choose(given, card, chosen, overlap)
+    except NoThresholdError:
+        return None
+
+
 def in_range(value: object) -> float | None:
     """`value` as a float if it is a number in [0, 1], else None."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
