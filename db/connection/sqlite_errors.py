@@ -23,6 +23,8 @@ def sentence(error: BaseException | None, file: Path) -> str | None:
         case sqlite3.SQLITE_READONLY:
             reason = _why_not_written(file)
             return reason and f"{file} cannot be written: {reason}"
+        case sqlite3.SQLITE_BUSY:
+            return f"{file} is locked: another program has written to it for long, so try again"
     return None
 
 

@@ -450,7 +450,8 @@ def test_a_lock_that_another_holds_is_an_error_that_passes(
         closing(sqlite3.connect(file, isolation_level=None)) as other,
     ):
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(DatabaseAwayError, match="locked"), database.write() as session:
+        said = f"{file} is locked: another program has written to it for long, so try again"
+        with pytest.raises(DatabaseAwayError, match=said), database.write() as session:
             session.connection()
         other.execute("ROLLBACK")
         with database.write() as session:
