@@ -55,7 +55,7 @@ def _read(
         numbers = [loaded.run.number for loaded in runs]
         if twice := [number for number in numbers if numbers.count(number) > 1]:
             raise click.UsageError(f"run {twice[0]} is named twice: name each of the runs once")
-        images = [stream_scored(session, number) for number in numbers]
+        images = [list(stream_scored(session, number)) for number in numbers]
         by_name = len({loaded.checkpoint.names_only for loaded in runs}) > 1
         shared = match(images, by_name=by_name)
         if not shared.paths:

@@ -117,7 +117,7 @@ def cluster_lines(clusters: PairClusters | None) -> list[str]:
     if clusters is None:
         return []
     name = shown(clusters.column)
-    alone = f"; {clusters.alone} images without one are each a cluster" if clusters.alone else ""
+    alone = f"; {clusters.alone} of them of one image without any" if clusters.alone else ""
     return [f"intervals and tests by {name}: {clusters.total} clusters{alone}"]
 
 

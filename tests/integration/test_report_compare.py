@@ -439,7 +439,7 @@ def test_images_of_a_lesion_are_not_independent(url: str) -> None:
     assert got["non_inferiority"]["sensitivity"]["bound"] == found["low"]
 
     said = succeed("compare", "1", "2", *AT, "--cluster", "lesion")
-    assert "intervals and tests by lesion: 7 clusters; 1 images without one" in said
+    assert "intervals and tests by lesion: 7 clusters; 1 of them of one image without any" in said
     assert "(Obuchowski, paired)" in said
     assert "McNemar" not in said
     store_run(url, clustered(A, "aabcfdxe"), digest="ef" * 32)
