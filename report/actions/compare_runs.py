@@ -1,12 +1,14 @@
 """What `report compare` does: compare two runs on the same images, or on different ones."""
 
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 import click
 
 from db.queries.report.export import stream_scored
+from db.queries.results import ScoredImage
 from db.session import open_database
 from report.actions.compare_several_runs import compare_several_runs
 from report.actions.compared_picture import write_picture
@@ -14,6 +16,7 @@ from report.comparing.two_runs import compare
 from report.comparing.unpaired import compare_unpaired
 from report.loading.apart import Apart, apart, require_different
 from report.loading.load_run import finished_run
+from report.loading.pair_clusters import PairClusters, read_clusters
 from report.loading.pairing import Pairs, pair
 from report.loading.read_run import LoadedRun
 from report.plots.compare import Curve, draw_comparison
@@ -31,6 +34,7 @@ def compare_runs(  # noqa: PLR0913 - a command has as many arguments as options
     threshold_b: float | None,
     margin: float | None,
     unpaired: bool,
+    cluster: str | None,
     confidence: float,
     layout: str,
     output: Path | None,
@@ -38,9 +42,10 @@ def compare_runs(  # noqa: PLR0913 - a command has as many arguments as options
     """Compare two runs or more on their labelled images, and draw their curves."""
     if len(runs) > 2:
         _refuse_for_several(threshold_a, threshold_b, margin, unpaired or None)
-        compare_several_runs(runs, confidence, layout, output)
+        compare_several_runs(runs, cluster, confidence, layout, output)
         return
-    loaded_runs, images = _read(*runs, unpaired=unpaired)
+    run_a, run_b = runs
+    loaded_runs, images, clusters = _read(run_a, run_b, cluster, unpaired=unpaired)
     thresholds = (
         _threshold(loaded_runs[0], threshold_a, "--threshold-a"),
         _threshold(loaded_runs[1], threshold_b, "--threshold-b"),
@@ -49,8 +54,9 @@ def compare_runs(  # noqa: PLR0913 - a command has as many arguments as options
     if isinstance(images, Apart):
         comparison = compare_unpaired(images.labels, images.scores, values, confidence)
     else:
-        comparison = compare(images.labels, images.scores, values, confidence)
-    compared = views.Compared(loaded_runs, thresholds, images, comparison, margin)
+        codes = None if clusters is None else clusters.codes
+        comparison = compare(images.labels, images.scores, values, confidence, codes)
+    compared = views.Compared(loaded_runs, thresholds, images, comparison, margin, clusters)
     click.echo(_show(compared, layout))
     if output is not None:
         _draw(output, compared)
@@ -64,24 +70,41 @@ def _refuse_for_several(*values: float | None) -> None:
 
 
 def _read(
-    run_a: str, run_b: str, *, unpaired: bool
-) -> tuple[tuple[LoadedRun, LoadedRun], Pairs | Apart]:
+    run_a: str, run_b: str, cluster: str | None, *, unpaired: bool
+) -> tuple[tuple[LoadedRun, LoadedRun], Pairs | Apart, PairClusters | None]:
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         runs = finished_run(session, run_a), finished_run(session, run_b)
-        first, second = (list(stream_scored(session, one.run.number)) for one in runs)
-    by_name = runs[0].checkpoint.names_only != runs[1].checkpoint.names_only
+        numbers = [loaded.run.number for loaded in runs]
+        first, second = (list(stream_scored(session, number)) for number in numbers)
+        by_name = runs[0].checkpoint.names_only != runs[1].checkpoint.names_only
+        images = _images(first, second, numbers, by_name=by_name, unpaired=unpaired)
+        if cluster is None:
+            return runs, images, None
+        if isinstance(images, Apart):
+            raise click.UsageError("--cluster is for runs over the same images")
+        paths = images.paths
+        return runs, images, read_clusters(session, numbers, paths, cluster, by_name=by_name)
+
+
+def _images(
+    first: Sequence[ScoredImage],
+    second: Sequence[ScoredImage],
+    runs: Sequence[int],
+    *,
+    by_name: bool,
+    unpaired: bool,
+) -> Pairs | Apart:
     if unpaired:
-        return runs, apart(first, second, by_name=by_name)
+        return apart(first, second, by_name=by_name)
     pairs = pair(first, second, by_name=by_name)
     if pairs.paths:
-        return runs, pairs
+        return pairs
     if pairs.left_out.only_a < len(first) or not first or not second:
         raise click.ClickException(
-            f"runs {runs[0].run.number} and {runs[1].run.number} have no labelled image that both "
-            "scored"
+            f"runs {runs[0]} and {runs[1]} have no labelled image that both scored"
         )
     require_different(first, second)
-    return runs, apart(first, second, by_name=by_name)
+    return apart(first, second, by_name=by_name)
 
 
 def _threshold(loaded: LoadedRun, given: float | None, option: str) -> Threshold | None:

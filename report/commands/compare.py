@@ -23,6 +23,12 @@ from report.thresholds.threshold import FractionType, ThresholdType
     help="Compare the images that only one of the runs has, as independent.  [default: if no image "
     "is in both]",
 )
+@click.option(
+    "--cluster",
+    metavar="COLUMN",
+    help="Images with the same value of this column, such as lesion_id, are not independent: give "
+    "intervals and tests that hold for them.",
+)
 @click.option("--confidence", type=FractionType(), default=0.95, show_default=True)
 @format_option("text", "json", "csv", "markdown", help="csv lists the images that changed sides.")
 @click.option(

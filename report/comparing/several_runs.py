@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from base.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, Int64Array, LabelArray
 from report.comparing.holm import holm
-from report.comparing.two_runs import answers, auc_estimates, share_right
+from report.comparing.two_runs import answers, auc_estimates, share_right, variances_of
 from report.metrics.confusion import why_undefined
-from report.metrics.delong import AucTest, DeLong, delong, paired_test
+from report.metrics.delong import AucTest, DeLong, paired_test
 from report.metrics.estimate import Estimate, Proportion
 
 
@@ -47,6 +47,7 @@ def compare_several(
     scores: Float64Array,
     thresholds: Sequence[float | None],
     confidence: float = 0.95,
+    clusters: Int64Array | None = None,
 ) -> SeveralRuns:
     """Compare `k` runs on the images that all of them scored.
 
@@ -57,11 +58,13 @@ def compare_several(
         thresholds: of each run; without one, its figures of answers are undefined.
         confidence: of every interval, in (0, 1). A pair differs if its corrected p is below
             1 - confidence.
+        clusters: `[n]`, a whole number from 0 on for each cluster of images that are not
+            independent; None if all are.
     """
     positive = [answers(*one) for one in zip(scores, thresholds, strict=True)]
     sensitivities, specificities = (
         tuple(
-            share_right(labels == label, one, of_class, name, confidence)
+            share_right(labels == label, one, of_class, name, confidence, clusters)
             for one, name in zip(positive, names, strict=True)
         )
         for label, of_class in ((1, "malignant"), (0, "benign"))
@@ -69,11 +72,11 @@ def compare_several(
     if (reason := why_undefined(labels, "no labelled images")) is not None:
         aucs = (Estimate(None, reason),) * len(names)
         return SeveralRuns(confidence, aucs, sensitivities, specificities, (), ())
-    found = delong(labels, scores)
+    found = variances_of(labels, scores, clusters)
     pairs = _pairs(found, confidence)
     return SeveralRuns(
         confidence,
-        tuple(auc_estimates(found, labels, confidence)),
+        tuple(auc_estimates(found, labels, confidence, clustered=clusters is not None)),
         sensitivities,
         specificities,
         pairs,

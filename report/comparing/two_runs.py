@@ -1,15 +1,20 @@
 """Compares two models on the same images: paired AUCs, and answers by true class. Pure."""
 
+import math
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from statsmodels.stats.contingency_tables import mcnemar
 
-from base.arrays import BoolArray, Float64Array, LabelArray
+from base.arrays import BoolArray, Float64Array, Int64Array, LabelArray
+from report.clustering.obuchowski import obuchowski
+from report.clustering.proportions import clustered_proportion
+from report.comparing.by_cluster import clustered_difference
 from report.comparing.paired_difference import paired_difference
 from report.metrics.confusion import why_undefined
-from report.metrics.delong import AucTest, DeLong, delong, paired_test
+from report.metrics.delong import AucTest, DeLong, auc_interval, delong, paired_test
 from report.metrics.estimate import Estimate, Proportion
 from report.metrics.proportions import proportion
 from report.metrics.ranking import of_delong
@@ -67,6 +72,7 @@ def compare(
     scores: Float64Array,
     thresholds: tuple[float | None, float | None],
     confidence: float = 0.95,
+    clusters: Int64Array | None = None,
 ) -> Comparison:
     """Compare two runs on the images that both scored.
 
@@ -76,15 +82,17 @@ def compare(
         thresholds: of A and B; an image is positive when its score >= threshold. Without one,
             figures of answers are undefined.
         confidence: of every interval, in (0, 1).
+        clusters: `[n]`, a whole number from 0 on for each cluster of images that are not
+            independent; None if all are.
     """
     a, b = answers(scores[0], thresholds[0]), answers(scores[1], thresholds[1])
-    aucs, test = _aucs(labels, scores, confidence)
+    aucs, test = _aucs(labels, scores, confidence, clusters)
     return Comparison(
         confidence=confidence,
         aucs=aucs,
         auc_test=test,
-        malignant=_mcnemar(labels == 1, (a, b), "malignant", confidence),
-        benign=_mcnemar(labels == 0, (a, b), "benign", confidence),
+        malignant=_mcnemar(labels == 1, (a, b), "malignant", confidence, clusters),
+        benign=_mcnemar(labels == 0, (a, b), "benign", confidence, clusters),
         positive=(a, b),
         changed=np.flatnonzero(() if a is None or b is None else a != b),
     )
@@ -95,18 +103,35 @@ def answers(scores: Float64Array, threshold: float | None) -> BoolArray | None:
     return None if threshold is None else scores >= threshold
 
 
-def auc_estimates(found: DeLong, labels: LabelArray, confidence: float) -> list[Estimate]:
+def variances_of(labels: LabelArray, scores: Float64Array, clusters: Int64Array | None) -> DeLong:
+    """The AUCs of `[k, n]` scores, with DeLong's covariance or that of clusters (Obuchowski)."""
+    if clusters is None:
+        return delong(labels, scores)
+    return obuchowski(labels, scores, clusters)
+
+
+def auc_estimates(
+    found: DeLong, labels: LabelArray, confidence: float, *, clustered: bool = False
+) -> list[Estimate]:
     """Each AUC of these images with its interval."""
     malignant = int(np.count_nonzero(labels == 1))
     classes = malignant, len(labels) - malignant
+    variances = np.diag(found.covariance)
+    if clustered:
+        return list(map(_of_clusters, found.aucs, variances, repeat(confidence)))
     return [
         of_delong(float(auc), float(variance), classes, confidence)
-        for auc, variance in zip(found.aucs, np.diag(found.covariance), strict=True)
+        for auc, variance in zip(found.aucs, variances, strict=True)
     ]
 
 
 def share_right(
-    truth: BoolArray, positive: BoolArray | None, name: str, side: str, confidence: float
+    truth: BoolArray,
+    positive: BoolArray | None,
+    name: str,
+    side: str,
+    confidence: float,
+    clusters: Int64Array | None = None,
 ) -> Proportion:
     """The sensitivity (or specificity) among the images of one true class.
 
@@ -116,11 +141,14 @@ def share_right(
         name: of the class, "malignant" or "benign".
         side: the run, for the reason.
         confidence: of the interval, in (0, 1).
+        clusters: `[n]`, or None if images are independent.
     """
     if positive is None:
         return Proportion(None, no_threshold(side))
-    found = int(np.count_nonzero(truth & (positive if name == "malignant" else ~positive)))
-    return proportion(found, int(np.count_nonzero(truth)), no_images(name), confidence)
+    right = (positive if name == "malignant" else ~positive)[truth]
+    if clusters is not None:
+        return clustered_proportion(right, clusters[truth], no_images(name), confidence)
+    return proportion(int(np.count_nonzero(right)), len(right), no_images(name), confidence)
 
 
 def no_threshold(*sides: str) -> str:
@@ -134,20 +162,37 @@ def no_images(name: str) -> str:
 
 
 def _aucs(
-    labels: LabelArray, scores: Float64Array, confidence: float
+    labels: LabelArray, scores: Float64Array, confidence: float, clusters: Int64Array | None
 ) -> tuple[tuple[Estimate, Estimate], AucTest | None]:
     reason = why_undefined(labels, "no labelled images")
     if reason is not None:
         return (Estimate(None, reason), Estimate(None, reason)), None
-    two = delong(labels, scores)
-    first, second = auc_estimates(two, labels, confidence)
+    two = variances_of(labels, scores, clusters)
+    first, second = auc_estimates(two, labels, confidence, clustered=clusters is not None)
     return (first, second), paired_test(two, confidence)
 
 
-def _mcnemar(truth: BoolArray, positive: Answers, name: str, confidence: float) -> McNemar:
-    """The exact test (McNemar 1947, by the binomial distribution) among the images of one class."""
+def _of_clusters(auc: float, variance: float, confidence: float) -> Estimate:
+    if math.isnan(variance):
+        why = "a class of one cluster leaves the variance undefined"
+        return Estimate(float(auc), why)
+    low, high, reason = auc_interval(float(auc), float(variance), confidence)
+    return Estimate(float(auc), reason, low, high)
+
+
+def _mcnemar(
+    truth: BoolArray,
+    positive: Answers,
+    name: str,
+    confidence: float,
+    clusters: Int64Array | None,
+) -> McNemar:
+    """The exact test (McNemar 1947, by the binomial distribution) among the images of one class.
+
+    Images of clusters are no binomial draws: their test is that of their difference by clusters.
+    """
     first, second = (
-        share_right(truth, one, name, side, confidence)
+        share_right(truth, one, name, side, confidence, clusters)
         for one, side in zip(positive, "AB", strict=True)
     )
     a, b = positive
@@ -155,14 +200,18 @@ def _mcnemar(truth: BoolArray, positive: Answers, name: str, confidence: float) 
         without = [side for side, one in zip("AB", positive, strict=True) if one is None]
         reason = no_threshold(*without)
         return McNemar((first, second), Estimate(None, reason), None, None, None, reason)
-    total = int(np.count_nonzero(truth))
-    only_a, only_b = int(np.count_nonzero(truth & a & ~b)), int(np.count_nonzero(truth & b & ~a))
-    if not total:
+    a, b = a[truth], b[truth]
+    only_a, only_b = int(np.count_nonzero(a & ~b)), int(np.count_nonzero(b & ~a))
+    if not len(a):
         reason = no_images(name)
         return McNemar((first, second), Estimate(None, reason), 0, 0, None, reason)
-    # Among benign images the run that is positive is wrong.
-    right = (only_a, only_b) if name == "malignant" else (only_b, only_a)
-    difference = paired_difference(*right, total, confidence)
+    if name == "benign":  # there the run that is positive is wrong
+        a, b = ~a, ~b
+    if clusters is not None:
+        found, p = clustered_difference(a, b, clusters[truth], confidence)
+        return McNemar((first, second), found, only_a, only_b, p, found.reason)
+    right = int(np.count_nonzero(a & ~b)), int(np.count_nonzero(b & ~a))
+    difference = paired_difference(*right, len(a), confidence)
     return McNemar((first, second), difference, only_a, only_b, _exact(only_a, only_b))
 
 

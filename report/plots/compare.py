@@ -62,7 +62,8 @@ def draw_comparison(curves: Sequence[Curve], images: str, *, synthetic: bool) ->
         images: which images, for the title.
         synthetic: whether to note that the images are synthetic.
     """
-    size = _SIZE[0], _SIZE[1] + 2 * _LINE * len(curves)
+    lines = len(curves) + sum(curve.threshold is not None for curve in curves)
+    size = _SIZE[0], _SIZE[1] + _LINE * lines
     picture = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     axes = picture.add_subplot()
     axes.set_title(f"ROC curves, {images}", loc="left", pad=10)

@@ -11,6 +11,7 @@ from base.console.foreign import for_csv
 from report.comparing.margin import NonInferiority
 from report.comparing.two_runs import Comparison, McNemar
 from report.loading.apart import Apart
+from report.loading.pair_clusters import PairClusters
 from report.loading.pairing import Pairs
 from report.loading.read_run import LoadedRun
 from report.metrics.estimate import Estimate
@@ -71,6 +72,13 @@ def figure_dict(figure: Estimate) -> dict[str, Any]:
     return {**shown, **reason, **auc_fields(figure)}
 
 
+def cluster_dict(clusters: PairClusters | None) -> dict[str, Any] | None:
+    """The clusters of the compared images; None if they are independent."""
+    if clusters is None:
+        return None
+    return {"column": clusters.column, "clusters": clusters.total, "alone": clusters.alone}
+
+
 def side_dict(loaded: LoadedRun, threshold: Threshold | None) -> dict[str, Any]:
     """A run, its checkpoint and its threshold, which may be null."""
     return {
@@ -87,6 +95,7 @@ def _as_dict(compared: Compared) -> dict[str, Any]:
         **dict(zip("ab", map(side_dict, compared.runs, compared.thresholds), strict=True)),
         "paired": not isinstance(compared.images, Apart),
         "images": _images_dict(compared.images),
+        "cluster": cluster_dict(compared.clusters),
         "confidence": comparison.confidence,
         "roc_auc": _auc_dict(comparison),
         "malignant": _answers_dict(comparison.malignant, "sensitivity"),

@@ -7,6 +7,7 @@ from base.console.foreign import shown
 from report.comparing.margin import NonInferiority, non_inferiority
 from report.comparing.two_runs import Comparison, McNemar
 from report.loading.apart import Apart
+from report.loading.pair_clusters import PairClusters
 from report.loading.pairing import Pairs
 from report.loading.read_run import LoadedRun
 from report.metrics.estimate import Estimate
@@ -34,12 +35,15 @@ class Compared(NamedTuple):
     images: Pairs | Apart
     comparison: Comparison
     margin: float | None = None
+    clusters: PairClusters | None = None
 
     @property
     def methods(self) -> tuple[str, str]:
         """How AUCs are compared, and how proportions are."""
         if isinstance(self.images, Apart):
             return "DeLong, unpaired", "Newcombe, unpaired"
+        if self.clusters is not None:
+            return "Obuchowski, paired", "Wald by clusters, paired"
         return "DeLong, paired", "Tango, paired"
 
     @property
@@ -74,7 +78,7 @@ def parts(compared: Compared) -> list[str | Table]:
         *lead(compared),
         _flow(images),
         _figures(compared),
-        _answers(compared.comparison),
+        _answers(compared),
         *_margin_lines(compared),
         *_changed_lines(compared),
     ]
@@ -84,6 +88,7 @@ def lead(compared: Compared) -> list[str]:
     """Which runs are A and B, at which thresholds, and the warnings of each."""
     sides = list(zip("AB", compared.runs, compared.thresholds, strict=True))
     lines = [f"{side}: {describe(one.run)}, {_at(side, at)}" for side, one, at in sides]
+    lines += cluster_lines(compared.clusters)
     return lines + [
         f"{side}: {warning}"
         for side, loaded, threshold in sides
@@ -105,6 +110,15 @@ def signed(figure: Estimate, digits: int = 3) -> str:
     """A figure and its interval in few digits, with the minus of the headings."""
     text = short(figure, digits)
     return text if figure.value is None else text.replace("-", "−")
+
+
+def cluster_lines(clusters: PairClusters | None) -> list[str]:
+    """What the intervals are by, if images are not independent."""
+    if clusters is None:
+        return []
+    name = shown(clusters.column)
+    alone = f"; {clusters.alone} of them of one image without any" if clusters.alone else ""
+    return [f"intervals and tests by {name}: {clusters.total} clusters{alone}"]
 
 
 def p_text(p: float) -> str:
@@ -198,12 +212,16 @@ def _auc_difference(compared: Compared) -> str:
 def _proportions(of_class: McNemar, method: str) -> tuple[str, str, str]:
     (a, b), difference = of_class.right, of_class.difference
     note = "" if difference.value is None else f" ({method})"
-    return short(a), short(b), f"{signed(difference)}{note}"
+    if difference.value is not None and difference.reason is not None:
+        note = f" (no interval: {difference.reason})"
+    return with_reason(a), with_reason(b), f"{signed(difference)}{note}"
 
 
-def _answers(comparison: Comparison) -> Table:
+def _answers(compared: Compared) -> Table:
+    comparison = compared.comparison
+    test = "McNemar, exact" if compared.clusters is None else "Wald by clusters"
     return Table(
-        ("answers that differ", "positive with A only", "positive with B only", "McNemar, exact"),
+        ("answers that differ", "positive with A only", "positive with B only", test),
         (
             ("malignant", *_sides(comparison.malignant)),
             ("benign", *_sides(comparison.benign)),

@@ -6,7 +6,7 @@ from typing import Any
 
 from report.comparing.several_runs import PairTest
 from report.metrics.estimate import Estimate
-from report.render.comparison_formats import csv_text, figure_dict, side_dict
+from report.render.comparison_formats import cluster_dict, csv_text, figure_dict, side_dict
 from report.render.several_views import ComparedSeveral
 
 _FIGURE = ("figure", "value", "low", "high", "p", "p_holm", "reason")
@@ -30,6 +30,7 @@ def _as_dict(compared: ComparedSeveral) -> dict[str, Any]:
             "unlabelled": shared.unlabelled,
             "other_bytes": shared.other_bytes,
         },
+        "cluster": cluster_dict(compared.clusters),
         "confidence": found.confidence,
         "runs": [_run(compared, at) for at in range(len(compared.runs))],
         "pairs": [_pair(compared, pair) for pair in found.pairs],

@@ -4,11 +4,19 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from report.comparing.several_runs import PairTest, SeveralRuns
+from report.loading.pair_clusters import PairClusters
 from report.loading.pairing import Shared
 from report.loading.read_run import LoadedRun
 from report.metrics.estimate import Estimate
-from report.render.comparison_views import brief, describe, p_text, signed, with_reason
-from report.render.tables import percent, short, threshold_line, warnings_of
+from report.render.comparison_views import (
+    brief,
+    cluster_lines,
+    describe,
+    p_text,
+    signed,
+    with_reason,
+)
+from report.render.tables import percent, threshold_line, warnings_of
 from report.table import Table
 from report.thresholds.threshold import Threshold
 
@@ -20,6 +28,7 @@ class ComparedSeveral(NamedTuple):
     thresholds: Sequence[Threshold | None]
     shared: Shared
     found: SeveralRuns
+    clusters: PairClusters | None = None
 
 
 def parts(compared: ComparedSeveral) -> list[str | Table]:
@@ -32,6 +41,7 @@ def _lead(compared: ComparedSeveral) -> Iterator[str]:
     for loaded, threshold in sides:
         at = "no threshold, so sensitivity and specificity are n/a: see report choose-threshold"
         yield f"{describe(loaded.run)}, {at if threshold is None else threshold_line(threshold)}"
+    yield from cluster_lines(compared.clusters)
     for loaded, threshold in sides:
         for warning in warnings_of(loaded.checkpoint, loaded.flow, threshold):
             yield f"{brief(loaded.run)}: {warning}"
@@ -71,8 +81,8 @@ def _runs(compared: ComparedSeveral) -> Table:
                 describe(loaded.run),
                 with_reason(auc),
                 _rank(found, at),
-                short(sensitivity),
-                short(specificity),
+                with_reason(sensitivity),
+                with_reason(specificity),
             )
             for at, (loaded, auc, sensitivity, specificity) in enumerate(rows)
         ),
@@ -91,8 +101,9 @@ def _pairs(compared: ComparedSeveral) -> Iterator[str | Table]:
     if not found.pairs:
         return
     names = [brief(loaded.run) for loaded in compared.runs]
+    p = f"p ({'DeLong' if compared.clusters is None else 'Obuchowski'})"
     yield Table(
-        ("difference of ROC AUC", f"{percent(found.confidence)} interval", "p (DeLong)", "Holm"),
+        ("difference of ROC AUC", f"{percent(found.confidence)} interval", p, "Holm"),
         tuple(
             (f"{names[pair.first]} − {names[pair.second]}", *_pair(pair)) for pair in found.pairs
         ),

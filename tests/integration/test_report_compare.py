@@ -413,3 +413,48 @@ def test_the_two_teams_of_isic_2017(shared: Path) -> None:
     assert got["roc_auc"]["z"] == pytest.approx((aucs[0] - aucs[1]) / np.sqrt(variance))
     changed = ((scores[0] >= 0.5) != (scores[1] >= 0.5)).sum()
     assert len(got["changed"]) == changed > 0
+
+
+def clustered(scores: tuple[float, ...], names: str) -> list[Stored]:
+    """Lesions by their letters; `-` has none."""
+    lesions = [{} if name == "-" else {"lesion": name} for name in names]
+    pairs = zip(images(scores), lesions, strict=True)
+    return [one._replace(attributes={"sex": "male", **lesion}) for one, lesion in pairs]
+
+
+def test_images_of_a_lesion_are_not_independent(url: str) -> None:
+    store_run(url, clustered(A, "aabc-d-e"), name="ours")
+    store_run(url, clustered(B, "aab-fd--"), digest=OTHER)
+    got = as_json(*AT, "--cluster", "lesion", "--margin", "0.1")
+    # The fifth image has its lesion from B; the seventh has none in either, so it is one by itself.
+    assert got["cluster"] == {"column": "lesion", "clusters": 7, "alone": 1}
+    codes = np.array([0, 0, 1, 2, 3, 4, 5, 6])
+    expected = compare(np.array(LABELS), np.array([A, B]), (0.5, 0.5), 0.95, codes)
+    found = got["malignant"]["sensitivity"]["difference"]
+    assert tuple(found.values()) == approx_of(expected.malignant.difference)
+    assert got["malignant"]["p"] == pytest.approx(expected.malignant.p)
+    assert (got["malignant"]["only_a_positive"], got["malignant"]["only_b_positive"]) == (2, 1)
+    assert got["roc_auc"]["p"] == pytest.approx(expected.auc_test and expected.auc_test.p)
+    assert got["roc_auc"]["p"] != as_json(*AT)["roc_auc"]["p"]
+    assert got["non_inferiority"]["sensitivity"]["bound"] == found["low"]
+
+    said = succeed("compare", "1", "2", *AT, "--cluster", "lesion")
+    assert "intervals and tests by lesion: 7 clusters; 1 of them of one image without any" in said
+    assert "(Obuchowski, paired)" in said
+    assert "McNemar" not in said
+    store_run(url, clustered(A, "aabcfdxe"), digest="ef" * 32)
+    three = succeed("compare", "1", "2", "3", "--cluster", "lesion")
+    assert "p (Obuchowski)" in three
+    assert "by lesion: 7 clusters" in three
+
+
+def test_clusters_that_are_refused(url: str) -> None:
+    store_run(url, clustered(A, "aabcfd-e"))
+    store_run(url, clustered(B, "aabcfd-a"), digest=OTHER)
+    said = one_line(report("compare", "1", "2", "--cluster", "patient"))
+    assert said.endswith("has this column of a manifest; there are lesion, sex")
+    said = one_line(report("compare", "1", "2", "--cluster", "lesion"))
+    assert "the runs have different values for test/7.jpg, e and a" in said
+    store_run(url, [Stored("else.jpg", 1, 0.5), Stored("other.jpg", 0, 0.4)], digest="ef" * 32)
+    done = report("compare", "1", "3", "--cluster", "lesion")
+    assert (done.exit_code, "for runs over the same images" in done.stderr) == (2, True)
