@@ -15,6 +15,7 @@ import pandas as pd
 
 from base.console.foreign import shown
 from imaging.listing.tables.dialect import GZIP, dialect_of, not_text, not_utf_8
+from report.exchange.separators import wrong_in_header, wrong_in_row
 
 
 class CsvError(click.ClickException):
@@ -53,6 +54,11 @@ class CsvFile:
     def where(self, line: int) -> str:
         """`file:line`, for messages."""
         return f"{self.path}:{line}"
+
+    def wrong_separator(self) -> str | None:
+        """What the header says of a separator that the file is not read with; None for nothing."""
+        dialect = self._dialect
+        return wrong_in_header(self.columns, dialect.separator, said=dialect.has_sep_line)
 
     def cells(self) -> tuple[pd.DataFrame, CsvError | None]:
         """The rows above the first that is no row of this table, and what is wrong with that one.
@@ -109,15 +115,14 @@ class CsvFile:
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         reader, length = self._reader, len(self.columns)
+        separator = self._dialect.separator
         with self._plain_errors():
             for fields in reader:
                 if not any(fields):
                     continue
                 line = reader.line_num + self._above
                 if len(fields) != length:
-                    raise CsvError(
-                        f"{self.where(line)}: {len(fields)} fields under {length} columns"
-                    )
+                    raise CsvError(f"{self.where(line)}: {wrong_in_row(fields, length, separator)}")
                 yield line, fields
 
     @contextmanager
@@ -149,6 +154,8 @@ def find_column(file: CsvFile, asked: str | None, known: Sequence[str], option: 
     found = [column for column in file.columns if column.lower() in known]
     if len(found) == 1:
         return file.columns.index(found[0])
+    if (wrong := file.wrong_separator()) is not None:
+        raise CsvError(f"{file.where(1)}: {wrong}")
     why = f"could be any of {', '.join(found)}" if found else f"was not found among {has}"
     raise CsvError(f"{file.path}:1: the column {why}: name it with {option}")
 

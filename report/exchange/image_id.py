@@ -2,7 +2,7 @@
 
 from pathlib import PurePath
 
-_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp")
+from imaging.listing.image_signs import IMAGE_SUFFIXES
 
 
 def image_name(path: str) -> str:
@@ -11,4 +11,4 @@ def image_name(path: str) -> str:
     Other text after a dot is kept, because an imported id may contain a dot.
     """
     name = PurePath(path)
-    return name.stem if name.suffix.lower() in _ENDINGS else name.name
+    return name.stem if name.suffix.lower() in IMAGE_SUFFIXES else name.name

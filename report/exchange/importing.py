@@ -19,6 +19,8 @@ from base.listed_image import ListedImage
 from db.queries.report.imports import NO_SCORE, ImportedImage, ImportedScores
 from imaging.listing.labels import not_a_label
 from report.exchange.csv_file import CsvError, CsvFile, find_column
+from report.exchange.matching_ids import as_in_truth
+from report.exchange.separators import decimal_comma
 from report.exchange.truth_labels import TruthLabels, find_labels
 
 ID_COLUMNS = ("image_id", "image", "image_name", "isic_id", "id", "path", "filepath")
@@ -48,9 +50,10 @@ class Counts(NamedTuple):
     malignant: int
     benign: int
     unscored: int
+    renamed: int = 0
 
     def words(self) -> Iterator[str]:
-        """Each count with its name; the last two only if they are not zero."""
+        """Each count with its name; the last three only if they are not zero."""
         yield f"{self.images} images"
         yield f"{self.malignant} malignant"
         yield f"{self.benign} benign"
@@ -58,6 +61,8 @@ class Counts(NamedTuple):
             yield f"{unlabelled} without label"
         if self.unscored:
             yield f"{self.unscored} without score"
+        if self.renamed:
+            yield f"{self.renamed} ids matched without folder and file ending"
 
 
 class Import(NamedTuple):
@@ -112,11 +117,12 @@ def read_import(
     told(len(given))
     listed, became = _read_truth(truth, truth_id, labels)
     told(len(given) + len(listed))
+    given, renamed = as_in_truth(scores, given, listed["id"])
     rows = listed.merge(given, on="id", how="left", validate="one_to_one")
     _require_truth(scores, given[~given["line"].isin(rows["line"])], truth_path)
     provenance = _provenance(scores, scores.columns[score_column], truth, named)
     attributes = {at: name for at, name in enumerate(truth.columns) if at in listed}
-    return Import(provenance, _counts(rows), rows, attributes, became)
+    return Import(provenance, _counts(rows, renamed), rows, attributes, became)
 
 
 class _Check(NamedTuple):
@@ -134,7 +140,9 @@ def _read_scores(file: CsvFile, image: int, score: int) -> pd.DataFrame:
     scores = texts.map(_score).astype(float)
     what = f"the {shown(file.columns[score])}"
     wrong = _Check(
-        texts, scores.isna(), lambda cell: f"{what} {cell!r} is not a number between 0 and 1"
+        texts,
+        scores.isna(),
+        lambda cell: f"{what} {cell!r} is not a number between 0 and 1{decimal_comma(cell)}",
     )
     _refuse_first(file, (_empty(ids), wrong, _twice(ids)), fault)
     if cells.empty:
@@ -198,10 +206,10 @@ def _require_truth(file: CsvFile, missing: pd.DataFrame, truth: Path) -> None:
         raise CsvError(f"{file.where(line)}: {shown(image)} is not in the truth {truth}{more}")
 
 
-def _counts(rows: pd.DataFrame) -> Counts:
+def _counts(rows: pd.DataFrame, renamed: int) -> Counts:
     labels = rows["label"]
     malignant, benign = int((labels == 1).sum()), int((labels == 0).sum())
-    return Counts(len(rows), malignant, benign, int(rows["score"].isna().sum()))
+    return Counts(len(rows), malignant, benign, int(rows["score"].isna().sum()), renamed)
 
 
 def _provenance(scores: CsvFile, column: str, truth: CsvFile, named: Columns) -> ImportedScores:

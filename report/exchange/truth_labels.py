@@ -21,6 +21,8 @@ from imaging.listing.tables.diagnoses import (
 from report.exchange.csv_file import CsvError, CsvFile, find_column
 
 LABEL_COLUMNS = ("label", "melanoma", "mel", "target")
+# Looked for where none of those is there.
+_OTHER_COLUMNS = ("benign_malignant", "malignant")
 _WORDS: Labels = {**WORDS, "true": 1, "false": 0}
 _NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+")
 
@@ -97,7 +99,8 @@ def find_labels(truth: CsvFile, asked: Sequence[str]) -> TruthLabels:
         columns = [words.index(word(name)) for name in data_set.diagnoses if word(name) in words]
         title = " or ".join(shown(truth.columns[at]) for at in columns)
         return TruthLabels(columns, _together(data_set.labels, given), title)
-    at = find_column(truth, named[0] if named else None, LABEL_COLUMNS, "--label")
+    names = LABEL_COLUMNS if usual else (*LABEL_COLUMNS, *_OTHER_COLUMNS)
+    at = find_column(truth, named[0] if named else None, names, "--label")
     return TruthLabels([at], _together(_WORDS, given), shown(truth.columns[at]))
 
 
