@@ -40,6 +40,8 @@ from report.resampling.ranking import (
 
 # Of more images the mean of the squared errors is drawn from its limit, the normal distribution.
 MOST_DRAWN = 2_000
+# Beyond it less than one draw lies outside of each end.
+MOST_CONFIDENT = 1 - 2 / DRAWS
 Kind = TypeVar("Kind", bound=Estimate)
 
 
@@ -77,6 +79,8 @@ def add_intervals(
     if not len(labels):
         return figures
     found = dict(_drawn(figures, labels, scores, threshold))
+    if figures.confidence > MOST_CONFIDENT:
+        found = {name: _too_few_draws(one) for name, one in found.items()}
     errors = {
         name: one.monte_carlo_error
         for name, one in found.items()
@@ -153,6 +157,12 @@ def _percentile(values: Float64Array, confidence: float) -> Drawn:
     """Of draws that are made already."""
     nothing = np.zeros(0, np.int64)
     return percentile(lambda _: values, Cells(nothing, nothing, nothing, nothing), confidence)
+
+
+def _too_few_draws(drawn: Drawn) -> Drawn:
+    if drawn.monte_carlo_error is None:
+        return drawn
+    return Drawn(None, None, reason=f"{DRAWS:,} draws are too few for it")
 
 
 def _share(drawn: Drawn) -> float:

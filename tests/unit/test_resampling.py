@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from isic2017 import submitted
 from sklearn.metrics import average_precision_score
 
@@ -182,6 +184,34 @@ def test_figures_that_are_undefined_keep_their_reasons(threshold: float) -> None
     assert benign.average_precision.low is None
     nobody = np.zeros(0)
     assert of(nobody.astype(np.int8), nobody).bootstrap is None
+
+
+def test_a_confidence_beyond_the_draws_has_no_interval() -> None:
+    labels, scores = images()
+    certain = measure(labels, scores, 0.5, confidence=0.9999)
+    figure = add_intervals(certain, labels, scores, 0.5).f1
+    assert (figure.low, figure.reason) == (None, "no interval: 2,000 draws are too few for it")
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.3, 0.5, 1.0])), max_size=30),
+    st.sampled_from([0.0, 0.5, 1.0]),
+)
+def test_whatever_the_images_are_an_interval_is_whole_or_has_a_reason(
+    some: list[tuple[int, float]], threshold: float
+) -> None:
+    labels = np.array([label for label, _ in some], np.int8)
+    found = of(labels, np.array([score for _, score in some], np.float64), threshold)
+    for figure in (
+        *(getattr(found, name) for name in BOOTSTRAPPED),
+        *found.specificity_at_sensitivity,
+    ):
+        if figure.low is None:
+            assert figure.reason
+        else:
+            assert np.isfinite([figure.low, figure.high]).all()
+            assert figure.low < figure.high
 
 
 def test_recod_titans(shared: Path) -> None:
