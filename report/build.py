@@ -16,6 +16,7 @@ from report.metrics.classes import measure_classes
 from report.metrics.metrics import measure
 from report.metrics.subgroups import by_subgroup
 from report.report_model import Answers, ClassReport, Report
+from report.resampling.over_images import add_intervals
 from report.threshold_from import with_threshold_from
 from report.thresholds.threshold import choose
 
@@ -66,6 +67,7 @@ def build(
         confidence=confidence,
         prevalence=prevalence,
     )
+    figures = add_intervals(figures, loaded.labels, loaded.scores, chosen.value)
     subgroups = by_subgroup(loaded.groups, chosen.value, confidence)
     subgroups = with_gaps(subgroups, loaded.groups, chosen.value, confidence)
     positive = int((loaded.unlabelled >= chosen.value).sum())

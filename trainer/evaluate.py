@@ -24,6 +24,7 @@ from model.held_checkpoint import hold_checkpoint
 from report.metrics.metrics import measure
 from report.render.text import render_figures
 from report.report_model import optimistic
+from report.resampling.over_images import add_intervals
 from report.reversed_classes import is_reversed, reversed_classes
 from report.thresholds.threshold import choose
 from trainer.training.dataset import tell_excluded
@@ -80,15 +81,17 @@ def evaluate_checkpoint(
         batch = decoder.decode_files(root, [row.path for row in part])
         for position, error in sorted(batch.errors.items()):
             tell(f"left out {part[position].path}: {error.detail}", err=True)
-        given = scorer.score_images(batch.images).tolist()
-        for position, score in zip(batch.positions, given, strict=True):
+        found = scorer.score_images(batch.images).tolist()
+        for position, score in zip(batch.positions, found, strict=True):
             if _is_score(score, checkpoint, part[position].path):
                 truth.append(part[position].label or 0)
                 digests.append(batch.digests[position])
                 scores.append(rounded_in(score))
     valid = set(scorer.card.data.valid_images) if scorer.card.data else set[str]()
     threshold = choose(given_threshold, card, overlap=sum(digest in valid for digest in digests))
-    figures = measure(np.asarray(truth, np.int8), np.asarray(scores), threshold.value)
+    labels, given = np.asarray(truth, np.int8), np.asarray(scores, np.float64)
+    figures = measure(labels, given, threshold.value)
+    figures = add_intervals(figures, labels, given, threshold.value)
     loss = f"{log_loss(truth, scores, labels=[0, 1]):.3f}" if truth else "n/a (no labelled images)"
     warning = f"{optimistic(threshold, len(truth))}\n" if threshold.overlap else ""
     warning += f"{reversed_classes(figures.roc_auc)}\n" if is_reversed(figures) else ""

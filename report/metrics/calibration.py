@@ -1,5 +1,7 @@
 """Calibration: whether scores can be read as probabilities."""
 
+import math
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -7,7 +9,7 @@ import numpy as np
 
 from base.arrays import Float64Array, LabelArray
 from report.metrics.confusion import why_undefined
-from report.metrics.estimate import Brier, Estimate
+from report.metrics.estimate import Brier, Estimate, ObservedExpected
 from report.metrics.logistic import Fit, fit
 from report.metrics.proportions import proportion
 
@@ -58,7 +60,7 @@ def calibration(
     logit = np.log(clipped / (1 - clipped))
     ones = np.ones_like(logit)
     intercept = _last(fit(labels, ones[None], logit), confidence)
-    if (reason := _no_slope(labels, logit)) is not None:
+    if (reason := no_slope(labels, logit)) is not None:
         return Calibration(intercept, Estimate(None, reason))
     slope = _last(fit(labels, np.stack([ones, logit])), confidence)
     return Calibration(intercept, slope)
@@ -87,7 +89,51 @@ def bin_fraction(score_bin: Bin, confidence: float = 0.95) -> Estimate:
     return proportion(score_bin.malignant, score_bin.images, "no images", confidence)
 
 
-def _no_slope(labels: LabelArray, logit: Float64Array) -> str | None:
+def expected_calibration_error(bins: Sequence[Bin], nothing: str) -> Estimate:
+    """The mean distance of the share of malignant images from the mean score, over the bins.
+
+    Of equal width (Naeini, Cooper & Hauskrecht 2015), weighted by their images. Chance alone makes
+    it larger than 0, the more so the fewer images there are, so it has no interval.
+    """
+    images = sum(one.images for one in bins)
+    if not images:
+        return Estimate(None, nothing)
+    wrong = (abs(one.malignant - one.images * one.mean_score) for one in bins)
+    return Estimate(math.fsum(wrong) / images)
+
+
+def observed_expected(
+    labels: LabelArray, scores: Float64Array, nothing: str, confidence: float = 0.95
+) -> ObservedExpected:
+    """Calibration in the large as a ratio, with its interval on the log scale (Debray et al. 2017).
+
+    The words follow the interval: only if it leaves out 1 are the scores too high or too low.
+    """
+    if len(labels) == 0:
+        return ObservedExpected(None, nothing)
+    observed, expected = float(np.mean(labels)), float(np.mean(scores))
+    if not expected:
+        return ObservedExpected(None, "all scores are 0", observed=observed, expected=0.0)
+    ratio = observed / expected
+    if not observed:
+        reason = "no interval: no malignant images"
+        return ObservedExpected(0.0, reason, observed=0.0, expected=expected)
+    error = math.sqrt((1 - observed) / (len(labels) * observed))
+    half = NormalDist().inv_cdf((1 + confidence) / 2) * error
+    low, high = ratio * math.exp(-half), ratio * math.exp(half)
+    words = "scores too high" if high < 1 else "scores too low" if low > 1 else ""
+    return ObservedExpected(
+        ratio,
+        None,
+        low,
+        high,
+        observed,
+        expected,
+        words or "no sign that scores are too high or low",
+    )
+
+
+def no_slope(labels: LabelArray, logit: Float64Array) -> str | None:
     """Why no slope exists; under perfect separation the likelihood grows without bound."""
     malignant, benign = logit[labels == 1], logit[labels == 0]
     if logit.min() == logit.max():

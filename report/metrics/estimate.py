@@ -58,6 +58,14 @@ class AveragePrecision(Estimate):
 
 
 @dataclass(frozen=True, slots=True)
+class PartialAuc(Estimate):
+    """The area between the ROC curve and a `sensitivity`, and the same `corrected` by McClish."""
+
+    sensitivity: float = 0.0
+    corrected: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SpecificityAt(Estimate):
     """The best specificity at this `sensitivity` or more, and the `threshold` that gives it.
 
@@ -82,3 +90,30 @@ class NetBenefit(Estimate):
     """Net benefit, and that of treating all patients; that of treating none is 0."""
 
     treat_all: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedExpected(Estimate):
+    """Malignant images over the sum of the scores; `words` say which way the scores are wrong.
+
+    `observed` and `expected` are both shares of all images.
+    """
+
+    observed: float | None = None
+    expected: float | None = None
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SmoothCurve:
+    """The share of malignant images by score with its pointwise band, all `[points]`.
+
+    If there is no curve, `reason` says why.
+    """
+
+    reason: str | None
+    knots: int = 0
+    score: tuple[float, ...] = ()
+    fraction: tuple[float, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()

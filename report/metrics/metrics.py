@@ -1,23 +1,51 @@
 """Computes all figures from labels, scores and a threshold. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from base.arrays import Float64Array, LabelArray
 from report.metrics import proportions
-from report.metrics.calibration import Bin, brier, calibration, calibration_bins
+from report.metrics.calibration import (
+    Bin,
+    brier,
+    calibration,
+    calibration_bins,
+    expected_calibration_error,
+    observed_expected,
+)
 from report.metrics.confusion import Confusion, confusion
+from report.metrics.curves.partial_area import partial_auc
+from report.metrics.curves.smooth_calibration import smooth_calibration
 from report.metrics.estimate import (
     Accuracy,
     AveragePrecision,
     Brier,
     Estimate,
     NetBenefit,
+    ObservedExpected,
+    PartialAuc,
     Proportion,
+    SmoothCurve,
     SpecificityAt,
 )
 from report.metrics.likelihood import AtPrevalence, at_prevalence, lr_negative, lr_positive
-from report.metrics.net_benefit import net_benefit
+from report.metrics.net_benefit import interventions_avoided, net_benefit
+from report.metrics.patients.natural_frequencies import NaturalFrequencies, natural_frequencies
 from report.metrics.ranking import average_precision, roc_auc, specificity_at
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """How intervals were drawn, and the standard errors that the number of draws leaves in them.
+
+    `largest_share` is the largest of these errors as a share of its interval's width.
+    """
+
+    method: str
+    draws: int
+    seed: int
+    monte_carlo_errors: Mapping[str, float]  # by the name of the figure
+    largest_share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +74,15 @@ class Metrics:
     calibration_slope: Estimate
     calibration_curve: tuple[Bin, ...]
     net_benefit: NetBenefit
+    youden: Estimate
+    matthews: Estimate
+    partial_auc: PartialAuc
+    ece: Estimate
+    observed_expected: ObservedExpected
+    smooth_calibration: SmoothCurve
+    interventions_avoided: Estimate
+    natural_frequencies: NaturalFrequencies | None
+    bootstrap: Bootstrap | None = None  # None where no interval was drawn
 
 
 def measure(
@@ -72,6 +109,9 @@ def measure(
     """
     table = confusion(labels, scores, threshold)
     calibrated = calibration(labels, scores, nothing, confidence)
+    bins = calibration_bins(labels, scores)
+    found = proportions.sensitivity(table, nothing), proportions.specificity(table, nothing)
+    share = table.malignant / table.total if prevalence is None and table.total else prevalence
     return Metrics(
         confidence=confidence,
         confusion=table,
@@ -95,6 +135,14 @@ def measure(
         brier=brier(labels, scores, nothing),
         calibration_intercept=calibrated.intercept,
         calibration_slope=calibrated.slope,
-        calibration_curve=tuple(calibration_bins(labels, scores)),
+        calibration_curve=tuple(bins),
         net_benefit=net_benefit(table, threshold, nothing),
+        youden=proportions.youden(table, nothing),
+        matthews=proportions.matthews(table, nothing),
+        partial_auc=partial_auc(labels, scores, nothing),
+        ece=expected_calibration_error(bins, nothing),
+        observed_expected=observed_expected(labels, scores, nothing, confidence),
+        smooth_calibration=smooth_calibration(labels, scores, nothing, confidence),
+        interventions_avoided=interventions_avoided(table, threshold, nothing),
+        natural_frequencies=natural_frequencies(found[0].value, found[1].value, share or 0.0),
     )

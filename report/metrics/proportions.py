@@ -99,6 +99,26 @@ def f1(table: Confusion, nothing: str) -> Estimate:
     return Estimate(2 * table.tp / (2 * table.tp + table.fp + table.fn))
 
 
+def youden(table: Confusion, nothing: str) -> Estimate:
+    """Sensitivity + specificity - 1 (Youden 1950): 0 is chance, 1 is perfect."""
+    return _of_both(table, nothing, lambda first, second: first + second - 1)
+
+
+def matthews(table: Confusion, nothing: str) -> Estimate:
+    """The correlation of truth and answer (Matthews 1975): TP TN - FP FN over sqrt of margins."""
+    margins = {
+        "no malignant images": table.malignant,
+        "no benign images": table.benign,
+        NO_POSITIVE: table.positive,
+        NO_NEGATIVE: table.negative,
+    }
+    absent = nothing if table.total == 0 else next((why for why, n in margins.items() if not n), "")
+    if absent:
+        return Estimate(None, absent)
+    agreement = table.tp * table.tn - table.fp * table.fn
+    return Estimate(agreement / math.sqrt(math.prod(margins.values())))
+
+
 def _of_both(table: Confusion, nothing: str, mean: Callable[[float, float], float]) -> Estimate:
     """A mean of sensitivity and specificity, undefined where one of them is."""
     first, second = sensitivity(table, nothing), specificity(table, nothing)

@@ -13,19 +13,20 @@ from report.plots.canvas import (
     GREY,
     PALE,
     SKY,
+    VERMILION,
     bare,
     blank,
     legend_beneath,
     title,
 )
-from report.render.tables import short
+from report.render.tables import percent, short
 from report.report_model import Report
 
 _HISTOGRAM_BINS = 50
 
 
 def draw_calibration(report: Report, scores: Float64Array) -> Figure | None:
-    """The fraction of malignant images by tenths of the score, with Wilson intervals.
+    """The fraction of malignant images by score: a smooth curve, and tenths with Wilson intervals.
 
     None if no image is analysed.
     """
@@ -39,6 +40,7 @@ def draw_calibration(report: Report, scores: Float64Array) -> Figure | None:
         axes.grid(color=PALE, linewidth=0.6)
         axes.set_axisbelow(True)
     above.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DASHED, label="perfect")
+    _draw_curve(above, report)
     _draw_bins(above, report)
     above.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     above.set_ylabel("fraction malignant", fontsize=12)
@@ -49,6 +51,17 @@ def draw_calibration(report: Report, scores: Float64Array) -> Figure | None:
     below.set_xlabel("score", fontsize=12)
     legend_beneath(below, above)
     return picture
+
+
+def _draw_curve(axes: Axes, report: Report) -> None:
+    """Nothing where there is no curve."""
+    curve = report.figures.smooth_calibration
+    if curve.reason is not None:
+        return
+    level = percent(report.figures.confidence)
+    axes.fill_between(curve.score, curve.low, curve.high, color=VERMILION, alpha=0.15, linewidth=0)
+    label = f"smooth curve, {level} band at each score"
+    axes.plot(curve.score, curve.fraction, color=VERMILION, linewidth=1.5, label=label)
 
 
 def _draw_bins(axes: Axes, report: Report) -> None:
@@ -67,7 +80,7 @@ def _draw_bins(axes: Axes, report: Report) -> None:
         values,
         yerr=(lows, highs),
         color=BLUE,
-        linewidth=1.5,
+        linewidth=1.5 if figures.smooth_calibration.reason else 0,
         elinewidth=1,
         capsize=3,
         marker="o",

@@ -11,6 +11,7 @@ from base.console.foreign import for_csv
 from report.metrics.calibration import Bin, bin_fraction
 from report.metrics.estimate import Estimate, RocAuc
 from report.metrics.likelihood import AtPrevalence
+from report.metrics.patients.natural_frequencies import NaturalFrequencies
 from report.metrics.subgroups import Subgroup
 from report.render.class_formats import class_dict, class_rows
 from report.render.gap_tables import gap_dict, gap_rows
@@ -24,22 +25,37 @@ FIGURES = {
     "sensitivity": True,
     "specificity": True,
     "accuracy": True,
-    "balanced_accuracy": False,
-    "geometric_mean": False,
-    "f1": False,
+    "balanced_accuracy": True,
+    "geometric_mean": True,
+    "f1": True,
     "ppv": True,
     "npv": True,
     "lr_positive": True,
     "lr_negative": True,
     "roc_auc": True,
-    "average_precision": False,
-    "brier": False,
+    "average_precision": True,
+    "brier": True,
     "calibration_intercept": True,
     "calibration_slope": True,
-    "net_benefit": False,
+    "net_benefit": True,
+    "youden": True,
+    "matthews": True,
+    "partial_auc": True,
+    "ece": False,
+    "observed_expected": True,
+    "interventions_avoided": True,
 }
 # Additional fields of some figures.
-_EXTRA_FIELDS = ("baseline", "reference", "scaled", "treat_all")
+_EXTRA_FIELDS = (
+    "baseline",
+    "reference",
+    "scaled",
+    "treat_all",
+    "corrected",
+    "observed",
+    "expected",
+    "words",
+)
 
 Row = tuple[str, Any, Any, Any, str | None]
 
@@ -64,7 +80,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "specificity_at_sensitivity": [
             {
                 "sensitivity": figure.sensitivity,
-                **_figure(figure, ends=False),
+                **_figure(figure, ends=True),
                 "threshold": figure.threshold,
             }
             for figure in figures.specificity_at_sensitivity
@@ -73,6 +89,9 @@ def as_dict(report: Report) -> dict[str, Any]:
         "calibration_curve": [
             _bin(score_bin, figures.confidence) for score_bin in figures.calibration_curve
         ],
+        "smooth_calibration": asdict(figures.smooth_calibration),
+        "natural_frequencies": _frequencies(figures.natural_frequencies),
+        "bootstrap": None if figures.bootstrap is None else asdict(figures.bootstrap),
         "subgroups": [_subgroup(subgroup) for subgroup in report.subgroups],
         "classes": class_dict(report.classes, _figure),
     }
@@ -136,6 +155,10 @@ def _at_prevalence(other: AtPrevalence | None) -> dict[str, Any] | None:
     }
 
 
+def _frequencies(found: NaturalFrequencies | None) -> dict[str, Any] | None:
+    return None if found is None else {**asdict(found), "words": found.words}
+
+
 def _bin(score_bin: Bin, confidence: float) -> dict[str, Any]:
     fraction = _figure(bin_fraction(score_bin, confidence), ends=True)
     return {**score_bin._asdict(), "fraction": fraction}
@@ -176,6 +199,9 @@ def _rows(report: Report) -> Iterator[Row]:
     for figure in whole["specificity_at_sensitivity"]:
         yield _row(f"specificity_at_sensitivity_{figure['sensitivity']:.2f}", figure)
     yield from _other_prevalence(whole["at_prevalence"])
+    for name, count in (whole["natural_frequencies"] or {}).items():
+        yield _plain(f"natural_frequencies_{name}", count)
+    yield from _bootstrap(whole["bootstrap"])
     for subgroup in whole["subgroups"]:
         value = "unknown" if subgroup["value"] is None else subgroup["value"]
         where = f"[{subgroup['column']}={value}]"
@@ -206,6 +232,15 @@ def _other_prevalence(other: Mapping[str, Any] | None) -> Iterator[Row]:
         yield _plain("other_prevalence", other["prevalence"])
         yield _row("ppv_at_other_prevalence", other["ppv"])
         yield _row("npv_at_other_prevalence", other["npv"])
+
+
+def _bootstrap(drawn: Mapping[str, Any] | None) -> Iterator[Row]:
+    if drawn is not None:
+        errors = drawn["monte_carlo_errors"].items()
+        yield from (
+            _plain(f"bootstrap_{name}", drawn[name]) for name in ("method", "draws", "seed")
+        )
+        yield from (_plain(f"monte_carlo_error[{name}]", error) for name, error in errors)
 
 
 def _row(name: str, figure: Mapping[str, Any]) -> Row:

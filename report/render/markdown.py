@@ -8,6 +8,7 @@ from report.render.gap_tables import gap_tables
 from report.render.tables import (
     figure_tables,
     flow_table,
+    frequencies_line,
     provenance_line,
     subgroup_tables,
     threshold_line,
@@ -39,9 +40,12 @@ def _blocks(report: Report) -> Iterator[str]:
     if (absent := why_no_figures(report)) is not None:
         yield for_markdown(absent)
     else:
+        yield from (_table(table) for table in figure_tables(report.figures))
+        if (words := frequencies_line(report.figures)) is not None:
+            yield for_markdown(words)
         subgroups = subgroup_tables(report.subgroups, report.figures.confidence)
         gaps = gap_tables(report.subgroups, report.figures.confidence)
-        yield from (_table(table) for table in (*figure_tables(report.figures), *subgroups, *gaps))
+        yield from (_table(table) for table in (*subgroups, *gaps))
     yield from (_table(table) for table in class_tables(report.classes))
     yield for_markdown(provenance_line(report))
 

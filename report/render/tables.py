@@ -11,12 +11,13 @@ from report.metrics.estimate import (
     Accuracy,
     Brier,
     Estimate,
-    NetBenefit,
+    ObservedExpected,
+    PartialAuc,
     Proportion,
     RocAuc,
     SpecificityAt,
 )
-from report.metrics.metrics import Metrics
+from report.metrics.metrics import Bootstrap, Metrics
 from report.metrics.subgroups import Subgroup
 from report.report_model import (
     SYNTHETIC,
@@ -48,7 +49,8 @@ def figure_tables(figures: Metrics) -> list[Table]:
         Table(("operating point", interval, ""), tuple(_operating_point(figures))),
         Table(("ranking", interval, ""), tuple(_ranking(figures))),
         Table(("calibration", interval, ""), tuple(_calibration(figures))),
-        Table(("usefulness", "", ""), tuple(_usefulness(figures.net_benefit))),
+        Table(("usefulness", interval, ""), tuple(_usefulness(figures))),
+        *_bootstrap(figures.bootstrap),
     ]
 
 
@@ -203,13 +205,19 @@ def _operating_point(figures: Metrics) -> Iterator[tuple[str, str, str]]:
     yield (
         "balanced accuracy",
         short(figures.balanced_accuracy),
-        "mean of sensitivity and specificity",
+        _and("mean of sensitivity and specificity", _why_no_interval(figures.balanced_accuracy)),
     )
     yield (
         "geometric mean",
         short(figures.geometric_mean),
-        "square root of sensitivity × specificity",
+        _and("square root of sensitivity × specificity", _why_no_interval(figures.geometric_mean)),
     )
+    yield (
+        "Youden's index",
+        short(figures.youden),
+        _and("sensitivity + specificity − 1", _why_no_interval(figures.youden)),
+    )
+    yield "Matthews correlation", short(figures.matthews), _why_no_interval(figures.matthews)
     yield "accuracy", short(figures.accuracy), _baseline(figures.accuracy)
     yield "F1", short(figures.f1), _why_no_interval(figures.f1)
     yield "PPV", short(figures.ppv), _in_sample(figures.ppv)
@@ -227,14 +235,23 @@ def _ranking(figures: Metrics) -> Iterator[tuple[str, str, str]]:
     yield "ROC AUC", short(auc), _and("on scores, over all thresholds", _by(auc))
     baseline = precision.baseline
     baseline_text = "" if baseline is None else f"chance reaches the prevalence: {baseline:.3f}"
-    yield "average precision", short(precision), baseline_text
+    yield "average precision", short(precision), _and(baseline_text, _why_no_interval(precision))
+    partial = figures.partial_auc
+    yield (
+        f"partial AUC, sensitivity ≥ {partial.sensitivity:.2f}",
+        short(partial),
+        _corrected(partial),
+    )
     for specificity in figures.specificity_at_sensitivity:
         name = f"specificity at sensitivity {specificity.sensitivity:.2f}"
-        yield name, short(specificity), _at_threshold(specificity)
+        where = _and(_at_threshold(specificity), _why_no_interval(specificity))
+        yield name, short(specificity), where
 
 
 def _calibration(figures: Metrics) -> Iterator[tuple[str, str, str]]:
     yield "Brier score", short(figures.brier), _reference(figures.brier)
+    ratio = figures.observed_expected
+    yield "observed / expected", short(ratio, 2), _in_the_large(ratio)
     intercept, slope = figures.calibration_intercept, figures.calibration_slope
     yield (
         "intercept",
@@ -246,13 +263,16 @@ def _calibration(figures: Metrics) -> Iterator[tuple[str, str, str]]:
         short(slope, 2),
         _if_any(slope, "1 is right; lower: scores too extreme"),
     )
+    yield "ECE", short(figures.ece), _if_any(figures.ece, "over tenths of equal width")
 
 
-def _usefulness(benefit: NetBenefit) -> Iterator[tuple[str, str, str]]:
-    comparison = ""
+def _usefulness(figures: Metrics) -> Iterator[tuple[str, str, str]]:
+    benefit, avoided, comparison = figures.net_benefit, figures.interventions_avoided, ""
     if benefit.treat_all is not None:
         comparison = f"treat all: {benefit.treat_all:.3f}, treat none: 0"
-    yield "net benefit", short(benefit), comparison
+    yield "net benefit", short(benefit), _and(comparison, _why_no_interval(benefit))
+    words = _if_any(avoided, "per 100 patients, against treating all")
+    yield "interventions avoided", short(avoided, 1), _and(words, _why_no_interval(avoided))
 
 
 def _subgroup(subgroup: Subgroup) -> tuple[str, ...]:
@@ -301,6 +321,40 @@ def _reference(brier: Brier) -> str:
 
 def _at_threshold(specificity: SpecificityAt) -> str:
     return f"at threshold {specificity.threshold_text}" if specificity.threshold_text else ""
+
+
+def _corrected(partial: PartialAuc) -> str:
+    if partial.value is None:
+        return ""
+    most = f"of at most {1 - partial.sensitivity:.2f}; {partial.corrected:.3f} corrected (McClish)"
+    return _and(most, _why_no_interval(partial))
+
+
+def _in_the_large(ratio: ObservedExpected) -> str:
+    """Which way the scores are wrong, and both shares."""
+    if ratio.value is None:
+        return ""
+    shares = f"{ratio.observed:.3f} are malignant, the mean score is {ratio.expected:.3f}"
+    return _and(ratio.words, shares, _why_no_interval(ratio))
+
+
+def frequencies_line(figures: Metrics) -> str | None:
+    """What becomes of 1,000 patients, at the prevalence that was given or that of the images."""
+    found = figures.natural_frequencies
+    if found is None:
+        return None
+    where = "" if figures.at_prevalence is not None else "; at these images' prevalence"
+    return f"{found.words}{where}"
+
+
+def _bootstrap(drawn: Bootstrap | None) -> list[Table]:
+    """How intervals were drawn, and what the number of draws leaves uncertain; none if none was."""
+    if drawn is None:
+        return []
+    how = f"{drawn.method}s over images, seed {drawn.seed}"
+    error = f"Monte-Carlo error of an end: up to {drawn.largest_share:.1%} of the interval's width"
+    rows = (("draws", f"{drawn.draws:,}", f"{how}; {error.replace('%', ' %')}"),)
+    return [Table(("intervals by bootstrap", "", ""), rows)]
 
 
 def _if_any(figure: Estimate, words: str) -> str:

@@ -15,6 +15,7 @@ from report.render.gap_tables import gap_tables
 from report.render.tables import (
     figure_tables,
     flow_table,
+    frequencies_line,
     provenance_line,
     subgroup_tables,
     threshold_line,
@@ -77,6 +78,9 @@ def _parts(report: Report, rules: box.Box | None) -> Iterator[RenderableType]:
         yield Text(absent)
     else:
         yield from _figures(report.figures, rules)
+        if (words := frequencies_line(report.figures)) is not None:
+            yield Text()
+            yield _line(words)
         yield from _spaced(subgroup_tables(report.subgroups, report.figures.confidence), rules)
         yield from _spaced(gap_tables(report.subgroups, report.figures.confidence), rules)
     yield from _spaced(class_tables(report.classes), rules)

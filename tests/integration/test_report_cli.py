@@ -168,7 +168,22 @@ def test_json_in_full_precision(url: str) -> None:
     assert got["sensitivity"]["low"] == pytest.approx(0.586, abs=5e-4)
     assert got["sensitivity"]["high"] == pytest.approx(0.753, abs=5e-4)
     assert got["accuracy"]["baseline"] == 0.805
-    assert got["balanced_accuracy"] == {"value": (79 / 117 + 308 / 483) / 2}
+    balanced = got["balanced_accuracy"]
+    assert balanced["value"] == (79 / 117 + 308 / 483) / 2
+    assert balanced["low"] < balanced["value"] < balanced["high"]
+    assert got["bootstrap"]["draws"] == 2000
+    assert 0 < got["bootstrap"]["monte_carlo_errors"]["balanced_accuracy"] < 0.005
+    frequencies = got["natural_frequencies"]
+    assert (frequencies["patients"], frequencies["melanoma"], frequencies["prevalence"]) == (
+        1000,
+        195,
+        0.195,
+    )
+    assert frequencies["words"] == (
+        "of 1,000 patients, 195 with melanoma: 132 found, 63 missed, 292 false alarms"
+    )
+    assert len(got["smooth_calibration"]["score"]) == len(got["smooth_calibration"]["low"]) == 51
+    assert got["observed_expected"]["words"]
     assert got["roc_auc"]["value"] == pytest.approx(pairs_in_order(images))
 
 
@@ -178,7 +193,9 @@ def test_csv_in_full_precision(url: str) -> None:
     assert lines[0] == "figure,value,low,high,reason"
     rows = dict(line.split(",", 1) for line in lines)
     assert rows["sensitivity"].startswith(f"{SENSITIVITY},0.58596")
-    assert rows["balanced_accuracy"] == f"{(79 / 117 + 308 / 483) / 2!r},,,"
+    assert rows["balanced_accuracy"].startswith(f"{(79 / 117 + 308 / 483) / 2!r},0.6")
+    assert rows["natural_frequencies_missed"] == "63,,,"
+    assert rows["bootstrap_draws"] == "2000,,,"
     assert rows["threshold_kind"] == "exploratory,,,"
     assert rows["error_too_large"] == "1,,,"
     assert rows["checkpoint"] == f"{DIGEST},,,"

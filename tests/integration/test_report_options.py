@@ -110,7 +110,13 @@ def test_another_prevalence() -> None:
     other = json.loads(shown("--prevalence", "0.02", "--format", "json"))["at_prevalence"]
     assert other["prevalence"] == 0.02
     assert 0 < other["ppv"]["low"] < other["ppv"]["value"] < other["ppv"]["high"] < 1
-    assert "where 2 % are malignant" in shown("--prevalence", "0.02")
+    text = shown("--prevalence", "0.02")
+    assert "where 2 % are malignant" in text
+    assert "\nof 1,000 patients, 20 with melanoma: " in text
+    assert "\nof 1,000 patients, 20 with melanoma: " in shown(
+        "--prevalence", "0.02", "--format", "markdown"
+    )
+    assert "; at these images' prevalence" in shown()
 
 
 @pytest.mark.parametrize("option", ["--prevalence", "--confidence"])

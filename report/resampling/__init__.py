@@ -1,0 +1,1 @@
+"""Intervals of a report's figures by a seeded bootstrap over its images."""
