@@ -53,15 +53,24 @@ def delong(labels: LabelArray, scores: npt.ArrayLike) -> DeLong:
         ValueError: the shapes do not match, a score is not finite, a label is neither 0 nor 1, or
             a class is missing.
     """
+    below, above = placements(labels, scores)
+    m, n = below.shape[1], above.shape[1]
+    aucs: Float64Array = below.mean(axis=1) / (2 * n)
+    return DeLong(aucs, _covariance(below) / (4 * n * n) + _covariance(above) / (4 * m * m))
+
+
+def placements(labels: LabelArray, scores: npt.ArrayLike) -> tuple[Float64Array, Float64Array]:
+    """The structural components as whole numbers, in the order of the images of their class.
+
+    Twice the benign images below each malignant one, `[k, m]`, ties counting half; and twice the
+    malignant images above each benign one, `[k, n]`. Arguments and errors are those of `delong`.
+    """
     columns = np.asarray(scores, dtype=np.float64)
     _check(labels, columns)
     malignant, benign = columns[:, labels == 1], columns[:, labels == 0]
-    m, n = malignant.shape[1], benign.shape[1]
-    # Twice the benign images below each malignant one, ties counting half; and the reverse.
-    below = np.array([_twice_below(b, a) for a, b in zip(malignant, benign, strict=True)])
-    above = 2 * m - np.array([_twice_below(a, b) for a, b in zip(malignant, benign, strict=True)])
-    aucs: Float64Array = below.mean(axis=1) / (2 * n)
-    return DeLong(aucs, _covariance(below) / (4 * n * n) + _covariance(above) / (4 * m * m))
+    pairs = list(zip(malignant, benign, strict=True))
+    below = np.array([_twice_below(b, a) for a, b in pairs])
+    return below, 2 * malignant.shape[1] - np.array([_twice_below(a, b) for a, b in pairs])
 
 
 def auc_interval(auc: float, variance: float, confidence: float = 0.95) -> Interval:

@@ -14,11 +14,18 @@ from report.metrics.estimate import Accuracy, Estimate, Proportion
 NO_POSITIVE, NO_NEGATIVE = "no image is positive", "no image is negative"
 
 
-def proportion(count: int, total: int, reason: str, confidence: float = 0.95) -> Proportion:
-    """A proportion and its interval (Wilson 1927); undefined for `reason` if `total` is 0."""
+def proportion(
+    count: int, total: int, reason: str, confidence: float = 0.95, *, design_effect: float = 1
+) -> Proportion:
+    """A proportion and its interval (Wilson 1927); undefined for `reason` if `total` is 0.
+
+    The interval is that of a sample smaller by the `design_effect`, above 0.
+    """
     if total == 0:
         return Proportion(None, reason)
-    low, high = proportion_confint(count, total, alpha=1 - confidence, method="wilson")
+    low, high = proportion_confint(
+        count / design_effect, total / design_effect, alpha=1 - confidence, method="wilson"
+    )
     return Proportion(
         value=count / total,
         count=count,

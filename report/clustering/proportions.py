@@ -1,0 +1,75 @@
+"""Proportions of images that come in clusters: the ratio estimator and a Wilson interval."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from base.arrays import BoolArray
+from report.metrics.estimate import Proportion
+from report.metrics.proportions import proportion
+
+ONE_CLUSTER = "all images are of one cluster"
+ALL_ALIKE = "every cluster has the same share"
+# Relative size that rounding leaves of a variance whose true value is zero.
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How much a proportion varies from cluster to cluster.
+
+    `standard_error` is the ratio estimator's, and `design_effect` its variance divided by that of
+    as many independent images. Both are None if they are undefined.
+    """
+
+    clusters: int
+    standard_error: float | None = None
+    design_effect: float | None = None
+
+
+def spread(hits: BoolArray, clusters: npt.NDArray[np.integer]) -> Spread:
+    """The spread of the share of `hits` `[n]`, by the `clusters` `[n]` of the same images.
+
+    The variance is I / (I - 1) x sum((y - p n)^2) / N^2 over I clusters with y hits among n images
+    (Rao & Scott 1992, Biometrics 48: 577).
+    """
+    images = np.bincount(clusters)
+    total, count = len(hits), int(np.count_nonzero(hits))
+    of = int(np.count_nonzero(images))
+    if of < 2 or count in (0, total):
+        return Spread(of)
+    share = count / total
+    residuals = np.bincount(clusters, weights=hits) - share * images
+    variance = of / (of - 1) * math.fsum(residuals**2) / total**2
+    return Spread(of, math.sqrt(variance), variance / (share * (1 - share) / total))
+
+
+def clustered_proportion(
+    hits: BoolArray,
+    clusters: npt.NDArray[np.integer],
+    reason: str,
+    confidence: float = 0.95,
+) -> Proportion:
+    """The share of `hits`, with Wilson's interval for n / design effect (Rao & Scott 1992).
+
+    Where all images are hits, or none, the design effect is undefined: then each cluster counts as
+    one image, as if its images were all alike.
+
+    Args:
+        hits: `[n]`, of the images of a class, or of all images.
+        clusters: `[n]`, a whole number from 0 on for each cluster.
+        reason: why the share is undefined if `n` is 0.
+        confidence: in (0, 1).
+    """
+    total, count = len(hits), int(np.count_nonzero(hits))
+    if total == 0:
+        return Proportion(None, reason)
+    found = spread(hits, clusters)
+    if found.clusters < 2:
+        return Proportion(count / total, ONE_CLUSTER, count=count, total=total)
+    effect = total / found.clusters if found.design_effect is None else found.design_effect
+    if effect < _ROUNDING:
+        return Proportion(count / total, ALL_ALIKE, count=count, total=total)
+    return proportion(count, total, reason, confidence, design_effect=effect)
