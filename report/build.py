@@ -8,6 +8,8 @@ import click
 from base.console.telling import tell
 from db.session import open_database
 from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
+from report.clustering.clusters import Clustering
+from report.clustering.figures import by_clusters, subgroups_by_clusters
 from report.loading.load_run import finished_run
 from report.loading.read_classes import ClassRows
 from report.loading.read_run import LoadedRun
@@ -19,7 +21,12 @@ from report.thresholds.threshold import choose
 
 
 def read_finished(
-    run: str | None, by: Sequence[str], *, unique: bool = False, classes: str | None = None
+    run: str | None,
+    by: Sequence[str],
+    *,
+    unique: bool = False,
+    classes: str | None = None,
+    clustering: Clustering | None = None,
 ) -> LoadedRun:
     """The run with this number or name, by default the newest; a pending run ends the command.
 
@@ -28,7 +35,7 @@ def read_finished(
             be `unique`.
     """
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
-        return finished_run(session, run, by, unique=unique, classes=classes)
+        return finished_run(session, run, by, unique=unique, classes=classes, clustering=clustering)
 
 
 def build(
@@ -47,8 +54,15 @@ def build(
         nothing="no labelled image was scored" if loaded.flow.labelled else "no labelled images",
         confidence=confidence,
         prevalence=prevalence,
+        clusters=None if loaded.clusters is None else loaded.clusters.codes,
     )
     subgroups = by_subgroup(loaded.groups, chosen.value, confidence)
+    facts = None
+    if (clusters := loaded.clusters) is not None:
+        figures, facts = by_clusters(figures, loaded.labels, loaded.scores, chosen.value, clusters)
+        subgroups = subgroups_by_clusters(
+            subgroups, loaded.groups, chosen.value, clusters, confidence
+        )
     positive = int((loaded.unlabelled >= chosen.value).sum())
     unlabelled = Answers(positive, len(loaded.unlabelled))
     return Report(
@@ -60,6 +74,9 @@ def build(
         subgroups,
         unlabelled,
         None if loaded.classes is None else _of_classes(loaded.classes, confidence),
+        facts,
+        loaded.units,
+        loaded.repeats,
     )
 
 

@@ -1,13 +1,13 @@
 """Groups the analysed images of a run by attributes from their manifest."""
 
-from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import click
 import numpy as np
 from sqlalchemy.orm import Session
 
-from db.queries.report.columns import described
+from base.arrays import BoolArray
+from db.queries.report.columns import Coded, Columns, described
 from report.metrics.subgroups import Groups
 
 # A column with more different values holds numbers or names, not subgroups.
@@ -18,49 +18,60 @@ class NoSuchColumnError(click.ClickException):
     """The images cannot be grouped by this column."""
 
 
-def read_groups(
-    session: Session, run_id: int, by: Sequence[str], left_out: Collection[int] = ()
-) -> tuple[Groups, ...]:
-    """The groups of each attribute in `by`; nothing is read if it is empty.
-
-    `left_out` are the ids of images that are not analysed.
+def read_groups(listed: Columns, analysed: BoolArray, by: Sequence[str]) -> tuple[Groups, ...]:
+    """The groups of each attribute in `by`, of the `analysed` ones of the images.
 
     Raises:
-        NoSuchColumnError: no analysed image has the attribute, or it has too many values.
+        NoSuchColumnError: an attribute has too many values.
     """
     if not by:
         return ()
-    labels, scores = array("b"), array("d")
-    codes = [array("l") for _ in by]
-    known: list[dict[str | None, int]] = [{} for _ in by]
-    columns: set[str] = set()
-    for image in described(session, run_id, left_out):
-        labels.append(image.label)
-        scores.append(image.score)
-        columns.update(image.attributes)
-        for column, its_codes, values in zip(by, codes, known, strict=True):
-            value = image.attributes.get(column) or None  # an empty cell is a missing value
-            its_codes.append(values.setdefault(value, len(values)))
-    _require_columns(run_id, by, columns)
-    _require_few_values(by, known)
-    return tuple(
-        Groups(column, tuple(values), np.array(its_codes), np.array(labels), np.array(scores))
-        for column, its_codes, values in zip(by, codes, known, strict=True)
-    )
+    labels, scores = listed.labels[analysed], listed.scores[analysed]
+    found = [_of_analysed(listed, analysed, column) for column in by]
+    _require_few_values(found)
+    return tuple(Groups(each.column, each.values, each.codes, labels, scores) for each in found)
 
 
-def _require_columns(run_id: int, by: Sequence[str], columns: set[str]) -> None:
-    for column in by:
-        if column not in columns:
-            there = f"there are {', '.join(sorted(columns))}" if columns else "it has none at all"
-            raise NoSuchColumnError(
-                f"--by {column}: no analysed image of run {run_id} has this column of a manifest; "
-                f"{there}"
-            )
+def require_column(
+    session: Session,
+    run_id: int,
+    option: str,
+    coded: Coded,
+    left_out: Collection[int] = (),
+) -> None:
+    """Refuse a column that no analysed image has, given those of `option`.
+
+    Raises:
+        NoSuchColumnError: it names the columns that there are.
+    """
+    if coded.values and coded.values != (None,):
+        return
+    columns = {name for image in described(session, run_id, left_out) for name in image.attributes}
+    if coded.column not in columns:
+        there = f"there are {', '.join(sorted(columns))}" if columns else "it has none at all"
+        raise NoSuchColumnError(
+            f"{option} {coded.column}: no analysed image of run {run_id} has this column of a "
+            f"manifest; {there}"
+        )
 
 
-def _require_few_values(by: Sequence[str], known: Sequence[Mapping[str | None, int]]) -> None:
-    for column, values in zip(by, known, strict=True):
+def of_column(listed: Columns, column: str) -> Coded:
+    """The attribute of this name, which must have been read."""
+    return next(each for each in listed.attributes if each.column == column)
+
+
+def of_rows(coded: Coded, rows: BoolArray) -> Coded:
+    """The attribute of some of the images, `[rows]`, with only their values."""
+    present, codes = np.unique(coded.codes[rows], return_inverse=True)
+    return Coded(coded.column, codes, tuple(coded.values[code] for code in present.tolist()))
+
+
+def _of_analysed(listed: Columns, analysed: BoolArray, column: str) -> Coded:
+    return of_rows(of_column(listed, column), analysed)
+
+
+def _require_few_values(found: Sequence[Coded]) -> None:
+    for column, _, values in found:
         if len(values) > MOST_VALUES:
             raise NoSuchColumnError(
                 f"--by {column}: {len(values)} different values are no subgroups (at most "

@@ -7,6 +7,7 @@ tests compare the two.
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from base.arrays import Float64Array, LabelArray
 
@@ -23,7 +24,10 @@ class Fit(NamedTuple):
 
 
 def fit(
-    labels: LabelArray, columns: Float64Array, offset: Float64Array | float = 0.0
+    labels: LabelArray,
+    columns: Float64Array,
+    offset: Float64Array | float = 0.0,
+    clusters: npt.NDArray[np.integer] | None = None,
 ) -> Fit | None:
     """Fit `logit = offset + coefficients @ columns`; None if the fit does not converge.
 
@@ -31,6 +35,8 @@ def fit(
         labels: `[n]`, 0 or 1.
         columns: `[k, n]`.
         offset: `[n]`, added with the coefficient 1.
+        clusters: `[n]`, whole numbers from 0 on; the standard errors are then those of clustered
+            images (Liang & Zeger 1986), NaN for a single cluster.
     """
     truth = labels.astype(np.float64)
     coefficients = np.zeros(len(columns))
@@ -49,8 +55,21 @@ def fit(
             step /= 2
         coefficients, likelihood = coefficients + step, reached
         if done:
-            return Fit(coefficients, np.sqrt(np.diag(np.linalg.inv(information))))
+            covariance = np.linalg.inv(information)
+            if clusters is not None:
+                covariance = (
+                    covariance @ _spread(columns * (truth - chances), clusters) @ covariance
+                )
+            return Fit(coefficients, np.sqrt(np.diag(covariance)))
     return None
+
+
+def _spread(gradients: Float64Array, clusters: npt.NDArray[np.integer]) -> Float64Array:
+    """The covariance `[k, k]` of the sum of `[k, n]` over clusters."""
+    count = np.count_nonzero(np.bincount(clusters))
+    sums = np.array([np.bincount(clusters, weights=each) for each in gradients])
+    spread: Float64Array = sums @ sums.T * (count / (count - 1) if count > 1 else np.nan)
+    return spread
 
 
 def _chances(truth: Float64Array, linear: Float64Array) -> tuple[Float64Array, float]:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from base.arrays import Float64Array, LabelArray
 from report.metrics import proportions
 from report.metrics.calibration import Bin, brier, calibration, calibration_bins
@@ -48,7 +51,7 @@ class Metrics:
     net_benefit: NetBenefit
 
 
-def measure(
+def measure(  # noqa: PLR0913 - what a report is asked for
     labels: LabelArray,
     scores: Float64Array,
     threshold: float,
@@ -56,6 +59,7 @@ def measure(
     nothing: str = "no labelled images",
     confidence: float = 0.95,
     prevalence: float | None = None,
+    clusters: npt.NDArray[np.integer] | None = None,
 ) -> Metrics:
     """All figures of the analysed images.
 
@@ -66,12 +70,13 @@ def measure(
         nothing: why every figure is undefined if `n` is 0.
         confidence: level of the intervals, in (0, 1).
         prevalence: in (0, 1); adds predictive values for this share of malignant images.
+        clusters: `[n]`, for the intervals of the calibration; the others need `by_clusters`.
 
     Raises:
         ValueError: the threshold or a label is invalid.
     """
     table = confusion(labels, scores, threshold)
-    calibrated = calibration(labels, scores, nothing, confidence)
+    calibrated = calibration(labels, scores, nothing, confidence, clusters)
     return Metrics(
         confidence=confidence,
         confusion=table,

@@ -9,6 +9,7 @@ from report.metrics.confusion import Confusion
 from report.metrics.estimate import Accuracy, Brier, Estimate, NetBenefit, Proportion, SpecificityAt
 from report.metrics.metrics import Metrics
 from report.metrics.subgroups import Subgroup
+from report.render.cluster_lines import cluster_lines
 from report.report_model import (
     SYNTHETIC,
     CheckpointFacts,
@@ -46,6 +47,7 @@ def warnings(report: Report, *, named: bool = True) -> list[str]:
     """Warnings that a reader must see before the figures; they name images only if `named`."""
     figures = report.figures
     late = [reversed_classes(figures.roc_auc)] if is_reversed(figures) else []
+    late += cluster_lines(report, named=named)
     return warnings_of(report.checkpoint, report.flow, report.threshold, named=named) + late
 
 
@@ -253,7 +255,9 @@ def _subgroup(subgroup: Subgroup) -> tuple[str, ...]:
 
 
 def _exact(figure: Proportion) -> str:
-    return "" if figure.value is None else f"{figure.count}/{figure.total}"
+    if figure.value is None:
+        return ""
+    return _and(f"{figure.count}/{figure.total}", _why_no_interval(figure))
 
 
 def _baseline(accuracy: Accuracy) -> str:
@@ -263,11 +267,10 @@ def _baseline(accuracy: Accuracy) -> str:
 
 
 def _in_sample(figure: Proportion) -> str:
-    return (
-        ""
-        if figure.value is None
-        else f"{figure.count}/{figure.total}, at these images' prevalence"
-    )
+    if figure.value is None:
+        return ""
+    counts = f"{figure.count}/{figure.total}, at these images' prevalence"
+    return _and(counts, _why_no_interval(figure))
 
 
 def _ratio(figure: Estimate, result: str) -> str:

@@ -23,6 +23,7 @@ from report.clustering.bootstrap import (
 )
 from report.clustering.obuchowski import obuchowski
 from report.clustering.proportions import clustered_proportion, spread
+from report.clustering.repeats import repeating_column
 from report.metrics.confusion import Confusion
 from report.metrics.delong import delong, paired_test
 from report.metrics.likelihood import at_prevalence, lr_negative, lr_positive
@@ -277,3 +278,29 @@ def test_draws_without_an_interval_say_why(
     assert (found.low, found.high) == (None, None)
     assert found.reason is not None
     assert found.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("columns", "named"),
+    [
+        (("lesion_id",), "lesion_id"),
+        (("Lesion", "sex"), "Lesion"),
+        (("patientId",), "patientId"),
+        (("sex", "case_num"), "case_num"),
+        (("lesion_id", "site_id", "patient_id"), "patient_id"),
+        (("site_id",), "site_id"),
+        (("site", "casein", "lesions_seen"), None),
+    ],
+)
+def test_the_column_of_clusters_is_found_by_its_name(
+    columns: tuple[str, ...], named: str | None
+) -> None:
+    images = [dict.fromkeys(columns, value) for value in ("1", "2", "", "2", "")]
+    assert repeating_column(images) == named
+    assert repeating_column(images[:3]) is None
+
+
+def test_a_column_of_one_value_is_no_cluster_unless_it_is_called_so() -> None:
+    same = [{"site_id": "1", "image_id": str(at)} for at in range(3)]
+    assert repeating_column(same) is None
+    assert repeating_column([{"patient": "1"}] * 2) == "patient"
