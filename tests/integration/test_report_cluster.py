@@ -215,3 +215,16 @@ def test_a_threshold_is_chosen_per_lesion(url: str) -> None:
         "choose-threshold", "valid", "--target-sensitivity", "0.7", "--cluster", "lesion_id"
     )
     assert "95 % intervals by lesion_id: sensitivity 0.750 (" in by
+
+
+@pytest.mark.usefixtures("url")
+def test_imported_scores_keep_the_columns_of_both_files(tmp_path: Path) -> None:
+    rows = "".join(f"{at},{s},{lesion},{s / 3:.3f}\n" for at, (_, s, lesion) in enumerate(IMAGES))
+    (tmp_path / "s.csv").write_text(f"image,melanoma,lesion_id,nevus\n{rows}")
+    rows = "".join(f"{at},{label},f\n" for at, (label, *_) in enumerate(IMAGES))
+    (tmp_path / "t.csv").write_text(f"image,label,sex\n{rows}missing,1,m\n")
+    succeed("import-scores", "s.csv", "--truth", "t.csv", "--name", "theirs")
+    assert as_json("--cluster", "lesion_id")["clusters"]["clusters"] == 5
+    assert as_json("--by", "sex")["subgroups"][0]["value"] == "f"
+    refused = one_line(report(*AT, "--by", "nevus"), 1)
+    assert "there are lesion_id, sex" in refused
