@@ -8,7 +8,7 @@ import click
 from base.console.telling import tell
 from db.session import open_database
 from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
-from report.clustering.clusters import Clustering
+from report.clustering.asked import Clustering
 from report.clustering.figures import by_clusters, subgroups_by_clusters
 from report.loading.load_run import finished_run
 from report.loading.read_classes import ClassRows

@@ -3,7 +3,7 @@
 import click
 
 from base.console.click_options import all_of
-from report.clustering.clusters import Aggregate, Clustering
+from report.clustering.asked import Aggregate, Clustering
 from report.thresholds.threshold import FractionType, ThresholdType
 
 measuring = all_of(

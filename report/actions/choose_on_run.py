@@ -11,7 +11,7 @@ from db.queries.report.thresholds import add_threshold, chosen_last
 from db.queries.runs import run_by_id
 from db.session import open_database
 from db.views import in_words
-from report.clustering.clusters import Aggregate, Clustering
+from report.clustering.asked import Aggregate, Clustering
 from report.loading.kept_thresholds import replaced
 from report.loading.load_run import finished_run
 from report.metrics.confusion import confusion

@@ -10,7 +10,7 @@ from base.disk import says_why
 from db.errors import DatabaseError
 from db.run_option import RUN_WORD
 from report.build import build, read_finished, refuse_nothing_scored
-from report.clustering.clusters import Aggregate, Clustering
+from report.clustering.asked import Aggregate, Clustering
 from report.loading.read_run import LoadedRun
 from report.options import clustering_of
 from report.render import formats, markdown, text

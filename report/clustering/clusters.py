@@ -1,31 +1,15 @@
 """Which images belong together, by a column of the manifest. Pure."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import click
 import numpy as np
 
 from base.arrays import Int64Array
 
-Aggregate = Literal["max", "mean"]
-
 
 class ClusterError(click.ClickException):
     """The images cannot be clustered so; the message names the option and the column."""
-
-
-class Clustering(NamedTuple):
-    """What was asked for: intervals by clusters of a column, and one unit for each value of one."""
-
-    cluster: str | None = None
-    per: str | None = None
-    aggregate: Aggregate = "max"
-
-    @property
-    def columns(self) -> dict[str, str]:
-        """The columns by the options that name them."""
-        named = {"--cluster": self.cluster, "--per": self.per}
-        return {option: column for option, column in named.items() if column is not None}
 
 
 class Clusters(NamedTuple):

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from base.arrays import Float64Array, Int64Array, LabelArray
 from base.console.foreign import shown
-from report.clustering.clusters import Aggregate, ClusterError, Clusters
+from report.clustering.asked import Aggregate
+from report.clustering.clusters import ClusterError, Clusters
 from report.metrics.subgroups import Groups
 
 # How many clusters of both labels are named.

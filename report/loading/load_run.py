@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from report.clustering.clusters import Clustering
+from report.clustering.asked import Clustering
 from report.loading.read_run import LoadedRun, read_run
 from report.loading.unfinished import exits_unfinished
 

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from base.arrays import BoolArray, Float64Array, LabelArray
 from db.queries.report.columns import SCORED, Columns, described
-from report.clustering.clusters import Clustering, Clusters, clusters_of
+from report.clustering.asked import Clustering
+from report.clustering.clusters import Clusters, clusters_of
 from report.clustering.repeats import repeating_column
 from report.clustering.units import (
     UnitFacts,

@@ -15,7 +15,8 @@ from db.queries.report import columns, copies, thresholds
 from db.queries.report.columns import PENDING, SCORED, UNREADABLE, Columns
 from db.tables import Checkpoint, Run
 from report.classes import classes_of
-from report.clustering.clusters import Clustering, Clusters
+from report.clustering.asked import Clustering
+from report.clustering.clusters import Clusters
 from report.clustering.units import UnitFacts
 from report.loading.kept_thresholds import day
 from report.loading.label_origins import label_origins
