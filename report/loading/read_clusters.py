@@ -22,7 +22,7 @@ from report.loading.read_groups import of_column, of_rows, read_groups, require_
 from report.metrics.subgroups import Groups
 
 # How many images are looked at for a column that repeats: where it matters, it repeats among them.
-_LOOKED_AT = 20_000
+_LOOKED_AT = 10_000
 
 
 class Analysed(NamedTuple):
