@@ -2,9 +2,12 @@
 
 Aim: at most 2 times its seconds, under 1 GB. Both are whole processes, imports included, on the
 same ledger; the bare side computes one figure, the report all of them. Then a run of 600 images,
-which must take under two seconds. Fewer rows: `bench_report.py IMAGES`.
+which must take under two seconds. Then the same with `--by` and `--cluster`, on a run whose images
+have attributes: at most 3 times the plain report, under 1.5 GB. Fewer rows: `bench_report.py
+IMAGES`; only the last part: `bench_report.py IMAGES attributes`.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -25,6 +28,7 @@ from db.session import open_database
 from db.tables import Run
 
 IMAGES = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+ONLY_ATTRIBUTES = sys.argv[2:] == ["attributes"]
 DEMO = 600
 ROUNDS = 5
 # Any spread of scores does; those of malignant images lie a little higher.
@@ -54,16 +58,20 @@ class Cost(NamedTuple):
     peak_mb: float
 
 
-def fill(url: str, images: int, *, analyse: bool = True) -> int:
-    """A scored run of so many images, a fifth of them malignant; returns its number."""
+def fill(url: str, images: int, *, analyse: bool = True, attributes: bool = False) -> int:
+    """A scored run of so many images, a fifth of them malignant; returns its number.
+
+    With attributes, three images are of each lesion.
+    """
     with closing(open_database(url)) as database:
         with database.write() as session:
             checkpoint = add_checkpoint(session, "0" * 64, "any.keras", {})
             run = Run(source="any", checkpoint_id=checkpoint.id, precision="float32", batch_size=64)
             session.add(run)
             session.flush()
+            given = _attributes if attributes else lambda _: None
             rows = (
-                ImageRow(run.id, at // 64, f"images/{at:07d}.jpg", int(at % 5 == 0), None)
+                ImageRow(run.id, at // 64, f"images/{at:07d}.jpg", int(at % 5 == 0), given(at))
                 for at in range(images)
             )
             insert_images(session, rows)
@@ -75,6 +83,20 @@ def fill(url: str, images: int, *, analyse: bool = True) -> int:
                 connection.exec_driver_sql("ANALYZE")
                 connection.commit()
         return number
+
+
+def _attributes(at: int) -> str:
+    """As many as ISIC's metadata have."""
+    sex, site = ("female", "male")[at % 2], ("torso", "arm", "leg")[at // 7 % 3]
+    return json.dumps(
+        {
+            "lesion_id": f"IL_{at // 3:07d}",
+            "sex": sex,
+            "age_approx": str(at % 18 * 5),
+            "anatom_site_general": site,
+            "diagnosis": "nevus",
+        }
+    )
 
 
 def cost(command: Sequence[str], url: str) -> Cost:
@@ -110,12 +132,28 @@ def compare(name: str, url: str) -> None:
     print(line(f"{name}: report on {DEMO} images", small, "s; aim: 2"), flush=True)
 
 
+def compare_attributes(name: str, url: str) -> None:
+    """The report of a run with attributes, plain, by sex, by lesion, and both."""
+    run = [*REPORT, "--run", str(fill(url, IMAGES, attributes=True))]
+    by, cluster = ["--by", "sex"], ["--cluster", "lesion_id"]
+    sides = {"report": [], "--by": by, "--cluster": cluster, "both": by + cluster}
+    rounds = [{what: cost([*run, *more], url) for what, more in sides.items()} for _ in range(3)]
+    plain = median(each["report"].seconds for each in rounds)
+    for what in sides:
+        seconds = [each[what].seconds for each in rounds]
+        print(line(f"{name}, attributes: {what}", seconds, "s"))
+        print(f"{name}, attributes: {what}: {median(seconds) / plain:.2f} times the plain report")
+        print(line(f"{name}, attributes: {what}", [each[what].peak_mb for each in rounds], "MB"))
+
+
 def main() -> None:
     """SQLite, then PostgreSQL."""
     print(f"report on {IMAGES:,} predictions\n{describe_machine()}", flush=True)
     with both_databases() as databases:
         for name, url in databases.items():
-            compare(name, url)
+            if not ONLY_ATTRIBUTES:
+                compare(name, url)
+            compare_attributes(name, url)
 
 
 if __name__ == "__main__":

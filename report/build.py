@@ -8,6 +8,8 @@ import click
 from base.console.telling import tell
 from db.session import open_database
 from imaging.nothing_scored import NOTHING_SCORED, nothing_scored
+from report.clustering.asked import Clustering
+from report.clustering.figures import by_clusters, subgroups_by_clusters
 from report.comparing.gaps import with_gaps
 from report.loading.load_run import finished_run
 from report.loading.read_classes import ClassRows
@@ -28,6 +30,7 @@ def read_finished(
     unique: bool = False,
     classes: str | None = None,
     threshold_from: str | None = None,
+    clustering: Clustering | None = None,
 ) -> LoadedRun:
     """The run with this number or name, by default the newest; a pending run ends the command.
 
@@ -38,7 +41,9 @@ def read_finished(
             be `unique`.
     """
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
-        loaded = finished_run(session, run, by, unique=unique, classes=classes)
+        loaded = finished_run(
+            session, run, by, unique=unique, classes=classes, clustering=clustering
+        )
         if threshold_from is None:
             return loaded
         return with_threshold_from(session, loaded, threshold_from)
@@ -66,10 +71,18 @@ def build(
         nothing="no labelled image was scored" if loaded.flow.labelled else "no labelled images",
         confidence=confidence,
         prevalence=prevalence,
+        clusters=None if loaded.clusters is None else loaded.clusters.codes,
     )
-    figures = add_intervals(figures, loaded.labels, loaded.scores, chosen.value)
     subgroups = by_subgroup(loaded.groups, chosen.value, confidence)
-    subgroups = with_gaps(subgroups, loaded.groups, chosen.value, confidence)
+    facts = None
+    if (clusters := loaded.clusters) is None:
+        figures = add_intervals(figures, loaded.labels, loaded.scores, chosen.value)
+        subgroups = with_gaps(subgroups, loaded.groups, chosen.value, confidence)
+    else:
+        figures, facts = by_clusters(figures, loaded.labels, loaded.scores, chosen.value, clusters)
+        subgroups = subgroups_by_clusters(
+            subgroups, loaded.groups, chosen.value, clusters, confidence
+        )
     positive = int((loaded.unlabelled >= chosen.value).sum())
     unlabelled = Answers(positive, len(loaded.unlabelled))
     return Report(
@@ -81,6 +94,9 @@ def build(
         subgroups,
         unlabelled,
         None if loaded.classes is None else _of_classes(loaded.classes, confidence),
+        facts,
+        loaded.units,
+        loaded.repeats,
     )
 
 

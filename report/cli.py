@@ -9,7 +9,7 @@ from base.console.click_options import format_option
 from base.console.lazy_group import Deferred
 from base.console.terminal import Program
 from db.run_option import RunFirst
-from report.options import measuring
+from report.options import clustering, measuring
 
 _show_report = Deferred("report.actions.show_report:show_report")
 
@@ -28,6 +28,7 @@ class _Report(RunFirst, Program):
     "--run", help="Number or name of the run; `report 3` does too.  [default: the newest]"
 )
 @measuring
+@clustering
 @click.option(
     "--classes",
     is_flag=False,

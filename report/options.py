@@ -3,6 +3,7 @@
 import click
 
 from base.console.click_options import all_of
+from report.clustering.asked import Aggregate, Clustering
 from report.thresholds.threshold import FractionType, ThresholdType
 
 measuring = all_of(
@@ -45,6 +46,41 @@ measuring = all_of(
         "--unique", is_flag=True, help="Of images that have the same bytes, analyse only one."
     ),
 )
+
+clustering = all_of(
+    click.option(
+        "--cluster",
+        metavar="COLUMN",
+        help="Images with the same value of this column, such as lesion_id, are not independent: "
+        "give intervals that hold for them.",
+    ),
+    click.option(
+        "--per",
+        metavar="COLUMN",
+        help="Count each value of this column, such as patient_id, once instead of each image; "
+        "malignant if one of its images is.",
+    ),
+    click.option(
+        "--aggregate",
+        type=click.Choice(["max", "mean"]),
+        help="The score of a --per: the highest of its images or their mean.  [default: max]",
+    ),
+)
+
+
+def clustering_of(
+    cluster: str | None, per: str | None, aggregate: Aggregate | None
+) -> Clustering | None:
+    """What these options ask for; None for nothing.
+
+    Raises:
+        click.UsageError: there is nothing to aggregate.
+    """
+    if aggregate is not None and per is None:
+        raise click.UsageError("--aggregate needs --per COLUMN: whose images it puts together")
+    if cluster is None and per is None:
+        return None
+    return Clustering(cluster, per, aggregate or "max")
 
 
 def refuse_two_thresholds(

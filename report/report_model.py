@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from base.console.foreign import shown
 from db.views import in_words
+from report.clustering.figures import ClusterFacts
+from report.clustering.units import UnitFacts
 from report.metrics.classes import ClassFigures
 from report.metrics.metrics import Metrics
 from report.metrics.subgroups import Subgroup
@@ -250,7 +252,11 @@ class ClassReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run at one threshold; `unlabelled` are its scored images without a label."""
+    """One run at one threshold; `unlabelled` are its scored images without a label.
+
+    With `units`, these are what is counted instead of images. `repeats` is a column by which images
+    should be clustered and are not.
+    """
 
     run: RunFacts
     checkpoint: CheckpointFacts
@@ -260,6 +266,9 @@ class Report:
     subgroups: tuple[Subgroup, ...] = ()
     unlabelled: Answers = field(default_factory=Answers)
     classes: ClassReport | None = None
+    clusters: ClusterFacts | None = None
+    units: UnitFacts | None = None
+    repeats: str | None = None
 
     @property
     def answers(self) -> Answers:

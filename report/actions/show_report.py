@@ -10,8 +10,9 @@ from base.disk import says_why
 from db.errors import DatabaseError
 from db.run_option import RUN_WORD
 from report.build import build, read_finished, refuse_nothing_scored
+from report.clustering.asked import Aggregate, Clustering
 from report.loading.read_run import LoadedRun
-from report.options import refuse_two_thresholds
+from report.options import clustering_of, refuse_two_thresholds
 from report.render import formats, markdown, text
 from report.report_model import Report
 
@@ -27,12 +28,22 @@ def show_report(  # noqa: PLR0913 - a command has as many arguments as options
     confidence: float,
     unique: bool,
     classes: str | None,
+    cluster: str | None,
+    per: str | None,
+    aggregate: Aggregate | None,
     layout: str,
     output: Path | None,
 ) -> None:
     """Print the report of a run, and draw its pictures into `output`."""
     refuse_two_thresholds(threshold, prespecified, threshold_from)
-    loaded = _read(run, by, unique=unique, classes=classes, threshold_from=threshold_from)
+    asked = clustering_of(cluster, per, aggregate)
+    if asked is not None and classes is not None:
+        raise click.UsageError(
+            "--classes is of images: leave out --cluster and --per, or --classes"
+        )
+    loaded = _read(
+        run, by, unique=unique, classes=classes, threshold_from=threshold_from, clustering=asked
+    )
     report = build(loaded, threshold, confidence, prevalence, prespecified)
     click.echo(_show(report, layout))
     if output is not None:
@@ -47,9 +58,17 @@ def _read(
     unique: bool,
     classes: str | None,
     threshold_from: str | None,
+    clustering: Clustering | None,
 ) -> LoadedRun:
     try:
-        return read_finished(run, by, unique=unique, classes=classes, threshold_from=threshold_from)
+        return read_finished(
+            run,
+            by,
+            unique=unique,
+            classes=classes,
+            threshold_from=threshold_from,
+            clustering=clustering,
+        )
     except DatabaseError as error:
         word = click.get_current_context().meta.get(RUN_WORD)
         if word is None or word.isdecimal():

@@ -138,6 +138,20 @@ def specificity(cells: Cells) -> Float64Array:
     return cells.tn / (cells.tn + cells.fp)
 
 
+def youden(cells: Cells) -> Float64Array:
+    """Sensitivity + specificity - 1, `[draws]`."""
+    return sensitivity(cells) + specificity(cells) - 1
+
+
+def matthews(cells: Cells) -> Float64Array:
+    """Matthews correlation, `[draws]`; NaN where a margin is 0."""
+    tp, fp, tn, fn = (count.astype(np.float64) for count in cells)
+    correlation: Float64Array = (tp * tn - fp * fn) / np.sqrt(
+        (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+    )
+    return correlation
+
+
 # Figures of the 2x2 table, as in report/metrics; NaN where undefined, infinite without bound.
 FIGURES: Mapping[str, Figure] = {
     "balanced_accuracy": lambda cells: (sensitivity(cells) + specificity(cells)) / 2,
@@ -147,6 +161,8 @@ FIGURES: Mapping[str, Figure] = {
     "npv": lambda cells: cells.tn / (cells.tn + cells.fn),
     "lr_positive": lambda cells: sensitivity(cells) / (1 - specificity(cells)),
     "lr_negative": lambda cells: (1 - sensitivity(cells)) / specificity(cells),
+    "youden": youden,
+    "matthews": matthews,
 }
 
 
@@ -174,3 +190,9 @@ def net_benefit_at(threshold: float) -> Figure:
     """Net benefit at this threshold, below 1."""
     odds = threshold / (1 - threshold)
     return lambda cells: (cells.tp - cells.fp * odds) / sum(cells)
+
+
+def avoided_at(threshold: float) -> Figure:
+    """Interventions avoided per 100 patients at this threshold, above 0."""
+    odds = (1 - threshold) / threshold
+    return lambda cells: 100 * (cells.tn - cells.fn * odds) / sum(cells)

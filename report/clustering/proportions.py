@@ -28,6 +28,18 @@ class Spread:
     standard_error: float | None = None
     design_effect: float | None = None
 
+    def effect(self, images: int) -> float | None:
+        """The design effect of an interval; None if there can be no interval.
+
+        Where all images are hits, or none, each cluster counts as one image, as if its images were
+        all alike.
+        """
+        if self.clusters < 2:
+            return None
+        if self.design_effect is None:
+            return images / self.clusters
+        return self.design_effect if self.design_effect > _ROUNDING else None
+
 
 def spread(hits: BoolArray, clusters: npt.NDArray[np.integer]) -> Spread:
     """The spread of the share of `hits` `[n]`, by the `clusters` `[n]` of the same images.
@@ -54,9 +66,6 @@ def clustered_proportion(
 ) -> Proportion:
     """The share of `hits`, with Wilson's interval for n / design effect (Rao & Scott 1992).
 
-    Where all images are hits, or none, the design effect is undefined: then each cluster counts as
-    one image, as if its images were all alike.
-
     Args:
         hits: `[n]`, of the images of a class, or of all images.
         clusters: `[n]`, a whole number from 0 on for each cluster.
@@ -67,9 +76,8 @@ def clustered_proportion(
     if total == 0:
         return Proportion(None, reason)
     found = spread(hits, clusters)
-    if found.clusters < 2:
-        return Proportion(count / total, ONE_CLUSTER, count=count, total=total)
-    effect = total / found.clusters if found.design_effect is None else found.design_effect
-    if effect < _ROUNDING:
-        return Proportion(count / total, ALL_ALIKE, count=count, total=total)
+    effect = found.effect(total)
+    if effect is None:
+        reason = ALL_ALIKE if found.clusters > 1 else ONE_CLUSTER
+        return Proportion(count / total, reason, count=count, total=total)
     return proportion(count, total, reason, confidence, design_effect=effect)

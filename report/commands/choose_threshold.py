@@ -4,6 +4,7 @@ import click
 
 from base.console.lazy_group import calls
 from db.run_option import names_run
+from report.options import clustering
 from report.thresholds.threshold import ThresholdType
 
 _LARGEST_COST = 10**6
@@ -49,6 +50,7 @@ class _CostType(click.ParamType[tuple[Fraction, Fraction]]):
 @click.option("--target-specificity", type=_TargetType(), help="At least this specificity.")
 @click.option("--youden", is_flag=True, help="The highest sensitivity + specificity - 1.")
 @click.option("--cost", type=_CostType(), help="The lowest sum of errors at these costs.")
+@clustering
 @calls("report.actions.choose_on_run:choose_on_run")
 def command() -> None:
     """Choose a threshold on the labelled scores of RUN, by number or name, and keep it.

@@ -36,7 +36,8 @@ def command() -> None:
         report --run recod --threshold 0.5
 
     Columns are found by their usual names, such as ISIC's image_id and melanoma, and diagnoses of
-    known data sets, such as HAM10000's dx, by their header. Every other column
-    of the truth becomes an attribute. If a row is bad, an error names its line and nothing is
-    stored. An image of the truth without a score is stored with the error no_score.
+    known data sets, such as HAM10000's dx, by their header. Every other column of the truth
+    becomes an attribute, and of CSV those that are no fractions. If a row is bad, an error names
+    its line and nothing is stored. An image of the truth without a score is stored with the error
+    no_score.
     """  # noqa: D301 - click takes the character itself

@@ -100,6 +100,8 @@ def read_import(
 ) -> Import:
     """Every image of the truth with its label, its other columns as attributes, and its score.
 
+    Attributes are also the columns that only the file of scores has, if they are no fractions.
+
     `told` is called with the number of rows read so far, of both files together.
 
     Raises:
@@ -113,7 +115,7 @@ def read_import(
     same = named.id if named.id in truth.columns else None
     truth_id = find_column(truth, same, ID_COLUMNS, "--id")
     labels = find_labels(truth, named.labels)
-    given = _read_scores(scores, score_id, score_column)
+    given = _read_scores(scores, score_id, score_column, truth.columns)
     told(len(given))
     listed, became = _read_truth(truth, truth_id, labels)
     told(len(given) + len(listed))
@@ -122,6 +124,8 @@ def read_import(
     _require_truth(scores, given[~given["line"].isin(rows["line"])], truth_path)
     provenance = _provenance(scores, scores.columns[score_column], truth, named)
     attributes = {at: name for at, name in enumerate(truth.columns) if at in listed}
+    others = {-1 - at: name for at, name in enumerate(scores.columns) if -1 - at in given}
+    rows, attributes = rows.fillna(dict.fromkeys(others, "")), attributes | others
     return Import(provenance, _counts(rows, renamed), rows, attributes, became)
 
 
@@ -133,8 +137,11 @@ class _Check(NamedTuple):
     words: Callable[[str], str]
 
 
-def _read_scores(file: CsvFile, image: int, score: int) -> pd.DataFrame:
-    """The columns `id`, `score` and `line`."""
+def _read_scores(file: CsvFile, image: int, score: int, in_truth: Sequence[str]) -> pd.DataFrame:
+    """The columns `id`, `score` and `line`, and others, such as lesions, that the truth has not.
+
+    These are called -1 less their places in the header.
+    """
     cells, fault = file.cells()
     ids, texts = cells[image], cells[score]
     scores = texts.map(_score).astype(float)
@@ -147,7 +154,18 @@ def _read_scores(file: CsvFile, image: int, score: int) -> pd.DataFrame:
     _refuse_first(file, (_empty(ids), wrong, _twice(ids)), fault)
     if cells.empty:
         raise CsvError(f"{file.path}: there are no rows below the header")
-    return pd.DataFrame({"id": ids, "score": scores, "line": cells.index})
+    found = pd.DataFrame({"id": ids, "score": scores, "line": cells.index})
+    known = {"", *(name.lower() for name in in_truth)}
+    for at, name in enumerate(file.columns):
+        if at not in (image, score) and name.lower() not in known and not _fractions(cells[at]):
+            found[-1 - at] = cells[at]
+    return found
+
+
+def _fractions(cells: pd.Series) -> bool:
+    """Whether all cells are numbers, and some have decimals, as scores of other classes do."""
+    numbers = pd.to_numeric(cells[cells != ""], errors="coerce")
+    return bool(numbers.notna().all() and (numbers % 1 != 0).any())
 
 
 def _read_truth(file: CsvFile, image: int, labels: TruthLabels) -> tuple[pd.DataFrame, str]:

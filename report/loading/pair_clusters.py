@@ -13,8 +13,8 @@ from base.arrays import Int64Array
 from base.console.foreign import shown
 from db.queries.report.export import ExportedImage, stream_images
 from report.exchange.image_id import image_name
+from report.grouping.by_option import NoSuchColumnError
 from report.loading.pairing import PairingError
-from report.loading.read_groups import NoSuchColumnError
 
 
 class PairClusters(NamedTuple):

@@ -1,59 +1,94 @@
 """Groups the analysed images of a run by attributes from their manifest."""
 
-from array import array
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from sqlalchemy.orm import Session
 
-from db.queries.report.columns import described
+from base.arrays import BoolArray
+from db.queries.report.columns import SCORED, Columns, described
+from db.queries.report.columns import Coded as Attribute
 from report.grouping.by_option import NoSuchColumnError, arranged, columns_of, missing
 from report.grouping.coded import Coded
 from report.metrics.subgroups import Groups
 
 
-def read_groups(
-    session: Session, run_id: int, by: Sequence[str], left_out: Collection[int] = ()
-) -> tuple[Groups, ...]:
-    """The groups of each attribute in `by`; nothing is read if it is empty.
-
-    `left_out` are the ids of images that are not analysed.
+def read_groups(listed: Columns, analysed: BoolArray, by: Sequence[str]) -> tuple[Groups, ...]:
+    """The groups of each `--by`, of the `analysed` ones of the images.
 
     Raises:
-        NoSuchColumnError: no analysed image has the attribute, or it has too many values.
+        NoSuchColumnError: a column cannot be cut so, or there are too many values.
     """
     if not by:
         return ()
-    names = columns_of(by)
-    labels, scores = array("b"), array("d")
-    codes = [array("l") for _ in names]
-    known: list[dict[str | None, int]] = [{} for _ in names]
-    columns: set[str] = set()
-    for image in described(session, run_id, left_out):
-        labels.append(image.label)
-        scores.append(image.score)
-        columns.update(image.attributes)
-        for column, its_codes, values in zip(names, codes, known, strict=True):
-            value = image.attributes.get(column) or None  # an empty cell is a missing value
-            its_codes.append(values.setdefault(value, len(values)))
-    found = {
-        column: Coded(tuple(values), np.array(its_codes))
-        for column, its_codes, values in zip(names, codes, known, strict=True)
-        if column in columns
-    }
-    _require_columns(run_id, by, found, columns)
-    arrays = np.array(labels), np.array(scores)
-    asked = ((said, arranged(said, found)) for said in by)
+    arrays = listed.labels[analysed], listed.scores[analysed]
+    found, empty = _found(listed, analysed, by)
+    asked = ((said, arranged(said, found | empty)) for said in by)
     return tuple(Groups(said, its.values, its.codes, *arrays, its.in_order) for said, its in asked)
 
 
-def _require_columns(
-    run_id: int, by: Sequence[str], found: Container[str], columns: set[str]
+def require_columns(
+    session: Session,
+    run_id: int,
+    listed: Columns,
+    by: Sequence[str],
+    others: Sequence[tuple[str, str]],
+    left_out: Collection[int] = (),
 ) -> None:
-    absent = next((column for column in missing(by, found)), None)
-    if absent is not None:
-        there = f"there are {', '.join(sorted(columns))}" if columns else "it has none at all"
-        raise NoSuchColumnError(
-            f"--by {absent}: no analysed image of run {run_id} has this column of a manifest; "
-            f"{there}"
-        )
+    """Refuse columns that no analysed image has; `others` are options and what they name.
+
+    Raises:
+        NoSuchColumnError: it names the columns that there are.
+    """
+    analysed = analysed_of(listed)
+    _, empty = _found(listed, analysed, by)
+    valueless = [("--by", column) for column in empty]
+    valueless += [
+        (option, column)
+        for option, column in others
+        if not _has_values(of_rows(of_column(listed, column), analysed))
+    ]
+    if not valueless:
+        return
+    columns = {name for image in described(session, run_id, left_out) for name in image.attributes}
+    there = f"there are {', '.join(sorted(columns))}" if columns else "it has none at all"
+    for option, column in valueless:
+        if column not in columns:
+            raise NoSuchColumnError(
+                f"{option} {column}: no analysed image of run {run_id} has this column of a "
+                f"manifest; {there}"
+            )
+
+
+def analysed_of(listed: Columns) -> BoolArray:
+    """Which images are both scored and labelled, `[listed]`."""
+    analysed: BoolArray = (listed.outcomes == SCORED) & (listed.labels >= 0)
+    return analysed
+
+
+def of_column(listed: Columns, column: str) -> Attribute:
+    """The attribute of this name, which must have been read."""
+    return next(each for each in listed.attributes if each.column == column)
+
+
+def of_rows(coded: Attribute, rows: BoolArray) -> Attribute:
+    """The attribute of some of the images, `[rows]`, with only their values."""
+    present, codes = np.unique(coded.codes[rows], return_inverse=True)
+    return Attribute(coded.column, codes, tuple(coded.values[code] for code in present.tolist()))
+
+
+def _found(
+    listed: Columns, analysed: BoolArray, by: Sequence[str]
+) -> tuple[dict[str, Coded], dict[str, Coded]]:
+    """The columns in which an analysed image has a value, and those asked for in which none has.
+
+    Whether `sex,age` is one column or two that are crossed depends on the former.
+    """
+    read = {name: of_rows(of_column(listed, name), analysed) for name in columns_of(by)}
+    coded = {name: Coded(its.values, its.codes) for name, its in read.items()}
+    found = {name: its for name, its in coded.items() if _has_values(read[name])}
+    return found, {name: coded[name] for name in missing(by, found)}
+
+
+def _has_values(coded: Attribute) -> bool:
+    return any(value is not None for value in coded.values)

@@ -15,10 +15,15 @@ from db.queries.report import columns, copies, thresholds
 from db.queries.report.columns import PENDING, SCORED, UNREADABLE, Columns
 from db.tables import Checkpoint, Run
 from report.classes import classes_of
+from report.clustering.asked import Clustering
+from report.clustering.clusters import Clusters
+from report.clustering.units import UnitFacts
+from report.grouping.by_option import columns_of
 from report.loading.kept_thresholds import day
 from report.loading.label_origins import label_origins
 from report.loading.read_classes import ClassRows, read_classes
-from report.loading.read_groups import read_groups
+from report.loading.read_clusters import analyse, find_repeats
+from report.loading.read_groups import analysed_of, require_columns
 from report.loading.same_bytes import SameBytes, refuse_both_labels, same_bytes
 from report.loading.shared_images import shared_images
 from report.loading.unfinished import require_finished
@@ -45,6 +50,9 @@ class LoadedRun(NamedTuple):
     `chosen` is the threshold chosen last for its checkpoint. `overlap` counts the scored images on
     which it, or without it the model card's threshold, was chosen. `failed` are paths of some
     images of a run in which no image was scored. `classes` is None unless it was asked for.
+
+    With `units`, the arrays are of these instead of images. `clusters` are of the same images or
+    units; without them, `repeats` is a column by which they should be clustered, if there is one.
     """
 
     run: RunFacts
@@ -59,6 +67,9 @@ class LoadedRun(NamedTuple):
     failed: tuple[str, ...] = ()
     unlabelled: Float64Array = NO_SCORES
     classes: ClassRows | None = None
+    clusters: Clusters | None = None
+    units: UnitFacts | None = None
+    repeats: str | None = None
 
 
 def read_run(
@@ -68,6 +79,7 @@ def read_run(
     *,
     unique: bool = False,
     classes: str | None = None,
+    clustering: Clustering | None = None,
 ) -> LoadedRun:
     """Read the run with this number or name, by default the newest.
 
@@ -77,17 +89,21 @@ def read_run(
         by: attributes to group the images by.
         unique: of scored images that have the same bytes analyse one.
         classes: the attribute that holds the true class, or `ANY_COLUMN`; None for no classes.
+        clustering: what makes clusters or units; None to look whether a column should.
 
     Raises:
         NoSuchRunError: the run does not exist.
         UnfinishedRunError: some of its images have no prediction yet.
-        NoSuchColumnError: no image has an attribute named in `by`.
+        NoSuchColumnError: no image has an attribute named in `by` or `clustering`.
+        ClusterError: the images of one unit are of several clusters.
         CopiesError: `unique`, and images of the same bytes have different labels.
         ClassesError: `classes`, and they or their truth are not there.
     """
     run = runs.get_run(session, id_or_name)
     checkpoint = runs.checkpoint_of(session, run)
-    listed = columns.columns(session, run.id)
+    others = [] if clustering is None else list(clustering.columns.items())
+    names = tuple(dict.fromkeys([*columns_of(by), *(column for _, column in others)]))
+    listed = columns.columns(session, run.id, attributes=names)
     pending = int(np.count_nonzero(listed.outcomes == PENDING))
     require_finished(session, run, len(listed.outcomes), pending)
     found = same_bytes(copies.copies(session, run.id))
@@ -95,26 +111,31 @@ def read_run(
     flow = _flow(session, run, listed, checkpoint, found)
     if unique:
         refuse_both_labels(flow)
-        listed = columns.columns(session, run.id, left_out)
+        listed = columns.columns(session, run.id, left_out, names)
     chosen = chosen_threshold(session, run)
-    analysed = (listed.outcomes == SCORED) & (listed.labels >= 0)
-    flow = replace(flow, analysed=int(np.count_nonzero(analysed)), copies_left_out=len(left_out))
+    analysed = int(np.count_nonzero(analysed_of(listed)))
+    flow = replace(flow, analysed=analysed, copies_left_out=len(left_out))
+    require_columns(session, run.id, listed, by, others, left_out)
+    images = analyse(listed, by, clustering or Clustering())
     failed = None if flow.scored else results.failed_wholly(session, run.id)
     return LoadedRun(
         RunFacts(run.id, run.name, run.source, run.precision, run.views),
         _facts(checkpoint, run),
         checkpoint.card,
         flow,
-        listed.labels[analysed],
-        listed.scores[analysed],
-        read_groups(session, run.id, by, left_out),
+        images.labels,
+        images.scores,
+        images.groups,
         chosen,
         _overlap(session, run, checkpoint, chosen, flow.scored),
         () if failed is None else tuple(failed.examples),
-        listed.scores[(listed.outcomes == SCORED) & ~analysed],
+        images.unlabelled,
         None
         if classes is None
         else read_classes(session, run.id, classes_of(checkpoint.card), classes, left_out),
+        images.clusters,
+        images.units,
+        None if clustering is not None else find_repeats(session, run.id, left_out),
     )
 
 

@@ -6,8 +6,9 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from base.arrays import Float64Array, LabelArray
+from base.arrays import Float64Array, Int64Array, LabelArray
 from report.metrics.confusion import why_undefined
 from report.metrics.estimate import Brier, Estimate, ObservedExpected
 from report.metrics.logistic import Fit, fit
@@ -19,13 +20,17 @@ CLIP = 1e-6
 
 
 class Bin(NamedTuple):
-    """The images of one tenth of the scores, `low` <= score < `high`; the last includes `high`."""
+    """The images of one tenth of the scores, `low` <= score < `high`; the last includes `high`.
+
+    Clustered images count as fewer, by their `design_effect`.
+    """
 
     low: float
     high: float
     images: int
     malignant: int
     mean_score: float
+    design_effect: float = 1.0
 
 
 class Calibration(NamedTuple):
@@ -48,27 +53,32 @@ def brier(labels: LabelArray, scores: Float64Array, nothing: str) -> Brier:
 
 
 def calibration(
-    labels: LabelArray, scores: Float64Array, nothing: str, confidence: float = 0.95
+    labels: LabelArray,
+    scores: Float64Array,
+    nothing: str,
+    confidence: float = 0.95,
+    clusters: npt.NDArray[np.integer] | None = None,
 ) -> Calibration:
     """Calibration in the large and slope (Cox 1958), by logistic regression on the scores' logit.
 
-    The intercept is estimated with the slope fixed at 1. The intervals are Wald intervals.
+    The intercept is estimated with the slope fixed at 1. The intervals are Wald intervals, by
+    `clusters` `[n]` if there are any.
     """
     if (absent := why_undefined(labels, nothing)) is not None:
         return Calibration(Estimate(None, absent), Estimate(None, absent))
     clipped = np.clip(scores, CLIP, 1 - CLIP)
     logit = np.log(clipped / (1 - clipped))
     ones = np.ones_like(logit)
-    intercept = _last(fit(labels, ones[None], logit), confidence)
+    intercept = _last(fit(labels, ones[None], logit, clusters=clusters), confidence)
     if (reason := no_slope(labels, logit)) is not None:
         return Calibration(intercept, Estimate(None, reason))
-    slope = _last(fit(labels, np.stack([ones, logit])), confidence)
+    slope = _last(fit(labels, np.stack([ones, logit]), clusters=clusters), confidence)
     return Calibration(intercept, slope)
 
 
 def calibration_bins(labels: LabelArray, scores: Float64Array) -> list[Bin]:
     """The tenths of the score range that hold at least one image."""
-    bin_of = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+    bin_of = bin_of_scores(scores)
     images = np.bincount(bin_of, minlength=BINS)
     malignant = np.bincount(bin_of, weights=labels, minlength=BINS)
     total = np.bincount(bin_of, weights=scores, minlength=BINS)
@@ -84,9 +94,20 @@ def calibration_bins(labels: LabelArray, scores: Float64Array) -> list[Bin]:
     ]
 
 
+def bin_of_scores(scores: Float64Array) -> Int64Array:
+    """The tenth of each score `[n]`, from 0 on."""
+    return np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+
+
 def bin_fraction(score_bin: Bin, confidence: float = 0.95) -> Estimate:
     """The fraction of malignant images in a bin, with its Wilson interval."""
-    return proportion(score_bin.malignant, score_bin.images, "no images", confidence)
+    return proportion(
+        score_bin.malignant,
+        score_bin.images,
+        "no images",
+        confidence,
+        design_effect=score_bin.design_effect,
+    )
 
 
 def expected_calibration_error(bins: Sequence[Bin], nothing: str) -> Estimate:
@@ -148,5 +169,7 @@ def _last(fitted: Fit | None, confidence: float) -> Estimate:
     if fitted is None:
         return Estimate(None, "the fit did not converge")
     value = float(fitted.coefficients[-1])
+    if math.isnan(fitted.errors[-1]):
+        return Estimate(value, "all images are of one cluster")
     half = NormalDist().inv_cdf((1 + confidence) / 2) * float(fitted.errors[-1])
     return Estimate(value, low=value - half, high=value + half)

@@ -7,6 +7,7 @@ tests compare the two.
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from base.arrays import Float64Array, LabelArray
 
@@ -31,6 +32,7 @@ def fit(
     columns: Float64Array,
     offset: Float64Array | float = 0.0,
     trials: Float64Array | float = 1.0,
+    clusters: npt.NDArray[np.integer] | None = None,
 ) -> Fit | None:
     """Fit `logit = offset + coefficients @ columns`; None if the fit does not converge.
 
@@ -39,6 +41,8 @@ def fit(
         columns: `[k, n]`.
         offset: `[n]`, added with the coefficient 1.
         trials: `[n]`, of how many images with the same columns each of `labels` is the count.
+        clusters: `[n]`, whole numbers from 0 on; the standard errors are then those of clustered
+            images (Liang & Zeger 1986), NaN for a single cluster.
     """
     truth = labels.astype(np.float64)
     coefficients = np.zeros(len(columns))
@@ -58,8 +62,19 @@ def fit(
         coefficients, likelihood = coefficients + step, reached
         if done:
             covariance = np.linalg.inv(information).astype(np.float64, copy=False)
+            if clusters is not None:
+                gradients = columns * (truth - trials * chances)
+                covariance = covariance @ _spread(gradients, clusters) @ covariance
             return Fit(coefficients, np.sqrt(np.diag(covariance)), covariance)
     return None
+
+
+def _spread(gradients: Float64Array, clusters: npt.NDArray[np.integer]) -> Float64Array:
+    """The covariance `[k, k]` of the sum of `[k, n]` over clusters."""
+    count = np.count_nonzero(np.bincount(clusters))
+    sums = np.array([np.bincount(clusters, weights=each) for each in gradients])
+    spread: Float64Array = sums @ sums.T * (count / (count - 1) if count > 1 else np.nan)
+    return spread
 
 
 def _chances(

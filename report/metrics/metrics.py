@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from base.arrays import Float64Array, LabelArray
 from report.metrics import proportions
 from report.metrics.calibration import (
@@ -85,7 +88,7 @@ class Metrics:
     bootstrap: Bootstrap | None = None  # None where no interval was drawn
 
 
-def measure(
+def measure(  # noqa: PLR0913 - what a report is asked for
     labels: LabelArray,
     scores: Float64Array,
     threshold: float,
@@ -93,6 +96,7 @@ def measure(
     nothing: str = "no labelled images",
     confidence: float = 0.95,
     prevalence: float | None = None,
+    clusters: npt.NDArray[np.integer] | None = None,
 ) -> Metrics:
     """All figures of the analysed images.
 
@@ -103,12 +107,13 @@ def measure(
         nothing: why every figure is undefined if `n` is 0.
         confidence: level of the intervals, in (0, 1).
         prevalence: in (0, 1); adds predictive values for this share of malignant images.
+        clusters: `[n]`, for the intervals of the calibration; the others need `by_clusters`.
 
     Raises:
         ValueError: the threshold or a label is invalid.
     """
     table = confusion(labels, scores, threshold)
-    calibrated = calibration(labels, scores, nothing, confidence)
+    calibrated = calibration(labels, scores, nothing, confidence, clusters)
     bins = calibration_bins(labels, scores)
     found = proportions.sensitivity(table, nothing), proportions.specificity(table, nothing)
     share = table.malignant / table.total if prevalence is None and table.total else prevalence

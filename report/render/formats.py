@@ -14,6 +14,7 @@ from report.metrics.likelihood import AtPrevalence
 from report.metrics.patients.natural_frequencies import NaturalFrequencies
 from report.metrics.subgroups import Subgroup
 from report.render.class_formats import class_dict, class_rows
+from report.render.cluster_lines import cluster_rows, clusters_dict
 from report.render.gap_tables import gap_dict, gap_rows
 from report.report_model import CheckpointFacts, Report
 from report.thresholds.threshold import Threshold
@@ -94,6 +95,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "bootstrap": None if figures.bootstrap is None else asdict(figures.bootstrap),
         "subgroups": [_subgroup(subgroup) for subgroup in report.subgroups],
         "classes": class_dict(report.classes, _figure),
+        **clusters_dict(report),
     }
 
 
@@ -127,7 +129,7 @@ def as_csv(report: Report) -> str:
 
 def _figure(figure: Estimate, ends: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {"value": figure.value}
-    if ends:
+    if ends or figure.low is not None:
         shown |= {"low": figure.low, "high": figure.high}
     shown |= {name: getattr(figure, name) for name in _EXTRA_FIELDS if hasattr(figure, name)}
     if figure.reason is not None:
@@ -193,6 +195,7 @@ def _rows(report: Report) -> Iterator[Row]:
         yield _plain("threshold_how", report.threshold.how)
     yield from (_plain(f"answers_{name}", count) for name, count in whole["answers"].items())
     yield _plain("confidence", report.figures.confidence)
+    yield from (_plain(name, value) for name, value in cluster_rows(report))
     yield from (_plain(cell, count) for cell, count in whole["confusion"].items())
     for name in FIGURES:
         yield from _with_extra_fields(name, whole[name])

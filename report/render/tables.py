@@ -19,6 +19,7 @@ from report.metrics.estimate import (
 )
 from report.metrics.metrics import Bootstrap, Metrics
 from report.metrics.subgroups import Subgroup
+from report.render.cluster_lines import cluster_lines
 from report.report_model import (
     SYNTHETIC,
     CheckpointFacts,
@@ -58,6 +59,7 @@ def warnings(report: Report, *, named: bool = True) -> list[str]:
     """Warnings that a reader must see before the figures; they name images only if `named`."""
     figures = report.figures
     late = [reversed_classes(figures.roc_auc)] if is_reversed(figures) else []
+    late += cluster_lines(report, named=named)
     return warnings_of(report.checkpoint, report.flow, report.threshold, named=named) + late
 
 
@@ -289,7 +291,9 @@ def _subgroup(subgroup: Subgroup) -> tuple[str, ...]:
 
 
 def _exact(figure: Proportion) -> str:
-    return "" if figure.value is None else f"{figure.count}/{figure.total}"
+    if figure.value is None:
+        return ""
+    return _and(f"{figure.count}/{figure.total}", _why_no_interval(figure))
 
 
 def _baseline(accuracy: Accuracy) -> str:
@@ -299,11 +303,10 @@ def _baseline(accuracy: Accuracy) -> str:
 
 
 def _in_sample(figure: Proportion) -> str:
-    return (
-        ""
-        if figure.value is None
-        else f"{figure.count}/{figure.total}, at these images' prevalence"
-    )
+    if figure.value is None:
+        return ""
+    counts = f"{figure.count}/{figure.total}, at these images' prevalence"
+    return _and(counts, _why_no_interval(figure))
 
 
 def _ratio(figure: Estimate, result: str) -> str:

@@ -21,11 +21,10 @@ from report.clustering.bootstrap import (
     Drawn,
     Figure,
     Patterns,
+    avoided_at,
     draw,
     net_benefit_at,
     percentile,
-    sensitivity,
-    specificity,
 )
 from report.metrics.confusion import Confusion
 from report.metrics.curves.ranked import average_precisions, partial_areas, ranked
@@ -43,26 +42,6 @@ MOST_DRAWN = 2_000
 # Beyond it less than one draw lies outside of each end.
 MOST_CONFIDENT = 1 - 2 / DRAWS
 Kind = TypeVar("Kind", bound=Estimate)
-
-
-def youden(cells: Cells) -> Float64Array:
-    """Sensitivity + specificity - 1, `[draws]`."""
-    return sensitivity(cells) + specificity(cells) - 1
-
-
-def matthews(cells: Cells) -> Float64Array:
-    """Matthews correlation, `[draws]`; NaN where a margin is 0."""
-    tp, fp, tn, fn = (count.astype(np.float64) for count in cells)
-    correlation: Float64Array = (tp * tn - fp * fn) / np.sqrt(
-        (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
-    )
-    return correlation
-
-
-def avoided_at(threshold: float) -> Figure:
-    """Interventions avoided per 100 patients at this threshold, above 0."""
-    odds = (1 - threshold) / threshold
-    return lambda cells: 100 * (cells.tn - cells.fn * odds) / sum(cells)
 
 
 def add_intervals(
@@ -118,11 +97,8 @@ def _drawn(
 
 
 def _of_the_table(threshold: float) -> Mapping[str, Figure]:
-    figures = {
-        **{name: FIGURES[name] for name in ("balanced_accuracy", "geometric_mean", "f1")},
-        "youden": youden,
-        "matthews": matthews,
-    }
+    names = ("balanced_accuracy", "geometric_mean", "f1", "youden", "matthews")
+    figures = {name: FIGURES[name] for name in names}
     if threshold < 1:
         figures["net_benefit"] = net_benefit_at(threshold)
     if threshold > 0:

@@ -113,6 +113,7 @@ def changed(session: Session, on: Ledger) -> None:
 
 def both_columns(session: Session, on: Ledger) -> None:
     columns.columns(session, on.run)
+    columns.columns(session, on.run, on.some(), ("sex",))
     assert len(columns.columns(session, on.run, on.some()).labels) == IMAGES - len(PATHS)
 
 

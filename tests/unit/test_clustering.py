@@ -4,6 +4,7 @@ import csv
 import math
 from itertools import product
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -23,8 +24,9 @@ from report.clustering.bootstrap import (
 )
 from report.clustering.obuchowski import obuchowski
 from report.clustering.proportions import clustered_proportion, spread
+from report.clustering.repeats import repeating_column
 from report.metrics.confusion import Confusion
-from report.metrics.delong import delong, paired_test
+from report.metrics.delong import auc_interval, delong, paired_test
 from report.metrics.likelihood import at_prevalence, lr_negative, lr_positive
 from report.metrics.net_benefit import net_benefit
 from report.metrics.proportions import balanced_accuracy, f1, geometric_mean, npv, ppv, proportion
@@ -102,6 +104,19 @@ def test_single_images_as_clusters_give_delong() -> None:
     found, plain = obuchowski(labels, scores, one_each), delong(labels, scores)
     assert found.covariance == pytest.approx(plain.covariance, rel=1e-12)
     assert paired_test(found).p == pytest.approx(paired_test(plain).p)
+
+
+def test_the_interval_of_the_auc_holds_in_19_of_20_studies() -> None:
+    # 200 clusters of 3 images, correlation 0.5; benchmarks/bench_clusters.py has more studies.
+    random, clusters, held = np.random.default_rng(0), np.repeat(np.arange(200), 3), 0
+    for _ in range(400):
+        labels = (random.random(600) < 0.25).astype(np.int8)
+        common, own = random.normal(size=200)[clusters], random.normal(size=600)
+        scores = 1.5 * labels + (common + own) * math.sqrt(0.5)
+        found = obuchowski(labels, scores[None], clusters)
+        ends = auc_interval(float(found.aucs[0]), float(found.covariance[0, 0]))
+        held += (ends.low or 0) <= NormalDist().cdf(1.5 / math.sqrt(2)) <= (ends.high or 1)
+    assert 0.93 <= held / 400 <= 0.96
 
 
 def test_images_twice_in_one_cluster_add_no_certainty() -> None:
@@ -277,3 +292,29 @@ def test_draws_without_an_interval_say_why(
     assert (found.low, found.high) == (None, None)
     assert found.reason is not None
     assert found.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("columns", "named"),
+    [
+        (("lesion_id",), "lesion_id"),
+        (("Lesion", "sex"), "Lesion"),
+        (("patientId",), "patientId"),
+        (("sex", "case_num"), "case_num"),
+        (("lesion_id", "site_id", "patient_id"), "patient_id"),
+        (("site_id",), "site_id"),
+        (("site", "casein", "lesions_seen"), None),
+    ],
+)
+def test_the_column_of_clusters_is_found_by_its_name(
+    columns: tuple[str, ...], named: str | None
+) -> None:
+    images = [dict.fromkeys(columns, value) for value in ("1", "2", "", "2", "")]
+    assert repeating_column(images) == named
+    assert repeating_column(images[:3]) is None
+
+
+def test_a_column_of_one_value_is_no_cluster_unless_it_is_called_so() -> None:
+    same = [{"site_id": "1", "image_id": str(at)} for at in range(3)]
+    assert repeating_column(same) is None
+    assert repeating_column([{"patient": "1"}] * 2) == "patient"
