@@ -25,18 +25,21 @@ def choose_on_run(
     *,
     youden: bool,
     cost: tuple[Fraction, Fraction] | None,
+    prevalence: float | None,
 ) -> None:
     """Choose a threshold on a run's labelled scores by the one criterion given, and keep it."""
     asked = [
         *([] if target_sensitivity is None else [Criterion("sensitivity", target_sensitivity)]),
         *([] if target_specificity is None else [Criterion("specificity", target_specificity)]),
         *([Criterion("youden")] if youden else []),
-        *([] if cost is None else [Criterion("cost", costs=cost)]),
+        *([] if cost is None else [Criterion("cost", costs=cost, prevalence=prevalence)]),
     ]
     if len(asked) != 1:
         raise click.UsageError(
             "give exactly one of --target-sensitivity, --target-specificity, --youden and --cost"
         )
+    if prevalence is not None and cost is None:
+        raise click.UsageError("--prevalence weighs the errors of --cost: give it with --cost")
     _choose(run, asked[0])
 
 

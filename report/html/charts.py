@@ -13,7 +13,8 @@ from report.html.formatting import images
 from report.html.threshold_counts import ThresholdCounts
 from report.metrics.calibration import Bin, bin_fraction
 from report.metrics.net_benefit import decision_curve
-from report.render.tables import percent
+from report.render.sample_prevalence import in_sample
+from report.render.tables import percent, where
 from report.report_model import Report
 
 Style = Literal["model", "chance", "malignant", "benign", "unlabelled", "treat-all"]
@@ -86,7 +87,7 @@ def precision_recall_chart(report: Report, counts: ThresholdCounts) -> Chart:
         )
     return Chart(
         key="precision-recall",
-        title="Precision and recall",
+        title=_title("Precision and recall", in_sample(figures)),
         x_name="sensitivity (recall)",
         y_name="PPV (precision)",
         y=curves.y_axis(),
@@ -129,7 +130,7 @@ def calibration_chart(report: Report) -> Chart:
     level = percent(report.figures.confidence)
     return Chart(
         key="calibration",
-        title="Calibration",
+        title=_title("Calibration", in_sample(report.figures)),
         x_name="mean score of the tenth",
         y_name="share of malignant images",
         y=curves.y_axis(),
@@ -145,11 +146,13 @@ def calibration_chart(report: Report) -> Chart:
 def decision_chart(report: Report, labels: LabelArray, scores: Float64Array) -> Chart:
     """Net benefit by threshold, compared with treating all patients and treating none."""
     absent = report.figures.average_precision.reason  # undefined without both classes
-    high = curves.round_up(max(report.figures.prevalence.value or 0, 0.05))
+    other = report.figures.at_prevalence
+    prevalence = None if other is None else other.prevalence
+    high = curves.round_up(max(prevalence or report.figures.prevalence.value or 0, 0.05))
     y = curves.y_axis(high, -high * _BELOW_ZERO)
     lines: tuple[Line, ...] = ()
     if absent is None:
-        drawn = decision_curve(labels, scores, _THRESHOLDS)
+        drawn = decision_curve(labels, scores, _THRESHOLDS, prevalence)
         none = np.zeros_like(_THRESHOLDS)
         lines = (
             Line(curves.path(drawn.thresholds, drawn.treat_all, y), "treat-all", "treat all"),
@@ -158,7 +161,7 @@ def decision_chart(report: Report, labels: LabelArray, scores: Float64Array) -> 
         )
     return Chart(
         key="decision",
-        title="Decision curve",
+        title=_title("Decision curve", where(report.figures)),
         x_name="threshold",
         y_name="net benefit",
         y=y,
@@ -167,6 +170,10 @@ def decision_chart(report: Report, labels: LabelArray, scores: Float64Array) -> 
         upright=True,
         absent=absent,
     )
+
+
+def _title(what: str, at: str) -> str:
+    return f"{what}, {at}" if at else what
 
 
 def _area(report: Report) -> str:

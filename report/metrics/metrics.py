@@ -65,7 +65,8 @@ def measure(
         threshold: in [0, 1].
         nothing: why every figure is undefined if `n` is 0.
         confidence: level of the intervals, in (0, 1).
-        prevalence: in (0, 1); adds predictive values for this share of malignant images.
+        prevalence: in (0, 1); adds predictive values for this share of malignant images, and
+            moves the net benefit there.
 
     Raises:
         ValueError: the threshold or a label is invalid.
@@ -96,5 +97,5 @@ def measure(
         calibration_intercept=calibrated.intercept,
         calibration_slope=calibrated.slope,
         calibration_curve=tuple(calibration_bins(labels, scores)),
-        net_benefit=net_benefit(table, threshold, nothing),
+        net_benefit=net_benefit(table, threshold, nothing, prevalence),
     )

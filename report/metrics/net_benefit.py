@@ -17,30 +17,62 @@ class DecisionCurve(NamedTuple):
     treat_all: Float64Array
 
 
-def net_benefit(table: Confusion, threshold: float, nothing: str) -> NetBenefit:
+class Sizes(NamedTuple):
+    """For each class, how many images a sample has that holds its images at some prevalence."""
+
+    malignant: float
+    benign: float
+
+
+def sizes_at(malignant: int, benign: int, prevalence: float | None) -> Sizes:
+    """The sizes at this prevalence, in (0, 1), or without one the number of all images.
+
+    A share of them is a share of a population of that prevalence: TP / (malignant / p) is
+    sensitivity x p (Vickers & Elkin 2006; `prevalence` of R's dcurves).
+    """
+    if prevalence is None:
+        return Sizes(malignant + benign, malignant + benign)
+    return Sizes(malignant / prevalence, benign / (1 - prevalence))
+
+
+def net_benefit(
+    table: Confusion, threshold: float, nothing: str, prevalence: float | None = None
+) -> NetBenefit:
     """TP/n - FP/n x t/(1-t): true positives minus false positives weighted by the odds of t.
 
-    The threshold t is read as a probability that the image is malignant.
+    The threshold t is read as a probability that the image is malignant. With a prevalence, the
+    shares are those of a population where it holds; this needs images of both classes.
     """
     if table.total == 0:
         return NetBenefit(None, nothing)
+    if prevalence is not None and 0 in (table.malignant, table.benign):
+        return NetBenefit(None, f"no {'benign' if table.malignant else 'malignant'} images")
     if threshold == 1:
         return NetBenefit(None, "at threshold 1 the cost of a false positive is unbounded")
-    odds, n = threshold / (1 - threshold), table.total
+    odds, n = threshold / (1 - threshold), sizes_at(table.malignant, table.benign, prevalence)
     return NetBenefit(
-        table.tp / n - table.fp / n * odds,
-        treat_all=table.malignant / n - table.benign / n * odds,
+        table.tp / n.malignant - table.fp / n.benign * odds,
+        treat_all=table.malignant / n.malignant - table.benign / n.benign * odds,
     )
 
 
 def decision_curve(
-    labels: LabelArray, scores: Float64Array, thresholds: Float64Array
+    labels: LabelArray,
+    scores: Float64Array,
+    thresholds: Float64Array,
+    prevalence: float | None = None,
 ) -> DecisionCurve:
-    """Net benefit at each of `thresholds` `[m]` in [0, 1); needs at least one image."""
-    n, odds = len(labels), thresholds / (1 - thresholds)
+    """Net benefit at each of `thresholds` `[m]` in [0, 1), as `net_benefit` defines it.
+
+    It needs at least one image, and with a prevalence one of each class.
+    """
+    odds = thresholds / (1 - thresholds)
     malignant, benign = np.sort(scores[labels == 1]), np.sort(scores[labels == 0])
     tp = len(malignant) - np.searchsorted(malignant, thresholds, "left")
     fp = len(benign) - np.searchsorted(benign, thresholds, "left")
+    n = sizes_at(len(malignant), len(benign), prevalence)
     return DecisionCurve(
-        thresholds, tp / n - fp / n * odds, len(malignant) / n - len(benign) / n * odds
+        thresholds,
+        tp / n.malignant - fp / n.benign * odds,
+        len(malignant) / n.malignant - len(benign) / n.benign * odds,
     )

@@ -18,6 +18,7 @@ from report.plots.canvas import (
     legend_beneath,
     title,
 )
+from report.render.sample_prevalence import in_sample
 from report.render.tables import short
 from report.report_model import Report
 
@@ -33,7 +34,8 @@ def draw_calibration(report: Report, scores: Float64Array) -> Figure | None:
         return None
     picture = blank(report, (5.2, 7.4))
     above, below = picture.subplots(2, 1, sharex=True, height_ratios=(4, 1))
-    above.set_title(title("Calibration", report), loc="left", pad=10)
+    note = in_sample(report.figures)
+    above.set_title(title("Calibration", report, note=note), loc="left", pad=10)
     for axes in (above, below):
         bare(axes)
         axes.grid(color=PALE, linewidth=0.6)

@@ -6,9 +6,10 @@ from itertools import groupby
 from base.console.foreign import shown
 from db.views import in_words
 from report.metrics.confusion import Confusion
-from report.metrics.estimate import Accuracy, Brier, Estimate, NetBenefit, Proportion, SpecificityAt
+from report.metrics.estimate import Accuracy, Brier, Estimate, Proportion, SpecificityAt
 from report.metrics.metrics import Metrics
 from report.metrics.subgroups import Subgroup
+from report.render.sample_prevalence import IN_SAMPLE, in_sample
 from report.report_model import (
     SYNTHETIC,
     CheckpointFacts,
@@ -38,7 +39,7 @@ def figure_tables(figures: Metrics) -> list[Table]:
         Table(("operating point", interval, ""), tuple(_operating_point(figures))),
         Table(("ranking", interval, ""), tuple(_ranking(figures))),
         Table(("calibration", interval, ""), tuple(_calibration(figures))),
-        Table(("usefulness", "", ""), tuple(_usefulness(figures.net_benefit))),
+        Table(("usefulness", "", ""), tuple(_usefulness(figures))),
     ]
 
 
@@ -156,6 +157,12 @@ def short(figure: Estimate, digits: int = 3) -> str:
     return f"{value} ({figure.low:.{digits}f} to {figure.high:.{digits}f})"
 
 
+def where(figures: Metrics) -> str:
+    """`where 2 % are malignant`; empty unless a prevalence was given."""
+    other = figures.at_prevalence
+    return "" if other is None else f"where {percent(other.prevalence)} are malignant"
+
+
 def percent(confidence: float) -> str:
     """0.95 as `95 %`."""
     return f"{100 * confidence:.10g} %"
@@ -194,14 +201,14 @@ def _operating_point(figures: Metrics) -> Iterator[tuple[str, str, str]]:
         short(figures.geometric_mean),
         "square root of sensitivity × specificity",
     )
-    yield "accuracy", short(figures.accuracy), _baseline(figures.accuracy)
-    yield "F1", short(figures.f1), _why_no_interval(figures.f1)
+    stays = in_sample(figures)
+    yield "accuracy", short(figures.accuracy), _and(_baseline(figures.accuracy), stays)
+    yield "F1", short(figures.f1), _and(_why_no_interval(figures.f1), stays)
     yield "PPV", short(figures.ppv), _in_sample(figures.ppv)
     yield "NPV", short(figures.npv), _in_sample(figures.npv)
     if (other := figures.at_prevalence) is not None:
-        where = f"where {percent(other.prevalence)} are malignant"
         for name, figure in (("PPV", other.ppv), ("NPV", other.npv)):
-            yield f"  {name}", short(figure), _and(where, _why_no_interval(figure))
+            yield f"  {name}", short(figure), _and(where(figures), _why_no_interval(figure))
     yield "LR+", short(figures.lr_positive, 2), _ratio(figures.lr_positive, "positive")
     yield "LR−", short(figures.lr_negative, 2), _ratio(figures.lr_negative, "negative")
 
@@ -211,32 +218,33 @@ def _ranking(figures: Metrics) -> Iterator[tuple[str, str, str]]:
     yield "ROC AUC", short(auc), _and("on scores, over all thresholds", _why_no_interval(auc))
     baseline = precision.baseline
     baseline_text = "" if baseline is None else f"chance reaches the prevalence: {baseline:.3f}"
-    yield "average precision", short(precision), baseline_text
+    yield "average precision", short(precision), _and(baseline_text, in_sample(figures))
     for specificity in figures.specificity_at_sensitivity:
         name = f"specificity at sensitivity {specificity.sensitivity:.2f}"
         yield name, short(specificity), _at_threshold(specificity)
 
 
 def _calibration(figures: Metrics) -> Iterator[tuple[str, str, str]]:
-    yield "Brier score", short(figures.brier), _reference(figures.brier)
+    stays = in_sample(figures)
+    yield "Brier score", short(figures.brier), _and(_reference(figures.brier), stays)
     intercept, slope = figures.calibration_intercept, figures.calibration_slope
     yield (
         "intercept",
         short(intercept, 2),
-        _if_any(intercept, "0: right on average"),
+        _and(_if_any(intercept, "0: right on average"), stays),
     )
     yield (
         "slope",
         short(slope, 2),
-        _if_any(slope, "1 is right; lower: scores too extreme"),
+        _and(_if_any(slope, "1 is right; lower: scores too extreme"), stays),
     )
 
 
-def _usefulness(benefit: NetBenefit) -> Iterator[tuple[str, str, str]]:
-    comparison = ""
+def _usefulness(figures: Metrics) -> Iterator[tuple[str, str, str]]:
+    benefit, comparison = figures.net_benefit, ""
     if benefit.treat_all is not None:
         comparison = f"treat all: {benefit.treat_all:.3f}, treat none: 0"
-    yield "net benefit", short(benefit), comparison
+    yield "net benefit", short(benefit), _and(comparison, where(figures))
 
 
 def _subgroup(subgroup: Subgroup) -> tuple[str, ...]:
@@ -263,11 +271,7 @@ def _baseline(accuracy: Accuracy) -> str:
 
 
 def _in_sample(figure: Proportion) -> str:
-    return (
-        ""
-        if figure.value is None
-        else f"{figure.count}/{figure.total}, at these images' prevalence"
-    )
+    return "" if figure.value is None else f"{figure.count}/{figure.total}, {IN_SAMPLE}"
 
 
 def _ratio(figure: Estimate, result: str) -> str:

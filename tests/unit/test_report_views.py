@@ -63,6 +63,21 @@ def test_roc_names_area_operating_point_and_chance() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("spring", "ROC curve, run 3 (spring), 7 images"),
+        ("2017_$x$", r"ROC curve, run 3 (2017_\$x\$), 7 images"),
+        ("isic 2017, the third", "ROC curve, run 3, 7 images\nisic 2017, the third"),
+        ("x" * 60, "ROC curve, run 3, 7 images\n" + "x" * 45 + "…"),
+    ],
+)
+def test_pictures_name_their_run(name: str, title: str) -> None:
+    report = a_report()
+    named = replace(report, run=replace(report.run, name=name))
+    assert words(drawn(draw_roc(named, LABELS, SCORES)))[-1] == title
+
+
 def test_roc_curve_and_operating_point_are_where_they_belong() -> None:
     curve, point, chance = drawn(draw_roc(a_report(), LABELS, SCORES)).axes[0].lines
     assert np.column_stack(curve.get_data())[[0, -1]].tolist() == [[0, 0], [1, 1]]
