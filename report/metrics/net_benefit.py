@@ -8,6 +8,8 @@ from base.arrays import Float64Array, LabelArray
 from report.metrics.confusion import Confusion
 from report.metrics.estimate import NetBenefit
 
+UNBOUNDED = "at threshold 1 the cost of a false positive is unbounded"
+
 
 class DecisionCurve(NamedTuple):
     """Net benefit by threshold, all `[m]`; that of treating no patient is 0."""
@@ -48,7 +50,7 @@ def net_benefit(
     if prevalence is not None and 0 in (table.malignant, table.benign):
         return NetBenefit(None, f"no {'benign' if table.malignant else 'malignant'} images")
     if threshold == 1:
-        return NetBenefit(None, "at threshold 1 the cost of a false positive is unbounded")
+        return NetBenefit(None, UNBOUNDED)
     odds, n = threshold / (1 - threshold), sizes_at(table.malignant, table.benign, prevalence)
     return NetBenefit(
         table.tp / n.malignant - table.fp / n.benign * odds,
