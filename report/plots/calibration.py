@@ -1,5 +1,7 @@
 """The calibration curve above a histogram of the scores."""
 
+from textwrap import fill
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -23,6 +25,7 @@ from report.render.tables import short
 from report.report_model import Report
 
 _HISTOGRAM_BINS = 50
+_LEGEND_LINE = 48  # characters
 
 
 def draw_calibration(report: Report, scores: Float64Array) -> Figure | None:
@@ -82,5 +85,5 @@ def _draw_bins(axes: Axes, report: Report) -> None:
 
 
 def _brief(figure: Estimate) -> str:
-    """The figure without its reason, because a legend has no room for it."""
-    return "n/a" if figure.value is None else short(figure, 2)
+    """The figure, or its reason in lines that a legend has room for."""
+    return fill(short(figure, 2), _LEGEND_LINE)

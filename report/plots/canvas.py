@@ -22,7 +22,7 @@ TALL = (5.2, 6.5)  # with a legend beneath
 _BELOW = 0.6  # inches from the axes to the legend, for ticks and the name of the axis
 # Points of a curve; print shows no more, and an SVG of a million points is 40 MB.
 _MOST_POINTS = 2000
-_LINE = 46  # characters that fit in a line of a title
+_LINE = 50  # characters that fit in a line of a title
 
 
 def blank(report: Report, size: tuple[float, float] = SIZE) -> Figure:

@@ -18,6 +18,7 @@ from report.plots.canvas import (
     mark_operating_point,
     named,
 )
+from report.render.numbers import decimal
 from report.render.tables import where
 from report.report_model import Report
 
@@ -56,7 +57,7 @@ def draw_decision(report: Report, labels: LabelArray, scores: Float64Array) -> F
     benefit = report.figures.net_benefit.value
     if benefit is not None:
         beneath = benefit < lowest
-        label = f"threshold {named(report.threshold)}:\nnet benefit {benefit:.3f}"
+        label = f"threshold {named(report.threshold)}:\nnet benefit {decimal(benefit)}"
         label += ", below the picture" if beneath else ""
         position = (report.threshold.value, max(benefit, lowest))
         mark_operating_point(axes, *position, label, "v" if beneath else "o")

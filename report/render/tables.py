@@ -9,6 +9,7 @@ from report.metrics.confusion import Confusion
 from report.metrics.estimate import Accuracy, Brier, Estimate, Proportion, SpecificityAt
 from report.metrics.metrics import Metrics
 from report.metrics.subgroups import Subgroup
+from report.render.numbers import decimal
 from report.render.sample_prevalence import IN_SAMPLE, in_sample
 from report.report_model import (
     SYNTHETIC,
@@ -151,10 +152,10 @@ def short(figure: Estimate, digits: int = 3) -> str:
     """A figure and its interval in few digits, or `n/a` and the reason."""
     if figure.value is None:
         return f"n/a ({figure.reason})"
-    value = f"{figure.value:.{digits}f}"
+    value = decimal(figure.value, digits)
     if figure.low is None or figure.high is None:
         return value
-    return f"{value} ({figure.low:.{digits}f} to {figure.high:.{digits}f})"
+    return f"{value} ({decimal(figure.low, digits)} to {decimal(figure.high, digits)})"
 
 
 def where(figures: Metrics) -> str:
@@ -173,18 +174,18 @@ def _confusion(cells: Confusion) -> Table:
         ("", "predicted benign", "predicted malignant", "all"),
         (
             ("truly benign", str(cells.tn), str(cells.fp), str(cells.benign)),
-            ("  of these", *_shares(cells.tn, cells.fp)),
+            ("  of these", *_shares(cells.tn, cells.fp, "benign")),
             ("truly malignant", str(cells.fn), str(cells.tp), str(cells.malignant)),
-            ("  of these", *_shares(cells.fn, cells.tp)),
+            ("  of these", *_shares(cells.fn, cells.tp, "malignant")),
         ),
         frozenset({1, 2, 3}),
     )
 
 
-def _shares(first: int, second: int) -> tuple[str, str, str]:
+def _shares(first: int, second: int, truth: str) -> tuple[str, str, str]:
     total = first + second
     if total == 0:
-        return "n/a", "n/a", "n/a"
+        return f"n/a (no {truth} images)", "", ""
     return f"{first / total:.3f}", f"{second / total:.3f}", "1.000"
 
 
@@ -243,7 +244,7 @@ def _calibration(figures: Metrics) -> Iterator[tuple[str, str, str]]:
 def _usefulness(figures: Metrics) -> Iterator[tuple[str, str, str]]:
     benefit, comparison = figures.net_benefit, ""
     if benefit.treat_all is not None:
-        comparison = f"treat all: {benefit.treat_all:.3f}, treat none: 0"
+        comparison = f"treat all: {decimal(benefit.treat_all)}, treat none: 0"
     yield "net benefit", short(benefit), _and(comparison, where(figures))
 
 
@@ -277,13 +278,14 @@ def _in_sample(figure: Proportion) -> str:
 def _ratio(figure: Estimate, result: str) -> str:
     if figure.value is None:
         return ""
-    return _and(f"a {result} result multiplies the odds by this", _why_no_interval(figure))
+    words = f"a {result} result multiplies the odds by {decimal(figure.value, 2)}"
+    return _and(words, _why_no_interval(figure))
 
 
 def _reference(brier: Brier) -> str:
     if brier.value is None:
         return ""
-    scaled = brier.reason if brier.scaled is None else f"scaled {brier.scaled:.3f}"
+    scaled = brier.reason if brier.scaled is None else f"scaled {decimal(brier.scaled)}"
     return f"forecasting the prevalence: {brier.reference:.3f}; {scaled}"
 
 
