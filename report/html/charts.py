@@ -21,6 +21,7 @@ Style = Literal["model", "chance", "malignant", "benign", "unlabelled", "treat-a
 
 # The net benefit axis reaches down to minus this share of its top; lower values do not matter.
 _BELOW_ZERO = 2 / 5
+_FAR_BELOW = 10  # likewise, where lines below the axis end
 _THRESHOLDS = np.arange(200) / 200  # of the decision curve; net benefit is unbounded at 1
 
 
@@ -154,10 +155,11 @@ def decision_chart(report: Report, labels: LabelArray, scores: Float64Array) -> 
     if absent is None:
         drawn = decision_curve(labels, scores, _THRESHOLDS, prevalence)
         none = np.zeros_like(_THRESHOLDS)
+        lowest = -_FAR_BELOW * high  # a PDF would hold a million dashes on the way to −200
         lines = (
-            Line(curves.path(drawn.thresholds, drawn.treat_all, y), "treat-all", "treat all"),
-            Line(curves.path(drawn.thresholds, none, y), "chance", "treat none"),
-            Line(curves.path(drawn.thresholds, drawn.model, y), "model", "the model"),
+            _benefit(drawn.treat_all, lowest, y, "treat-all", "treat all"),
+            _benefit(none, lowest, y, "chance", "treat none"),
+            _benefit(drawn.model, lowest, y, "model", "the model"),
         )
     return Chart(
         key="decision",
@@ -170,6 +172,10 @@ def decision_chart(report: Report, labels: LabelArray, scores: Float64Array) -> 
         upright=True,
         absent=absent,
     )
+
+
+def _benefit(values: Float64Array, lowest: float, y: Axis, style: Style, words: str) -> Line:
+    return Line(curves.path(_THRESHOLDS, np.maximum(values, lowest), y), style, words)
 
 
 def _title(what: str, at: str) -> str:
