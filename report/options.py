@@ -33,7 +33,8 @@ measuring = all_of(
     click.option(
         "--prevalence",
         type=FractionType(),
-        help="Also give PPV and NPV for this share of malignant images, between 0 and 1.",
+        help="Give PPV and NPV also for this share of malignant images, between 0 and 1, and net "
+        "benefit and the decision curve only for it.",
     ),
     click.option(
         "--confidence",

@@ -28,6 +28,7 @@ def choose_on_run(  # noqa: PLR0913 - a command has as many arguments as options
     *,
     youden: bool,
     cost: tuple[Fraction, Fraction] | None,
+    prevalence: float | None,
     cluster: str | None,
     per: str | None,
     aggregate: Aggregate | None,
@@ -37,12 +38,14 @@ def choose_on_run(  # noqa: PLR0913 - a command has as many arguments as options
         *([] if target_sensitivity is None else [Criterion("sensitivity", target_sensitivity)]),
         *([] if target_specificity is None else [Criterion("specificity", target_specificity)]),
         *([Criterion("youden")] if youden else []),
-        *([] if cost is None else [Criterion("cost", costs=cost)]),
+        *([] if cost is None else [Criterion("cost", costs=cost, prevalence=prevalence)]),
     ]
     if len(asked) != 1:
         raise click.UsageError(
             "give exactly one of --target-sensitivity, --target-specificity, --youden and --cost"
         )
+    if prevalence is not None and cost is None:
+        raise click.UsageError("--prevalence weighs the errors of --cost: give it with --cost")
     _choose(run, asked[0], clustering_of(cluster, per, aggregate))
 
 

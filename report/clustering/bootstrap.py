@@ -186,13 +186,21 @@ def npv_at(prevalence: float) -> Figure:
     return figure
 
 
-def net_benefit_at(threshold: float) -> Figure:
-    """Net benefit at this threshold, below 1."""
+def net_benefit_at(threshold: float, prevalence: float | None = None) -> Figure:
+    """Net benefit at this threshold, below 1; at the images' prevalence or at another one."""
     odds = threshold / (1 - threshold)
-    return lambda cells: (cells.tp - cells.fp * odds) / sum(cells)
+    if prevalence is None:
+        return lambda cells: (cells.tp - cells.fp * odds) / sum(cells)
+    sick, healthy = prevalence, 1 - prevalence
+    return lambda cells: sensitivity(cells) * sick - (1 - specificity(cells)) * healthy * odds
 
 
-def avoided_at(threshold: float) -> Figure:
-    """Interventions avoided per 100 patients at this threshold, above 0."""
+def avoided_at(threshold: float, prevalence: float | None = None) -> Figure:
+    """Interventions avoided per 100 patients at this threshold, above 0; prevalence as above."""
     odds = (1 - threshold) / threshold
-    return lambda cells: 100 * (cells.tn - cells.fn * odds) / sum(cells)
+    if prevalence is None:
+        return lambda cells: 100 * (cells.tn - cells.fn * odds) / sum(cells)
+    sick, healthy = prevalence, 1 - prevalence
+    return lambda cells: (
+        100 * (specificity(cells) * healthy - (1 - sensitivity(cells)) * sick * odds)
+    )

@@ -185,18 +185,19 @@ def _drawn(
     found: dict[str, Any] = {
         name: interval(name, getattr(figures, name), of) for name, of in bootstrap.FIGURES.items()
     }
+    other = figures.at_prevalence
+    share = None if other is None else other.prevalence
     if threshold < 1:
-        of = bootstrap.net_benefit_at(threshold)
+        of = bootstrap.net_benefit_at(threshold, share)
         found["net_benefit"] = interval("net_benefit", figures.net_benefit, of)
     if threshold > 0:
-        of = bootstrap.avoided_at(threshold)
+        of = bootstrap.avoided_at(threshold, share)
         found["interventions_avoided"] = interval(
             "interventions_avoided", figures.interventions_avoided, of
         )
-    if (other := figures.at_prevalence) is not None:
-        share = other.prevalence
-        ppv = interval("ppv_at_prevalence", other.ppv, bootstrap.ppv_at(share))
-        npv = interval("npv_at_prevalence", other.npv, bootstrap.npv_at(share))
+    if other is not None:
+        ppv = interval("ppv_at_prevalence", other.ppv, bootstrap.ppv_at(other.prevalence))
+        npv = interval("npv_at_prevalence", other.npv, bootstrap.npv_at(other.prevalence))
         found["at_prevalence"] = replace(other, ppv=ppv, npv=npv)
     return found
 

@@ -5,7 +5,7 @@ import click
 from base.console.lazy_group import calls
 from db.run_option import names_run
 from report.options import clustering
-from report.thresholds.threshold import ThresholdType
+from report.thresholds.threshold import FractionType, ThresholdType
 
 _LARGEST_COST = 10**6
 
@@ -50,6 +50,12 @@ class _CostType(click.ParamType[tuple[Fraction, Fraction]]):
 @click.option("--target-specificity", type=_TargetType(), help="At least this specificity.")
 @click.option("--youden", is_flag=True, help="The highest sensitivity + specificity - 1.")
 @click.option("--cost", type=_CostType(), help="The lowest sum of errors at these costs.")
+@click.option(
+    "--prevalence",
+    type=FractionType(),
+    help="With --cost: weigh the errors for this share of malignant images, between 0 and 1.  "
+    "[default: that of the run's images]",
+)
 @clustering
 @calls("report.actions.choose_on_run:choose_on_run")
 def command() -> None:
@@ -57,7 +63,7 @@ def command() -> None:
 
     \b
         report choose-threshold valid --target-sensitivity 0.90
-        report choose-threshold 3 --cost 10:1
+        report choose-threshold 3 --cost 10:1 --prevalence 0.02
 
     For other runs of the same checkpoint it is prespecified, and `report` uses it if no --threshold
     is given. The exit code is 3 while images of the run are pending.

@@ -13,13 +13,15 @@ from report.html.formatting import images
 from report.html.threshold_counts import ThresholdCounts
 from report.metrics.calibration import Bin, bin_fraction
 from report.metrics.net_benefit import decision_curve
-from report.render.tables import percent
+from report.render.sample_prevalence import in_sample
+from report.render.tables import percent, where
 from report.report_model import Report
 
 Style = Literal["model", "chance", "malignant", "benign", "unlabelled", "treat-all"]
 
 # The net benefit axis reaches down to minus this share of its top; lower values do not matter.
 _BELOW_ZERO = 2 / 5
+_FAR_BELOW = 10  # likewise, where lines below the axis end
 _THRESHOLDS = np.arange(200) / 200  # of the decision curve; net benefit is unbounded at 1
 
 
@@ -86,7 +88,7 @@ def precision_recall_chart(report: Report, counts: ThresholdCounts) -> Chart:
         )
     return Chart(
         key="precision-recall",
-        title="Precision and recall",
+        title=_title("Precision and recall", in_sample(figures)),
         x_name="sensitivity (recall)",
         y_name="PPV (precision)",
         y=curves.y_axis(),
@@ -129,7 +131,7 @@ def calibration_chart(report: Report) -> Chart:
     level = percent(report.figures.confidence)
     return Chart(
         key="calibration",
-        title="Calibration",
+        title=_title("Calibration", in_sample(report.figures)),
         x_name="mean score of the tenth",
         y_name="share of malignant images",
         y=curves.y_axis(),
@@ -145,20 +147,23 @@ def calibration_chart(report: Report) -> Chart:
 def decision_chart(report: Report, labels: LabelArray, scores: Float64Array) -> Chart:
     """Net benefit by threshold, compared with treating all patients and treating none."""
     absent = report.figures.average_precision.reason  # undefined without both classes
-    high = curves.round_up(max(report.figures.prevalence.value or 0, 0.05))
+    other = report.figures.at_prevalence
+    prevalence = None if other is None else other.prevalence
+    high = curves.round_up(max(prevalence or report.figures.prevalence.value or 0, 0.05))
     y = curves.y_axis(high, -high * _BELOW_ZERO)
     lines: tuple[Line, ...] = ()
     if absent is None:
-        drawn = decision_curve(labels, scores, _THRESHOLDS)
+        drawn = decision_curve(labels, scores, _THRESHOLDS, prevalence)
         none = np.zeros_like(_THRESHOLDS)
+        lowest = -_FAR_BELOW * high  # a PDF would hold a million dashes on the way to −200
         lines = (
-            Line(curves.path(drawn.thresholds, drawn.treat_all, y), "treat-all", "treat all"),
-            Line(curves.path(drawn.thresholds, none, y), "chance", "treat none"),
-            Line(curves.path(drawn.thresholds, drawn.model, y), "model", "the model"),
+            _benefit(drawn.treat_all, lowest, y, "treat-all", "treat all"),
+            _benefit(none, lowest, y, "chance", "treat none"),
+            _benefit(drawn.model, lowest, y, "model", "the model"),
         )
     return Chart(
         key="decision",
-        title="Decision curve",
+        title=_title("Decision curve", where(report.figures)),
         x_name="threshold",
         y_name="net benefit",
         y=y,
@@ -167,6 +172,14 @@ def decision_chart(report: Report, labels: LabelArray, scores: Float64Array) -> 
         upright=True,
         absent=absent,
     )
+
+
+def _benefit(values: Float64Array, lowest: float, y: Axis, style: Style, words: str) -> Line:
+    return Line(curves.path(_THRESHOLDS, np.maximum(values, lowest), y), style, words)
+
+
+def _title(what: str, at: str) -> str:
+    return f"{what}, {at}" if at else what
 
 
 def _area(report: Report) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from base.arrays import NO_SCORES, Float64Array, Int64Array, LabelArray
 from report.html.threshold_counts import ThresholdCounts
+from report.render.numbers import decimal
 
 # The plotting area within the 400 x 400 units; the rest holds ticks and names.
 LEFT, TOP, SIDE = 56.0, 14.0, 330.0
@@ -50,7 +51,7 @@ def y_axis(high: float = 1.0, low: float = 0.0) -> Axis:
     digits = 1 if high == 1 else 2
     bare = Axis(low, high, ())
     values = [*(-value for value in _fifths(high) if 0 < value <= -low), *_fifths(high)]
-    words = (f"{value:.{digits}f}".replace("-", "−") for value in sorted(values))
+    words = (decimal(value, digits) for value in sorted(values))
     ticks = tuple(
         Tick(svg_y(value, bare), said) for value, said in zip(sorted(values), words, strict=True)
     )

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from base.console.foreign import shown
 from report.metrics.estimate import Estimate
+from report.metrics.metrics import Metrics
 from report.metrics.subgroups import Subgroup
 from report.render.tables import short
 from report.report_model import Report
@@ -37,16 +38,19 @@ class SubgroupRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SubgroupTable:
-    """The subgroups of one attribute."""
+    """The subgroups of one attribute below the figures of all images."""
 
     column: str
+    whole: SubgroupRow
     rows: tuple[SubgroupRow, ...]
 
 
 def forest_tables(report: Report) -> list[SubgroupTable]:
-    """A table for each requested attribute."""
+    """A table for each requested attribute, led by the figures of all images."""
+    table, bars = report.figures.confusion, tuple(_bars(report.figures))
+    whole = SubgroupRow("all images", table.total, table.malignant, bars, None)
     return [
-        SubgroupTable(shown(column), tuple(map(_row, rows)))
+        SubgroupTable(shown(column), whole, tuple(map(_row, rows)))
         for column, rows in groupby(report.subgroups, key=lambda subgroup: subgroup.column)
     ]
 
@@ -58,10 +62,10 @@ def _row(subgroup: Subgroup) -> SubgroupRow:
     return SubgroupRow(value, table.total, table.malignant, bars, subgroup.suppressed)
 
 
-def _bars(subgroup: Subgroup) -> Iterator[Bar]:
-    yield _bar("malignant", "sensitivity", subgroup.sensitivity)
-    yield _bar("benign", "specificity", subgroup.specificity)
-    yield _bar("model", "ROC AUC", subgroup.roc_auc)
+def _bars(figures: Subgroup | Metrics) -> Iterator[Bar]:
+    yield _bar("malignant", "sensitivity", figures.sensitivity)
+    yield _bar("benign", "specificity", figures.specificity)
+    yield _bar("model", "ROC AUC", figures.roc_auc)
 
 
 def _bar(kind: Literal["malignant", "benign", "model"], name: str, figure: Estimate) -> Bar:

@@ -22,10 +22,16 @@ from report.html.charts import (
 from report.html.forest import SubgroupTable, forest_tables
 from report.html.formatting import images
 from report.html.provenance import Fact
+from report.html.slider_at_prevalence import (
+    MovedMetric,
+    Patients,
+    moved_metrics,
+    patients,
+)
 from report.html.threshold_counts import ThresholdCounts, count_by_threshold
 from report.loading.read_run import LoadedRun
 from report.metrics.confusion import Confusion
-from report.render.tables import figure_tables, flow_table, origin, percent, warnings
+from report.render.tables import figure_tables, flow_table, origin, percent, warnings, where
 from report.render.unlabelled import answers_tables, why_no_figures
 from report.report_model import Answers, Report
 from report.table import Table
@@ -57,12 +63,16 @@ class Page:
     subtitle: str
     warnings: Sequence[str]
     start: str
+    start_words: str
     kind: str
     level: str
     exactness: str
     answers: Answers
     why_no_figures: str | None
     slider: Sequence[slider_metrics.SliderMetric]
+    moved: Sequence[MovedMetric]
+    moved_where: str
+    patients: Patients | None
     cells: Confusion
     plot: Plot
     roc: Chart | None
@@ -84,18 +94,23 @@ def prepare(loaded: LoadedRun, report: Report, cases: Cases, times: Times, made:
     """The page of a run at the threshold of `report`."""
     printed = _printed(report)
     counts = count_by_threshold(loaded.labels, loaded.scores, *printed)
+    all_counts = _of_all_scored(loaded, printed)
     charts = _charts(report, counts, loaded)
     return Page(
         title=_title(loaded),
         subtitle=_subtitle(loaded),
         warnings=warnings(report, named=bool(cases.galleries)),
         start=threshold_text(report.threshold.value),
+        start_words=all_counts.rounded(report.threshold.value),
         kind=origin(report.threshold),
         level=percent(report.figures.confidence),
         exactness=slider_metrics.exactness(counts),
         answers=report.answers,
         why_no_figures=why_no_figures(report),
         slider=slider_metrics.metrics_at_start(report),
+        moved=moved_metrics(report),
+        moved_where=where(report.figures),
+        patients=patients(report),
         cells=report.figures.confusion,
         plot=Plot(curves.LEFT, curves.TOP, curves.SIDE, curves.x_axis(), report.threshold.value),
         roc=roc_chart(report, counts) if report.figures.roc_auc.value is not None else None,
@@ -107,10 +122,13 @@ def prepare(loaded: LoadedRun, report: Report, cases: Cases, times: Times, made:
         unreadable=cases.unreadable,
         unreadable_total=report.flow.unreadable,
         unreadable_words=_unreadable(report, len(cases.unreadable)),
-        facts=provenance.run_facts(loaded, times, made),
+        facts=[
+            *provenance.run_facts(loaded, times, made),
+            Fact("threshold, all digits", threshold_text(report.threshold.value)),
+        ],
         software=provenance.software(),
         card=provenance.card_facts(loaded.card),
-        embedded=slider_metrics.embedded(report, _of_all_scored(loaded, printed)),
+        embedded=slider_metrics.embedded(report, all_counts),
     )
 
 

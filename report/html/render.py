@@ -10,6 +10,7 @@ from markupsafe import Markup
 from base.console.foreign import for_html
 from report.html.formatting import images
 from report.html.page_context import Page
+from report.render.numbers import decimal
 
 
 def render(page: Page) -> str:
@@ -29,9 +30,10 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters["three"] = "{:.3f}".format
+    templates.filters["three"] = decimal
     templates.filters["images"] = images
     templates.filters["share"] = _share
+    templates.filters["capital"] = _capital
     templates.filters["sentence"] = _sentence
     templates.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return templates
@@ -43,12 +45,16 @@ def _without_controls(value: object) -> object:
 
 
 def _share(count: int, total: int) -> str:
-    return f"{count / total:.3f}" if total else "n/a"
+    return f"{count / total:.3f}" if total else "no images"
+
+
+def _capital(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}"
 
 
 def _sentence(words: str) -> Markup:
     """A sentence; text in backticks becomes code."""
-    parts = f"{words[:1].upper()}{words[1:]}.".split("`")
+    parts = f"{_capital(words)}.".split("`")
     code = Markup("<code>{}</code>")  # it escapes its arguments
     return Markup("").join(
         code.format(part) if index % 2 else part for index, part in enumerate(parts)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from scipy.stats import norm  # type: ignore[import-untyped] # it ships no types
 
 from report.html import curves
+from report.html.slider_at_prevalence import moved_data, patients
 from report.html.threshold_counts import ThresholdCounts
 from report.metrics.estimate import Proportion
 from report.metrics.proportions import NO_NEGATIVE, NO_POSITIVE
@@ -54,8 +55,16 @@ def embedded(report: Report, counts: ThresholdCounts) -> dict[str, Any]:
             "npv": absent or NO_NEGATIVE,
             "accuracy": absent,
         },
+        "at": moved_data(report),
+        "patients": _patients(report),
         "plot": {"left": curves.LEFT, "top": curves.TOP, "side": curves.SIDE},
     }
+
+
+def _patients(report: Report) -> dict[str, int] | None:
+    if (found := patients(report)) is None:
+        return None
+    return {"patients": found.counts.patients, "melanoma": found.counts.melanoma}
 
 
 def exactness(counts: ThresholdCounts) -> str:
@@ -71,6 +80,7 @@ def exactness(counts: ThresholdCounts) -> str:
 
 def _baseline(report: Report) -> str:
     accuracy = report.figures.accuracy
+    stays = ", in this sample" if report.figures.at_prevalence is not None else ""
     if accuracy.baseline is None:
-        return "right predictions of all"
-    return f"right predictions; always {accuracy.majority}: {accuracy.baseline:.3f}"
+        return f"right predictions of all{stays}"
+    return f"right predictions{stays}; always {accuracy.majority}: {accuracy.baseline:.3f}"

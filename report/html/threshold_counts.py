@@ -6,12 +6,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from base.arrays import Float64Array, Int64Array, LabelArray
+from report.thresholds.threshold_text import threshold_text
 
 # Up to this many distinct scores are all embedded, which takes about 100 KB.
 MOST_DISTINCT = 4000
 # With more: every slider position, and scores spread evenly over the images of each class.
 GRID = 1000
 SPREAD = 1000
+# Decimals of a threshold that is shown: at least, and those of which none tells more.
+_DIGITS, _MOST_DIGITS = 4, 17
 
 
 class ThresholdCounts(NamedTuple):
@@ -33,6 +36,27 @@ class ThresholdCounts(NamedTuple):
     def positives(self) -> tuple[Int64Array, Int64Array]:
         """True and false positives at each threshold, both `[m]`."""
         return _from_the_end(self.malignant), _from_the_end(self.benign)
+
+    def nearest(self, threshold: float) -> float:
+        """The threshold that the slider takes for this one: the nearest that has exact counts."""
+        if self.complete:
+            return threshold
+        at = int(np.searchsorted(self.thresholds, threshold))
+        candidates: list[float] = self.thresholds[max(at - 1, 0) : at + 1].tolist()
+        return min(candidates, key=lambda one: abs(one - threshold))
+
+    def rounded(self, threshold: float) -> str:
+        """The threshold in few digits for reading; typed in, they select the same images."""
+        for digits in range(_DIGITS, _MOST_DIGITS):
+            for lower in (0, 10**-digits / 2):  # rounded, and rounded down
+                short = round(threshold - lower, digits)
+                same = self._place(self.nearest(short)) == self._place(threshold)
+                if same and (0 < short < 1 or short == threshold):
+                    return threshold_text(short)
+        return threshold_text(threshold)
+
+    def _place(self, threshold: float) -> int:
+        return int(np.searchsorted(self.thresholds, threshold))
 
     def as_dict(self) -> dict[str, Any]:
         """The counts as JSON types; floats keep their exact value."""

@@ -6,6 +6,13 @@ from statistics import NormalDist
 
 from report.metrics.confusion import Confusion
 from report.metrics.estimate import Estimate
+from report.metrics.proportions import NO_NEGATIVE, NO_POSITIVE
+
+# Why a figure has no interval.
+NO_FALSE_POSITIVES = "no false positives: no interval"
+NO_TRUE_NEGATIVES = "no true negatives: no interval"
+ZERO_COUNT = "a count of 0: no interval on the log scale"
+NO_VARIANCE = "both proportions are 1: the estimated variance is 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +59,15 @@ def at_prevalence(
     negative = lr_negative(table, nothing, confidence)
     ppv = _probability(positive, odds)
     if table.fp == 0 and table.tp and table.benign:
-        ppv = Estimate(1.0, "no false positives: no interval")
+        ppv = Estimate(1.0, NO_FALSE_POSITIVES)
     elif table.positive == 0 and table.malignant and table.benign:
-        ppv = Estimate(None, "no image is positive")
+        ppv = Estimate(None, NO_POSITIVE)
     malignant = _probability(negative, odds)
     npv = Estimate(*_complement(malignant))
     if table.negative == 0 and table.malignant and table.benign:
-        npv = Estimate(None, "no image is negative")
+        npv = Estimate(None, NO_NEGATIVE)
     elif table.tn == 0 and table.fn and table.benign:
-        npv = Estimate(0.0, "no true negatives: no interval")
+        npv = Estimate(0.0, NO_TRUE_NEGATIVES)
     return AtPrevalence(prevalence, ppv, npv)
 
 
@@ -77,10 +84,10 @@ def _ratio(upper: tuple[int, int], lower: tuple[int, int], confidence: float) ->
     (a, m), (b, n) = upper, lower
     value = (a / m) / (b / n)
     if a == 0:
-        return Estimate(0.0, "a count of 0: no interval on the log scale")
+        return Estimate(0.0, ZERO_COUNT)
     spread = math.sqrt(max(0.0, 1 / a - 1 / m + 1 / b - 1 / n))
     if spread == 0:
-        return Estimate(value, "both proportions are 1: the estimated variance is 0")
+        return Estimate(value, NO_VARIANCE)
     half = NormalDist().inv_cdf((1 + confidence) / 2) * spread
     return Estimate(value, low=value * math.exp(-half), high=value * math.exp(half))
 

@@ -106,7 +106,8 @@ def measure(  # noqa: PLR0913 - what a report is asked for
         threshold: in [0, 1].
         nothing: why every figure is undefined if `n` is 0.
         confidence: level of the intervals, in (0, 1).
-        prevalence: in (0, 1); adds predictive values for this share of malignant images.
+        prevalence: in (0, 1); adds predictive values for this share of malignant images, and
+            moves the net benefit there.
         clusters: `[n]`, for the intervals of the calibration; the others need `by_clusters`.
 
     Raises:
@@ -141,13 +142,13 @@ def measure(  # noqa: PLR0913 - what a report is asked for
         calibration_intercept=calibrated.intercept,
         calibration_slope=calibrated.slope,
         calibration_curve=tuple(bins),
-        net_benefit=net_benefit(table, threshold, nothing),
+        net_benefit=net_benefit(table, threshold, nothing, prevalence),
         youden=proportions.youden(table, nothing),
         matthews=proportions.matthews(table, nothing),
         partial_auc=partial_auc(labels, scores, nothing),
         ece=expected_calibration_error(bins, nothing),
         observed_expected=observed_expected(labels, scores, nothing, confidence),
         smooth_calibration=smooth_calibration(labels, scores, nothing, confidence),
-        interventions_avoided=interventions_avoided(table, threshold, nothing),
+        interventions_avoided=interventions_avoided(table, threshold, nothing, prevalence),
         natural_frequencies=natural_frequencies(found[0].value, found[1].value, share or 0.0),
     )

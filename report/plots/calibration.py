@@ -1,5 +1,7 @@
 """The calibration curve above a histogram of the scores."""
 
+from textwrap import fill
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -19,10 +21,12 @@ from report.plots.canvas import (
     legend_beneath,
     title,
 )
+from report.render.sample_prevalence import in_sample
 from report.render.tables import percent, short
 from report.report_model import Report
 
 _HISTOGRAM_BINS = 50
+_LEGEND_LINE = 48  # characters
 
 
 def draw_calibration(report: Report, scores: Float64Array) -> Figure | None:
@@ -34,7 +38,8 @@ def draw_calibration(report: Report, scores: Float64Array) -> Figure | None:
         return None
     picture = blank(report, (5.2, 7.4))
     above, below = picture.subplots(2, 1, sharex=True, height_ratios=(4, 1))
-    above.set_title(title("Calibration", report), loc="left", pad=10)
+    note = in_sample(report.figures)
+    above.set_title(title("Calibration", report, note=note), loc="left", pad=10)
     for axes in (above, below):
         bare(axes)
         axes.grid(color=PALE, linewidth=0.6)
@@ -93,5 +98,5 @@ def _draw_bins(axes: Axes, report: Report) -> None:
 
 
 def _brief(figure: Estimate) -> str:
-    """The figure without its reason, because a legend has no room for it."""
-    return "n/a" if figure.value is None else short(figure, 2)
+    """The figure, or its reason in lines that a legend has room for."""
+    return fill(short(figure, 2), _LEGEND_LINE)

@@ -7,6 +7,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import ScaledTranslation
 
 from base.arrays import Float64Array
+from base.console.foreign import for_picture, shown
 from report.report_model import SYNTHETIC, Report
 from report.thresholds.threshold import Threshold
 from report.thresholds.threshold_text import threshold_text
@@ -21,6 +22,7 @@ TALL = (5.2, 6.5)  # with a legend beneath
 _BELOW = 0.6  # inches from the axes to the legend, for ticks and the name of the axis
 # Points of a curve; print shows no more, and an SVG of a million points is 40 MB.
 _MOST_POINTS = 2000
+_LINE = 50  # characters that fit in a line of a title
 
 
 def blank(report: Report, size: tuple[float, float] = SIZE) -> Figure:
@@ -33,17 +35,30 @@ def blank(report: Report, size: tuple[float, float] = SIZE) -> Figure:
     return picture
 
 
-def title(what: str, report: Report, images: int | None = None) -> str:
-    """What is shown, the run, and the number of images, by default those analysed."""
+def title(what: str, report: Report, images: int | None = None, note: str = "") -> str:
+    """What is shown, the run with its name, and the number of images, by default those analysed.
+
+    A name that is too long for the line gets its own below it, and a `note` the last one.
+    """
     total = report.figures.confusion.total if images is None else images
-    return f"{what}, run {report.run.number}, {total:,} images"
+    name = "" if report.run.name is None else for_picture(_cut(shown(report.run.name)))
+    line = f"{what}, run {report.run.number}{f' ({name})' if name else ''}, {total:,} images"
+    if len(line) > _LINE:
+        line = f"{what}, run {report.run.number}, {total:,} images\n{name}"
+    return f"{line}\n{note}" if note else line
 
 
-def canvas(what: str, report: Report, size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
+def _cut(name: str) -> str:
+    return name if len(name) <= _LINE else f"{name[: _LINE - 1]}…"
+
+
+def canvas(
+    what: str, report: Report, size: tuple[float, float] = SIZE, note: str = ""
+) -> tuple[Figure, Axes]:
     """An empty picture with one pair of axes under its title."""
     picture = blank(report, size)
     axes = picture.add_subplot()
-    axes.set_title(title(what, report), loc="left", pad=10)
+    axes.set_title(title(what, report, note=note), loc="left", pad=10)
     bare(axes)
     return picture, axes
 

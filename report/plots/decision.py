@@ -18,6 +18,8 @@ from report.plots.canvas import (
     mark_operating_point,
     named,
 )
+from report.render.numbers import decimal
+from report.render.tables import where
 from report.report_model import Report
 
 _THRESHOLDS = np.arange(0, 1, 0.005)
@@ -30,12 +32,14 @@ def draw_decision(report: Report, labels: LabelArray, scores: Float64Array) -> F
     """
     if report.figures.roc_auc.value is None:
         return None
-    picture, axes = canvas("Decision curve", report, TALL)
+    picture, axes = canvas("Decision curve", report, TALL, where(report.figures))
     axes.grid(color=PALE, linewidth=0.6)
     axes.set_xlabel("threshold probability", fontsize=12)
     axes.set_ylabel("net benefit", fontsize=12)
     axes.set(xlim=(0, 1))
-    curve = decision_curve(labels, scores, _THRESHOLDS)
+    other = report.figures.at_prevalence
+    prevalence = None if other is None else other.prevalence
+    curve = decision_curve(labels, scores, _THRESHOLDS, prevalence)
     axes.plot(curve.thresholds, curve.model, color=BLUE, linewidth=2, label="by score")
     axes.plot(
         curve.thresholds,
@@ -46,14 +50,14 @@ def draw_decision(report: Report, labels: LabelArray, scores: Float64Array) -> F
         label="treat all",
     )
     axes.axhline(0, color=GREY, linewidth=1.5, linestyle=DOTTED, label="treat none")
-    top = float(np.mean(labels))
+    top = prevalence or float(np.mean(labels))
     # Values far below zero only say that doing nothing is better, so they are cut off.
     lowest = -0.3 * top
     axes.set(ylim=(lowest, 1.1 * top))
     benefit = report.figures.net_benefit.value
     if benefit is not None:
         beneath = benefit < lowest
-        label = f"threshold {named(report.threshold)}:\nnet benefit {benefit:.3f}"
+        label = f"threshold {named(report.threshold)}:\nnet benefit {decimal(benefit)}"
         label += ", below the picture" if beneath else ""
         position = (report.threshold.value, max(benefit, lowest))
         mark_operating_point(axes, *position, label, "v" if beneath else "o")

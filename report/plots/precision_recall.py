@@ -17,6 +17,7 @@ from report.plots.canvas import (
     thinned,
     unit_square,
 )
+from report.render.sample_prevalence import in_sample
 from report.report_model import Report
 
 
@@ -30,7 +31,7 @@ def draw_precision_recall(
     average, figures = report.figures.average_precision, report.figures
     if average.value is None or average.baseline is None:
         return None
-    picture, axes = canvas("Precision-recall curve", report, TALL)
+    picture, axes = canvas("Precision-recall curve", report, TALL, in_sample(figures))
     unit_square(axes, "recall (sensitivity)", "precision (PPV)")
     points = precision_recall(labels, scores)
     # By convention the curve ends at a precision of 1. No threshold gives that, and if the highest

@@ -16,6 +16,7 @@ from report.plots.canvas import (
     thinned,
     unit_square,
 )
+from report.render.tables import percent
 from report.report_model import Report
 
 
@@ -35,7 +36,7 @@ def draw_roc(report: Report, labels: LabelArray, scores: Float64Array) -> Figure
         color=BLUE,
         linewidth=2,
         clip_on=False,
-        label=f"ROC curve (area = {figures.roc_auc.value:.2f})",
+        label=_area(report),
     )
     sensitivity, specificity = figures.sensitivity.value, figures.specificity.value
     if sensitivity is not None and specificity is not None:
@@ -47,3 +48,12 @@ def draw_roc(report: Report, labels: LabelArray, scores: Float64Array) -> Figure
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DASHED, label="chance")
     legend_beneath(axes)
     return picture
+
+
+def _area(report: Report) -> str:
+    area = report.figures.roc_auc
+    words = f"ROC curve (area = {area.value:.2f})"
+    if area.low is None or area.high is None:
+        return words
+    level = percent(report.figures.confidence)
+    return f"{words}\n{level} interval {area.low:.2f} to {area.high:.2f}"

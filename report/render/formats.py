@@ -9,13 +9,14 @@ from typing import Any
 
 from base.console.foreign import for_csv
 from report.metrics.calibration import Bin, bin_fraction
-from report.metrics.estimate import Estimate, RocAuc
+from report.metrics.estimate import Estimate, NetBenefit, RocAuc
 from report.metrics.likelihood import AtPrevalence
 from report.metrics.patients.natural_frequencies import NaturalFrequencies
 from report.metrics.subgroups import Subgroup
 from report.render.class_formats import class_dict, class_rows
 from report.render.cluster_lines import cluster_rows, clusters_dict
 from report.render.gap_tables import gap_dict, gap_rows
+from report.render.sample_prevalence import prevalence_from
 from report.report_model import CheckpointFacts, Report
 from report.thresholds.threshold import Threshold
 
@@ -57,6 +58,7 @@ _EXTRA_FIELDS = (
     "expected",
     "words",
 )
+_PREVALENCE_FROM = "prevalence_from"  # `sample` or `option`, with --prevalence
 
 Row = tuple[str, Any, Any, Any, str | None]
 
@@ -77,7 +79,10 @@ def as_dict(report: Report) -> dict[str, Any]:
         "answers": {**report.answers._asdict(), "negative": report.answers.negative},
         "confidence": figures.confidence,
         "confusion": asdict(figures.confusion),
-        **{name: _figure(getattr(figures, name), ends) for name, ends in FIGURES.items()},
+        **{
+            name: _figure(getattr(figures, name), ends, prevalence_from(name, figures))
+            for name, ends in FIGURES.items()
+        },
         "specificity_at_sensitivity": [
             {
                 "sensitivity": figure.sensitivity,
@@ -86,7 +91,7 @@ def as_dict(report: Report) -> dict[str, Any]:
             }
             for figure in figures.specificity_at_sensitivity
         ],
-        "at_prevalence": _at_prevalence(figures.at_prevalence),
+        "at_prevalence": _at_prevalence(figures.at_prevalence, figures.net_benefit),
         "calibration_curve": [
             _bin(score_bin, figures.confidence) for score_bin in figures.calibration_curve
         ],
@@ -127,14 +132,15 @@ def as_csv(report: Report) -> str:
     return lines.getvalue().rstrip("\n")
 
 
-def _figure(figure: Estimate, ends: bool) -> dict[str, Any]:
+def _figure(figure: Estimate, ends: bool, source: str | None = None) -> dict[str, Any]:
     shown: dict[str, Any] = {"value": figure.value}
     if ends or figure.low is not None:
         shown |= {"low": figure.low, "high": figure.high}
     shown |= {name: getattr(figure, name) for name in _EXTRA_FIELDS if hasattr(figure, name)}
     if figure.reason is not None:
         shown["reason"] = figure.reason
-    return shown | auc_fields(figure)
+    shown |= auc_fields(figure)
+    return shown if source is None else {**shown, _PREVALENCE_FROM: source}
 
 
 def auc_fields(figure: Estimate) -> dict[str, Any]:
@@ -147,13 +153,14 @@ def auc_fields(figure: Estimate) -> dict[str, Any]:
     return {"method": figure.method, "delong": ends}
 
 
-def _at_prevalence(other: AtPrevalence | None) -> dict[str, Any] | None:
+def _at_prevalence(other: AtPrevalence | None, benefit: NetBenefit) -> dict[str, Any] | None:
     if other is None:
         return None
     return {
         "prevalence": other.prevalence,
         "ppv": _figure(other.ppv, ends=True),
         "npv": _figure(other.npv, ends=True),
+        "net_benefit": _figure(benefit, ends=False),
     }
 
 
@@ -228,6 +235,8 @@ def _with_extra_fields(name: str, figure: Mapping[str, Any]) -> Iterator[Row]:
         if extra in figure:
             reason = figure.get("reason") if figure["value"] is None else None
             yield f"{name}_{extra}", figure[extra], None, None, reason
+    if _PREVALENCE_FROM in figure:
+        yield _plain(f"{name}_{_PREVALENCE_FROM}", figure[_PREVALENCE_FROM])
 
 
 def _other_prevalence(other: Mapping[str, Any] | None) -> Iterator[Row]:

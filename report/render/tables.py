@@ -20,6 +20,8 @@ from report.metrics.estimate import (
 from report.metrics.metrics import Bootstrap, Metrics
 from report.metrics.subgroups import Subgroup
 from report.render.cluster_lines import cluster_lines
+from report.render.numbers import decimal
+from report.render.sample_prevalence import IN_SAMPLE, in_sample
 from report.report_model import (
     SYNTHETIC,
     CheckpointFacts,
@@ -170,10 +172,16 @@ def short(figure: Estimate, digits: int = 3) -> str:
     """A figure and its interval in few digits, or `n/a` and the reason."""
     if figure.value is None:
         return f"n/a ({figure.reason})"
-    value = f"{figure.value:.{digits}f}"
+    value = decimal(figure.value, digits)
     if figure.low is None or figure.high is None:
         return value
-    return f"{value} ({figure.low:.{digits}f} to {figure.high:.{digits}f})"
+    return f"{value} ({decimal(figure.low, digits)} to {decimal(figure.high, digits)})"
+
+
+def where(figures: Metrics) -> str:
+    """`where 2 % are malignant`; empty unless a prevalence was given."""
+    other = figures.at_prevalence
+    return "" if other is None else f"where {percent(other.prevalence)} are malignant"
 
 
 def percent(confidence: float) -> str:
@@ -186,18 +194,18 @@ def _confusion(cells: Confusion) -> Table:
         ("", "predicted benign", "predicted malignant", "all"),
         (
             ("truly benign", str(cells.tn), str(cells.fp), str(cells.benign)),
-            ("  of these", *_shares(cells.tn, cells.fp)),
+            ("  of these", *_shares(cells.tn, cells.fp, "benign")),
             ("truly malignant", str(cells.fn), str(cells.tp), str(cells.malignant)),
-            ("  of these", *_shares(cells.fn, cells.tp)),
+            ("  of these", *_shares(cells.fn, cells.tp, "malignant")),
         ),
         frozenset({1, 2, 3}),
     )
 
 
-def _shares(first: int, second: int) -> tuple[str, str, str]:
+def _shares(first: int, second: int, truth: str) -> tuple[str, str, str]:
     total = first + second
     if total == 0:
-        return "n/a", "n/a", "n/a"
+        return f"n/a (no {truth} images)", "", ""
     return f"{first / total:.3f}", f"{second / total:.3f}", "1.000"
 
 
@@ -219,15 +227,16 @@ def _operating_point(figures: Metrics) -> Iterator[tuple[str, str, str]]:
         short(figures.youden),
         _and("sensitivity + specificity − 1", _why_no_interval(figures.youden)),
     )
-    yield "Matthews correlation", short(figures.matthews), _why_no_interval(figures.matthews)
-    yield "accuracy", short(figures.accuracy), _baseline(figures.accuracy)
-    yield "F1", short(figures.f1), _why_no_interval(figures.f1)
+    stays = in_sample(figures)
+    matthews = figures.matthews
+    yield "Matthews correlation", short(matthews), _and(_why_no_interval(matthews), stays)
+    yield "accuracy", short(figures.accuracy), _and(_baseline(figures.accuracy), stays)
+    yield "F1", short(figures.f1), _and(_why_no_interval(figures.f1), stays)
     yield "PPV", short(figures.ppv), _in_sample(figures.ppv)
     yield "NPV", short(figures.npv), _in_sample(figures.npv)
     if (other := figures.at_prevalence) is not None:
-        where = f"where {percent(other.prevalence)} are malignant"
         for name, figure in (("PPV", other.ppv), ("NPV", other.npv)):
-            yield f"  {name}", short(figure), _and(where, _why_no_interval(figure))
+            yield f"  {name}", short(figure), _and(where(figures), _why_no_interval(figure))
     yield "LR+", short(figures.lr_positive, 2), _ratio(figures.lr_positive, "positive")
     yield "LR−", short(figures.lr_negative, 2), _ratio(figures.lr_negative, "negative")
 
@@ -237,7 +246,8 @@ def _ranking(figures: Metrics) -> Iterator[tuple[str, str, str]]:
     yield "ROC AUC", short(auc), _and("on scores, over all thresholds", _by(auc))
     baseline = precision.baseline
     baseline_text = "" if baseline is None else f"chance reaches the prevalence: {baseline:.3f}"
-    yield "average precision", short(precision), _and(baseline_text, _why_no_interval(precision))
+    notes = _why_no_interval(precision), in_sample(figures)
+    yield "average precision", short(precision), _and(baseline_text, *notes)
     partial = figures.partial_auc
     yield (
         f"partial AUC, sensitivity ≥ {partial.sensitivity:.2f}",
@@ -251,30 +261,33 @@ def _ranking(figures: Metrics) -> Iterator[tuple[str, str, str]]:
 
 
 def _calibration(figures: Metrics) -> Iterator[tuple[str, str, str]]:
-    yield "Brier score", short(figures.brier), _reference(figures.brier)
+    stays = in_sample(figures)
+    yield "Brier score", short(figures.brier), _and(_reference(figures.brier), stays)
     ratio = figures.observed_expected
-    yield "observed / expected", short(ratio, 2), _in_the_large(ratio)
+    yield "observed / expected", short(ratio, 2), _and(_in_the_large(ratio), stays)
     intercept, slope = figures.calibration_intercept, figures.calibration_slope
     yield (
         "intercept",
         short(intercept, 2),
-        _if_any(intercept, "0: right on average"),
+        _and(_if_any(intercept, "0: right on average"), stays),
     )
     yield (
         "slope",
         short(slope, 2),
-        _if_any(slope, "1 is right; lower: scores too extreme"),
+        _and(_if_any(slope, "1 is right; lower: scores too extreme"), stays),
     )
-    yield "ECE", short(figures.ece), _if_any(figures.ece, "over tenths of equal width")
+    yield "ECE", short(figures.ece), _and(_if_any(figures.ece, "over tenths of equal width"), stays)
 
 
 def _usefulness(figures: Metrics) -> Iterator[tuple[str, str, str]]:
     benefit, avoided, comparison = figures.net_benefit, figures.interventions_avoided, ""
     if benefit.treat_all is not None:
-        comparison = f"treat all: {benefit.treat_all:.3f}, treat none: 0"
-    yield "net benefit", short(benefit), _and(comparison, _why_no_interval(benefit))
+        comparison = f"treat all: {decimal(benefit.treat_all)}, treat none: 0"
+    share = where(figures)
+    yield "net benefit", short(benefit), _and(comparison, share, _why_no_interval(benefit))
     words = _if_any(avoided, "per 100 patients, against treating all")
-    yield "interventions avoided", short(avoided, 1), _and(words, _why_no_interval(avoided))
+    notes = share, _why_no_interval(avoided)
+    yield "interventions avoided", short(avoided, 1), _and(words, *notes)
 
 
 def _subgroup(subgroup: Subgroup) -> tuple[str, ...]:
@@ -305,20 +318,21 @@ def _baseline(accuracy: Accuracy) -> str:
 def _in_sample(figure: Proportion) -> str:
     if figure.value is None:
         return ""
-    counts = f"{figure.count}/{figure.total}, at these images' prevalence"
+    counts = f"{figure.count}/{figure.total}, {IN_SAMPLE}"
     return _and(counts, _why_no_interval(figure))
 
 
 def _ratio(figure: Estimate, result: str) -> str:
     if figure.value is None:
         return ""
-    return _and(f"a {result} result multiplies the odds by this", _why_no_interval(figure))
+    words = f"a {result} result multiplies the odds by {decimal(figure.value, 2)}"
+    return _and(words, _why_no_interval(figure))
 
 
 def _reference(brier: Brier) -> str:
     if brier.value is None:
         return ""
-    scaled = brier.reason if brier.scaled is None else f"scaled {brier.scaled:.3f}"
+    scaled = brier.reason if brier.scaled is None else f"scaled {decimal(brier.scaled)}"
     return f"forecasting the prevalence: {brier.reference:.3f}; {scaled}"
 
 

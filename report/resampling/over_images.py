@@ -83,7 +83,8 @@ def _drawn(
 ) -> Iterator[tuple[str, Drawn]]:
     confidence = figures.confidence
     cells = draw(_patterns(figures.confusion))
-    for name, figure in _of_the_table(threshold).items():
+    share = None if figures.at_prevalence is None else figures.at_prevalence.prevalence
+    for name, figure in _of_the_table(threshold, share).items():
         if getattr(figures, name).value is not None:
             yield name, percentile(figure, cells, confidence)
     yield "brier", _brier(labels, scores, confidence)
@@ -96,13 +97,13 @@ def _drawn(
     yield from _areas(figures, labels, scores)
 
 
-def _of_the_table(threshold: float) -> Mapping[str, Figure]:
+def _of_the_table(threshold: float, prevalence: float | None) -> Mapping[str, Figure]:
     names = ("balanced_accuracy", "geometric_mean", "f1", "youden", "matthews")
     figures = {name: FIGURES[name] for name in names}
     if threshold < 1:
-        figures["net_benefit"] = net_benefit_at(threshold)
+        figures["net_benefit"] = net_benefit_at(threshold, prevalence)
     if threshold > 0:
-        figures["interventions_avoided"] = avoided_at(threshold)
+        figures["interventions_avoided"] = avoided_at(threshold, prevalence)
     return figures
 
 

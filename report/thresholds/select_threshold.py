@@ -32,6 +32,7 @@ class Criterion:
     kind: Kind
     target: float = 0.0
     costs: tuple[Fraction, Fraction] = (Fraction(1), Fraction(1))
+    prevalence: float | None = None  # at which costs are weighed; None: that of the images
 
     def __str__(self) -> str:
         """The criterion as text, for the ledger and the reader."""
@@ -40,7 +41,15 @@ class Criterion:
                 return "the highest Youden index"
             case "cost":
                 missed, alarm = (threshold_text(float(cost)) for cost in self.costs)
-                return f"the lowest cost at {missed} a false negative and {alarm} a false positive"
+                where = (
+                    ""
+                    if self.prevalence is None
+                    else f", where {100 * self.prevalence:.10g} % are malignant"
+                )
+                return (
+                    f"the lowest cost at {missed} a false negative and {alarm} a false positive"
+                    f"{where}"
+                )
         return f"{self.kind} at least {threshold_text(self.target)}"
 
 
@@ -72,7 +81,7 @@ def choose_by(criterion: Criterion, labels: LabelArray, scores: Float64Array) ->
         return _for_specificity(labels, scores, criterion.target)
     cuts = cuts_of(labels, scores)
     gains: npt.NDArray[Any] = (
-        _youden(cuts) if criterion.kind == "youden" else -_cost(cuts, *criterion.costs)
+        _youden(cuts) if criterion.kind == "youden" else -_cost(cuts, *_weighed(criterion, cuts))
     )
     # Scores descend, so the last of the best candidates is the lowest.
     best = int(np.flatnonzero(gains == gains.max())[-1])
@@ -106,6 +115,18 @@ def _youden(cuts: Cuts) -> Int64Array:
     # (TP / P - FP / N) * P * N, in integers so that ties are exact.
     gains: Int64Array = cuts.tp * cuts.fp[-1] - cuts.fp * cuts.tp[-1]
     return gains
+
+
+def _weighed(criterion: Criterion, cuts: Cuts) -> tuple[Fraction, Fraction]:
+    """The cost of one FN and of one FP of these images, as if they had the prevalence p.
+
+    The expected cost is FN/P x p x its cost + FP/N x (1 - p) x its cost; here times P x N.
+    """
+    missed, alarm = criterion.costs
+    if criterion.prevalence is None:
+        return missed, alarm
+    p = Fraction(repr(criterion.prevalence))
+    return missed * p * int(cuts.fp[-1]), alarm * (1 - p) * int(cuts.tp[-1])
 
 
 def _cost(cuts: Cuts, false_negative: Fraction, false_positive: Fraction) -> npt.NDArray[Any]:

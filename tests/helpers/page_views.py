@@ -94,7 +94,12 @@ def many(number: int) -> tuple[LabelArray, Float64Array]:
     return labels, drawn.beta(2 + 2 * labels, 5 - 1.5 * labels)
 
 
-def html_of(labels: LabelArray, scores: Float64Array) -> str:
+def html_of(
+    labels: LabelArray,
+    scores: Float64Array,
+    threshold: float = 0.23,
+    prevalence: float | None = None,
+) -> str:
     """The page of these images, without a ledger."""
     n = len(labels)
     stored = LoadedRun(
@@ -105,6 +110,6 @@ def html_of(labels: LabelArray, scores: Float64Array) -> str:
         labels,
         scores,
     )
-    report = build(stored, 0.23, 0.95, None)
+    report = build(stored, threshold, 0.95, prevalence)
     times = Times(0.0, None, None, 0.0, 0)
     return render(prepare(stored, report, Cases([], []), times, datetime.now(UTC)))

@@ -130,17 +130,43 @@ def test_no_cut_has_a_higher_youden_index(images: Images) -> None:
     assert errors_at(images, at) == errors_at(images, lowest)
 
 
-@given(IMAGES, st.fractions("0.001", 1000), st.fractions("0.001", 1000))
+@given(
+    IMAGES,
+    st.fractions("0.001", 1000),
+    st.fractions("0.001", 1000),
+    st.sampled_from([None, 0.02, 0.1, 0.5]),
+)
 @settings(deadline=None)
-def test_no_cut_costs_less(images: Images, miss: Fraction, alarm: Fraction) -> None:
+def test_no_cut_costs_less(
+    images: Images, miss: Fraction, alarm: Fraction, prevalence: float | None
+) -> None:
+    malignant = sum(label for label, _ in images)
+    p = Fraction(malignant, len(images)) if prevalence is None else Fraction(str(prevalence))
+
     def cost(threshold: float) -> Fraction:
         missed, alarms = errors_at(images, threshold)
-        return missed * miss + alarms * alarm
+        benign = len(images) - malignant
+        return Fraction(missed, malignant) * p * miss + Fraction(alarms, benign) * (1 - p) * alarm
 
     least = min(map(cost, cuts(images)))
     lowest = min(cut for cut in cuts(images) if cost(cut) == least)
-    at = choose_by(Criterion("cost", costs=(miss, alarm)), *arrays(images))
+    criterion = Criterion("cost", costs=(miss, alarm), prevalence=prevalence)
+    at = choose_by(criterion, *arrays(images))
     assert errors_at(images, at) == errors_at(images, lowest)
+
+
+def test_costs_at_another_prevalence_move_the_threshold_and_are_kept_so(url: str) -> None:
+    # Half of these are malignant. Of 1,000 patients 20: a miss is 10 at 0.5, and 0.4 at 0.02.
+    store_run(url, rows([1, 1, 0, 1, 0, 0], [0.9, 0.8, 0.7, 0.4, 0.3, 0.1]))
+    assert succeed("choose-threshold", "1", "--cost", "10:1").startswith("threshold 0.35 ")
+    said = succeed("choose-threshold", "1", "--cost", "10:1", "--prevalence", "0.02")
+    assert said.startswith("threshold 0.75 ")
+    how = (
+        "the lowest cost at 10 a false negative and 1 a false positive, where 2 % are malignant "
+        "(sensitivity 2/3, specificity 3/3)"
+    )
+    assert how in said
+    assert how in succeed("thresholds")
 
 
 @pytest.mark.parametrize("kind", ["sensitivity", "specificity", "youden", "cost"])
@@ -279,6 +305,8 @@ def test_a_specificity_that_no_score_reaches(url: str) -> None:
         (("--target-sensitivity", "0"), "is reached by any threshold"),
         (("--target-sensitivity", "nan"), "nan is not a number between 0 and 1"),
         (("--target-specificity", "90"), "90 is not a number between 0 and 1"),
+        (("--youden", "--prevalence", "0.02"), "--prevalence weighs the errors of --cost"),
+        (("--cost", "10:1", "--prevalence", "2"), "2 is not a number between 0 and 1"),
         (("--cost", "10"), "10 is not of the form 10:1"),
         (("--cost", "1:2:3"), "1:2:3 is not of the form 10:1"),
         (("--cost", "a:1"), "a:1 is not of the form 10:1"),

@@ -119,6 +119,45 @@ def test_another_prevalence() -> None:
     assert "; at these images' prevalence" in shown()
 
 
+@pytest.mark.usefixtures("stored")
+def test_another_prevalence_moves_net_benefit_and_the_rest_says_where_it_stays() -> None:
+    plain = json.loads(shown("--format", "json"))
+    moved = json.loads(shown("--prevalence", "0.02", "--format", "json"))
+    sensitivity, specificity = (plain[name]["value"] for name in ("sensitivity", "specificity"))
+    benefit = moved["net_benefit"]
+    assert benefit["value"] == pytest.approx(sensitivity * 0.02 - (1 - specificity) * 0.98)
+    assert benefit["treat_all"] == pytest.approx(0.02 - 0.98)
+    assert moved["at_prevalence"]["net_benefit"]["value"] == benefit["value"]
+    sources = {
+        name: figure.pop("prevalence_from")
+        for name, figure in moved.items()
+        if isinstance(figure, dict) and "prevalence_from" in figure
+    }
+    assert sources.pop("net_benefit") == "option"
+    assert set(sources.values()) == {"sample"}
+    assert {"accuracy", "f1", "ppv", "npv", "average_precision", "brier"} <= set(sources)
+    changed = {name for name in plain if moved[name] != plain[name]}
+    assert changed == {"net_benefit", "at_prevalence"}
+    rows = list(csv.reader(io.StringIO(shown("--prevalence", "0.02", "--format", "csv"))))
+    assert ["ppv_prevalence_from", "sample", "", "", ""] in rows
+    for line in shown("--prevalence", "0.02").splitlines():
+        stays = line.split("  ")[0] in {"accuracy", "F1", "PPV", "NPV", "average precision"}
+        assert not stays or "at these images' prevalence" in line
+        assert not line.startswith("net benefit") or "where 2 % are malignant" in line
+
+
+@pytest.mark.usefixtures("stored")
+def test_pictures_say_at_which_prevalence_they_are(tmp_path: Path) -> None:
+    shown_at = {}
+    for at in ("0.02", "0.3"):
+        assert report("--prevalence", at, "--output", str(tmp_path / at)).exit_code == 0
+        shown_at[at] = (tmp_path / at / "decision_curve.svg").read_text()
+    assert "<!-- where 2 % are malignant -->" in shown_at["0.02"]
+    assert "<!-- where 30 % are malignant -->" in shown_at["0.3"]
+    for name in ("precision_recall", "calibration"):
+        assert "at these images' prevalence -->" in (tmp_path / "0.3" / f"{name}.svg").read_text()
+
+
 @pytest.mark.parametrize("option", ["--prevalence", "--confidence"])
 @pytest.mark.parametrize("value", ["0", "1", "95", "nan", "half"])
 def test_what_is_not_between_0_and_1_is_refused(url: str, option: str, value: str) -> None:

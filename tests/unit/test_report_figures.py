@@ -131,13 +131,48 @@ def test_net_benefit_by_hand() -> None:
     assert net_benefit(TUTORIAL, 1.0, "").value is None
 
 
-@given(IMAGES, st.sampled_from([0.0, 0.1, 0.23, 0.5, 0.7]))
+# RECOD Titans' scores of the ISIC 2017 test set at 0.5 and at 0.23: R's dcurves at 0.02.
+@pytest.mark.parametrize(
+    ("threshold", "table", "expected"),
+    [
+        (0.5, Confusion(tp=64, fp=24, tn=459, fn=53), -0.0378),
+        (0.23, Confusion(tp=96, fp=127, tn=356, fn=21), -0.0606),
+    ],
+)
+def test_net_benefit_at_another_prevalence(
+    threshold: float, table: Confusion, expected: float
+) -> None:
+    benefit = net_benefit(table, threshold, "", 0.02)
+    assert benefit.value == pytest.approx(expected, abs=5e-5)
+    odds = threshold / (1 - threshold)
+    assert benefit.value == pytest.approx(table.tp / 117 * 0.02 - table.fp / 483 * 0.98 * odds)
+    assert benefit.treat_all == pytest.approx(0.02 - 0.98 * odds)
+
+
+def test_net_benefit_at_another_prevalence_needs_both_classes() -> None:
+    for table, reason in (
+        (Confusion(tp=3, fp=0, tn=0, fn=1), "no benign images"),
+        (Confusion(tp=0, fp=3, tn=1, fn=0), "no malignant images"),
+        (Confusion(tp=0, fp=0, tn=0, fn=0), "nothing"),
+    ):
+        assert net_benefit(table, 0.5, "nothing", 0.02).reason == reason
+
+
+@given(
+    IMAGES,
+    st.sampled_from([0.0, 0.1, 0.23, 0.5, 0.7]),
+    st.sampled_from([None, 0.02, 0.5]),
+)
 def test_the_decision_curve_is_the_net_benefit_at_each_threshold(
-    images: list[tuple[int, float]], threshold: float
+    images: list[tuple[int, float]], threshold: float, prevalence: float | None
 ) -> None:
     labels, scores = arrays(images)
-    curve = decision_curve(labels, scores, np.array([threshold]))
-    benefit = measure(labels, scores, threshold).net_benefit
+    benefit = measure(labels, scores, threshold, prevalence=prevalence).net_benefit
+    if benefit.value is None:
+        assert prevalence is not None
+        assert len(set(labels)) == 1
+        return
+    curve = decision_curve(labels, scores, np.array([threshold]), prevalence)
     assert curve.model[0] == pytest.approx(benefit.value)
     assert curve.treat_all[0] == pytest.approx(benefit.treat_all)
 

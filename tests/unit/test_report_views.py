@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from report.plots.decision import draw_decision
 from report.plots.precision_recall import draw_precision_recall
 from report.plots.roc import draw_roc
 from report.render.formats import as_dict
+from report.render.numbers import decimal
 from report.render.text import render
 from report.report_model import SYNTHETIC, CheckpointFacts, Flow, Report, RunFacts
 from report.thresholds.threshold import Threshold
@@ -74,13 +76,56 @@ def words(picture: Figure) -> list[str]:
 
 
 def test_roc_names_area_operating_point_and_chance() -> None:
-    picture = drawn(draw_roc(a_report(), LABELS, SCORES))
+    report = a_report()
+    picture = drawn(draw_roc(report, LABELS, SCORES))
+    area = report.figures.roc_auc
     assert words(picture) == [
-        "ROC curve (area = 0.83)",
+        f"ROC curve (area = 0.83)\n95 % interval {area.low:.2f} to {area.high:.2f}",
         "threshold 0.5 (prespecified):\nsensitivity 0.75, specificity 0.67",
         "chance",
         "ROC curve, run 3, 7 images",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("spring", "ROC curve, run 3 (spring), 7 images"),
+        ("2017_$x$", r"ROC curve, run 3 (2017_\$x\$), 7 images"),
+        ("isic 2017, the third one", "ROC curve, run 3, 7 images\nisic 2017, the third one"),
+        ("x" * 60, "ROC curve, run 3, 7 images\n" + "x" * 49 + "…"),
+    ],
+)
+def test_pictures_name_their_run(name: str, title: str) -> None:
+    report = a_report()
+    named = replace(report, run=replace(report.run, name=name))
+    assert words(drawn(draw_roc(named, LABELS, SCORES)))[-1] == title
+
+
+def test_no_picture_and_no_table_says_na_without_a_reason() -> None:
+    parted = np.where(LABELS == 1, 0.9, 0.1)  # the classes do not overlap: no slope
+    report = a_report(LABELS, parted)
+    legend = drawn(draw_calibration(report, parted)).axes[1].get_legend()
+    assert legend is not None
+    entries = [entry.get_text() for entry in legend.get_texts()]
+    assert any("slope n/a (" in entry for entry in entries)
+    for text in (*entries, render(a_report(np.zeros_like(LABELS)), terminal=False)):
+        assert re.search(r"n/a(?! \()", text) is None
+
+
+def test_one_kind_of_minus() -> None:
+    shown = render(a_report(1 - LABELS, SCORES), terminal=False)
+    assert "−0.2" in shown
+    assert re.search(r"-\d", shown) is None
+    assert [decimal(value) for value in (-0.25, -0.0004, 0.0, -1.0)] == [
+        *("−0.250", "0.000", "0.000", "−1.000")
+    ]
+
+
+def test_likelihood_ratios_in_words() -> None:
+    shown = render(a_report(), terminal=False)
+    assert "a positive result multiplies the odds by 2.25" in shown
+    assert "a negative result multiplies the odds by 0.38" in shown
 
 
 def test_roc_curve_and_operating_point_are_where_they_belong() -> None:
@@ -106,7 +151,7 @@ def test_precision_is_never_drawn_where_no_threshold_gives_it() -> None:
 
 def test_a_net_benefit_below_the_picture_is_marked_at_its_edge() -> None:
     picture = drawn(draw_decision(a_report(1 - LABELS), 1 - LABELS, SCORES))  # 1 of 4 is malignant
-    assert "threshold 0.5 (prespecified):\nnet benefit -0.286, below the picture" in words(picture)
+    assert "threshold 0.5 (prespecified):\nnet benefit −0.286, below the picture" in words(picture)
 
 
 def test_confusion_matrix_shows_fractions_over_counts() -> None:

@@ -11,6 +11,8 @@
   const kindAtStart = find("kind").textContent;
   const MOVED = "exploratory: moved on this page, so it may have been chosen on these images";
   const ANNOUNCE_AFTER = 400; // milliseconds without a change, so that a screen reader can keep up
+  const wordsAtStart = find("threshold").textContent;
+  const [FEWEST_DECIMALS, MOST_DECIMALS] = [4, 17];
   let current = data.start;
   let announcing = 0;
 
@@ -62,7 +64,22 @@
     const scaled = value * 1000;
     const below = Math.floor(scaled);
     const halfway = scaled - below === 0.5 && Number.isInteger(value * 16);
-    return (halfway ? (below + (below % 2)) / 1000 : value).toFixed(3);
+    const words = (halfway ? (below + (below % 2)) / 1000 : value).toFixed(3);
+    return Number(words) === 0 ? "0.000" : words.replace("-", "−");
+  };
+
+  // A threshold in few digits for reading; typed in, they select the same images.
+  const rounded = (threshold) => {
+    for (let digits = FEWEST_DECIMALS; digits < MOST_DECIMALS; digits += 1) {
+      for (const lower of [0, 10 ** -digits / 2]) { // rounded, and rounded down
+        const short = Number((threshold - lower).toFixed(digits));
+        const same = firstNotBelow(nearest(short)) === firstNotBelow(threshold);
+        if (same && ((short > 0 && short < 1) || short === threshold)) {
+          return String(short);
+        }
+      }
+    }
+    return String(threshold);
   };
 
   // Wilson 1927, in statsmodels' order of operations; exactly 0 and 1 where rounding would miss them.
@@ -110,11 +127,79 @@
     return `${key} ${three(value)}`;
   };
 
+  // A ratio of two proportions with its ends on the log scale, as in report/metrics/likelihood.py.
+  const ratio = (a, m, b, n) => {
+    if (a === 0) return { value: 0, reason: data.at.reasons.zeroCount };
+    const value = a / m / (b / n);
+    const spread = Math.sqrt(Math.max(0, 1 / a - 1 / m + 1 / b - 1 / n));
+    if (spread === 0) return { value, reason: data.at.reasons.noVariance };
+    const half = data.at.z * spread;
+    return { value, low: value * Math.exp(-half), high: value * Math.exp(half) };
+  };
+  const probability = (one) => (one * data.at.odds) / (1 + one * data.at.odds);
+  const within = ({ reason, ...ends }, of) =>
+    Object.fromEntries([["reason", reason], ...Object.entries(ends).map(([k, v]) => [k, of(v)])]);
+
+  // At the prevalence given: value with low and high, or with a reason or note in their place.
+  const MOVED_FIGURES = {
+    ppv: ({ tp, fp }, reasons) => {
+      if (tp + fp === 0) return { reason: reasons.noPositive };
+      if (fp === 0) return { value: 1, reason: reasons.noFalsePositives };
+      return within(ratio(tp, malignant, fp, benign), probability);
+    },
+    npv: ({ tn, fn }, reasons) => {
+      if (tn + fn === 0) return { reason: reasons.noNegative };
+      if (tn === 0) return { value: 0, reason: reasons.noTrueNegatives };
+      const { low, high, ...rest } = ratio(fn, malignant, tn, benign);
+      const turned = low === undefined ? rest : { ...rest, low: high, high: low };
+      return within(turned, (one) => 1 - probability(one));
+    },
+    net_benefit: ({ tp, fp }, reasons, threshold) => {
+      if (threshold === 1) return { reason: reasons.unbounded };
+      const { sizes } = data.at;
+      const odds = threshold / (1 - threshold);
+      const all = malignant / sizes.malignant - (benign / sizes.benign) * odds;
+      return {
+        value: tp / sizes.malignant - (fp / sizes.benign) * odds,
+        reason: `treat all: ${three(all)}`,
+      };
+    },
+  };
+
+  const showMoved = (key, cells, threshold) => {
+    const row = document.querySelector(`[data-moved="${key}"]`);
+    if (row === null || data.at.reasons.absent !== null) return;
+    const { value, low, high, reason } = MOVED_FIGURES[key](cells, data.at.reasons, threshold);
+    const part = (name) => row.querySelector(`[data-part="${name}"]`);
+    part("value").replaceChildren(value === undefined ? "n/a" : exact(value));
+    part("interval").replaceChildren(
+      ...(low === undefined ? [reason] : [exact(low), " to ", exact(high)]));
+  };
+
+  // As Python rounds: halves go to the even number.
+  const whole = (value) => {
+    const near = Math.round(value);
+    return near - value === 0.5 && near % 2 !== 0 ? near - 1 : near;
+  };
+
+  // Numbers that add up, as in report/metrics/patients/natural_frequencies.py.
+  const showPatients = (cells) => {
+    if (data.patients === null) return;
+    const { patients, melanoma } = data.patients;
+    const found = whole(melanoma * (cells.tp / malignant));
+    const others = patients - melanoma;
+    const alarms = others - whole(others * (cells.tn / benign));
+    const said = (count) => count.toLocaleString("en-US");
+    find("patients").textContent =
+      `Of ${said(patients)} patients, ${said(melanoma)} with melanoma: ${said(found)} found, ` +
+      `${said(melanoma - found)} missed, ${said(alarms)} false alarm${alarms === 1 ? "" : "s"}`;
+  };
+
   const showCell = (name, count, total) => {
     const cell = document.querySelector(`[data-cell="${name}"]`);
     if (cell === null) return;
     cell.querySelector("b").textContent = count;
-    cell.querySelector("small").textContent = total === 0 ? "n/a" : three(count / total);
+    cell.querySelector("small").textContent = total === 0 ? "no images" : three(count / total);
   };
 
   const placePoint = (key, x, y) => {
@@ -160,24 +245,27 @@
   const show = (threshold) => {
     current = threshold;
     const atStart = threshold === data.start;
+    const words = atStart ? wordsAtStart : rounded(threshold);
     const cells = countCells(threshold);
     find("threshold").value = String(threshold);
-    find("threshold").textContent = String(threshold);
+    find("threshold").textContent = words;
     find("kind").textContent = atStart ? kindAtStart : MOVED;
     find("kind").classList.toggle("moved", !atStart);
-    slider.setAttribute("aria-valuetext", `${threshold}${atStart ? "" : ", exploratory"}`);
+    slider.setAttribute("aria-valuetext", `${words}${atStart ? "" : ", exploratory"}`);
     find("positive").textContent = cells.positive;
     showCell("tp", cells.tp, malignant);
     showCell("fn", cells.fn, malignant);
     showCell("fp", cells.fp, benign);
     showCell("tn", cells.tn, benign);
     const figures = Object.entries(FIGURES).map(([key, of]) => showFigure(key, ...of(cells)));
+    for (const key of Object.keys(MOVED_FIGURES)) showMoved(key, cells, threshold);
+    showPatients(cells);
     const spoken = figures.filter((words) => words !== null);
     if (spoken.length === 0) spoken.push(`${cells.positive} of ${scored} scored images are positive`);
     placeMarkers(threshold, cells);
     filterGallery("fn", cells.fn, (score) => score < threshold);
     filterGallery("fp", cells.fp, (score) => score >= threshold);
-    return `threshold ${threshold}${atStart ? "" : ", exploratory"}: ${spoken.join(", ")}`;
+    return `threshold ${words}${atStart ? "" : ", exploratory"}: ${spoken.join(", ")}`;
   };
 
   const complain = (problem) => {
