@@ -32,7 +32,8 @@ def _blocks(report: Report) -> Iterator[str]:
         yield for_markdown(absent)
     else:
         subgroups = subgroup_tables(report.subgroups, report.figures.confidence)
-        yield from (_table(table) for table in (*figure_tables(report.figures), *subgroups))
+        tables = figure_tables(report.figures, report.flow.by_class)
+        yield from (_table(table) for table in (*tables, *subgroups))
     yield from (_table(table) for table in class_tables(report.classes))
     yield for_markdown(provenance_line(report))
 
