@@ -1,10 +1,12 @@
 """What a report says of images that never got a score, by class."""
 
 import json
+import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
+import pytest
 from click.testing import CliRunner
 from page_runs import Shot, store
 
@@ -102,3 +104,24 @@ def test_the_flow_is_drawn_and_stands_on_the_page(page_url: str, tmp_path: Path)
     ]  # fmt: skip
     assert (tmp_path / "flow.png").stat().st_size > 10_000
     assert "synthetic images" in (tmp_path / "flow.svg").read_text()
+
+
+def test_latex_and_docx_hold_the_same_tables(
+    page_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(page_url, melanomas_missing(), name="a_b%", source="data\\my_test")
+
+    shown = report("--format", "latex")
+    assert r"\section*{Run 1 of data\textbackslash{}my\_test}" in shown
+    assert "64/64; 64/117 if the unscored count as missed" in shown
+
+    without_folder = CliRunner().invoke(main, ["--threshold", "0.3", "--format", "docx"])
+    assert (without_folder.exit_code, "--output DIR" in without_folder.stderr) == (2, True)
+    monkeypatch.setitem(sys.modules, "docx", None)
+    without_library = CliRunner().invoke(
+        main, ["--threshold", "0.3", "--format", "docx", "--output", str(tmp_path / "new")]
+    )
+    assert without_library.exit_code == 1
+    assert without_library.stderr.count("\n") == 1
+    assert "pip install 'dermscore[docx]'" in without_library.stderr
+    assert not (tmp_path / "new").exists()
