@@ -112,7 +112,7 @@ def refuse_nothing_scored(loaded: LoadedRun) -> None:
     Raises:
         click.exceptions.Exit: with `NOTHING_SCORED`, after one line that names the likely cause.
     """
-    if not loaded.flow.unreadable or loaded.flow.scored:
+    if not loaded.flow.unscored or loaded.flow.scored:
         return
     reason = nothing_scored(loaded.run.number, loaded.flow.errors, loaded.failed)
     tell(f"Error: run {loaded.run.number}: {reason}", err=True)

@@ -37,11 +37,11 @@ class _Report(RunFirst, Program):
     help="Also give the figures of each class of the checkpoint. COLUMN of the manifest holds the "
     "true class.  [default: the only one that names classes]",
 )
-@format_option("text", "json", "csv", "markdown")
+@format_option("text", "json", "csv", "markdown", "latex", "docx")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write the pictures, PNG and SVG, into this folder.",
+    help="Write the pictures, PNG and SVG, into this folder, and the report of --format docx.",
 )
 @click.pass_context
 def main(context: click.Context, /, **options: object) -> None:

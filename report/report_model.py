@@ -8,6 +8,7 @@ from base.console.foreign import shown
 from db.views import in_words
 from report.clustering.figures import ClusterFacts
 from report.clustering.units import UnitFacts
+from report.left_out.by_class import NO_SCORE, ByClass
 from report.metrics.classes import ClassFigures
 from report.metrics.metrics import Metrics
 from report.metrics.subgroups import Subgroup
@@ -82,7 +83,8 @@ class Flow:
 
     `gone` are no longer in the source, `copies` have the bytes of another scored image, and
     `copies_left_out` of these are not analysed; `conflicting` counts files of both labels. `turned`
-    are scored images that EXIF says to turn, which the checkpoint does not do.
+    are scored images that EXIF says to turn, which the checkpoint does not do. `no_score` are
+    images that imported or combined scores hold none for; they are not among the `unreadable`.
     """
 
     listed: int
@@ -99,6 +101,18 @@ class Flow:
     conflicting: int = 0
     turned: int = 0
     examples: Examples = field(default_factory=Examples)
+    no_score: int = 0
+    by_class: ByClass = field(default_factory=ByClass)
+
+    @property
+    def unscored(self) -> int:
+        """Images that have an error instead of a score."""
+        return self.unreadable + self.no_score
+
+    @property
+    def unreadable_codes(self) -> tuple[str, ...]:
+        """The error codes of the unreadable images."""
+        return tuple(code for code in self.errors if code != NO_SCORE)
 
 
 def is_synthetic(card: Mapping[str, Any]) -> bool:

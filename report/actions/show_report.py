@@ -7,13 +7,16 @@ import click
 
 from base.console.telling import tell
 from base.disk import says_why
+from base.permissions import make_folder
+from base.whole_file import whole_file
 from db.errors import DatabaseError
 from db.run_option import RUN_WORD
 from report.build import build, read_finished, refuse_nothing_scored
 from report.clustering.asked import Aggregate, Clustering
 from report.loading.read_run import LoadedRun
 from report.options import clustering_of, refuse_two_thresholds
-from report.render import formats, markdown, text
+from report.render import docx, formats, latex, markdown, text
+from report.render.document import document
 from report.report_model import Report
 
 
@@ -35,6 +38,8 @@ def show_report(  # noqa: PLR0913 - a command has as many arguments as options
     output: Path | None,
 ) -> None:
     """Print the report of a run, and draw its pictures into `output`."""
+    if layout == "docx" and output is None:
+        raise click.UsageError("a Word document is not text: name a folder with --output DIR")
     refuse_two_thresholds(threshold, prespecified, threshold_from)
     asked = clustering_of(cluster, per, aggregate)
     if asked is not None and classes is not None:
@@ -45,7 +50,10 @@ def show_report(  # noqa: PLR0913 - a command has as many arguments as options
         run, by, unique=unique, classes=classes, threshold_from=threshold_from, clustering=asked
     )
     report = build(loaded, threshold, confidence, prevalence, prespecified)
-    click.echo(_show(report, layout))
+    if layout == "docx":
+        _write_docx(output, report)
+    else:
+        click.echo(_show(report, layout))
     if output is not None:
         _draw(output, report, loaded)
     refuse_nothing_scored(loaded)
@@ -84,7 +92,20 @@ def _show(report: Report, layout: str) -> str:
             return formats.as_csv(report)
         case "markdown":
             return markdown.as_markdown(report)
+        case "latex":
+            return latex.as_latex(document(report))
     return text.render(report, terminal=sys.stdout.isatty())
+
+
+def _write_docx(folder: Path | None, report: Report) -> None:
+    assert folder is not None  # noqa: S101 - refused before anything was read
+    written = docx.as_docx(document(report))
+    path = folder / "report.docx"
+    with says_why(f"cannot write {path}"):
+        make_folder(folder)
+        with whole_file(path) as draft:
+            draft.write_bytes(written)
+    tell(f"wrote {path}", err=True)
 
 
 def _draw(output: Path, report: Report, loaded: LoadedRun) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 
 from base.console.foreign import shown
 from db.queries.report.page import Times
@@ -19,6 +20,7 @@ from report.html.charts import (
     precision_recall_chart,
     roc_chart,
 )
+from report.html.flow import flow_svg
 from report.html.forest import SubgroupTable, forest_tables
 from report.html.formatting import images
 from report.html.provenance import Fact
@@ -88,6 +90,7 @@ class Page:
     software: Sequence[Fact]
     card: Sequence[Fact]
     embedded: dict[str, Any]
+    flow: Markup
 
 
 def prepare(loaded: LoadedRun, report: Report, cases: Cases, times: Times, made: datetime) -> Page:
@@ -120,7 +123,7 @@ def prepare(loaded: LoadedRun, report: Report, cases: Cases, times: Times, made:
         subgroups=forest_tables(report),
         galleries=[gallery for gallery in cases.galleries if gallery.cards],
         unreadable=cases.unreadable,
-        unreadable_total=report.flow.unreadable,
+        unreadable_total=report.flow.unscored,
         unreadable_words=_unreadable(report, len(cases.unreadable)),
         facts=[
             *provenance.run_facts(loaded, times, made),
@@ -129,6 +132,7 @@ def prepare(loaded: LoadedRun, report: Report, cases: Cases, times: Times, made:
         software=provenance.software(),
         card=provenance.card_facts(loaded.card),
         embedded=slider_metrics.embedded(report, all_counts),
+        flow=flow_svg(report),
     )
 
 
@@ -177,13 +181,14 @@ def _undrawn(report: Report, charts: Sequence[Chart]) -> str:
 
 
 def _tables(report: Report) -> list[Table]:
-    figures = figure_tables(report.figures) if report.flow.analysed else []
+    lost = report.flow.by_class
+    figures = figure_tables(report.figures, lost) if report.flow.analysed else []
     return [flow_table(report.flow), *answers_tables(report), *figures]
 
 
 def _unreadable(report: Report, listed: int) -> str:
     codes = ", ".join(f"{count} {code}" for code, count in report.flow.errors.items())
-    total = report.flow.unreadable
+    total = report.flow.unscored
     have = "has" if total == 1 else "have"
     left_out = f" The first {listed} are listed." if 0 < listed < total else ""
     return f"{images(total)} {have} an error instead of a score: {codes}.{left_out}"

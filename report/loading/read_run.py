@@ -13,12 +13,14 @@ from base.arrays import NO_SCORES, Float64Array, LabelArray
 from db.queries import results, runs
 from db.queries.report import columns, copies, thresholds
 from db.queries.report.columns import PENDING, SCORED, UNREADABLE, Columns
+from db.queries.report.unscored import errors_by_label
 from db.tables import Checkpoint, Run
 from report.classes import classes_of
 from report.clustering.asked import Clustering
 from report.clustering.clusters import Clusters
 from report.clustering.units import UnitFacts
 from report.grouping.by_option import columns_of
+from report.left_out.by_class import NO_SCORE, by_class, codes
 from report.loading.kept_thresholds import day
 from report.loading.label_origins import label_origins
 from report.loading.read_classes import ClassRows, read_classes
@@ -143,15 +145,22 @@ def _flow(
     session: Session, run: Run, listed: Columns, checkpoint: Checkpoint, same: SameBytes
 ) -> Flow:
     scored, labelled = listed.outcomes == SCORED, listed.labels >= 0
-    unreadable = int(np.count_nonzero(listed.outcomes == UNREADABLE))
+    unscored = int(np.count_nonzero(listed.outcomes == UNREADABLE))
+    lost = errors_by_label(session, run.id) if unscored else {}
+    errors = codes(lost)
+    labels = {
+        label: int(np.count_nonzero(listed.labels == code))
+        for label, code in ((1, 1), (0, 0), (None, -1))
+    }
+    no_score = errors.get(NO_SCORE, 0)
     gone = copies.gone(session, run.id)
     return Flow(
         listed=len(listed.labels),
-        unreadable=unreadable,
+        unreadable=unscored - no_score,
         scored=int(np.count_nonzero(scored)),
         labelled=int(np.count_nonzero(labelled)),
         analysed=int(np.count_nonzero(scored & labelled)),
-        errors=results.errors(session, run.id) if unreadable else {},
+        errors=errors,
         trained_on=results.count_digests(session, run.id, image_digests(checkpoint.card, "images")),
         labels=_labels(session, run, listed, checkpoint),
         gone=gone.images,
@@ -159,6 +168,8 @@ def _flow(
         conflicting=same.conflicting,
         turned=0 if _turns(checkpoint) else listed.turned,
         examples=Examples(gone.paths, same.pair, same.opposed),
+        no_score=no_score,
+        by_class=by_class(labels, lost),
     )
 
 

@@ -14,6 +14,7 @@ from report.plots.calibration import draw_calibration
 from report.plots.confusion_matrix import draw_confusion
 from report.plots.decision import draw_decision
 from report.plots.distributions import draw_distributions
+from report.plots.flow import draw_flow
 from report.plots.forest import draw_forest
 from report.plots.precision_recall import draw_precision_recall
 from report.plots.roc import draw_roc
@@ -67,6 +68,7 @@ def draw_all(report: Report, loaded: LoadedRun) -> Iterator[tuple[str, Figure | 
     yield "calibration", draw_calibration(report, scores)
     yield "score_distributions", draw_distributions(report, labels, scores, loaded.unlabelled)
     yield "decision_curve", draw_decision(report, labels, scores)
+    yield "flow", draw_flow(report)
     if report.subgroups:
         yield "subgroups", draw_forest(report)
 

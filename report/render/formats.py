@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from base.console.foreign import for_csv
+from report.left_out.worst_case import WorstCase, worst_sensitivity, worst_specificity
 from report.metrics.calibration import Bin, bin_fraction
 from report.metrics.estimate import Estimate, NetBenefit, RocAuc
 from report.metrics.likelihood import AtPrevalence
@@ -77,6 +78,10 @@ def as_dict(report: Report) -> dict[str, Any]:
         "flow": asdict(report.flow),
         "threshold": threshold_dict(report.threshold),
         "answers": {**report.answers._asdict(), "negative": report.answers.negative},
+        "worst_case": {
+            "sensitivity": _worst(worst_sensitivity(figures.confusion, report.flow.by_class)),
+            "specificity": _worst(worst_specificity(figures.confusion, report.flow.by_class)),
+        },
         "confidence": figures.confidence,
         "confusion": asdict(figures.confusion),
         **{
@@ -193,8 +198,10 @@ def _rows(report: Report) -> Iterator[Row]:
     yield _plain("synthetic", str(report.checkpoint.synthetic).lower())
     errors, labels = whole["flow"].pop("errors"), whole["flow"].pop("labels")
     del whole["flow"]["examples"]
+    by_class = whole["flow"].pop("by_class")
     yield from (_plain(name, count) for name, count in whole["flow"].items())
     yield from (_plain(f"error_{code}", count) for code, count in errors.items())
+    yield from _lost(by_class)
     yield from (_plain(_labelled(labelled), labelled["images"]) for labelled in labels)
     yield _plain("threshold", report.threshold.value)
     yield _plain("threshold_kind", report.threshold.kind)
@@ -204,6 +211,9 @@ def _rows(report: Report) -> Iterator[Row]:
     yield _plain("confidence", report.figures.confidence)
     yield from (_plain(name, value) for name, value in cluster_rows(report))
     yield from (_plain(cell, count) for cell, count in whole["confusion"].items())
+    for name, worst in whole["worst_case"].items():
+        if worst:
+            yield _plain(f"{name}_worst_case", worst["value"])
     for name in FIGURES:
         yield from _with_extra_fields(name, whole[name])
     for figure in whole["specificity_at_sensitivity"]:
@@ -213,13 +223,30 @@ def _rows(report: Report) -> Iterator[Row]:
         yield _plain(f"natural_frequencies_{name}", count)
     yield from _bootstrap(whole["bootstrap"])
     for subgroup in whole["subgroups"]:
-        value = "unknown" if subgroup["value"] is None else subgroup["value"]
-        where = f"[{subgroup['column']}={value}]"
-        yield from (_plain(f"{name}{where}", subgroup[name]) for name in ("images", "malignant"))
-        for name in ("sensitivity", "specificity", "roc_auc"):
-            yield _row(f"{name}{where}", subgroup[name])
-        yield from (_row(name, figure) for name, figure in gap_rows(subgroup["gap"], where))
+        yield from _of_subgroup(subgroup)
     yield from (_row(name, figure) for name, figure in class_rows(whole["classes"]))
+
+
+def _of_subgroup(subgroup: Mapping[str, Any]) -> Iterator[Row]:
+    value = "unknown" if subgroup["value"] is None else subgroup["value"]
+    where = f"[{subgroup['column']}={value}]"
+    yield from (_plain(f"{name}{where}", subgroup[name]) for name in ("images", "malignant"))
+    for name in ("sensitivity", "specificity", "roc_auc"):
+        yield _row(f"{name}{where}", subgroup[name])
+    yield from (_row(name, figure) for name, figure in gap_rows(subgroup["gap"], where))
+
+
+def _worst(worst: WorstCase | None) -> dict[str, Any] | None:
+    return None if worst is None else {"value": worst.count / worst.total, **asdict(worst)}
+
+
+def _lost(by_class: Mapping[str, Any]) -> Iterator[Row]:
+    """Nothing for a class without an unscored image."""
+    for name, lost in by_class.items():
+        if lost["unscored"]:
+            yield _plain(f"unscored[{name}]", lost["unscored"])
+            for code, count in lost["errors"].items():
+                yield _plain(f"error_{code}[{name}]", count)
 
 
 def _labelled(labelled: Mapping[str, Any]) -> str:

@@ -40,7 +40,8 @@ def _blocks(report: Report) -> Iterator[str]:
     if (absent := why_no_figures(report)) is not None:
         yield for_markdown(absent)
     else:
-        yield from (_table(table) for table in figure_tables(report.figures))
+        tables = figure_tables(report.figures, report.flow.by_class)
+        yield from (_table(table) for table in tables)
         if (words := frequencies_line(report.figures)) is not None:
             yield for_markdown(words)
         subgroups = subgroup_tables(report.subgroups, report.figures.confidence)

@@ -5,6 +5,14 @@ from itertools import groupby
 
 from base.console.foreign import shown
 from db.views import in_words
+from report.left_out.by_class import NO_SCORE, ByClass
+from report.left_out.worst_case import (
+    class_words,
+    loses_more,
+    worst_sensitivity,
+    worst_specificity,
+    worst_words,
+)
 from report.metrics.confusion import Confusion
 from report.metrics.curves.area_interval import DELONG
 from report.metrics.estimate import (
@@ -44,12 +52,17 @@ from report.thresholds.threshold import Threshold
 from report.thresholds.threshold_text import threshold_text
 
 
-def figure_tables(figures: Metrics) -> list[Table]:
-    """The tables of the figures: 2x2 table, operating point, ranking, calibration, usefulness."""
+def figure_tables(figures: Metrics, lost: ByClass | None = None) -> list[Table]:
+    """The tables of the figures: 2x2 table, operating point, ranking, calibration, usefulness.
+
+    With `lost`, the unscored images, the worst case stands beside sensitivity and specificity.
+    """
     interval = f"({percent(figures.confidence)} interval)"
     return [
         _confusion(figures.confusion),
-        Table(("operating point", interval, ""), tuple(_operating_point(figures))),
+        Table(
+            ("operating point", interval, ""), tuple(_operating_point(figures, lost or ByClass()))
+        ),
         Table(("ranking", interval, ""), tuple(_ranking(figures))),
         Table(("calibration", interval, ""), tuple(_calibration(figures))),
         Table(("usefulness", interval, ""), tuple(_usefulness(figures))),
@@ -74,6 +87,7 @@ def warnings_of(
     lines += [SYNTHETIC] if checkpoint.synthetic else []
     lines += [unchecked(checkpoint.unchecked)] if checkpoint.unchecked else []
     lines += [trained_on(flow)] if flow.trained_on else []
+    lines += [unequal] if (unequal := loses_more(flow.by_class)) else []
     lines += [gone(flow, named=named)] if flow.gone else []
     lines += [copies(flow, named=named)] if flow.copies > flow.copies_left_out else []
     lines += [turned(flow)] if flow.turned else []
@@ -111,7 +125,7 @@ def provenance_line(report: Report) -> str:
     """The run and the checkpoint that the figures describe."""
     run, checkpoint = report.run, report.checkpoint
     name = f" ({shown(run.name)})" if run.name else ""
-    errors = "1 error" if report.flow.unreadable == 1 else f"{report.flow.unreadable} errors"
+    errors = "1 error" if report.flow.unscored == 1 else f"{report.flow.unscored} errors"
     computed = ", ".join(filter(None, (run.precision, in_words(run.views), errors)))
     return (
         f"run {run.number}{name} of {shown(run.source)}, checkpoint {shown(checkpoint.file)} "
@@ -128,8 +142,7 @@ def flow_table(flow: Flow) -> Table:
         ("images", "", ""),
         (
             ("listed", str(flow.listed), ""),
-            ("unreadable", str(flow.unreadable), ""),
-            *((f"  {code}", str(count), "") for code, count in flow.errors.items()),
+            *_unscored(flow),
             ("scored", str(flow.scored), left_out),
             *_copies(flow),
             ("labelled", str(flow.labelled), ""),
@@ -138,6 +151,15 @@ def flow_table(flow: Flow) -> Table:
         ),
         frozenset({1}),
     )
+
+
+def _unscored(flow: Flow) -> Iterator[tuple[str, str, str]]:
+    codes = flow.unreadable_codes
+    yield "unreadable", str(flow.unreadable), class_words(flow.by_class, *codes)
+    for code in codes:
+        yield f"  {code}", str(flow.errors[code]), class_words(flow.by_class, code)
+    if flow.no_score:
+        yield "no score given", str(flow.no_score), class_words(flow.by_class, NO_SCORE)
 
 
 def _copies(flow: Flow) -> Iterator[tuple[str, str, str]]:
@@ -209,9 +231,11 @@ def _shares(first: int, second: int, truth: str) -> tuple[str, str, str]:
     return f"{first / total:.3f}", f"{second / total:.3f}", "1.000"
 
 
-def _operating_point(figures: Metrics) -> Iterator[tuple[str, str, str]]:
-    yield "sensitivity", short(figures.sensitivity), _exact(figures.sensitivity)
-    yield "specificity", short(figures.specificity), _exact(figures.specificity)
+def _operating_point(figures: Metrics, lost: ByClass) -> Iterator[tuple[str, str, str]]:
+    missed = worst_words(worst_sensitivity(figures.confusion, lost), "missed")
+    alarms = worst_words(worst_specificity(figures.confusion, lost), "false alarms")
+    yield "sensitivity", short(figures.sensitivity), _and(_exact(figures.sensitivity), missed)
+    yield "specificity", short(figures.specificity), _and(_exact(figures.specificity), alarms)
     yield (
         "balanced accuracy",
         short(figures.balanced_accuracy),

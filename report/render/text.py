@@ -9,6 +9,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from base.console.foreign import for_terminal
+from report.left_out.by_class import ByClass
 from report.metrics.metrics import Metrics
 from report.render.class_tables import class_tables
 from report.render.gap_tables import gap_tables
@@ -77,7 +78,7 @@ def _parts(report: Report, rules: box.Box | None) -> Iterator[RenderableType]:
         yield Text()
         yield Text(absent)
     else:
-        yield from _figures(report.figures, rules)
+        yield from _figures(report.figures, rules, report.flow.by_class)
         if (words := frequencies_line(report.figures)) is not None:
             yield Text()
             yield _line(words)
@@ -94,8 +95,10 @@ def _spaced(tables: Iterable[Table], rules: box.Box | None) -> Iterator[Renderab
         yield _table(table, rules)
 
 
-def _figures(figures: Metrics, rules: box.Box | None) -> Iterator[RenderableType]:
-    cells, *groups = figure_tables(figures)
+def _figures(
+    figures: Metrics, rules: box.Box | None, lost: ByClass | None = None
+) -> Iterator[RenderableType]:
+    cells, *groups = figure_tables(figures, lost)
     yield Text()
     yield _table(cells, rules)
     # The names in all groups have the same width, so that the figures form one column.

@@ -35,6 +35,7 @@ PICTURES = (
     "calibration",
     "score_distributions",
     "decision_curve",
+    "flow",
 )
 SOME: list[Image] = [(1, 0.9), (1, 0.4), (0, 0.2), (0, 0.6), (0, 0.1)]
 
@@ -229,6 +230,12 @@ def test_flow_counts_every_image_once(url: str) -> None:
         "conflicting": 0,
         "turned": 0,
         "examples": {"gone": [], "copies": [], "opposed": []},
+        "no_score": 0,
+        "by_class": {
+            "malignant": {"listed": 3, "unscored": 1, "errors": {"too_large": 1}},
+            "benign": {"listed": 4, "unscored": 1, "errors": {"not_decodable": 1}},
+            "unlabelled": {"listed": 2, "unscored": 1, "errors": {"too_large": 1}},
+        },
     }
     shown = [line.split()[:2] for line in report("--threshold", "0.5").stdout.splitlines()]
     assert shown[1:10] == [
@@ -429,7 +436,8 @@ def test_a_newer_database(url: str) -> None:
     assert "newer version (9999)" in done.stderr
 
 
-OF_ONE_CLASS = ("confusion_matrix", "calibration", "score_distributions")
+OF_ONE_CLASS = ("confusion_matrix", "calibration", "score_distributions", "flow")
+UNLABELLED = ("score_distributions", "flow")
 
 
 @pytest.mark.parametrize(
@@ -438,8 +446,8 @@ OF_ONE_CLASS = ("confusion_matrix", "calibration", "score_distributions")
         (SOME, PICTURES, None),
         ([(0, 0.1)], OF_ONE_CLASS, "only benign images"),
         ([(1, 0.1)], OF_ONE_CLASS, "only malignant images"),
-        ([(None, 0.1)], ("score_distributions",), "no labelled images"),
-        ([(1, "corrupt"), (None, 0.1)], ("score_distributions",), "no labelled image was scored"),
+        ([(None, 0.1)], UNLABELLED, "no labelled images"),
+        ([(1, "corrupt"), (None, 0.1)], UNLABELLED, "no labelled image was scored"),
         ([(1, "corrupt")], (), "no labelled image was scored"),
     ],
 )
