@@ -7,7 +7,7 @@ from typing import Any
 from base.console.foreign import shown
 from report.metrics.estimate import Difference
 from report.metrics.subgroups import Gap, Subgroup
-from report.render.comparison_views import p_text, signed
+from report.render.comparison.two_views import p_text, signed
 from report.render.tables import percent
 from report.table import Table
 

@@ -8,7 +8,7 @@ from report.loading.pair_clusters import PairClusters
 from report.loading.pairing import Shared
 from report.loading.read_run import LoadedRun
 from report.metrics.estimate import Estimate
-from report.render.comparison_views import (
+from report.render.comparison.two_views import (
     brief,
     cluster_lines,
     describe,

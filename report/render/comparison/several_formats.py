@@ -6,8 +6,8 @@ from typing import Any
 
 from report.comparing.several_runs import PairTest
 from report.metrics.estimate import Estimate
-from report.render.comparison_formats import cluster_dict, csv_text, figure_dict, side_dict
-from report.render.several_views import ComparedSeveral
+from report.render.comparison.several_views import ComparedSeveral
+from report.render.comparison.two_formats import cluster_dict, csv_text, figure_dict, side_dict
 
 _FIGURE = ("figure", "value", "low", "high", "p", "p_holm", "reason")
 

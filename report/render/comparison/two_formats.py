@@ -15,7 +15,7 @@ from report.loading.pair_clusters import PairClusters
 from report.loading.pairing import Pairs
 from report.loading.read_run import LoadedRun
 from report.metrics.estimate import Estimate
-from report.render.comparison_views import Compared, changed_rows
+from report.render.comparison.two_views import Compared, changed_rows
 from report.render.formats import auc_fields, checkpoint_dict, threshold_dict
 from report.thresholds.threshold import Threshold
 
