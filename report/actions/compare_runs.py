@@ -20,8 +20,8 @@ from report.loading.pair_clusters import PairClusters, read_clusters
 from report.loading.pairing import Pairs, pair
 from report.loading.read_run import LoadedRun
 from report.plots.compare import Curve, draw_comparison
-from report.render import comparison_formats as formats
-from report.render import comparison_views as views
+from report.render.comparison import two_formats as formats
+from report.render.comparison import two_views as views
 from report.render.markdown import parts_as_markdown
 from report.render.text import render_parts
 from report.thresholds.threshold import Threshold, choose_if_any

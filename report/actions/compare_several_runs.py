@@ -16,8 +16,8 @@ from report.loading.pair_clusters import PairClusters, read_clusters
 from report.loading.pairing import Shared, match
 from report.loading.read_run import LoadedRun
 from report.plots.compare import Curve, draw_comparison
-from report.render import comparison_views, several_formats
-from report.render import several_views as views
+from report.render.comparison import several_formats, two_views
+from report.render.comparison import several_views as views
 from report.render.markdown import parts_as_markdown
 from report.render.text import render_parts
 from report.thresholds.threshold import Threshold, choose_if_any
@@ -34,7 +34,7 @@ def compare_several_runs(
     loaded_runs, shared, clusters = _read(names, cluster)
     thresholds = [_threshold(loaded) for loaded in loaded_runs]
     found = compare_several(
-        [comparison_views.brief(loaded.run) for loaded in loaded_runs],
+        [two_views.brief(loaded.run) for loaded in loaded_runs],
         shared.labels,
         shared.scores,
         [None if threshold is None else threshold.value for threshold in thresholds],
@@ -93,7 +93,7 @@ def _show(compared: views.ComparedSeveral, layout: str) -> str:
 def _draw(output: Path, compared: views.ComparedSeveral) -> None:
     shared = compared.shared
     curves = [
-        Curve(comparison_views.describe(loaded.run), shared.labels, scores, auc, threshold)
+        Curve(two_views.describe(loaded.run), shared.labels, scores, auc, threshold)
         for loaded, scores, auc, threshold in zip(
             compared.runs, shared.scores, compared.found.aucs, compared.thresholds, strict=True
         )
