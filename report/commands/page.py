@@ -4,7 +4,7 @@ import click
 
 from base.console.lazy_group import calls
 from db.run_option import names_run
-from report.options import measuring
+from report.options import clustering, measuring
 
 
 @click.command(short_help="Write a report as one HTML file with a slider.")
@@ -17,6 +17,7 @@ from report.options import measuring
     help="The HTML file to write; an existing one is replaced.",
 )
 @measuring
+@clustering
 @click.option(
     "--images",
     type=click.IntRange(0, 200),

@@ -90,6 +90,7 @@ class Page:
     software: Sequence[Fact]
     card: Sequence[Fact]
     embedded: dict[str, Any]
+    by_clusters: bool
     flow: Markup
 
 
@@ -132,6 +133,7 @@ def prepare(loaded: LoadedRun, report: Report, cases: Cases, times: Times, made:
         software=provenance.software(),
         card=provenance.card_facts(loaded.card),
         embedded=slider_metrics.embedded(report, all_counts),
+        by_clusters=report.clusters is not None,
         flow=flow_svg(report),
     )
 

@@ -1,7 +1,8 @@
 """The figures that follow the slider at the prevalence of `--prevalence`, and their data."""
 
+from dataclasses import replace
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from report.metrics import likelihood, net_benefit
 from report.metrics.estimate import Estimate
@@ -11,6 +12,9 @@ from report.render.numbers import decimal
 from report.render.sample_prevalence import IN_SAMPLE
 from report.render.tables import where
 from report.report_model import Report
+
+BY_CLUSTERS = "by clusters: see all figures"
+Figure = TypeVar("Figure", bound=Estimate)
 
 
 class MovedMetric(NamedTuple):
@@ -39,11 +43,20 @@ def moved_metrics(report: Report) -> list[MovedMetric]:
     if other is None:
         return []
     treat_all = "" if benefit.treat_all is None else f"treat all: {decimal(benefit.treat_all)}"
+    ppv, npv = (shown_by_slider(report, figure) for figure in (other.ppv, other.npv))
+    plain = replace(benefit, low=None, high=None)  # the slider has no bootstrap
     return [
-        MovedMetric("ppv", "PPV", "positive images that are malignant", *_noted(other.ppv)),
-        MovedMetric("npv", "NPV", "negative images that are benign", *_noted(other.npv)),
-        MovedMetric("net_benefit", "net benefit", "treat none: 0", benefit, treat_all),
+        MovedMetric("ppv", "PPV", "positive images that are malignant", *_noted(ppv)),
+        MovedMetric("npv", "NPV", "negative images that are benign", *_noted(npv)),
+        MovedMetric("net_benefit", "net benefit", "treat none: 0", plain, treat_all),
     ]
+
+
+def shown_by_slider(report: Report, figure: Figure) -> Figure:
+    """The figure without an interval by clusters, which the slider cannot follow."""
+    if report.clusters is None or figure.value is None:
+        return figure
+    return replace(figure, low=None, high=None, reason=BY_CLUSTERS)
 
 
 def patients(report: Report) -> Patients | None:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from scipy.stats import norm  # type: ignore[import-untyped] # it ships no types
 
 from report.html import curves
-from report.html.slider_at_prevalence import moved_data, patients
+from report.html.slider_at_prevalence import BY_CLUSTERS, moved_data, patients, shown_by_slider
 from report.html.threshold_counts import ThresholdCounts
 from report.metrics.estimate import Proportion
 from report.metrics.proportions import NO_NEGATIVE, NO_POSITIVE
@@ -23,19 +23,17 @@ class SliderMetric(NamedTuple):
 
 def metrics_at_start(report: Report) -> list[SliderMetric]:
     """Sensitivity, specificity, PPV, NPV and accuracy."""
-    figures = report.figures
+    figures, stays = report.figures, ", in this sample"
+    metrics = [
+        ("sensitivity", "sensitivity", "malignant images called positive", figures.sensitivity),
+        ("specificity", "specificity", "benign images called negative", figures.specificity),
+        ("ppv", "PPV", f"positive images that are malignant{stays}", figures.ppv),
+        ("npv", "NPV", f"negative images that are benign{stays}", figures.npv),
+        ("accuracy", "accuracy", _baseline(report), figures.accuracy),
+    ]
     return [
-        SliderMetric(
-            "sensitivity", "sensitivity", "malignant images called positive", figures.sensitivity
-        ),
-        SliderMetric(
-            "specificity", "specificity", "benign images called negative", figures.specificity
-        ),
-        SliderMetric(
-            "ppv", "PPV", "positive images that are malignant, in this sample", figures.ppv
-        ),
-        SliderMetric("npv", "NPV", "negative images that are benign, in this sample", figures.npv),
-        SliderMetric("accuracy", "accuracy", _baseline(report), figures.accuracy),
+        SliderMetric(key, name, meaning, shown_by_slider(report, figure))
+        for key, name, meaning, figure in metrics
     ]
 
 
@@ -55,6 +53,7 @@ def embedded(report: Report, counts: ThresholdCounts) -> dict[str, Any]:
             "npv": absent or NO_NEGATIVE,
             "accuracy": absent,
         },
+        "intervals": None if report.clusters is None else BY_CLUSTERS,
         "at": moved_data(report),
         "patients": _patients(report),
         "plot": {"left": curves.LEFT, "top": curves.TOP, "side": curves.SIDE},

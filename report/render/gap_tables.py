@@ -7,8 +7,8 @@ from typing import Any
 from base.console.foreign import shown
 from report.metrics.estimate import Difference
 from report.metrics.subgroups import Gap, Subgroup
-from report.render.comparison.two_views import p_text, signed
-from report.render.tables import percent
+from report.render.numbers import p_text
+from report.render.tables import percent, short
 from report.table import Table
 
 FIGURES = ("sensitivity", "specificity", "roc_auc")
@@ -55,7 +55,7 @@ def _cell(gap: Difference) -> str:
     reason = "" if gap.value is None or gap.reason is None else f" ({gap.reason})"
     p = "" if gap.adjusted is None else f", {p_text(gap.adjusted)}"
     plus = "+" if gap.value is not None and gap.value > 0 else ""
-    return f"{plus}{signed(gap)}{reason}{p}"
+    return f"{plus}{short(gap)}{reason}{p}"
 
 
 def _figure(gap: Difference) -> dict[str, Any]:

@@ -110,6 +110,10 @@
     return element;
   };
 
+  // By clusters there are none that could follow the slider.
+  const interval = (low, high) =>
+    data.intervals === null ? [exact(low), " to ", exact(high)] : [data.intervals];
+
   const showFigure = (key, count, total) => {
     const row = document.querySelector(`[data-figure="${key}"]`);
     if (row === null) return null; // without labelled images there are no figures
@@ -123,7 +127,7 @@
     const { value, low, high } = proportion(count, total);
     part("value").replaceChildren(exact(value));
     part("images").replaceChildren(`${count}/${total}`);
-    part("interval").replaceChildren(exact(low), " to ", exact(high));
+    part("interval").replaceChildren(...interval(low, high));
     return `${key} ${three(value)}`;
   };
 
@@ -173,7 +177,7 @@
     const part = (name) => row.querySelector(`[data-part="${name}"]`);
     part("value").replaceChildren(value === undefined ? "n/a" : exact(value));
     part("interval").replaceChildren(
-      ...(low === undefined ? [reason] : [exact(low), " to ", exact(high)]));
+      ...(low === undefined ? [reason] : interval(low, high)));
   };
 
   // As Python rounds: halves go to the even number.

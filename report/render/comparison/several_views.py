@@ -12,11 +12,10 @@ from report.render.comparison.two_views import (
     brief,
     cluster_lines,
     describe,
-    p_text,
-    signed,
     with_reason,
 )
-from report.render.tables import percent, threshold_line, warnings_of
+from report.render.numbers import p_text
+from report.render.tables import percent, short, threshold_line, warnings_of
 from report.table import Table
 from report.thresholds.threshold import Threshold
 
@@ -120,5 +119,5 @@ def _pair(pair: PairTest) -> tuple[str, str, str]:
     difference = Estimate(test.difference, low=test.interval.low, high=test.interval.high)
     if test.p is None or pair.holm is None:
         nothing = f"n/a ({test.reason})"
-        return signed(difference), nothing, nothing
-    return signed(difference), p_text(test.p), p_text(pair.holm)
+        return short(difference), nothing, nothing
+    return short(difference), p_text(test.p), p_text(pair.holm)

@@ -11,6 +11,7 @@ from report.loading.pair_clusters import PairClusters
 from report.loading.pairing import Pairs
 from report.loading.read_run import LoadedRun
 from report.metrics.estimate import Estimate
+from report.render.numbers import p_text
 from report.render.tables import percent, short, threshold_line, warnings_of
 from report.report_model import RunFacts
 from report.table import Table
@@ -19,7 +20,6 @@ from report.thresholds.threshold_text import score_text
 
 # How many changed images the text lists; JSON and CSV list all.
 LISTED = 20
-_SMALLEST_P = 0.001
 UNPAIRED = (
     "unpaired: the runs are compared as independent, on different images; this holds only if no "
     "patient is in both"
@@ -106,12 +106,6 @@ def brief(run: RunFacts) -> str:
     return shown(run.name) if run.name else f"run {run.number}"
 
 
-def signed(figure: Estimate, digits: int = 3) -> str:
-    """A figure and its interval in few digits, with the minus of the headings."""
-    text = short(figure, digits)
-    return text if figure.value is None else text.replace("-", "−")
-
-
 def cluster_lines(clusters: PairClusters | None) -> list[str]:
     """What the intervals are by, if images are not independent."""
     if clusters is None:
@@ -119,11 +113,6 @@ def cluster_lines(clusters: PairClusters | None) -> list[str]:
     name = shown(clusters.column)
     alone = f"; {clusters.alone} of them of one image without any" if clusters.alone else ""
     return [f"intervals and tests by {name}: {clusters.total} clusters{alone}"]
-
-
-def p_text(p: float) -> str:
-    """A p value in few digits; no p is 0."""
-    return f"p < {_SMALLEST_P}" if p < _SMALLEST_P else f"p = {p:.3g}"
 
 
 def with_reason(figure: Estimate) -> str:
@@ -204,9 +193,9 @@ def _figures(compared: Compared) -> Table:
 def _auc_difference(compared: Compared) -> str:
     test, difference = compared.comparison.auc_test, compared.comparison.auc_difference
     if test is None:
-        return signed(difference)
+        return short(difference)
     note = p_text(test.p) if test.p is not None else f"no test: {test.reason}"
-    return f"{signed(difference)}, {note} ({compared.methods[0]})"
+    return f"{short(difference)}, {note} ({compared.methods[0]})"
 
 
 def _proportions(of_class: McNemar, method: str) -> tuple[str, str, str]:
@@ -214,7 +203,7 @@ def _proportions(of_class: McNemar, method: str) -> tuple[str, str, str]:
     note = "" if difference.value is None else f" ({method})"
     if difference.value is not None and difference.reason is not None:
         note = f" (no interval: {difference.reason})"
-    return with_reason(a), with_reason(b), f"{signed(difference)}{note}"
+    return with_reason(a), with_reason(b), f"{short(difference)}{note}"
 
 
 def _answers(compared: Compared) -> Table:
@@ -247,7 +236,7 @@ def _margin_lines(compared: Compared) -> Iterator[str]:
 def _sentence(compared: Compared, found: NonInferiority) -> str:
     if found.bound is None or compared.margin is None:
         return f"whether A is not inferior to B is n/a ({found.reason})"
-    bound = signed(Estimate(found.bound), _digits(found.bound, compared.margin))
+    bound = short(Estimate(found.bound), _digits(found.bound, compared.margin))
     where = f"the lower bound of A − B, {bound} (one-sided, alpha {compared.alpha:.10g}), is"
     margin = f"within the margin of {compared.margin:.10g}"
     if found.shown:
