@@ -15,6 +15,7 @@ from report.clustering.bootstrap import (
     FIGURES,
     Cells,
     Patterns,
+    avoided_at,
     draw,
     net_benefit_at,
     npv_at,
@@ -28,8 +29,17 @@ from report.clustering.repeats import repeating_column
 from report.metrics.confusion import Confusion
 from report.metrics.delong import auc_interval, delong, paired_test
 from report.metrics.likelihood import at_prevalence, lr_negative, lr_positive
-from report.metrics.net_benefit import net_benefit
-from report.metrics.proportions import balanced_accuracy, f1, geometric_mean, npv, ppv, proportion
+from report.metrics.net_benefit import interventions_avoided, net_benefit
+from report.metrics.proportions import (
+    balanced_accuracy,
+    f1,
+    geometric_mean,
+    matthews,
+    npv,
+    ppv,
+    proportion,
+    youden,
+)
 
 ISIC_2019 = Path(__file__).parents[3] / "shared/data/isic2019_scores/scores.csv"
 
@@ -210,17 +220,23 @@ def test_figures_of_draws_are_those_of_the_report() -> None:
         "npv": npv,
         "lr_positive": lr_positive,
         "lr_negative": lr_negative,
+        "youden": youden,
+        "matthews": matthews,
     }
     assert figures.keys() == FIGURES.keys()
     expected = {name: [of(t, "").value for t in TABLES] for name, of in figures.items()}
     expected["ppv_at"] = [at_prevalence(t, 0.02, "").ppv.value for t in TABLES]
     expected["npv_at"] = [at_prevalence(t, 0.02, "").npv.value for t in TABLES]
-    expected["net_benefit"] = [net_benefit(t, 0.2, "").value for t in TABLES]
+    for share in (None, 0.02):
+        at = f"at {share}"
+        expected[f"net benefit {at}"] = [net_benefit(t, 0.2, "", share).value for t in TABLES]
+        expected[f"avoided {at}"] = [interventions_avoided(t, 0.2, "", share).value for t in TABLES]
     drawn = {
         **FIGURES,
         "ppv_at": ppv_at(0.02),
         "npv_at": npv_at(0.02),
-        "net_benefit": net_benefit_at(0.2),
+        **{f"net benefit at {share}": net_benefit_at(0.2, share) for share in (None, 0.02)},
+        **{f"avoided at {share}": avoided_at(0.2, share) for share in (None, 0.02)},
     }
     with np.errstate(all="ignore"):
         for name, figure in drawn.items():
