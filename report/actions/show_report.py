@@ -119,5 +119,5 @@ def _draw(output: Path, report: Report, loaded: LoadedRun) -> None:
     for path in pictures.removed:
         tell(f"removed {path}: it was of an earlier report", err=True)
     if pictures.undrawn:
-        absent = report.figures.roc_auc.reason
+        absent = report.figures.roc_auc.undefined
         tell(f"not drawn ({absent}): {', '.join(pictures.undrawn)}", err=True)

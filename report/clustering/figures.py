@@ -21,6 +21,7 @@ from report.metrics.metrics import Metrics
 from report.metrics.subgroups import Groups, Subgroup
 
 NOT_BY_CLUSTERS = "no interval by clusters"
+_E = TypeVar("_E", bound=Estimate)
 _P = TypeVar("_P", bound=Proportion)
 
 
@@ -246,11 +247,18 @@ def _without_others(figures: Metrics, changed: dict[str, Any]) -> dict[str, Any]
     """The changed figures, and all others without the interval that takes images as independent."""
     others = {each.name: getattr(figures, each.name) for each in fields(figures)}
     bare = {
-        name: replace(figure, low=None, high=None, reason=NOT_BY_CLUSTERS)
+        name: _bare(figure)
         for name, figure in others.items()
-        if isinstance(figure, Estimate) and figure.low is not None and name not in changed
+        if isinstance(figure, Estimate) and name not in (*changed, "ece")  # it never has one
     }
-    return {**bare, **changed}
+    at = tuple(map(_bare, figures.specificity_at_sensitivity))
+    return {**bare, **changed, "specificity_at_sensitivity": at}
+
+
+def _bare(figure: _E) -> _E:
+    if figure.value is None:
+        return figure
+    return replace(figure, low=None, high=None, reason=figure.reason or NOT_BY_CLUSTERS)
 
 
 def _without_words(figure: ObservedExpected) -> ObservedExpected:

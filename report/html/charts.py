@@ -95,7 +95,7 @@ def precision_recall_chart(report: Report, counts: ThresholdCounts) -> Chart:
         lines=lines,
         summary="PPV against sensitivity at every threshold.",
         point=_point(figures.sensitivity.value, figures.ppv.value),
-        absent=figures.average_precision.reason,
+        absent=figures.average_precision.undefined,
     )
 
 
@@ -122,7 +122,7 @@ def distribution_chart(
         lines=tuple(lines),
         summary=f"Share of each class in {curves.BINS} bins of score.",
         upright=True,
-        absent=None if lines else report.figures.accuracy.reason,
+        absent=None if lines else report.figures.accuracy.undefined,
     )
 
 
@@ -140,13 +140,13 @@ def calibration_chart(report: Report) -> Chart:
         upright=True,
         marks=tuple(_marks(report)),
         marks_words=f"tenths of the score, {level} intervals",
-        absent=report.figures.accuracy.reason,
+        absent=report.figures.accuracy.undefined,
     )
 
 
 def decision_chart(report: Report, labels: LabelArray, scores: Float64Array) -> Chart:
     """Net benefit by threshold, compared with treating all patients and treating none."""
-    absent = report.figures.average_precision.reason  # undefined without both classes
+    absent = report.figures.average_precision.undefined  # undefined without both classes
     other = report.figures.at_prevalence
     prevalence = None if other is None else other.prevalence
     high = curves.round_up(max(prevalence or report.figures.prevalence.value or 0, 0.05))

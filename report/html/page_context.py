@@ -177,7 +177,7 @@ def _charts(report: Report, counts: ThresholdCounts, loaded: LoadedRun) -> list[
 
 def _undrawn(report: Report, charts: Sequence[Chart]) -> str:
     """Which charts are left out, and why; empty if all are drawn."""
-    reason = report.figures.roc_auc.reason
+    reason = report.figures.roc_auc.undefined
     absent = [chart.title.lower() for chart in charts if chart.absent is not None]
     return f"Not drawn ({reason}): {', '.join(['ROC curve', *absent])}." if absent else ""
 

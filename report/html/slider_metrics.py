@@ -40,15 +40,15 @@ def metrics_at_start(report: Report) -> list[SliderMetric]:
 def embedded(report: Report, counts: ThresholdCounts) -> dict[str, Any]:
     """The data for the script, as JSON types."""
     figures = report.figures
-    absent = figures.accuracy.reason
+    absent = figures.accuracy.undefined
     return {
         **counts.as_dict(),
         "start": report.threshold.value,
         # The number that statsmodels uses, so that intervals agree to the last digit.
         "z": float(norm.isf((1 - figures.confidence) / 2)),
         "reasons": {
-            "sensitivity": figures.sensitivity.reason,
-            "specificity": figures.specificity.reason,
+            "sensitivity": figures.sensitivity.undefined,
+            "specificity": figures.specificity.undefined,
             "ppv": absent or NO_POSITIVE,
             "npv": absent or NO_NEGATIVE,
             "accuracy": absent,

@@ -17,6 +17,11 @@ class Estimate:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def undefined(self) -> str | None:
+        """Why the figure itself is undefined; None if it has a value."""
+        return self.reason if self.value is None else None
+
 
 @dataclass(frozen=True, slots=True)
 class Proportion(Estimate):

@@ -98,9 +98,9 @@ def _clusters(facts: ClusterFacts) -> str:
         if figure in facts.design_effects
     )
     drawn = (
-        f"; predictive values, ratios and means by {bootstrap.DRAWS} bootstrap draws "
-        f"({bootstrap.METHOD}; the draws leave an end uncertain by up to {facts.unsure:.1%} of the "
-        "interval)"
+        f"; predictive values, ratios and means by {bootstrap.DRAWS:,} bootstrap draws "
+        f"({bootstrap.METHOD}; the draws leave an end uncertain by up to "
+        f"{100 * facts.unsure:.1f} % of the interval)"
         if facts.monte_carlo_errors
         else ""
     )

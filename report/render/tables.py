@@ -356,8 +356,9 @@ def _ratio(figure: Estimate, result: str) -> str:
 def _reference(brier: Brier) -> str:
     if brier.value is None:
         return ""
-    scaled = brier.reason if brier.scaled is None else f"scaled {decimal(brier.scaled)}"
-    return f"forecasting the prevalence: {brier.reference:.3f}; {scaled}"
+    reference = f"forecasting the prevalence: {brier.reference:.3f}"
+    scaled = "" if brier.scaled is None else f"scaled {decimal(brier.scaled)}"
+    return _and(reference, scaled, _why_no_interval(brier))
 
 
 def _at_threshold(specificity: SpecificityAt) -> str:
