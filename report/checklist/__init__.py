@@ -1,0 +1,1 @@
+"""Reporting checklists, STARD 2015 and TRIPOD+AI, filled in from a run's report. Pure."""
