@@ -1,5 +1,6 @@
 """Net benefit: the value of acting on the scores (Vickers & Elkin 2006)."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -66,11 +67,10 @@ def interventions_avoided(
     """
     if (reason := _why_undefined(table, nothing, prevalence)) is not None:
         return Estimate(None, reason)
-    if threshold == 0:
+    if threshold == 0 or math.isinf(odds := (1 - threshold) / threshold):
         return Estimate(None, "at threshold 0 all are treated")
     n = sizes_at(table.malignant, table.benign, prevalence)
-    missed = table.fn / n.malignant * (1 - threshold) / threshold
-    return Estimate(100 * (table.tn / n.benign - missed))
+    return Estimate(100 * (table.tn / n.benign - table.fn / n.malignant * odds))
 
 
 def decision_curve(

@@ -93,12 +93,14 @@ def assert_found(images: Images, said: list[tuple[str, str, str]]) -> None:
         assert got.sensitivity.value >= float(target)
 
 
-IN_TEXT = re.compile(r"specificity at sensitivity (0\.\d\d) +(\d\.\d{3}) +at threshold (\S+)")
+INTERVAL = r"(?: \([^)]*\))?"
+AT = r"at threshold ([^\s;<]+)(?:; no interval[^|<]*?)?"
+IN_TEXT = re.compile(rf"specificity at sensitivity (0\.\d\d) +(\d\.\d{{3}}){INTERVAL} +{AT}")
 IN_MARKDOWN = re.compile(
-    r"\| specificity at sensitivity (0\.\d\d) \| (\d\.\d{3}) \| at threshold (\S+) \|"
+    rf"\| specificity at sensitivity (0\.\d\d) \| (\d\.\d{{3}}){INTERVAL} \| {AT} \|"
 )
 IN_PAGE = re.compile(
-    r"specificity at sensitivity (0\.\d\d)</th><td>(\d\.\d{3})</td><td>at threshold (\S+)</td>"
+    rf"specificity at sensitivity (0\.\d\d)</th><td>(\d\.\d{{3}}){INTERVAL}</td><td>{AT}</td>"
 )
 
 
@@ -221,8 +223,8 @@ def picture_words(images: Images, at: float) -> Iterator[tuple[str, str, str]]:
         yield ppv[1], "sensitivity", ppv[2]
         yield ppv[1], "ppv", ppv[3]
     drawn = legend(draw_decision(report, labels, scores))
-    if (net := re.search(r"threshold (\S+) \(.*\):\nnet benefit (-?[\d.]+)", drawn)) is not None:
-        yield net[1], "net_benefit", net[2]
+    if (net := re.search(r"threshold (\S+) \(.*\):\nnet benefit (−?[\d.]+)", drawn)) is not None:
+        yield net[1], "net_benefit", net[2].replace("−", "-")
     both = draw_distributions(report, labels, scores)
     assert both is not None
     at_cut = re.search(r"threshold\s(\S+)", both.axes[1].get_xlabel())

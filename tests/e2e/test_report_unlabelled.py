@@ -137,7 +137,7 @@ def test_the_page_of_unlabelled_images(chrome: Browser, page_url: str, html: Pat
             assert answers(threshold)["positive"] == number
         page.get_by_role("button", name="Next higher score").click()
         assert positive(page) == "2 of 7 scored images are positive"
-        assert page.locator('svg[role="img"]').count() == 1
+        assert page.locator('svg[role="img"]').count() == 2  # scores, and the flow of images
         expect(page.locator("main")).to_contain_text("No image has a label")
         expect(page.locator("code").first).to_have_text("producer enqueue SOURCE --label NAME=0|1")
         expect(page.locator("#curves")).to_contain_text("Not drawn (no labelled images): ROC curve")
@@ -183,4 +183,4 @@ def test_a_page_of_nothing_that_was_scored(chrome: Browser, page_url: str, html:
     with opened(chrome, html) as page:
         assert positive(page) == "0 of 0 scored images are positive"
         expect(page.locator("main")).to_contain_text("No image was scored")
-        assert page.locator('svg[role="img"]').count() == 0
+        assert page.locator('svg[role="img"]').count() == 1  # the flow of images

@@ -40,7 +40,16 @@ from db.queries import (
 )
 from db.queries.leases import BatchKey
 from db.queries.outcomes import Outcome
-from db.queries.report import classes, columns, copies, export, imports, page, thresholds
+from db.queries.report import (
+    classes,
+    columns,
+    copies,
+    export,
+    imports,
+    page,
+    thresholds,
+    unscored,
+)
 from db.queries.report.imports import ImportedImage, ImportedScores
 from db.session import Database, open_database
 from db.tables import Run
@@ -246,6 +255,7 @@ CASES: dict[Callable[..., Any], Case] = {
     page.times: Case(lambda s, on: page.times(s, on.run), RUN),
     results.progress: Case(lambda s, on: results.progress(s, on.run), RUN),
     results.errors: Case(lambda s, on: results.errors(s, on.run), RUN),
+    unscored.errors_by_label: Case(lambda s, on: unscored.errors_by_label(s, on.run), RUN),
     results.staged: Case(lambda s, on: results.staged(s, on.run), RUN),
     results.failed_wholly: Case(failed, 2 * RUN),
     results.throughput: Case(lambda s, on: results.throughput(s, on.run), BATCHES + IMAGES),

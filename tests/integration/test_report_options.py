@@ -133,11 +133,12 @@ def test_another_prevalence_moves_net_benefit_and_the_rest_says_where_it_stays()
         for name, figure in moved.items()
         if isinstance(figure, dict) and "prevalence_from" in figure
     }
-    assert sources.pop("net_benefit") == "option"
+    assert {sources.pop(name) for name in ("net_benefit", "interventions_avoided")} == {"option"}
     assert set(sources.values()) == {"sample"}
     assert {"accuracy", "f1", "ppv", "npv", "average_precision", "brier"} <= set(sources)
     changed = {name for name in plain if moved[name] != plain[name]}
-    assert changed == {"net_benefit", "at_prevalence"}
+    of_patients = {"natural_frequencies", "bootstrap"}
+    assert changed == {"net_benefit", "interventions_avoided", "at_prevalence", *of_patients}
     rows = list(csv.reader(io.StringIO(shown("--prevalence", "0.02", "--format", "csv"))))
     assert ["ppv_prevalence_from", "sample", "", "", ""] in rows
     for line in shown("--prevalence", "0.02").splitlines():
