@@ -106,7 +106,7 @@ class Flow:
 
     @property
     def unscored(self) -> int:
-        """Images that have an error instead of a score."""
+        """Images without a score, whatever the reason."""
         return self.unreadable + self.no_score
 
     @property
@@ -283,6 +283,11 @@ class Report:
     clusters: ClusterFacts | None = None
     units: UnitFacts | None = None
     repeats: str | None = None
+
+    @property
+    def worst_case_of(self) -> ByClass:
+        """The unscored images of the worst case; none with `units`, which are not images."""
+        return self.flow.by_class if self.units is None else ByClass()
 
     @property
     def answers(self) -> Answers:

@@ -183,7 +183,7 @@ def _undrawn(report: Report, charts: Sequence[Chart]) -> str:
 
 
 def _tables(report: Report) -> list[Table]:
-    lost = report.flow.by_class
+    lost = report.worst_case_of
     figures = figure_tables(report.figures, lost) if report.flow.analysed else []
     return [flow_table(report.flow), *answers_tables(report), *figures]
 
@@ -193,4 +193,4 @@ def _unreadable(report: Report, listed: int) -> str:
     total = report.flow.unscored
     have = "has" if total == 1 else "have"
     left_out = f" The first {listed} are listed." if 0 < listed < total else ""
-    return f"{images(total)} {have} an error instead of a score: {codes}.{left_out}"
+    return f"{images(total)} {have} no score: {codes}.{left_out}"

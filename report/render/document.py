@@ -46,7 +46,7 @@ def document(report: Report) -> list[Part]:
 
 
 def _figures(report: Report) -> Iterator[Part]:
-    yield from figure_tables(report.figures, report.flow.by_class)
+    yield from figure_tables(report.figures, report.worst_case_of)
     if (words := frequencies_line(report.figures)) is not None:
         yield words
     yield from subgroup_tables(report.subgroups, report.figures.confidence)

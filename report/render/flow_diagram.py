@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from base.console.foreign import shown
 from report.left_out.by_class import NO_SCORE
 from report.left_out.worst_case import class_words
 from report.report_model import Flow, Report
@@ -98,6 +99,8 @@ def _stages(report: Report) -> Iterator[tuple[Lines, Lines]]:
     heading = (f"{flow.scored - flow.analysed:,} left out",) if left_out else ()
     yield (f"{flow.scored:,} scored",), (*heading, *left_out)
     positive = f"positive: score >= {threshold_text(report.threshold.value)}"
+    if (units := report.units) is not None:
+        positive = f"as {units.units:,} of {shown(units.column)}; {positive}"
     yield (f"{flow.analysed:,} analysed", positive), ()
 
 

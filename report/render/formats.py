@@ -79,8 +79,8 @@ def as_dict(report: Report) -> dict[str, Any]:
         "threshold": threshold_dict(report.threshold),
         "answers": {**report.answers._asdict(), "negative": report.answers.negative},
         "worst_case": {
-            "sensitivity": _worst(worst_sensitivity(figures.confusion, report.flow.by_class)),
-            "specificity": _worst(worst_specificity(figures.confusion, report.flow.by_class)),
+            "sensitivity": _worst(worst_sensitivity(figures.confusion, report.worst_case_of)),
+            "specificity": _worst(worst_specificity(figures.confusion, report.worst_case_of)),
         },
         "confidence": figures.confidence,
         "confusion": asdict(figures.confusion),

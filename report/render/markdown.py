@@ -40,7 +40,7 @@ def _blocks(report: Report) -> Iterator[str]:
     if (absent := why_no_figures(report)) is not None:
         yield for_markdown(absent)
     else:
-        tables = figure_tables(report.figures, report.flow.by_class)
+        tables = figure_tables(report.figures, report.worst_case_of)
         yield from (_table(table) for table in tables)
         if (words := frequencies_line(report.figures)) is not None:
             yield for_markdown(words)

@@ -125,7 +125,7 @@ def provenance_line(report: Report) -> str:
     """The run and the checkpoint that the figures describe."""
     run, checkpoint = report.run, report.checkpoint
     name = f" ({shown(run.name)})" if run.name else ""
-    errors = "1 error" if report.flow.unscored == 1 else f"{report.flow.unscored} errors"
+    errors = "1 error" if report.flow.unreadable == 1 else f"{report.flow.unreadable} errors"
     computed = ", ".join(filter(None, (run.precision, in_words(run.views), errors)))
     return (
         f"run {run.number}{name} of {shown(run.source)}, checkpoint {shown(checkpoint.file)} "
@@ -393,7 +393,7 @@ def _bootstrap(drawn: Bootstrap | None) -> list[Table]:
     """How intervals were drawn, and what the number of draws leaves uncertain; none if none was."""
     if drawn is None:
         return []
-    how = f"{drawn.method}s over images, seed {drawn.seed}"
+    how = f"{drawn.method}s, seed {drawn.seed}"
     error = f"Monte-Carlo error of an end: up to {drawn.largest_share:.1%} of the interval's width"
     rows = (("draws", f"{drawn.draws:,}", f"{how}; {error.replace('%', ' %')}"),)
     return [Table(("intervals by bootstrap", "", ""), rows)]

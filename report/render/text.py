@@ -78,7 +78,7 @@ def _parts(report: Report, rules: box.Box | None) -> Iterator[RenderableType]:
         yield Text()
         yield Text(absent)
     else:
-        yield from _figures(report.figures, rules, report.flow.by_class)
+        yield from _figures(report.figures, rules, report.worst_case_of)
         if (words := frequencies_line(report.figures)) is not None:
             yield Text()
             yield _line(words)

@@ -100,9 +100,7 @@ def test_unreadable_images_with_their_reasons(chrome: Browser, page_url: str, ht
     store(page_url, [*shots(SCORES), *broken])
     with opened(chrome, write(html, "--threshold", "0.5")) as page:
         section = page.locator("#unreadable")
-        expect(section).to_contain_text(
-            "2 images have an error instead of a score: 1 corrupt, 1 missing."
-        )
+        expect(section).to_contain_text("2 images have no score: 1 corrupt, 1 missing.")
         assert section.locator("tbody tr").all_inner_texts() == [
             "b/cut.jpg\tcorrupt\tthe JPEG header is damaged",
             "b/gone.jpg\tmissing\tthere is no such file",
@@ -113,7 +111,7 @@ def test_many_unreadable_images_are_counted(chrome: Browser, page_url: str, html
     store(page_url, shots([(1, "missing")] * 250))
     with opened(chrome, write(html, "--threshold", "0.5", code=4)) as page:
         expect(page.locator("#unreadable .count")).to_have_text(
-            "250 images have an error instead of a score: 250 missing. The first 200 are listed."
+            "250 images have no score: 250 missing. The first 200 are listed."
         )
         assert page.locator("#unreadable tbody tr").count() == 200
 

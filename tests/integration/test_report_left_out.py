@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -125,3 +126,22 @@ def test_latex_and_docx_hold_the_same_tables(
     assert without_library.stderr.count("\n") == 1
     assert "pip install 'dermscore[docx]'" in without_library.stderr
     assert not (tmp_path / "new").exists()
+
+
+def test_units_are_never_added_to_images(page_url: str, tmp_path: Path) -> None:
+    shots = [
+        replace(shot, attributes={"lesion": f"{shot.path[0]}{int(shot.path[1:]) // 3}"})
+        for shot in melanomas_missing()
+    ]
+    store(page_url, shots)
+
+    shown = report("--per", "lesion", "--output", str(tmp_path))
+
+    (line,) = [each for each in shown.splitlines() if each.startswith("sensitivity")]
+    assert "22/22" in line
+    assert "if the unscored" not in shown
+    assert json.loads(report("--per", "lesion", "--format", "json"))["worst_case"] == {
+        "sensitivity": None, "specificity": None
+    }  # fmt: skip
+    drawn = (tmp_path / "flow.svg").read_text()
+    assert "as 183 of lesion; positive: score" in drawn
