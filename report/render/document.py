@@ -1,4 +1,4 @@
-"""A report as headings, paragraphs and tables in reading order, for LaTeX and Word. Pure."""
+"""A report in reading order: headings, lines, tables. For Markdown, LaTeX and Word. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +27,14 @@ class Heading:
     words: str
 
 
-Part = Heading | Table | str
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A warning."""
+
+    words: str
+
+
+Part = Heading | Warned | Table | str
 
 
 def document(report: Report) -> list[Part]:
@@ -35,7 +42,7 @@ def document(report: Report) -> list[Part]:
     absent = why_no_figures(report)
     return [
         Heading(f"Run {report.run.number} of {shown(report.run.source)}"),
-        *warnings(report),
+        *map(Warned, warnings(report)),
         threshold_line(report.threshold),
         flow_table(report.flow),
         *answers_tables(report),

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from base.console.foreign import for_terminal
-from report.render.document import Heading, Part
+from report.render.document import Heading, Part, Warned
 from report.table import Table
 
 MISSING = "Word documents need python-docx: pip install 'dermscore[docx]'"
@@ -37,7 +37,7 @@ def as_docx(parts: list[Part]) -> bytes:
         elif isinstance(part, Heading):
             document.add_heading(_words(part.words), level=1)
         else:
-            document.add_paragraph(_words(part))
+            document.add_paragraph(_words(part.words if isinstance(part, Warned) else part))
     held = BytesIO()
     document.save(held)
     return held.getvalue()

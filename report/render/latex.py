@@ -1,7 +1,7 @@
 r"""The report's tables in LaTeX: plain `tabular`, which needs no package."""
 
 from base.console.foreign import for_terminal
-from report.render.document import Heading, Part
+from report.render.document import Heading, Part, Warned
 from report.table import Table
 
 _SPECIAL = {
@@ -38,8 +38,9 @@ def escaped(words: str) -> str:
 def _part(part: Part) -> str:
     if isinstance(part, Table):
         return _table(part)
-    words = escaped(part.words if isinstance(part, Heading) else part)
-    return f"\\section*{{{words}}}" if isinstance(part, Heading) else words
+    if isinstance(part, Heading):
+        return f"\\section*{{{escaped(part.words)}}}"
+    return escaped(part.words if isinstance(part, Warned) else part)
 
 
 def _table(table: Table) -> str:
