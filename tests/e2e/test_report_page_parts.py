@@ -113,6 +113,10 @@ def test_score_shares_of_each_class() -> None:
     assert curves.histogram(np.zeros(1, np.int8), np.zeros(1)).malignant is None
 
 
+def test_curves_without_an_interval_are_drawn() -> None:
+    assert "Not drawn" not in html_of(*many(12_000))
+
+
 @pytest.mark.parametrize(
     ("images", "most"), [(80, 65_000), (600, 90_000), (4000, 250_000), (100_000, 250_000)]
 )

@@ -228,3 +228,14 @@ def test_imported_scores_keep_the_columns_of_both_files(tmp_path: Path) -> None:
     assert as_json("--by", "sex")["subgroups"][0]["value"] == "f"
     refused = one_line(report(*AT, "--by", "nevus"), 1)
     assert "there are lesion_id, sex" in refused
+
+
+def test_a_page_takes_clusters_and_draws_every_curve(url: str, tmp_path: Path) -> None:
+    """A figure without an interval still has its curve; the slider claims no interval."""
+    store_run(url, images())
+    succeed("page", "-o", "page.html", *AT, "--images", "0", "--cluster", "lesion_id")
+    html = (tmp_path / "page.html").read_text()
+    assert "Not drawn" not in html
+    assert "intervals by lesion_id: 5 clusters" in html
+    assert "Wilson" not in html.partition('class="figures"')[2].partition("</table>")[0]
+    assert html.count('<td data-part="interval">by clusters: see all figures</td>') == 5
