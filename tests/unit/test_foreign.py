@@ -150,6 +150,7 @@ ECHOES = {
     "report/actions/check_figures.py": 1,
     "report/actions/compare_runs.py": 1,
     "report/actions/compare_several_runs.py": 1,
+    "report/actions/fill_checklist.py": 1,
     "report/actions/list_thresholds.py": 1,
     "report/actions/show_report.py": 1,
     "trainer/train.py": 1,
