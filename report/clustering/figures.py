@@ -11,11 +11,10 @@ import numpy.typing as npt
 from base.arrays import BoolArray, Float64Array, Int64Array, LabelArray
 from report.clustering import bootstrap
 from report.clustering.clusters import Clusters
-from report.clustering.obuchowski import obuchowski
+from report.clustering.obuchowski import auc_estimate, obuchowski
 from report.clustering.proportions import ONE_CLUSTER, Spread, clustered_proportion, spread
 from report.metrics.calibration import BINS, Bin, bin_of_scores
 from report.metrics.confusion import Confusion
-from report.metrics.delong import auc_interval
 from report.metrics.estimate import Estimate, ObservedExpected, Proportion, SmoothCurve
 from report.metrics.metrics import Metrics
 from report.metrics.subgroups import Groups, Subgroup
@@ -96,12 +95,10 @@ def cluster_auc(
     if figure.value is None:
         return figure, None
     variance = float(obuchowski(labels, scores[None], codes).covariance[0, 0])
-    if math.isnan(variance):
-        why = "no interval: a class of one cluster leaves the variance undefined"
-        return Estimate(figure.value, why), None
-    low, high, reason = auc_interval(figure.value, variance, confidence)
-    said = None if reason is None else f"no interval: {reason}"
-    return Estimate(figure.value, said, low, high), math.sqrt(max(0.0, variance))
+    found = auc_estimate(figure.value, variance, confidence)
+    if found.reason is not None:
+        found = replace(found, reason=f"no interval: {found.reason}")
+    return found, None if math.isnan(variance) else math.sqrt(max(0.0, variance))
 
 
 def subgroups_by_clusters(

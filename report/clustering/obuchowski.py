@@ -3,11 +3,14 @@
 Where each image is a cluster of its own, this is DeLong's estimator.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
 from base.arrays import Float64Array, LabelArray
-from report.metrics.delong import DeLong, placements
+from report.metrics.delong import DeLong, auc_interval, placements
+from report.metrics.estimate import Estimate
 
 
 def obuchowski(
@@ -42,6 +45,14 @@ def obuchowski(
         + _correction(either) * (cross + cross.T) / (m * n)
     )
     return DeLong(aucs, covariance)
+
+
+def auc_estimate(auc: float, variance: float, confidence: float = 0.95) -> Estimate:
+    """An AUC with the normal interval of its variance, NaN if a class has a single cluster."""
+    if math.isnan(variance):
+        return Estimate(auc, "a class of one cluster leaves the variance undefined")
+    low, high, reason = auc_interval(auc, variance, confidence)
+    return Estimate(auc, reason, low, high)
 
 
 def _sums(

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from report.metrics.proportions import proportion
 ONE_CLUSTER = "all images are of one cluster"
 ALL_ALIKE = "every cluster has the same share"
 # Relative size that rounding leaves of a variance whose true value is zero.
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,12 @@ class Spread:
             return None
         if self.design_effect is None:
             return images / self.clusters
-        return self.design_effect if self.design_effect > _ROUNDING else None
+        return self.design_effect if self.design_effect > ROUNDING else None
 
 
 def spread(hits: BoolArray, clusters: npt.NDArray[np.integer]) -> Spread:
     """The spread of the share of `hits` `[n]`, by the `clusters` `[n]` of the same images.
 
-    The variance is I / (I - 1) x sum((y - p n)^2) / N^2 over I clusters with y hits among n images
     (Rao & Scott 1992, Biometrics 48: 577).
     """
     images = np.bincount(clusters)
@@ -53,9 +53,22 @@ def spread(hits: BoolArray, clusters: npt.NDArray[np.integer]) -> Spread:
     if of < 2 or count in (0, total):
         return Spread(of)
     share = count / total
-    residuals = np.bincount(clusters, weights=hits) - share * images
-    variance = of / (of - 1) * math.fsum(residuals**2) / total**2
+    variance = ratio_variance(np.bincount(clusters, weights=hits), images)
     return Spread(of, math.sqrt(variance), variance / (share * (1 - share) / total))
+
+
+def ratio_variance(sums: npt.NDArray[Any], images: npt.NDArray[np.integer]) -> float:
+    """The variance of the ratio estimator sum(sums) / sum(images), of at least two clusters.
+
+    I / (I - 1) x sum((y - r n)^2) / N^2 over I clusters of n images whose values sum to y.
+
+    Args:
+        sums: y by cluster, `[c]`.
+        images: n by cluster, `[c]`; a cluster without images does not count.
+    """
+    total, of = int(images.sum()), int(np.count_nonzero(images))
+    residuals = sums - float(sums.sum()) / total * images
+    return of / (of - 1) * math.fsum(residuals**2) / total**2
 
 
 def clustered_proportion(

@@ -8,11 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from base.arrays import BoolArray
-from report.clustering.proportions import ALL_ALIKE, ONE_CLUSTER
+from report.clustering.proportions import ALL_ALIKE, ONE_CLUSTER, ROUNDING, ratio_variance
 from report.metrics.estimate import Estimate
-
-# Relative size that rounding leaves of a variance whose true value is zero.
-_ROUNDING = 1e-12
 
 
 class ClusterTest(NamedTuple):
@@ -30,10 +27,9 @@ def clustered_difference(
 ) -> ClusterTest:
     """The difference of two shares of the same images, with Wald's interval and test by clusters.
 
-    The difference of an image is 1, 0 or -1, and their mean is a ratio estimator over clusters:
-    its variance is I / (I - 1) x sum((y - d n)²) / N² over I clusters of n images whose
-    differences sum to y (Obuchowski 1998, Statistics in Medicine 17:1495-1507; as for one
-    proportion, Rao & Scott 1992, Biometrics 48:577).
+    The difference of an image is 1, 0 or -1, and their mean is a ratio estimator over clusters
+    (Obuchowski 1998, Statistics in Medicine 17:1495-1507; as for one proportion, Rao & Scott 1992,
+    Biometrics 48:577).
 
     Args:
         first: `[n]`, which images are right in the first run; at least one image.
@@ -43,14 +39,13 @@ def clustered_difference(
     """
     images = np.bincount(clusters)
     sums = np.bincount(clusters, weights=first) - np.bincount(clusters, weights=second)
-    total, of = len(first), int(np.count_nonzero(images))
-    difference = float(sums.sum()) / total
-    if of < 2:
+    difference = float(sums.sum()) / len(first)
+    if np.count_nonzero(images) < 2:
         return ClusterTest(Estimate(difference, ONE_CLUSTER), None)
-    squares = math.fsum((sums - difference * images) ** 2)
-    if squares <= _ROUNDING * total:
+    variance = ratio_variance(sums, images)
+    if variance * len(first) <= ROUNDING:
         return ClusterTest(Estimate(difference, ALL_ALIKE), None)
-    error = math.sqrt(of / (of - 1) * squares) / total
+    error = math.sqrt(variance)
     half = NormalDist().inv_cdf((1 + confidence) / 2) * error
     low, high = max(-1.0, difference - half), min(1.0, difference + half)
     p = math.erfc(abs(difference) / error / math.sqrt(2))

@@ -1,7 +1,5 @@
 """Compares two models on the same images: paired AUCs, and answers by true class. Pure."""
 
-import math
-from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -9,12 +7,13 @@ import numpy.typing as npt
 from statsmodels.stats.contingency_tables import mcnemar
 
 from base.arrays import BoolArray, Float64Array, Int64Array, LabelArray
+from report.clustering.obuchowski import auc_estimate as clustered_auc
 from report.clustering.obuchowski import obuchowski
 from report.clustering.proportions import clustered_proportion
 from report.comparing.by_cluster import clustered_difference
 from report.comparing.paired_difference import paired_difference
 from report.metrics.confusion import why_undefined
-from report.metrics.delong import AucTest, DeLong, auc_interval, delong, paired_test
+from report.metrics.delong import AucTest, DeLong, delong, paired_test
 from report.metrics.estimate import Estimate, Proportion
 from report.metrics.proportions import proportion
 from report.metrics.ranking import of_delong
@@ -117,12 +116,10 @@ def auc_estimates(
     malignant = int(np.count_nonzero(labels == 1))
     classes = malignant, len(labels) - malignant
     variances = np.diag(found.covariance)
+    pairs = zip(map(float, found.aucs), map(float, variances), strict=True)
     if clustered:
-        return list(map(_of_clusters, found.aucs, variances, repeat(confidence)))
-    return [
-        of_delong(float(auc), float(variance), classes, confidence)
-        for auc, variance in zip(found.aucs, variances, strict=True)
-    ]
+        return [clustered_auc(auc, variance, confidence) for auc, variance in pairs]
+    return [of_delong(auc, variance, classes, confidence) for auc, variance in pairs]
 
 
 def share_right(
@@ -170,14 +167,6 @@ def _aucs(
     two = variances_of(labels, scores, clusters)
     first, second = auc_estimates(two, labels, confidence, clustered=clusters is not None)
     return (first, second), paired_test(two, confidence)
-
-
-def _of_clusters(auc: float, variance: float, confidence: float) -> Estimate:
-    if math.isnan(variance):
-        why = "a class of one cluster leaves the variance undefined"
-        return Estimate(float(auc), why)
-    low, high, reason = auc_interval(float(auc), float(variance), confidence)
-    return Estimate(float(auc), reason, low, high)
 
 
 def _mcnemar(
