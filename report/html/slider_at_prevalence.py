@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from report.metrics import likelihood, net_benefit
 from report.metrics.estimate import Estimate
-from report.metrics.patients.natural_frequencies import NaturalFrequencies, natural_frequencies
+from report.metrics.patients.natural_frequencies import NaturalFrequencies
 from report.metrics.proportions import NO_NEGATIVE, NO_POSITIVE
 from report.render.numbers import decimal
 from report.render.sample_prevalence import IN_SAMPLE
@@ -61,13 +61,8 @@ def shown_by_slider(report: Report, figure: Figure) -> Figure:
 
 def patients(report: Report) -> Patients | None:
     """At the given prevalence or at that of the images; None if a class is missing."""
-    figures = report.figures
-    other, sample = figures.at_prevalence, figures.prevalence.value
-    prevalence = sample if other is None else other.prevalence
-    if prevalence is None:
-        return None
-    found = natural_frequencies(figures.sensitivity.value, figures.specificity.value, prevalence)
-    return None if found is None else Patients(found, where(figures) or IN_SAMPLE)
+    found = report.figures.natural_frequencies
+    return None if found is None else Patients(found, where(report.figures) or IN_SAMPLE)
 
 
 def moved_data(report: Report) -> dict[str, Any] | None:

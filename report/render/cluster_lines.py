@@ -11,6 +11,7 @@ from report.clustering.clusters import Clusters
 from report.clustering.figures import ClusterFacts
 from report.clustering.proportions import clustered_proportion
 from report.clustering.units import UnitFacts
+from report.render.numbers import tenths_of_percent
 from report.report_model import Report
 
 
@@ -100,7 +101,7 @@ def _clusters(facts: ClusterFacts) -> str:
     drawn = (
         f"; predictive values, ratios and means by {bootstrap.DRAWS:,} bootstrap draws "
         f"({bootstrap.METHOD}; the draws leave an end uncertain by up to "
-        f"{100 * facts.unsure:.1f} % of the interval)"
+        f"{tenths_of_percent(facts.unsure)} of the interval)"
         if facts.monte_carlo_errors
         else ""
     )

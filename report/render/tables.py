@@ -28,7 +28,7 @@ from report.metrics.estimate import (
 from report.metrics.metrics import Bootstrap, Metrics
 from report.metrics.subgroups import Subgroup
 from report.render.cluster_lines import cluster_lines
-from report.render.numbers import decimal
+from report.render.numbers import decimal, tenths_of_percent
 from report.render.sample_prevalence import IN_SAMPLE, in_sample
 from report.report_model import (
     SYNTHETIC,
@@ -385,8 +385,7 @@ def frequencies_line(figures: Metrics) -> str | None:
     found = figures.natural_frequencies
     if found is None:
         return None
-    where = "" if figures.at_prevalence is not None else "; at these images' prevalence"
-    return f"{found.words}{where}"
+    return _and(found.words, "" if figures.at_prevalence is not None else IN_SAMPLE)
 
 
 def _bootstrap(drawn: Bootstrap | None) -> list[Table]:
@@ -394,8 +393,9 @@ def _bootstrap(drawn: Bootstrap | None) -> list[Table]:
     if drawn is None:
         return []
     how = f"{drawn.method}s, seed {drawn.seed}"
-    error = f"Monte-Carlo error of an end: up to {drawn.largest_share:.1%} of the interval's width"
-    rows = (("draws", f"{drawn.draws:,}", f"{how}; {error.replace('%', ' %')}"),)
+    share = tenths_of_percent(drawn.largest_share)
+    error = f"Monte-Carlo error of an end: up to {share} of the interval's width"
+    rows = (("draws", f"{drawn.draws:,}", f"{how}; {error}"),)
     return [Table(("intervals by bootstrap", "", ""), rows)]
 
 
