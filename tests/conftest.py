@@ -156,6 +156,23 @@ def chrome() -> Iterator[Browser]:
 
 
 @pytest.fixture
+def url(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of the ledger that commands find, which stand in a folder of their own."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.chdir(tmp_path)
+    return database_url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same in SQLite alone."""
+    address = f"sqlite:///{tmp_path}/ledger.db"
+    monkeypatch.setenv("DATABASE_URL", address)
+    monkeypatch.chdir(tmp_path)
+    return address
+
+
+@pytest.fixture
 def page_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of a ledger for pages, DATA_ROOT beside it."""
     address = f"sqlite:///{tmp_path}/ledger.db"

@@ -17,14 +17,6 @@ SCORES = [0.9, 0.5, 0.5, 0.4999, 0.1, 0.0, 1.0]
 LAYOUTS = ("text", "markdown")
 
 
-@pytest.fixture
-def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    address = f"sqlite:///{tmp_path}/ledger.db"
-    monkeypatch.setenv("DATABASE_URL", address)
-    monkeypatch.chdir(tmp_path)
-    return address
-
-
 def answers(threshold: str) -> dict[str, int]:
     got: dict[str, int] = json.loads(succeed("--threshold", threshold, "--format", "json"))[
         "answers"
@@ -33,8 +25,10 @@ def answers(threshold: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_it_says_how_many_are_positive_and_where_labels_come_from(url: str, layout: str) -> None:
-    store_run(url, rows([None] * 8, [*SCORES, "corrupt"]))
+def test_it_says_how_many_are_positive_and_where_labels_come_from(
+    sqlite_url: str, layout: str
+) -> None:
+    store_run(sqlite_url, rows([None] * 8, [*SCORES, "corrupt"]))
     done = report("--threshold", "0.5", "--format", layout)
     assert (done.exit_code, done.stderr) == (0, "")
     lines = [line.replace("|", " ").replace("\\", "").split() for line in done.stdout.splitlines()]
@@ -48,8 +42,8 @@ def test_it_says_how_many_are_positive_and_where_labels_come_from(url: str, layo
     assert "sensitivity  " not in said
 
 
-def test_json_and_csv_count_all_scored_images(url: str) -> None:
-    store_run(url, rows([None] * 8, [*SCORES, "corrupt"]))
+def test_json_and_csv_count_all_scored_images(sqlite_url: str) -> None:
+    store_run(sqlite_url, rows([None] * 8, [*SCORES, "corrupt"]))
     assert answers("0.5") == {"positive": 4, "negative": 3, "images": 7}
     got = succeed("--threshold", "0.5", "--format", "csv").splitlines()
     for line in ("answers_positive,4,,,", "answers_negative,3,,,", "answers_images,7,,,"):

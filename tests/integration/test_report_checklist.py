@@ -3,7 +3,6 @@
 from importlib.metadata import version
 from pathlib import Path
 
-import pytest
 from stored import DIGEST, Stored, bytes_of, one_line, report, store_run, succeed
 
 from report.checklist.stard import STARD
@@ -35,13 +34,6 @@ CARD = {
     "training": {"recipe": {"optimizer": "adam"}, "epochs": 8, "best_epoch": 3},
 }
 OPEN = "open"
-
-
-@pytest.fixture
-def url(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.chdir(tmp_path)
-    return database_url
 
 
 def items(text: str) -> dict[str, list[str]]:

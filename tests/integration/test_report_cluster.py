@@ -24,13 +24,6 @@ IMAGES = (
 ODD = 'Läsion "1"'
 
 
-@pytest.fixture
-def url(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.chdir(tmp_path)
-    return database_url
-
-
 def images(column: str = "lesion_id", **others: str) -> list[Stored]:
     return [
         Stored(f"{at}.jpg", label, score, {column: lesion, **others})

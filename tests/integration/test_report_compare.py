@@ -33,13 +33,6 @@ IMAGES = st.lists(st.tuples(st.integers(0, 1), GRID, GRID), min_size=1, max_size
 TWO_OR_MORE = st.lists(st.tuples(GRID, GRID), min_size=2, max_size=12)
 
 
-@pytest.fixture
-def url(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.chdir(tmp_path)
-    return database_url
-
-
 def images(scores: tuple[float, ...]) -> list[Stored]:
     return [
         Stored(f"test/{at}.jpg", label, score)

@@ -17,21 +17,13 @@ B_SCORES = (0.8, 0.4, 0.3, 0.55, 0.1)
 B = [Stored(f"b/b{at}.jpg", int(at < 2), score) for at, score in enumerate(B_SCORES)]
 
 
-@pytest.fixture
-def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    address = f"sqlite:///{tmp_path}/ledger.db"
-    monkeypatch.setenv("DATABASE_URL", address)
-    monkeypatch.chdir(tmp_path)
-    return address
-
-
 def numbered(images: list[Stored], first: int) -> list[Stored]:
     return [one._replace(digest=bytes_of(first + at)) for at, one in enumerate(images)]
 
 
-def both(url: str, a: list[Stored], b: list[Stored]) -> None:
-    store_run(url, a, name="ours")
-    store_run(url, b, digest=OTHER)
+def both(sqlite_url: str, a: list[Stored], b: list[Stored]) -> None:
+    store_run(sqlite_url, a, name="ours")
+    store_run(sqlite_url, b, digest=OTHER)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -44,7 +36,7 @@ def as_json(*arguments: str) -> dict[str, Any]:
     return got
 
 
-@pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("sqlite_url")
 def test_women_against_men_of_isic_2017(shared: Path) -> None:
     """R: roc.test(women, men, paired = FALSE) gives D = 2.8036, df = 448.55, p = 0.005273."""
     folder = shared / "data" / "isic2017_scores"
@@ -71,8 +63,8 @@ def test_women_against_men_of_isic_2017(shared: Path) -> None:
     assert "p = 0.00527 (DeLong, unpaired)" in said
 
 
-def test_different_images_are_compared_as_independent(url: str) -> None:
-    both(url, A, B)
+def test_different_images_are_compared_as_independent(sqlite_url: str) -> None:
+    both(sqlite_url, A, B)
     got = as_json(*AT, "--margin", "0.05")
     assert got["images"] == {
         "compared_a": 8, "compared_b": 5, "in_both_a": 0, "in_both_b": 0,
@@ -95,8 +87,8 @@ def test_different_images_are_compared_as_independent(url: str) -> None:
     assert len(rows) == 10
 
 
-def test_without_thresholds_and_with_one_class(url: str) -> None:
-    both(url, A, B[:2])
+def test_without_thresholds_and_with_one_class(sqlite_url: str) -> None:
+    both(sqlite_url, A, B[:2])
     got = as_json()
     assert got["roc_auc"]["b"]["reason"] == "only malignant images"
     assert got["roc_auc"]["difference"]["reason"] == "only malignant images"
@@ -104,9 +96,9 @@ def test_without_thresholds_and_with_one_class(url: str) -> None:
     assert "B: run 2: only malignant images" not in succeed("compare", "1", "2")
 
 
-def test_images_in_both_runs_are_paired_or_left_out(url: str) -> None:
+def test_images_in_both_runs_are_paired_or_left_out(sqlite_url: str) -> None:
     common = [Stored("both.jpg", 1, 0.7), Stored("both2.jpg", 0, 0.4), Stored("u.jpg", None, 0.4)]
-    both(url, numbered([*A, *common], 0), [*numbered(B, 100), *common])
+    both(sqlite_url, numbered([*A, *common], 0), [*numbered(B, 100), *common])
     paired = as_json(*AT)
     assert (paired["paired"], paired["images"]["compared"]) == (True, 2)
     apart = as_json(*AT, "--unpaired")
@@ -114,16 +106,16 @@ def test_images_in_both_runs_are_paired_or_left_out(url: str) -> None:
     assert (apart["images"]["compared_a"], apart["images"]["compared_b"]) == (8, 5)
 
 
-def test_the_same_bytes_under_another_path_are_not_independent(url: str) -> None:
+def test_the_same_bytes_under_another_path_are_not_independent(sqlite_url: str) -> None:
     moved = [one._replace(path=f"b/{one.path}", outcome=0.3) for one in A[:2]]
-    both(url, numbered(A, 0), [*numbered(moved, 0), *numbered(B, 100)])
+    both(sqlite_url, numbered(A, 0), [*numbered(moved, 0), *numbered(B, 100)])
     counts = as_json(*AT)["images"]
     assert (counts["in_both_a"], counts["in_both_b"]) == (2, 2)
     assert (counts["compared_a"], counts["compared_b"]) == (6, 5)
 
 
-def test_runs_of_the_same_images_cannot_be_unpaired(url: str) -> None:
-    both(url, A, [*A, *B])
+def test_runs_of_the_same_images_cannot_be_unpaired(sqlite_url: str) -> None:
+    both(sqlite_url, A, [*A, *B])
     said = one_line(report("compare", "1", "2", *AT, "--unpaired"))
     assert said == (
         "Error: A has no labelled image of its own to compare unpaired: 8 of its images are in "
@@ -131,22 +123,22 @@ def test_runs_of_the_same_images_cannot_be_unpaired(url: str) -> None:
     )
 
 
-def test_files_of_the_same_names_are_not_taken_for_different_images(url: str) -> None:
-    both(url, A, [one._replace(path=one.path.replace("b/b", "c/")) for one in B])
+def test_files_of_the_same_names_are_not_taken_for_different_images(sqlite_url: str) -> None:
+    both(sqlite_url, A, [one._replace(path=one.path.replace("b/b", "c/")) for one in B])
     said = one_line(report("compare", "1", "2", *AT))
     assert said.startswith("Error: no path is in both runs, but 5 names of files are, such as")
     assert "a/0.jpg and c/0.jpg" in said
     assert not as_json(*AT, "--unpaired")["paired"]
 
 
-def test_other_bytes_under_the_same_name_are_different_images(url: str) -> None:
+def test_other_bytes_under_the_same_name_are_different_images(sqlite_url: str) -> None:
     named_alike = [one._replace(path=one.path.replace("b/b", "c/")) for one in B]
-    both(url, numbered(A, 0), numbered(named_alike, 100))
+    both(sqlite_url, numbered(A, 0), numbered(named_alike, 100))
     assert as_json(*AT)["images"]["compared_b"] == 5
 
 
-def test_swapped_runs_swap_signs(url: str) -> None:
-    both(url, A, B)
+def test_swapped_runs_swap_signs(sqlite_url: str) -> None:
+    both(sqlite_url, A, B)
     one, other = as_json(*AT), json.loads(succeed("compare", "2", "1", "--format", "json", *AT))
     for where in (("roc_auc",), ("malignant", "sensitivity"), ("benign", "specificity")):
         first, second = one, other

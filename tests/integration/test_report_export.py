@@ -26,13 +26,6 @@ IMAGES = [
 ]
 
 
-@pytest.fixture
-def url(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.chdir(tmp_path)
-    return database_url
-
-
 def test_csv_holds_every_image_as_it_was_listed(url: str) -> None:
     run = store_run(url, IMAGES)
     done = report("export", str(run))

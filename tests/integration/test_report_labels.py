@@ -18,13 +18,6 @@ IMAGES = [
 ]
 
 
-@pytest.fixture
-def url(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.chdir(tmp_path)
-    return database_url
-
-
 def flow(*options: str) -> dict[str, Any]:
     whole = json.loads(succeed("--threshold", "0.5", "--format", "json", *options))
     got: dict[str, Any] = whole["flow"]
