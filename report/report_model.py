@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from base.console.foreign import shown
+from db.queries.report.imports import NO_SCORE
 from db.views import in_words
 from report.clustering.figures import ClusterFacts
 from report.clustering.units import UnitFacts
-from report.left_out.by_class import NO_SCORE, ByClass
+from report.left_out.by_class import ByClass
 from report.metrics.classes import ClassFigures
 from report.metrics.metrics import Metrics
 from report.metrics.subgroups import Subgroup

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-NO_SCORE = "no_score"  # imported scores hold none, or one of the combined runs has none
-
 
 @dataclass(frozen=True, slots=True)
 class ClassFlow:

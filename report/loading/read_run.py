@@ -13,6 +13,7 @@ from base.arrays import NO_SCORES, Float64Array, LabelArray
 from db.queries import results, runs
 from db.queries.report import columns, copies, thresholds
 from db.queries.report.columns import PENDING, SCORED, UNREADABLE, Columns
+from db.queries.report.imports import NO_SCORE
 from db.queries.report.unscored import errors_by_label
 from db.tables import Checkpoint, Run
 from report.classes import classes_of
@@ -20,7 +21,7 @@ from report.clustering.asked import Clustering
 from report.clustering.clusters import Clusters
 from report.clustering.units import UnitFacts
 from report.grouping.by_option import columns_of
-from report.left_out.by_class import NO_SCORE, by_class, codes
+from report.left_out.by_class import by_class, codes
 from report.loading.kept_thresholds import day
 from report.loading.label_origins import label_origins
 from report.loading.read_classes import ClassRows, read_classes

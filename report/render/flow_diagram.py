@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from base.console.foreign import shown
-from report.left_out.by_class import NO_SCORE
+from db.queries.report.imports import NO_SCORE
 from report.left_out.worst_case import class_words
 from report.report_model import Flow, Report
 from report.thresholds.threshold_text import threshold_text

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from base.console.foreign import shown
+from db.queries.report.imports import NO_SCORE
 from db.views import in_words
-from report.left_out.by_class import NO_SCORE, ByClass
+from report.left_out.by_class import ByClass
 from report.left_out.worst_case import (
     class_words,
     loses_more,

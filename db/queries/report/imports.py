@@ -19,7 +19,7 @@ from db.tables import Image, Run
 # Stored instead of a precision, and instead of the worker that scored an image.
 IMPORTED: Literal["imported"] = "imported"
 COMBINED: Literal["combined"] = "combined"
-# An image without a score: counted, and never dropped.
+# An image that imported scores, or one of the combined runs, hold none for: counted, never dropped.
 NO_SCORE = "no_score"
 # No message is sent for these batches, so memory alone limits their size.
 BATCH_SIZE = 4096
