@@ -36,8 +36,7 @@ def begin(kept: str = _NOTHING_DONE) -> None:
 
 
 def run(load: Callable[[], Callable[[], object]]) -> None:
-    """Load a program's command and run it."""
-    begin()
+    """Load a program's command and run it, after `begin`."""
     try:
         load()()
     except SystemExit as ending:

@@ -80,8 +80,8 @@ def counted(site: Site, *command: str) -> Counted:
 
 
 def moments(events: int, count: int) -> list[int]:
-    """So many, the first and nearly the last among them, more of them early."""
-    return sorted({1, *(round(events * (at / count) ** 2) for at in range(1, count)), events - 3})
+    """So many, the first and the last among them, more of them early."""
+    return sorted({1, *(round(events * (at / count) ** 2) for at in range(1, count)), events})
 
 
 COMMANDS = [
@@ -119,6 +119,15 @@ def assert_ended_in_one_line(process: Process, moment: str) -> str:
     last = output.splitlines()[-1]
     assert last.startswith("interrupted; "), f"{moment}:\n{output}"
     return last
+
+
+def test_the_moments_of_a_command_are_the_same_with_and_without_bytecode(
+    site: Site, tmp_path: Path
+) -> None:
+    site.settings["PYTHONPYCACHEPREFIX"] = str(tmp_path / "bytecode")
+    first, second = (counted(site, "trainer", "cache", "list") for _ in range(2))
+    assert list((tmp_path / "bytecode").iterdir())
+    assert first.events == second.events
 
 
 def test_what_was_interrupted_goes_on(site: Site) -> None:
