@@ -28,6 +28,8 @@ from model.card import claimed_card
 from model.checkpoint_requirements import refuse_unloadable_file
 from model.errors import CheckpointError
 from model.features.feature_cache import feature_folder
+from model.graphs.checkpoint_graphs import GraphShelf
+from model.graphs.graph_store import GraphStore
 from worker import timing
 from worker.celery import app, settings
 from worker.health.metrics_server import MetricsServer
@@ -49,7 +51,8 @@ def make_engine(root: Root) -> Engine:
     from worker.scoring.features import RunFeatures
     from worker.scoring.model_registry import ModelRegistry
 
-    registry, features = ModelRegistry(settings.checkpoint), RunFeatures(feature_folder())
+    shelf = GraphShelf(GraphStore(feature_folder(), log.warning))
+    registry, features = ModelRegistry(settings.checkpoint, shelf), RunFeatures(feature_folder())
     return ModelEngine(root, registry, features, NativeLines())
 
 
