@@ -7,6 +7,7 @@ for.
 """
 
 import faulthandler
+import gc
 import os
 import re
 import sys
@@ -83,7 +84,20 @@ def _keras_held_back() -> Iterator[None]:
         package.__path__ = [folder, *(path for path in package.__path__ if path)]
 
 
-with _start_up_noise_held_back(), _keras_held_back():
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no garbage meanwhile, and never among what was made: modules stay to the end."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if collects:
+            gc.enable()
+
+
+with _start_up_noise_held_back(), _keras_held_back(), _uncollected():
     import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2, trackable_object_graph_pb2
     from tensorflow.python.eager import context

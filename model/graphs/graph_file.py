@@ -39,7 +39,7 @@ class KeptGraph(NamedTuple):
     feed: str
     fetch: str
     given: tuple[int | None, ...]
-    shape: tuple[int | None, ...]
+    shape: tuple[int, ...]
 
 
 class GraphKey(BaseModel):
@@ -71,7 +71,7 @@ class _Part(BaseModel):
     feed: str
     fetch: str
     given: tuple[int | None, ...]
-    shape: tuple[int | None, ...]
+    shape: tuple[int, ...]
 
 
 class Header(BaseModel):

@@ -28,7 +28,7 @@ class Definition(NamedTuple):
     feed: str
     fetch: str
     given: tuple[int | None, ...]
-    shape: tuple[int | None, ...]
+    shape: tuple[int, ...]
 
 
 class FrozenGraph:
@@ -47,13 +47,19 @@ class FrozenGraph:
             CheckpointError: this machine does not compute in `precision`; a run is never scored in
                 a precision that it did not ask for.
         """
-        self._open(_session_options(precision), _frozen(layers, shape), precision)
+        chosen = _session_options(precision)
+        definition = _frozen(layers, shape)
+        give_back_memory()
+        self(self._open(chosen, definition, precision))
+        give_back_memory()
 
-    def _open(self, chosen: tuple[Any, Any], definition: Definition, precision: str) -> None:
+    def _open(
+        self, chosen: tuple[Any, Any], definition: Definition, precision: str
+    ) -> Float32Array:
+        """Make the session; returns a sample to warm up with."""
         options, kind = chosen
         graph, feed, fetch, self._given, self.shape = definition
         self._names = feed, fetch
-        give_back_memory()
         self._session = tf.compat.v1.Session(graph=graph, config=options)
         self._compute = self._session.make_callable(fetch, [feed])
         sample = np.full([2, *(side or 1 for side in self._given)], 0.5, np.float32)
@@ -61,8 +67,7 @@ class FrozenGraph:
             raise CheckpointError(
                 f"this machine does not compute in {precision}: enqueue with --precision float32"
             )
-        self(sample)
-        give_back_memory()
+        return sample
 
     def __call__(self, rows: Float32Array) -> Float32Array:
         """Outputs `[n, *self.shape]` of inputs `[n, *shape]`, in the same order."""
@@ -77,7 +82,7 @@ class FrozenGraph:
     def kept(self) -> KeptGraph | None:
         """The graph as it can be kept; None if it holds what would not be taken back."""
         definition = self._session.graph.as_graph_def()
-        if not _only_computes(definition):
+        if None in self.shape or not _only_computes(definition):
             return None
         return KeptGraph(definition.SerializeToString(), *self._names, self._given, self.shape)
 
@@ -98,7 +103,7 @@ class ThawedGraph(FrozenGraph):
     """The same graph as it was kept, without the layers."""
 
     def __init__(self, kept: KeptGraph, precision: str = "float32") -> None:
-        """Open the graph, and warm up.
+        """Open the graph; its first call is slow.
 
         Raises:
             UnusableGraphsError: it holds more than what a network computes with, or is not whole.

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from base.arrays import Float32Array
 from base.console.foreign import shown
 from base.runtime import tf
+from imaging.decoding.memory import give_back_memory
 from model.card import Decode
 from model.checkpoint_requirements import refuse_unloadable
 from model.errors import CheckpointError
@@ -117,6 +118,7 @@ class LoadedModel:
                     self._keep(shelf, digest)
             else:
                 self._check_all()
+                give_back_memory()
         except tf.errors.OpError as error:
             # A CheckpointError, so that the other runs of its group are still scored.
             reason = " ".join(str(error.message).split())[:400]
