@@ -150,7 +150,8 @@ def _opened(path: Path) -> Any:  # noqa: ANN401 - a binary file
     """The file, if nobody can have written it who may not write what this program runs."""
     file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
     status, folder = os.fstat(file.fileno()), path.parent.stat()
-    is_ours = status.st_uid in (os.geteuid(), 0) or folder.st_mode & stat.S_ISGID
+    is_shared = folder.st_mode & stat.S_ISGID and folder.st_gid in os.getgroups()
+    is_ours = status.st_uid in (os.geteuid(), 0) or is_shared
     if not stat.S_ISREG(status.st_mode) or not is_ours or status.st_mode & stat.S_IWOTH:
         file.close()
         raise UnusableGraphsError(" is no file of this user, or everybody may write to it")

@@ -48,13 +48,18 @@ class GraphStore:
 
     def get(self, key: GraphKey) -> KeptGraphs | None:
         """The graphs of this key, if they are kept and whole."""
+        if self._failed:
+            return None
         path = self._path(key)
         try:
             found = read_graphs(path, key)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, UnusableGraphsError) as error:
-            self.discard(key, f": {error.strerror}" if isinstance(error, OSError) else str(error))
+        except UnusableGraphsError as error:
+            self.discard(key, str(error))
+            return None
+        except OSError as error:
+            self._fail("read", error)
             return None
         with suppress(OSError):  # by this time the oldest is removed first
             os.utime(path)
@@ -80,11 +85,16 @@ class GraphStore:
             make_folder(self.folder)
             write_whole(path, packed(key, kept))
         except OSError as error:
-            self._failed = True
-            self._warn(f"graphs cannot be kept in {self.folder}: {reason_of(error)}")
+            self._fail("kept", error)
             return
         sweep(self.folder, ())
         self._remove_oldest(path)
+
+    def _fail(self, what: str, error: OSError) -> None:
+        self._failed = True
+        self._warn(
+            f"graphs cannot be {what} in {self.folder}: {reason_of(error)}; scoring goes on without"
+        )
 
     def _path(self, key: GraphKey) -> Path:
         return self.folder / f"{key.name}{_SUFFIX}"
