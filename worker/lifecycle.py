@@ -194,9 +194,12 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
 
 @worker_shutdown.connect  # type: ignore[untyped-decorator] # celery has no types
 def _tell_the_end(**_: Any) -> None:  # noqa: ANN401 - celery's own signature
-    ending = current_process().ending
+    process = current_process()
+    ending = process.ending
     ending.ignore_signals()
-    gc.freeze()  # Python would look through all of TensorFlow for garbage before it ends
+    process.database.close()
+    # Python would look through all of TensorFlow for garbage before it ends, most of a second.
+    gc.freeze()
     if ending.is_asked_for:
         log.info("stopped: nothing is in progress here any more; other workers score what is left")
 
