@@ -57,8 +57,10 @@ class GraphShelf:
                 self._store.keep(backbone, KeptGraphs(shared))
         self._store.keep(self._of_checkpoint(card), KeptGraphs(own, network.digest))
 
-    def discard(self, card: ModelCard, why: str) -> None:
-        """Tell that what was kept of this checkpoint cannot be used, and remove it."""
+    def discard(self, card: ModelCard, network: KeptNetwork, why: str) -> None:
+        """Tell why what was kept of this checkpoint cannot be used, and remove all of it."""
+        if network.digest is not None:
+            self._store.remove(self._of_backbone(network.digest, card.decode))
         self._store.discard(self._of_checkpoint(card), why)
 
     def _of_checkpoint(self, card: ModelCard) -> GraphKey:

@@ -67,10 +67,13 @@ class GraphStore:
 
     def discard(self, key: GraphKey, why: str) -> None:
         """Tell why a file is not used, in words that follow its name, and remove it."""
-        path = self._path(key)
-        self._warn(f"{path}{why}: it is not used, and made again")
-        with suppress(OSError):  # then it is replaced, or stays and is told again
-            path.unlink()
+        self._warn(f"{self._path(key)}{why}: it is not used, and made again")
+        self.remove(key)
+
+    def remove(self, key: GraphKey) -> None:
+        """Remove a file; where that fails, it stays and is told again."""
+        with suppress(OSError):
+            self._path(key).unlink()
 
     def has(self, key: GraphKey) -> bool:
         """Whether there is a file of this key; only reading it shows whether it can be used."""

@@ -19,10 +19,9 @@ from model.card import card_path
 from model.errors import CheckpointError
 from model.graphs import checkpoint_graphs, graph_store
 from model.graphs.checkpoint_graphs import GraphShelf
-from model.graphs.graph_file import GraphKey, KeptGraph, KeptGraphs, UnusableGraphsError
+from model.graphs.graph_file import GraphKey, KeptGraph, KeptGraphs, packed, read_header
 from model.graphs.graph_store import FOLDER, GraphStore
 from trainer.commands.cache import command as cache
-from worker.scoring.frozen import ThawedGraph
 from worker.scoring.loaded_model import LoadedModel
 from worker.scoring.model_registry import ModelRegistry
 
@@ -295,18 +294,29 @@ def test_workers_that_keep_the_same_at_once_do_not_disturb_one_another(tmp_path:
     assert len(list((tmp_path / FOLDER).iterdir())) == 1
 
 
-def test_a_graph_that_does_more_than_compute_is_not_run(tmp_path: Path) -> None:
+def test_a_graph_that_does_more_than_compute_is_not_run_but_made_again(
+    shelf: Shelf, one: Saved, tmp_path: Path
+) -> None:
     """Even if somebody has written a whole file of it."""
+    expected = scores(shelf.worker().get(one.spec()))
     target = tmp_path / "written"
     with tf.Graph().as_default() as graph:
-        rows = tf.compat.v1.placeholder(tf.float32, [None, 4], "rows")
+        rows = tf.compat.v1.placeholder(tf.float32, [None, SIDE, SIDE, 3], "rows")
         with tf.control_dependencies([tf.io.write_file(str(target), "words")]):
-            tf.identity(rows, "out")
+            tf.reduce_mean(rows, [1, 2], name="out")
     data = graph.as_graph_def().SerializeToString()
+    backbone = shelf.files()[-1]
+    header = read_header(backbone)
+    assert header is not None
+    forged = KeptGraph(data, "rows:0", "out:0", (SIDE, SIDE, 3), (3,))
+    backbone.write_bytes(b"".join(packed(header.key, KeptGraphs({"backbone": forged}))))
 
-    with pytest.raises(UnusableGraphsError, match="does more than a network computes"):
-        ThawedGraph(KeptGraph(data, "rows:0", "out:0", (4,), (4,)))
+    assert scores(shelf.worker().get(one.spec())) == expected
+    assert len(shelf.said) == 1
+    assert "does more than a network computes" in shelf.said[0]
     assert not target.exists()
+    assert scores(shelf.worker().get(one.spec())) == expected
+    assert len(shelf.said) == 1
 
 
 def test_the_cache_command_lists_and_clears_them(

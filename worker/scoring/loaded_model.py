@@ -148,7 +148,7 @@ class LoadedModel:
         except MissingGraphsError:
             return False
         except UnusableGraphsError as error:
-            shelf.discard(self.card, str(error))
+            shelf.discard(self.card, network, str(error))
             return False
         return True
 
