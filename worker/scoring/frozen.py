@@ -1,6 +1,7 @@
 """Layers of a network as one graph of constants, in the precision of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ class FrozenGraph:
         """
         options, kind = _session_options(precision)
         graph, (feed, fetch, self.shape) = _frozen(layers, shape)
+        self._names = feed, fetch
+        self._given = shape
         give_back_memory()
         self._session = tf.compat.v1.Session(graph=graph, config=options)
         self._compute = self._session.make_callable(fetch, [feed])
@@ -56,6 +59,25 @@ class FrozenGraph:
         batch = np.repeat(rows, 2, axis=0) if len(rows) == 1 else rows
         computed: Float32Array = self._compute(batch)
         return computed[: len(rows)]
+
+    @contextmanager
+    def in_float32(self) -> Iterator[Callable[[Float32Array], Float32Array]]:
+        """The same graph computed in float32, `[n, ...]` to `[n, ...]`; its memory is given back.
+
+        It takes a session of its own, but no other freezing.
+        """
+        feed, fetch = self._names
+        options, _ = _session_options("float32")
+        try:
+            with tf.compat.v1.Session(graph=self._session.graph, config=options) as session:
+                yield session.make_callable(fetch, [feed])
+        finally:
+            give_back_memory()
+
+    def sample(self, images: int) -> Float32Array:
+        """So many inputs, `[images, ...]`, drawn evenly from [0, 1] and always the same."""
+        shape = (images, *(side or 1 for side in self._given))
+        return np.random.default_rng(0).random(shape, np.float32)
 
     def _computes_in(self, kind: Any, names: tuple[str, str], sample: Float32Array) -> bool:  # noqa: ANN401 - tf.DType
         """Whether any arithmetic of the graph that really runs has this type."""
