@@ -1,14 +1,16 @@
-"""The fourth side of bench_scoring.py: Ray Data, tasks that decode and an actor with the model.
+"""The fourth side of bench_scoring.py: Ray Data, a map that decodes and an actor with the model.
 
 Usage: ray_plainly.py CHECKPOINT MANIFEST ROUNDS, in the folder that the manifest's paths are
-relative to. Prints JSON as predict_plainly.py does. A pass is timed from the actor's first batch to
-its last one: Ray's start and the model's loading are left out, and so is what was decoded before.
-The peak is the sum over Ray's processes.
+relative to. Prints JSON as predict_plainly.py does. Ray runs both steps in the actor's process, one
+after the other. A pass is timed from the actor's first prediction to its last one: Ray's start and
+the model's loading are left out, and so is the decoding of the first batch. The peak is the sum
+over Ray's processes.
 """
 
 import csv
 import json
 import os
+import secrets
 import sys
 import tempfile
 import time
@@ -19,8 +21,8 @@ import common
 
 # Nothing leaves the machine; read when Ray is imported.
 os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1"}
-# Of this machine, and not of a network's proxy.
-os.environ |= {"RAY_ADDRESS": "", "no_proxy": "*"}
+# Otherwise Ray would write a token into the home folder. No proxy stands between its processes.
+os.environ |= {"RAY_AUTH_TOKEN": secrets.token_hex(32), "no_proxy": "*"}
 
 import numpy as np
 import psutil
@@ -60,9 +62,12 @@ class Model:
 def score(checkpoint: str, paths: list[str]) -> tuple[float, dict[str, float]]:
     """Images per second of a pass, and the scores by path."""
     images = ray.data.from_items([{"path": path} for path in paths]).map(decode)
-    options = {"batch_size": BATCH, "num_cpus": 1, "concurrency": 1}
-    scored = images.map_batches(Model, fn_constructor_args=(checkpoint,), **options)
-    rows = scored.take_all()
+    rows = images.map_batches(
+        Model,
+        fn_constructor_args=(checkpoint,),
+        batch_size=BATCH,
+        compute=ray.data.ActorPoolStrategy(size=1),
+    ).take_all()
     seconds = max(row["ended"] for row in rows) - min(row["began"] for row in rows)
     return len(rows) / seconds, {row["path"]: float(row["score"]) for row in rows}
 

@@ -109,5 +109,8 @@ class Engine(Protocol):
 class TimedEngine(Protocol):
     """An engine that can say how fast it computes."""
 
-    def rates(self, spec: RunSpec) -> Rates | None:
-        """How fast the run's network, which must be loaded, computes here; None if unknown."""
+    def rates(self, spec: RunSpec, seconds: float) -> Rates | None:
+        """How fast the run's network, which must be loaded, computes here.
+
+        None if that is not known after so many seconds.
+        """

@@ -75,13 +75,14 @@ class ModelEngine:
             seconds = seconds.plus(batch.seconds)
         return BatchScores([scored[index] for index in range(len(specs))], seconds)
 
-    def rates(self, spec: RunSpec) -> Rates | None:
+    def rates(self, spec: RunSpec, seconds: float) -> Rates | None:
         """How fast the run's network computes here; its checkpoint must be loaded.
 
-        None where it cannot be told. Batches wait meanwhile, for `timing.SPEED_SECONDS` at most.
+        None where it cannot be told. Batches wait meanwhile, for so many seconds at most.
         """
+        graph = self._registry.get(spec).backbone.graph
         with self._computing:
-            return self._speeds.rates_of(self._registry.get(spec).backbone.graph, spec.precision)
+            return self._speeds.rates_of(graph, spec.precision, seconds)
 
     def failure(self, digest: str, precision: str) -> CheckpointError | None:
         """Why loading this checkpoint in this precision failed, if it did."""

@@ -23,19 +23,19 @@ class GraphSpeeds:
     def __init__(self) -> None:
         self._found: dict[int, Rates | None] = {}
 
-    def rates_of(self, graph: object, precision: str) -> Rates | None:
+    def rates_of(self, graph: object, precision: str, seconds: float) -> Rates | None:
         """Images per second; None if it is no graph of TensorFlow, or the timing fails.
 
-        It computes in a thread of its own, which is given up after `timing.SPEED_SECONDS`.
+        It computes in a thread of its own, which is given up after so many seconds.
         """
         if not isinstance(graph, FrozenGraph):
             return None
         if id(graph) not in self._found:
-            self._found[id(graph)] = _rates_in_time(graph, precision)
+            self._found[id(graph)] = _rates_in_time(graph, precision, seconds)
         return self._found[id(graph)]
 
 
-def _rates_in_time(graph: FrozenGraph, precision: str) -> Rates | None:
+def _rates_in_time(graph: FrozenGraph, precision: str, seconds: float) -> Rates | None:
     found: list[Rates] = []
     given_up = threading.Event()
 
@@ -52,13 +52,13 @@ def _rates_in_time(graph: FrozenGraph, precision: str) -> Rates | None:
 
     thread = threading.Thread(target=measure, daemon=True, name="speed")
     thread.start()
-    thread.join(timing.SPEED_SECONDS)
+    thread.join(seconds)
     if thread.is_alive():
         given_up.set()
         log.warning(
-            "timing %s against float32 did not end within %.0f seconds; scoring goes on",
+            "timing %s against float32 did not end within %.1f seconds; scoring goes on",
             precision,
-            timing.SPEED_SECONDS,
+            seconds,
         )
     return found[0] if found else None
 

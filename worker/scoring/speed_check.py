@@ -15,6 +15,7 @@ from db.queries.refusals import Wanted
 from db.queries.runs import RunSpec
 from db.queries.speeds import Machine, Rates, is_timed, note_speed
 from db.session import Database
+from worker import timing
 from worker.health.activity import ActivityTracker
 from worker.scoring.batch_scores import Engine, TimedEngine
 
@@ -43,7 +44,9 @@ class SpeedCheck:
         machine = Machine(platform.node() or "this host", f"{processor()}, {self._engine.device}")
         if not self._may_begin(spec.wanted, machine):
             return
-        rates = self._engine.rates(spec)
+        # Batches of other threads wait meanwhile, under the eyes of the watchdog.
+        seconds = min(timing.SPEED_SECONDS, self._activity.hang_seconds / 4)
+        rates = self._engine.rates(spec, seconds)
         if rates is None:
             return
         line = sentence(spec, rates)
