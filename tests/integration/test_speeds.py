@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawing import draw
 from networks import SIDE, Saved, engine, hub_checkpoint, save_module
 from processes import Site
 from sqlalchemy import text, update
@@ -188,6 +189,21 @@ def test_a_worker_times_a_checkpoint_once(
     slower = rates.rate < rates.float32_rate
     assert line.levelname == ("WARNING" if slower else "INFO")
     assert ("enqueue with --precision float32" in line.getMessage()) == slower
+
+
+def test_a_worker_that_starts_tells_the_rates(
+    saved: Saved, bfloat16: RunSpec, tmp_path: Path
+) -> None:
+    draw(tmp_path / "images" / "one.jpg", seed=1)
+    site = Site(tmp_path, {"CHECKPOINT": str(saved.path)})
+    site.succeed("producer", "enqueue", "images", "--precision", bfloat16.precision)
+    (line,) = [line for line in site.drain().splitlines() if "network alone" in line]
+    assert line.startswith("one.keras: ")
+    (run,) = json.loads(site.succeed("producer", "status", "--format", "json").stdout)["runs"]
+    (speed,) = run["speeds"]
+    assert f"{speed['images_per_second']:.1f}" in line
+    assert f"{speed['float32_images_per_second']:.1f}" in line
+    assert (run["scored"], run["pending"]) == (1, 0)
 
 
 def test_a_timing_that_hangs_or_fails_keeps_nothing_from_being_scored(

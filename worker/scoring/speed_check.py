@@ -8,6 +8,7 @@ import platform
 from pathlib import Path
 
 from base.console.foreign import shown
+from base.console.telling import tell
 from base.cores import processor
 from db.errors import DatabaseError
 from db.precisions import PRECISIONS
@@ -49,8 +50,7 @@ class SpeedCheck:
         rates = self._engine.rates(spec, seconds)
         if rates is None:
             return
-        line = sentence(spec, rates)
-        log.warning(line) if rates.is_slower else log.info(line)
+        _say(sentence(spec, rates), logging.WARNING if rates.is_slower else logging.INFO)
         self._note(spec.wanted, machine, rates)
 
     def _may_begin(self, wanted: Wanted, machine: Machine) -> bool:
@@ -76,6 +76,13 @@ class SpeedCheck:
                 note_speed(session, wanted, machine, rates)
         except DatabaseError as error:
             log.warning("how fast %s is here was not noted: %s", wanted.precision, error.message)
+
+
+def _say(line: str, level: int) -> None:
+    if log.hasHandlers():
+        log.log(level, "%s", line)
+    else:  # the first checkpoint is loaded before Celery sets up the log
+        tell(line, err=True)
 
 
 def sentence(spec: RunSpec, rates: Rates) -> str:
