@@ -35,8 +35,8 @@ IMAGES_PER_HANG = 32
 # How long the filter of TensorFlow's output may take to answer.
 NATIVE_ANSWER_SECONDS = 1.0
 
-# How long scoring waits at most until it is known how fast a precision is: usually three to five
-# seconds. One run of a network aims at the second figure.
+# How long scoring waits at most until it is known how fast a precision is. One run of the network
+# aims at the second figure, and there are six.
 SPEED_SECONDS = 10.0
 SPEED_RUN_SECONDS = 0.5
 
