@@ -18,6 +18,7 @@ from model.features.feature_cache import FeatureKey
 from model.held_checkpoint import HeldCheckpoint
 from worker.scoring.batch_scores import is_outside
 from worker.scoring.frozen import FrozenGraph
+from worker.scoring.openvino_graph import OpenvinoGraph, is_quantised
 
 # A matrix product of few columns sums the rows that do not fill a vector register in another order,
 # so that the last bits of a score would depend on how many images are in the batch.
@@ -35,7 +36,7 @@ class Backbone(NamedTuple):
     next checkpoint with the same module need not load it again.
     """
 
-    graph: FrozenGraph
+    graph: FrozenGraph | OpenvinoGraph
     key: FeatureKey | None
     layers: Sequence[Any]
 
@@ -133,7 +134,12 @@ def _filled_up(rows: Float32Array) -> Float32Array:
 
 
 def _freeze(parts: Parts, decode: Decode, precision: str) -> Backbone:
-    graph = FrozenGraph(parts.backbone, (decode.height, decode.width, 3), precision)
+    shape = (decode.height, decode.width, 3)
+    graph: FrozenGraph | OpenvinoGraph
+    if is_quantised(parts.backbone):
+        graph = OpenvinoGraph(parts.backbone[0], shape, precision)
+    else:
+        graph = FrozenGraph(parts.backbone, shape, precision)
     if parts.digest is None or None in graph.shape:
         return Backbone(graph, None, parts.backbone)
     # float32 has no variant, like the features of the trainer.
