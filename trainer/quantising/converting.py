@@ -117,7 +117,10 @@ def _frozen(layers: Sequence[Any], shape: tuple[int, int, int]) -> Any:  # noqa:
         return images
 
     traced = tf.function(call).get_concrete_function(tf.TensorSpec([None, *shape], tf.float32))
-    _, definition = convert_variables_to_constants_v2_as_graph(traced)
+    frozen, definition = convert_variables_to_constants_v2_as_graph(traced)
+    # Otherwise what nothing reads any more, such as a variable's old place, is an output too.
+    end = frozen.outputs[0].op.name
+    definition = tf.compat.v1.graph_util.extract_sub_graph(definition, [end])
     graph = tf.Graph()
     with graph.as_default():
         tf.import_graph_def(definition, name="")

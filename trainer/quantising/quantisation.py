@@ -111,7 +111,7 @@ def _with_head(
 
 
 def _whole(card: ModelCard, made: _Made) -> Any:  # noqa: ANN401 - keras.Model
-    entry = keras.Input((card.decode.height, card.decode.width, 3))
+    entry = keras.Input((card.decode.height, card.decode.width, 3), name="images")
     return keras.Sequential([entry, made.layer, *made.head], name="dermscore")
 
 
@@ -128,7 +128,7 @@ def _fields(
     )
     data: Data | None = made.fitted.data if made.fitted else card.data
     training: Training | None = made.fitted.training if made.fitted else card.training
-    note = _OLD_THRESHOLD if card.threshold else None
+    note = _OLD_THRESHOLD if card.threshold and not made.fitted else None
     what = Quantised(
         float32=card.digest,
         method=_METHOD.format(n=len(made.digests)),
@@ -144,6 +144,8 @@ def _fields(
     return {
         **kept,
         "backbone": backbone,
+        # Another head gives other scores, among which the old threshold is none.
+        "threshold": None if made.fitted else card.threshold,
         "data": data,
         "training": training,
         # The float32 checkpoint's figures are not those of this one.

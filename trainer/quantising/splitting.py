@@ -48,6 +48,8 @@ def _last_layers(network: Any) -> list[Any] | None:  # noqa: ANN401 - keras.Mode
     head = layers[first:]
     if first < 1 or not isinstance(head[0], keras.layers.Dense):
         return None
+    if isinstance(network, keras.Sequential):
+        return head
     ends = [*(layer.input for layer in head[1:]), network.outputs[0]]
     follow = all(layer.output is end for layer, end in zip(head, ends, strict=True))
     return head if follow else None
