@@ -2,8 +2,8 @@
 
 Aim: at least 1.0 times its images per second at no more than 1.3 times its memory, in float32; in
 bfloat16 at least 1.8 times float32, AUC within 0.005 and scores within 0.02; quantised to int8 at
-least 3.5 times float32 where the CPU has VNNI, with no more memory and AUC within 0.005. Start-up is left out
-on both sides: predict is warmed up by a batch, the worker is timed from its first lease.
+least 3.5 times float32 where the CPU has VNNI, no more memory, AUC within 0.005. Start-up is left
+out on both sides: predict is warmed up by a batch, the worker is timed from its first lease.
 """
 
 import csv

@@ -45,7 +45,7 @@ def _last_layers(network: Any) -> list[Any] | None:  # noqa: ANN401 - keras.Mode
     first = len(layers) - 1
     if isinstance(layers[first], keras.layers.Activation | keras.layers.Softmax):
         first -= 1
-    head = layers[first:]
+    head: list[Any] = layers[first:]
     if first < 1 or not isinstance(head[0], keras.layers.Dense):
         return None
     if isinstance(network, keras.Sequential):
