@@ -195,6 +195,18 @@ def test_a_network_that_ends_otherwise_is_refused(pair: Pair, tmp_path: Path) ->
         quantise(saved.path, pair.root, tmp_path / "q.keras")
 
 
+def test_a_network_with_an_operation_that_is_not_listed_is_refused(
+    pair: Pair, tmp_path: Path
+) -> None:
+    layers = keras.layers
+    network = sequential(layers.UpSampling2D(), layers.Flatten(), layers.Dense(1, "sigmoid"))
+    saved = save(tmp_path / "up.keras", network)
+
+    with pytest.raises(CheckpointError, match=r"up\.keras cannot be quantised: .*the operation"):
+        quantise(saved.path, pair.root, tmp_path / "q.keras")
+    assert not (tmp_path / "q.keras").exists()
+
+
 def with_changes(saved: Saved, folder: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
     """The checkpoint with other entries, and a card that describes it as it now is."""
     with zipfile.ZipFile(saved.path) as old:

@@ -16,6 +16,7 @@ from imaging.listing.sources import list_source
 from imaging.listing.tables.manifest_options import ManifestOptions
 from model.card import Backbone, Data, Difference, ModelCard, Quantised, Training
 from model.checkpoint import load_held, save_checkpoint
+from model.errors import CheckpointError
 from model.held_checkpoint import hold_checkpoint
 from model.quantised.quantised_backbone import QuantisedBackbone
 from trainer.quantising.comparing import compare
@@ -73,8 +74,13 @@ def quantise_checkpoint(request: QuantiseRequest, root: Path) -> list[str]:
     chosen = drawn(rows, request.subset, request.seed)
     tell(f"ranges are measured on {len(chosen)} of {len(rows)} images of {shown(request.source)}")
     sample = all_of_them(root, chosen, Decoder(card.decode), request.source)
-    whole = converted(libraries, parts.backbone, (card.decode.height, card.decode.width, 3))
-    layer = quantised(libraries, whole, sample.images, keep_last=card.adopted is not None)
+    shape = (card.decode.height, card.decode.width, 3)
+    try:
+        whole = converted(libraries, parts.backbone, shape)
+        layer = quantised(libraries, whole, sample.images, keep_last=card.adopted is not None)
+    except CheckpointError as error:
+        message = f"{request.checkpoint} cannot be quantised: {error.message}"
+        raise CheckpointError(message) from error
     made = _with_head(request, root, card, parts, layer, sample.digests)
     with tempfile.TemporaryDirectory(prefix="dermscore-quantise-") as folder:
         fields = _fields(request, card, made, None)
