@@ -33,6 +33,7 @@ from worker.timing import LEASE_SECONDS
 LARGE = 12.0  # megapixels
 NAMES_OF_LARGE = 16  # names of each large image: two batches of 64
 DIFFERENT = 8  # large images drawn; a run holds each of them several times
+TINY = "small"
 LOOK_SECONDS = 0.05
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -78,17 +79,16 @@ def list_images(folder: Path, source: Path, copies: int) -> None:
             csv.writer(file).writerows([("path",), *((row,) for row in rows)])
 
 
-def checkpoints(folder: Path) -> dict[str, Path]:
-    """A tiny network, which reading must feed, and the real one, by name."""
-    made = {}
-    for name, backbone in (("small", "small"), ("InceptionV3", backbone_option())):
-        site = Site(folder / name, {"PYTHONPATH": str(PROJECT)})
-        if not site.folder.exists():
-            site.folder.mkdir(parents=True)
-            (site.folder / "data").symlink_to(images_folder())
-            options = ("--backbone", backbone, "--epochs", "2")
-            site.succeed("trainer", "train", "data/train", "data/valid", *options)
-        (made[name],) = site.folder.glob("checkpoints/*.keras")
+def checkpoint_of(network: str, folder: Path) -> Path:
+    """A checkpoint of a tiny network, which reading must feed, or of the real one."""
+    settings = {"PYTHONPATH": str(PROJECT), "DATA_ROOT": str(images_folder())}
+    site = Site(folder / network, settings)
+    if not list(site.folder.glob("checkpoints/*.keras")):
+        site.folder.mkdir(parents=True, exist_ok=True)
+        sets = (str(images_folder() / name) for name in ("train", "valid"))
+        option = ("--backbone", "small" if network == TINY else backbone_option())
+        site.succeed("trainer", "train", *sets, *option, "--epochs", "2")
+    (made,) = site.folder.glob("checkpoints/*.keras")
     return made
 
 
@@ -134,6 +134,13 @@ def peak(worker: Process) -> int:
     return next(int(row.split()[1]) for row in status.splitlines() if "VmHWM" in row) * 1024
 
 
+def first_lease(site: Site, worker: Process) -> float:
+    """When a batch was leased, as soon as one is."""
+    leases = "SELECT leased_until FROM batches WHERE leased_until IS NOT NULL"
+    worker.await_true(lambda: site.ledger.rows(leases), "it took a batch")
+    return min(until for (until,) in site.ledger.rows(leases)) - LEASE_SECONDS
+
+
 def await_run(site: Site, worker: Process) -> None:
     """Wait until nothing is owed."""
     worker.await_true(lambda: not site.ledger.unfinished(), "the run was finished", 900)
@@ -148,13 +155,14 @@ def measure(site: Site, store: SlowStore | None) -> Measured:
         if store is not None:
             counts(store)
         before, watch = cpu_seconds(worker), Watch(worker.pid)
-        site.succeed("producer", "enqueue", "images.csv", "--new-run")
-        await_run(site, worker)
+        with site.start("producer", "enqueue", "images.csv", "--new-run") as producer:
+            began = first_lease(site, worker)
+            await_run(site, worker)
+            producer.await_end()
         used, run = cpu_seconds(worker) - before, newest_run(site)
-        ((first, last),) = site.ledger.rows(
-            "SELECT min(leased_until), max(finished_at) FROM batches WHERE run_id = :run", run=run
+        ((last,),) = site.ledger.rows(
+            "SELECT max(finished_at) FROM batches WHERE run_id = :run", run=run
         )
-        began = first - LEASE_SECONDS
         wanted = watch.end(began, last)
         predictions = site.ledger.predictions(run)
         assert all(row.error is None for row in predictions), predictions[0]  # noqa: S101
@@ -182,7 +190,7 @@ def tell(side: str, runs: list[Measured]) -> None:
 @click.command()
 @click.option("--before", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--situation", "chosen", multiple=True, type=click.Choice([*SITUATIONS]))
-@click.option("--network", "networks", multiple=True, default=("small", "InceptionV3"))
+@click.option("--network", "networks", multiple=True, default=(TINY, "InceptionV3"))
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(1))
 @click.option("--copies", default=2, show_default=True, type=click.IntRange(1))
 def main(
@@ -195,13 +203,13 @@ def main(
     """Each situation on each network, both sides in turns."""
     print(describe_machine(), flush=True)
     work = PROJECT / ".work" / "read-ahead"
-    made = checkpoints(work)
     draw_large(work / "large", LARGE, DIFFERENT)
     sides = {"now": PROJECT} if before is None else {"before": before.resolve(), "now": PROJECT}
     for network in networks:
+        checkpoint = checkpoint_of(network, work)
         for key in chosen or SITUATIONS:
             print(f"{network}, {SITUATIONS[key].name}", flush=True)
-            runs = one_situation(SITUATIONS[key], work, made[network], sides, rounds, copies)
+            runs = one_situation(SITUATIONS[key], work, checkpoint, sides, rounds, copies)
             for side, measured in runs.items():
                 tell(side, measured)
 

@@ -27,7 +27,7 @@ MAX_SECONDS = 120.0
 _CONNECT_SECONDS = 10.0
 _SILENCE_SECONDS = 30.0
 _CHUNK_BYTES = 1 << 18
-_CONNECTIONS = 16  # kept open: each of eight readers may wait for an answer, in two batches at once
+_CONNECTIONS = 64  # kept open: each of 16 readers may wait for an answer, in four batches at once
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 

@@ -296,6 +296,23 @@ def test_a_batch_that_is_given_up_holds_up_no_other(tmp_path: Path) -> None:
     assert count_bytes(tmp_path, paths) == 2 * READERS * READ_AHEAD_BYTES
 
 
+def test_files_that_wait_for_room_keep_no_other_batch_from_being_read(tmp_path: Path) -> None:
+    large = [f"large{at}.jpg" for at in range(2 * READERS)]
+    small = [f"small{at}.jpg" for at in range(2 * READERS)]
+    for path in large:
+        sparse(tmp_path / path, READ_AHEAD_BYTES + 1)
+    for path in small:
+        sparse(tmp_path / path, 10)
+    decoding = read_images(tmp_path, large)
+    next(decoding)  # it decodes this one, and each of the next ones waits to be taken
+    with ThreadPoolExecutor(1) as other:
+        counted = other.submit(count_bytes, tmp_path, small)
+        try:
+            assert counted.result(timeout=20) == 2 * READERS * 10
+        finally:
+            decoding.close()
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP"])
 def test_a_header_tells_what_decoding_will_hold(kind: str) -> None:
     assert check_header(encoded(kind, 50, 40)) == 50 * 40 * 3
