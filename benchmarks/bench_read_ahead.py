@@ -137,8 +137,14 @@ def peak(worker: Process) -> int:
 def first_lease(site: Site, worker: Process) -> float:
     """When a batch was leased, as soon as one is."""
     leases = "SELECT leased_until FROM batches WHERE leased_until IS NOT NULL"
-    worker.await_true(lambda: site.ledger.rows(leases), "it took a batch")
-    return min(until for (until,) in site.ledger.rows(leases)) - LEASE_SECONDS
+    found: list[float] = []
+
+    def is_leased() -> bool:
+        found[:] = [until for (until,) in site.ledger.rows(leases)]
+        return bool(found)
+
+    worker.await_true(is_leased, "it took a batch")
+    return min(found) - LEASE_SECONDS
 
 
 def await_run(site: Site, worker: Process) -> None:

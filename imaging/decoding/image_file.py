@@ -57,6 +57,9 @@ _ahead = ReadAhead(READ_AHEAD_BYTES)
 # and would keep those of the next from being read. Kept for later batches: making new threads for
 # each costs more than the reading.
 _idle_readers: deque[ThreadPoolExecutor] = deque()
+# All batches share these for a store that tells no size before the bytes: each file that waits
+# there for room is held whole.
+_few_readers = ThreadPoolExecutor(READERS, "read")
 
 _NOT_A_FILE = "it is a folder or a device, not an image file"
 _MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"BM": "BMP"}
@@ -94,13 +97,14 @@ def read_image(root: Root, path: str, before: BeforeReading = at_once) -> ImageF
 def read_images(root: Root, paths: Sequence[str]) -> Generator[ImageFile | ImageError, None, None]:
     """`read_image` of every path in order, several at once; an error takes its file's place.
 
-    At once are READERS files of a folder and STORE_READERS of a store, whatever other batches read.
+    At once are READERS files of a folder and STORE_READERS of S3 or the web, whatever other batches
+    read; of any other store READERS for all batches.
     At most so many are held besides those already taken, and at most READ_AHEAD_BYTES of them, over
     all batches, besides the one that is taken next.
     """
-    most = STORE_READERS if isinstance(root, Store) else READERS
+    most = STORE_READERS if isinstance(root, Store) and root.tells_size else READERS
     waiting = iter(paths)
-    with _readers() as readers:
+    with _readers(root) as readers:
         ahead = deque(_read_soon(readers, root, path) for path in islice(waiting, most))
         try:
             while ahead:
@@ -176,8 +180,11 @@ def _check_png(data: bytes) -> None:
 
 
 @contextmanager
-def _readers() -> Iterator[ThreadPoolExecutor]:
-    """Threads that read for nobody else meanwhile."""
+def _readers(root: Root) -> Iterator[ThreadPoolExecutor]:
+    """Threads that read for nobody else meanwhile, if what is read tells its size."""
+    if isinstance(root, Store) and not root.tells_size:
+        yield _few_readers
+        return
     try:
         readers = _idle_readers.pop()
     except IndexError:

@@ -53,6 +53,11 @@ class Store:
         """The address; it holds no secrets, which come from the environment."""
         return self.address
 
+    @property
+    def tells_size(self) -> bool:
+        """Whether the size of an object is known before its bytes are read."""
+        return urlsplit(self.address).scheme in ("s3", WEB)
+
     def key(self, name: str, where: str) -> str:
         """`name`, an address or a path relative to the root, as a relative path.
 
