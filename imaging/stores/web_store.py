@@ -125,7 +125,7 @@ def _read_bounded(answer: BaseHTTPResponse, before: BeforeReading) -> bytes:
     size = int(answer.headers.get("Content-Length") or 0)
     if size > MAX_BYTES:
         raise too_large()
-    before(size)
+    before(size or MAX_BYTES)  # unknown: as many bytes as it may turn out to be
     deadline = time.monotonic() + MAX_SECONDS
     data = bytearray()
     while chunk := answer.read1(_CHUNK_BYTES, decode_content=False):
