@@ -1,7 +1,8 @@
-"""The number of threads that this process computes with."""
+"""The processor, and the number of threads that this process computes with."""
 
 import math
 import os
+import platform
 from pathlib import Path
 
 from base.settings import read_settings
@@ -26,3 +27,13 @@ def usable_cores(allowed: int, cpu_max: Path) -> int:
         return max(1, min(allowed, math.ceil(int(quota) / int(period))))
     except (OSError, ValueError, ZeroDivisionError):  # no quota, or no control groups here
         return allowed
+
+
+def processor() -> str:
+    """The name of this machine's processor, as Linux gives it; else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.machine() or "unknown processor"

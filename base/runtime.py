@@ -1,10 +1,13 @@
 """Imports TensorFlow and Keras without their start-up noise.
 
 TensorFlow writes to file descriptor 2 before its log level takes effect. Its output during the
-import and the search for devices is held back; errors are then passed on.
+import and the search for devices is held back; errors are then passed on. Keras and TensorFlow Hub,
+which a worker with kept graphs does not need, are imported when one of their names is first asked
+for.
 """
 
 import faulthandler
+import gc
 import os
 import re
 import sys
@@ -12,7 +15,10 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 # 2: errors only, once the log level takes effect. TensorFlow reads it itself, a blank as 0.
 if not os.environ.get("TF_CPP_MIN_LOG_LEVEL", "").strip():
@@ -55,12 +61,43 @@ def _start_up_noise_held_back() -> Iterator[None]:
             sys.stderr.writelines(line for line in held if not _is_noise(line))
 
 
-with _start_up_noise_held_back(), warnings.catch_warnings():
-    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-    import keras
+@contextmanager
+def _keras_held_back() -> Iterator[None]:
+    """Let TensorFlow begin without Keras, which it would import and otherwise does not need.
+
+    Keras brings scikit-learn and matplotlib along: nearly half of the time of both. TensorFlow
+    passes over its absence, and finds it later all the same.
+    """
+    if "keras" in sys.modules:
+        yield
+        return
+    sys.modules["keras"] = None  # type: ignore[assignment] # an import then says that it is missing
+    try:
+        yield
+    finally:
+        del sys.modules["keras"]
+    found = find_spec("keras")
+    if found is not None and found.origin is not None:
+        # As TensorFlow would have set it, for `from tensorflow.keras import layers`.
+        folder = str(Path(found.origin).parent / "_tf_keras")
+        package: Any = sys.modules["tensorflow"]
+        package.__path__ = [folder, *(path for path in package.__path__ if path)]
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no garbage meanwhile: of all that modules make, hardly anything is."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+with _start_up_noise_held_back(), _keras_held_back(), _uncollected():
     import tensorflow as tf
-    import tensorflow_hub as hub
-    from keras.src.saving.saving_lib import load_model as load_keras_file
     from tensorflow.core.protobuf import saved_model_pb2, trackable_object_graph_pb2
     from tensorflow.python.eager import context
     from tensorflow.python.framework.convert_to_constants import (
@@ -83,14 +120,33 @@ def device_name() -> str:
     return "GPU" if len(gpus) == 1 else f"the first of {len(gpus)} GPUs (see CUDA_VISIBLE_DEVICES)"
 
 
+# What is imported later, by the name it has here: its module, and its name there if it has one.
+_LATER = {
+    "keras": ("keras", None),
+    "hub": ("tensorflow_hub", None),
+    "load_keras_file": ("keras.src.saving.saving_lib", "load_model"),
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - modules without types
+    """Keras, TensorFlow Hub or Keras's loader, which take a second or two to import."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _LATER[name]
+    # Standard error stays as it is: TensorFlow has made its noise, and a batch may be decoding.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+        imported = import_module(module)
+    found = imported if attribute is None else getattr(imported, attribute)
+    globals()[name] = found
+    return found
+
+
 __all__ = [
     "context",
     "convert_variables_to_constants_v2_as_graph",
     "device_name",
     "gpus",
-    "hub",
-    "keras",
-    "load_keras_file",
     "saved_model_pb2",
     "tf",
     "trackable_object_graph_pb2",

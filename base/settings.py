@@ -108,7 +108,8 @@ class Settings(BaseSettings):
     )
     feature_cache: Annotated[Path, BeforeValidator(_absolute)] = _variable(
         "dermscore.features",
-        "features that the trainer, or a run with `--keep-features`, has computed already",
+        "features that the trainer, or a run with `--keep-features`, has computed already, and the "
+        "graphs of checkpoints that a worker has loaded",
     )
     threads: Annotated[int | None, BeforeValidator(_threads)] = _variable(
         None,

@@ -2,6 +2,7 @@
 
 Usage: predict_plainly.py CHECKPOINT MANIFEST ROUNDS, in the folder that the manifest's paths are
 relative to. Prints JSON: images per second of each round, peak memory in bytes, scores by path.
+With 0 rounds it does one pass, and nothing to warm up before.
 """
 
 import csv
@@ -39,9 +40,10 @@ def main() -> None:
     network, _ = load_checkpoint(checkpoint)
     with manifest.open(newline="") as file:
         paths = [row["path"] for row in csv.DictReader(file)]
-    network.predict(pipeline(paths[:BATCH]), verbose=0)
+    if rounds:
+        network.predict(pipeline(paths[:BATCH]), verbose=0)
     rates = []
-    for _ in range(rounds):
+    for _ in range(max(1, rounds)):
         began = time.perf_counter()
         scores = network.predict(pipeline(paths), verbose=0)[:, 0]
         rates.append(len(paths) / (time.perf_counter() - began))

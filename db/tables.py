@@ -192,6 +192,23 @@ class Refusal(Base):
     refused_at: Mapped[float] = mapped_column(Double, server_default=Now())
 
 
+class Speed(Base):
+    """How fast a host computes a checkpoint: images per second in a precision and in float32.
+
+    Both rates are NULL from when the timing begins until it ends.
+    """
+
+    __tablename__ = "speeds"
+
+    digest: Mapped[str] = mapped_column(Text, primary_key=True)
+    precision: Mapped[str] = mapped_column(Text, primary_key=True)
+    host: Mapped[str] = mapped_column(Text, primary_key=True)
+    device: Mapped[str] = mapped_column(Text)
+    rate: Mapped[float | None] = mapped_column(Double)
+    float32_rate: Mapped[float | None] = mapped_column(Double)
+    timed_at: Mapped[float] = mapped_column(Double, server_default=Now())
+
+
 class DeletedRun(Base):
     """A deleted run. Its id is not used again: a worker may still remember it."""
 

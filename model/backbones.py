@@ -10,6 +10,7 @@ from base.runtime import keras
 from model.card import Backbone
 from model.errors import CheckpointError
 from model.hub.hub_module import HubModule
+from model.quantised.quantised_backbone import QuantisedBackbone
 
 
 class Parts(NamedTuple):
@@ -28,9 +29,8 @@ class Parts(NamedTuple):
 def split(network: Any, card: Backbone | None) -> Parts:  # noqa: ANN401 - keras.Model
     """Split a checkpoint's network where its backbone ends."""
     layers = list(network.layers)
-    ends = [
-        index for index, layer in enumerate(layers, 1) if isinstance(layer, HubModule | keras.Model)
-    ]
+    kinds = HubModule | QuantisedBackbone | keras.Model
+    ends = [index for index, layer in enumerate(layers, 1) if isinstance(layer, kinds)]
     if not isinstance(network, keras.Sequential) or len(ends) != 1 or ends[0] == len(layers):
         return Parts([network], [], None)
     backbone, head = layers[: ends[0]], layers[ends[0] :]
@@ -91,7 +91,7 @@ def rescaling(name: str) -> Any:  # noqa: ANN401 - keras.Layer
 def _is_as_named(layers: list[Any], card: Backbone) -> bool:
     """Whether the layers are those of the card, by their bytes, not by the card's word."""
     *before, last = layers
-    if isinstance(last, HubModule):
+    if isinstance(last, HubModule | QuantisedBackbone):
         return not before and last.digest == card.digest
     name = card.option.removeprefix("keras:").partition("=")[0]
     try:

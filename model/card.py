@@ -180,6 +180,40 @@ class Adopted(_Part):
     check: OwnerCheck | None = None
 
 
+class Difference(_Part):
+    """How far the scores of a quantised checkpoint are from the float32 one's, on `n` images.
+
+    `mean` and `largest` are of the absolute differences. `turned` decisions are others at
+    `threshold`. Both ROC AUCs are None where the images have no labels of both classes.
+    """
+
+    n: int = Field(ge=1)
+    mean: float = Field(ge=0)
+    largest: float = Field(ge=0)
+    threshold: float = Field(ge=0, le=1)
+    turned: int = Field(ge=0)
+    roc_auc: float | None = None
+    roc_auc_float32: float | None = None
+
+
+class Quantised(_Part):
+    """What `trainer quantise` made of the checkpoint with the digest `float32`.
+
+    `images` are the SHA-256 digests of the images that the ranges of numbers were measured on.
+    `head` says whether the head is that of the float32 checkpoint. `note` tells readers what they
+    must know about the threshold.
+    """
+
+    float32: str = Field(pattern=r"^[0-9a-f]{64}$")
+    method: str
+    seed: int
+    images: list[str]
+    head: Literal["kept", "fitted"] = "kept"
+    versions: dict[str, str] = {}
+    difference: Difference | None = None
+    note: str | None = None
+
+
 class ModelCard(_Part):
     """The JSON file next to a checkpoint. `validation` holds loss, accuracy and ROC AUC.
 
@@ -202,12 +236,13 @@ class ModelCard(_Part):
     threshold: Threshold | None = None
     versions: dict[str, str] = {}
     adopted: Adopted | None = None
+    quantised: Quantised | None = None
 
     @model_serializer(mode="wrap")
     def _without_unset(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Cards of one score that adopt nothing are written as by the releases before."""
+        """Cards of one float32 score that adopt nothing are written as by the releases before."""
         fields: dict[str, Any] = plain(self)
-        for name in ("classes", "positive", "adopted"):
+        for name in ("classes", "positive", "adopted", "quantised"):
             if not fields[name]:
                 del fields[name]
         return fields

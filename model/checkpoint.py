@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import model.hub.hub_module  # noqa: F401 - registers the layer that checkpoints may name
+import model.hub.hub_module  # registers the layer that checkpoints may name
+import model.quantised.quantised_backbone  # noqa: F401 - the same
 from base.disk import reason_of
 from base.permissions import make_folder, take_over
 from base.runtime import load_keras_file

@@ -6,8 +6,10 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-# dermscore's own class, registered with Keras by `model.hub.hub_module`.
+# dermscore's own classes, registered with Keras by `model.hub.hub_module`.
 HUB_MODULE = "dermscore>HubModule"
+# And by `model.quantised.quantised_backbone`.
+QUANTISED_BACKBONE = "dermscore>QuantisedBackbone"
 
 # Layers of Keras that run other code than its own arithmetic: it refuses them in safe mode, or
 # needs another framework for them.

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any, NamedTuple
 
-from model.keras_names import HUB_MODULE, is_activation, refuse_name
+from model.keras_names import HUB_MODULE, QUANTISED_BACKBONE, is_activation, refuse_name
 
 Config = dict[str, Any]
 # Without the batch dimension; None for an unknown side.
@@ -21,6 +21,8 @@ _VALUES = frozenset(
 )
 # Layers that do not change a value, as far as scoring is concerned.
 _KEEPING = frozenset(("Dropout", "Flatten", "Identity", "Reshape", "ActivityRegularization"))
+# Of the features of a quantised backbone.
+_MOST_SIDES, _LONGEST_SIDE = 3, 1 << 20
 # Layers and operations that are themselves an activation.
 _ACTIVATIONS = {"Sigmoid": "sigmoid", "HardSigmoid": "hard_sigmoid", "Softmax": "softmax"}
 
@@ -88,6 +90,9 @@ def _refuse_class(config: Config) -> None:
     if registered == HUB_MODULE:
         refuse_module_elsewhere(config["config"])
         return
+    if registered == QUANTISED_BACKBONE:
+        refuse_settings_of_quantised(config["config"])
+        return
     if name == "function":
         refuse_name(module, str(config["config"]))
     elif registered in (None, "", name):
@@ -104,6 +109,21 @@ def refuse_module_elsewhere(config: Config) -> None:
     """
     if not config.keys().isdisjoint(("folder", "module")):
         raise ValueError("its TensorFlow Hub module lies outside the checkpoint")
+
+
+def refuse_settings_of_quantised(config: Config) -> None:
+    """Refuse a quantised backbone that is told more than the shape of its features.
+
+    Raises:
+        ValueError: it is; the network is the layer's two files, which are checked.
+    """
+    if not config.keys() <= {"name", "trainable", "dtype", "shape"}:
+        raise ValueError("its quantised backbone names more than the shape of its features")
+    shape = config.get("shape")
+    if not isinstance(shape, list) or not shape or len(shape) > _MOST_SIDES:
+        raise ValueError("its quantised backbone has no shape of features")
+    if not all(type(side) is int and 0 < side <= _LONGEST_SIDE for side in shape):
+        raise ValueError("its quantised backbone has no shape of features")
 
 
 def network_of(config: Config) -> Network:
@@ -216,6 +236,8 @@ def _shape_after(step: _Step, before: Shape | None) -> Shape | None:
         return None if -1 in target else target
     if name == "HubModule":
         return (inner["features"],)
+    if name == "QuantisedBackbone":
+        return tuple(inner["shape"])
     given = before if step.given is None else step.given
     return None if given is None else _shape_from(name, inner, given)
 

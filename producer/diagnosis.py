@@ -1,12 +1,16 @@
-"""Why a run makes no progress, as sentences that say what to do. Pure."""
+"""Why a run makes no progress, or needlessly little, in sentences that say what to do. Pure."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from base.console.foreign import shown
 from db.queries.refusals import Refused
 from db.queries.results import Progress
+from db.queries.speeds import HostSpeed
 from db.queries.status import BatchCounts
 
+# A cluster can have hundreds that are alike.
+_SHOWN_HOSTS = 3
 START_ONE = "start one with `celery -A worker worker`"
 
 
@@ -67,6 +71,22 @@ def refusal(refused: Sequence[Refused], *, by_all: bool) -> str:
     who = f"worker {latest.worker}{others}, {latest.seconds_ago:.0f} s ago"
     what = "every worker that is alive refuses it" if by_all else "it is refused"
     return f"{what}: {'; '.join(reasons)} ({who})"
+
+
+def slowness(precision: str, speeds: Sequence[HostSpeed]) -> list[str]:
+    """A sentence where the run's precision is slower than float32 on any host; else none."""
+    slower = [speed for speed in speeds if speed.rates.is_slower]
+    if not slower:
+        return []
+    hosts = [
+        f"on {shown(speed.host)}: {speed.rates.rate:.1f} against "
+        f"{speed.rates.float32_rate:.1f} images/s"
+        for speed in slower[:_SHOWN_HOSTS]
+    ]
+    more = len(slower) - len(hosts)
+    others = f", and on {more} more" if more else ""
+    where = f"{', '.join(hosts)}{others}"
+    return [f"{precision} is slower than float32 {where}; enqueue with --precision float32"]
 
 
 def _idle(alive: int) -> str:

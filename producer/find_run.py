@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from sqlalchemy.orm import Session
 
+from base.console.foreign import shown
 from base.settings import read_settings
 from db.precisions import PRECISIONS
 from db.queries.runs import add_checkpoint, find_run, named_run, newest_checkpoint, refuse_name
@@ -84,10 +85,11 @@ def find_or_make_run(session: Session, request: EnqueueRequest, checkpoint: Chec
 
     Raises:
         EnqueueError: the name belongs to a run of another source or checkpoint, or the checkpoint's
-            images have no quarter turns.
+            images have no quarter turns, or it is quantised and another precision is asked for.
         DatabaseError: the name is a number, or belongs to another run.
     """
     _refuse_turns(request, checkpoint)
+    _refuse_precision(request, checkpoint)
     found = None if request.new_run else _find(session, request, checkpoint)
     if found is not None:
         return found
@@ -123,6 +125,15 @@ def _find(session: Session, request: EnqueueRequest, checkpoint: Checkpoint) -> 
             "another checkpoint, precision or number of views: choose another name"
         )
     return run
+
+
+def _refuse_precision(request: EnqueueRequest, checkpoint: Checkpoint) -> None:
+    """Refuse another precision than the default for a quantised checkpoint, as a worker would."""
+    if checkpoint.card.get("quantised") and request.precision != PRECISIONS[0]:
+        raise EnqueueError(
+            f"--precision {request.precision}: {shown(checkpoint.path)} is quantised, so it is "
+            f"computed in int8: leave it out, or say --precision {PRECISIONS[0]}"
+        )
 
 
 def _refuse_turns(request: EnqueueRequest, checkpoint: Checkpoint) -> None:

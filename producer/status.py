@@ -1,5 +1,6 @@
 """The data of `producer status` and `producer runs`, before it is shown in any form."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from db.queries.refusals import Refused, is_refused_by_all, refusals_of
 from db.queries.results import Progress, errors, failed_wholly, progress, staged, throughput
 from db.queries.resuming import enqueue_again
 from db.queries.runs import all_runs, checkpoint_of, get_run
+from db.queries.speeds import HostSpeed, speeds_of
 from db.queries.status import WorkerState, work_on, workers
 from db.tables import Checkpoint, Run
 from db.throughput import seconds_left
@@ -23,7 +25,7 @@ class RunStatus(NamedTuple):
     """A run: its settings, its progress, and why it makes none.
 
     `begun` is in seconds since 1970; `images_per_second` is as `db.throughput` defines it;
-    `refused` are its refusals.
+    `refused` are its refusals, `speeds` how fast its precision is on each host that was timed.
     """
 
     run: int
@@ -38,6 +40,7 @@ class RunStatus(NamedTuple):
     stuck: list[str]
     refused: list[Refused]
     views: int = 1
+    speeds: Sequence[HostSpeed] = ()
 
     @property
     def seconds_left(self) -> float | None:
@@ -81,6 +84,7 @@ def _status(session: Session, run: Run, broker: str | None, alive: int) -> RunSt
         stuck=_stuck(session, run, counts, refused, broker, alive),
         refused=refused,
         views=run.views,
+        speeds=speeds_of(session, run.id),
     )
 
 

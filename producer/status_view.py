@@ -12,6 +12,7 @@ from rich.text import Text
 from base.console.foreign import for_terminal, shown
 from db.queries.status import WorkerState
 from db.views import in_words
+from producer.diagnosis import slowness
 from producer.status import RunStatus, Status
 
 # Wide enough for file names in a log.
@@ -35,7 +36,8 @@ def as_tables(status: Status, *, details: bool) -> RenderableType:
     for run in status.runs:
         if details:
             parts += [_line(f"  {count} {code}") for code, count in run.errors.items()]
-        parts += [_line(f"run {run.run}: {reason}", style="yellow") for reason in run.stuck]
+        reasons = [*run.stuck, *slowness(run.precision, run.speeds)]
+        parts += [_line(f"run {run.run}: {reason}", style="yellow") for reason in reasons]
     if status.workers:
         parts += [Text(), _workers(status.workers)]
     return Group(*parts)
@@ -82,7 +84,18 @@ def _run_json(run: RunStatus) -> dict[str, Any]:
         {"worker": refusal.worker, "reason": refusal.reason, "seconds_ago": refusal.seconds_ago}
         for refusal in run.refused
     ]
-    return {**fields, **counts, "refused": refused, "seconds_left": run.seconds_left}
+    speeds = [
+        {
+            "host": speed.host,
+            "device": speed.device,
+            "images_per_second": speed.rates.rate,
+            "float32_images_per_second": speed.rates.float32_rate,
+            "seconds_ago": speed.seconds_ago,
+        }
+        for speed in run.speeds
+    ]
+    left = run.seconds_left
+    return {**fields, **counts, "refused": refused, "speeds": speeds, "seconds_left": left}
 
 
 class _Runs:

@@ -123,10 +123,14 @@ def is_synthetic(card: Mapping[str, Any]) -> bool:
 
 
 def image_digests(card: Mapping[str, Any], which: str) -> list[str]:
-    """The SHA-256 digests of `images` (of training) or `valid_images` in a model card."""
-    data = card.get("data")
-    digests = data.get(which) if isinstance(data, Mapping) else None
-    return [str(digest) for digest in digests] if isinstance(digests, list) else []
+    """The SHA-256 digests of `images` (of training) or `valid_images` in a model card.
+
+    Images that a quantised checkpoint was calibrated on count as images of training.
+    """
+    parts = [card.get("data"), card.get("quantised") if which == "images" else None]
+    lists = [part.get(which) for part in parts if isinstance(part, Mapping)]
+    digests = [str(digest) for one in lists if isinstance(one, list) for digest in one]
+    return list(dict.fromkeys(digests))
 
 
 def unchecked_in(card: Mapping[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""What `trainer cache` does: list and delete cached features."""
+"""What `trainer cache` does: list and delete cached features and kept graphs."""
 
 import os
 import re
@@ -19,6 +19,8 @@ from base.console.foreign import for_terminal
 from base.console.telling import tell
 from model.card import LATER_SETTINGS
 from model.features.feature_cache import KEY_FILE, FeatureKey, FeatureStore, feature_folder
+from model.graphs.graph_store import FOLDER
+from trainer.cached_graphs import cached_graphs, remove, summary
 
 _STORE = re.compile(r"[0-9a-f]{32}")
 _CLEARING = ".clearing-"
@@ -35,31 +37,38 @@ class CachedStore(NamedTuple):
 
 
 def list_cache() -> None:
-    """List cached features by backbone, decode settings and variant."""
+    """List cached features by backbone, decode settings and variant, and sum up kept graphs."""
     folder = feature_folder()
-    stores = list(cached_stores(folder))
-    if not stores:
+    stores, graphs = list(cached_stores(folder)), cached_graphs(folder)
+    if stores:
+        _print_table(stores)
+        tell(f"{_summary(stores)} in {folder}")
+    else:
         tell(f"no features are cached in {folder}")
-        return
-    _print_table(stores)
-    tell(f"{_summary(stores)} in {folder}")
+    if graphs:
+        tell(f"{summary(graphs)} in {folder / FOLDER}")
 
 
 def clear_cache(backbone: str | None, *, sure: bool) -> None:
-    """Delete cached features of the backbone whose digest starts with `backbone`, or all."""
+    """Delete features and graphs of the backbone whose digest starts with `backbone`, or all."""
     folder = feature_folder()
     stores = [store for store in cached_stores(folder) if _is_of(store, backbone)]
-    if not stores:
+    graphs = cached_graphs(folder, backbone)
+    if not stores and not graphs:
         of_backbone = "" if backbone is None else f" of backbone {backbone}"
         tell(f"no features{of_backbone} are cached in {folder}")
         return
     if not sure:
-        click.confirm(for_terminal(f"delete {_summary(stores)} in {folder}?"), abort=True)
+        found = [_summary(stores)] if stores else []
+        named = " ".join([*found, *([summary(graphs)] if graphs else [])])
+        click.confirm(for_terminal(f"delete {named} in {folder}?"), abort=True)
+    remove(graphs)
     for store in stores:
         _remove(store.path)
     for left in folder.glob(f"{_CLEARING}*"):  # left by an interrupted clear
         shutil.rmtree(left, ignore_errors=True)
-    tell(f"freed {_megabytes(sum(store.size for store in stores))}")
+    sizes = [*(store.size for store in stores), *(file.size for file in graphs)]
+    tell(f"freed {_megabytes(sum(sizes))}")
 
 
 def cached_stores(folder: Path) -> Iterator[CachedStore]:

@@ -1,5 +1,6 @@
 """From `worker_init` to the last batch: what `celery -A worker worker` does around its tasks."""
 
+import gc
 import logging
 import os
 from contextlib import suppress
@@ -28,8 +29,12 @@ from model.card import claimed_card
 from model.checkpoint_requirements import refuse_unloadable_file
 from model.errors import CheckpointError
 from model.features.feature_cache import feature_folder
+from model.graphs.checkpoint_graphs import GraphShelf
+from model.graphs.graph_store import GraphStore
 from worker import timing
+from worker.broker import embedded
 from worker.celery import app, settings
+from worker.health.ending import is_asked
 from worker.health.metrics_server import MetricsServer
 from worker.health.upkeep import Drained, Upkeep, doubt
 from worker.observability import metrics, tracing
@@ -49,7 +54,8 @@ def make_engine(root: Root) -> Engine:
     from worker.scoring.features import RunFeatures
     from worker.scoring.model_registry import ModelRegistry
 
-    registry, features = ModelRegistry(settings.checkpoint), RunFeatures(feature_folder())
+    shelf = GraphShelf(GraphStore(feature_folder(), log.warning))
+    registry, features = ModelRegistry(settings.checkpoint, shelf), RunFeatures(feature_folder())
     return ModelEngine(root, registry, features, NativeLines())
 
 
@@ -159,10 +165,13 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
         process.profile = self._profile
         process.start()
         process.ending.heed_signals()
+        embedded.Transport.is_ending = staticmethod(is_asked)
         self._upkeep = Upkeep(
             process.database, process.activity, process.retry, process.engine.failure
         )
         self._upkeep.start(partial(_end_worker, process) if self._drain else None)
+        if self._drain:
+            process.on_idle = self._upkeep.look
 
     def stop(self, parent: Any) -> None:  # noqa: ANN401 - celery's own signature
         """Stop upkeep, finish what was started, and write what is not written yet.
@@ -185,8 +194,12 @@ class UpkeepStep(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no
 
 @worker_shutdown.connect  # type: ignore[untyped-decorator] # celery has no types
 def _tell_the_end(**_: Any) -> None:  # noqa: ANN401 - celery's own signature
-    ending = current_process().ending
+    process = current_process()
+    ending = process.ending
     ending.ignore_signals()
+    process.database.close()
+    # Python would look through all of TensorFlow for garbage before it ends, most of a second.
+    gc.freeze()
     if ending.is_asked_for:
         log.info("stopped: nothing is in progress here any more; other workers score what is left")
 

@@ -25,6 +25,8 @@ from worker.scoring.batch_processor import BatchProcessor
 from worker.scoring.batch_scores import Engine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from worker.observability.profile import Profile
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,8 @@ class WorkerProcess:
         self.engine = engine
         self.worker = f"{node}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.profile: Profile | None = None
+        # Called when this process holds no batch any more; a worker that drains may be done.
+        self.on_idle: Callable[[], None] | None = None
         self.activity = ActivityTracker(settings.hang_seconds)
         self.retry = DatabaseRetry(self.activity, _leave)
         self.ending = Ending()
@@ -60,6 +64,8 @@ class WorkerProcess:
             log.error("run %d batch %d: %s", *key, error.message)  # noqa: TRY400 - a full sentence
         if self.profile is not None:
             self.profile.batch_ended()
+        if self.on_idle is not None and not self.activity.held:
+            self.on_idle()
 
     def start(self) -> None:
         """Start renewing leases."""

@@ -35,6 +35,11 @@ IMAGES_PER_HANG = 32
 # How long the filter of TensorFlow's output may take to answer.
 NATIVE_ANSWER_SECONDS = 1.0
 
+# How long scoring waits at most until it is known how fast a precision is. One run of the network
+# aims at the second figure, and there are six.
+SPEED_SECONDS = 10.0
+SPEED_RUN_SECONDS = 0.5
+
 # The end: how often it checks what is still being scored, and how long it waits when it should
 # hurry: a little longer than one batch takes on two cores.
 ENDING_SECONDS = 0.1
@@ -94,6 +99,7 @@ def check() -> None:
         < VISIBILITY_SECONDS,
         "the watchdog must see the shortest limit": WATCHDOG_SECONDS <= LEAST_HANG_SECONDS,
         "a hung load must be noted while it is noticed": HUNG_NOTE_SECONDS < LEASE_SECONDS,
+        "a timing must not take a lease's time": SPEED_SECONDS < LEASE_SECONDS,
         "waiting for SQLite's lock is no hanging": BUSY_SECONDS < HANG_SECONDS,
         "waiting for a broker's answer is no hanging": SOCKET_SECONDS < HANG_SECONDS,
         "two tries must fall into one outage": DATABASE_PAUSE_SECONDS < DATABASE_STEADY_SECONDS,

@@ -11,8 +11,9 @@ import os
 import stat
 import warnings
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -44,14 +45,21 @@ MAX_SCANS = 48
 MAX_TEXT = 1_000_000
 # The header must end before this; Pillow takes seconds to look further.
 HEADER_BYTES = 10_000_000
-# Files read at once: on network storage each waits for an answer, and the waits overlap.
+# Files read at once for a batch: on network storage each waits for an answer, and the waits
+# overlap. A store takes longer to answer: at 100 ms a file, so many feed 160 images a second.
 READERS = 8
+STORE_READERS = 16
 # For all batches together, and small compared with a group that is decoded: photographs of 4 MB are
 # still read eight at once.
 READ_AHEAD_BYTES = 16_000_000
-# Kept for all batches: making new threads for each costs more than the reading.
-_readers = ThreadPoolExecutor(READERS, "read")
 _ahead = ReadAhead(READ_AHEAD_BYTES)
+# Each batch has its own while it reads: the files of one that decodes wait for room in threads,
+# and would keep those of the next from being read. Kept for later batches: making new threads for
+# each costs more than the reading.
+_idle_readers: deque[ThreadPoolExecutor] = deque()
+# All batches share these for a store that tells no size before the bytes: each file that waits
+# there for room is held whole.
+_few_readers = ThreadPoolExecutor(READERS, "read")
 
 _NOT_A_FILE = "it is a folder or a device, not an image file"
 _MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"BM": "BMP"}
@@ -87,27 +95,31 @@ def read_image(root: Root, path: str, before: BeforeReading = at_once) -> ImageF
 
 
 def read_images(root: Root, paths: Sequence[str]) -> Generator[ImageFile | ImageError, None, None]:
-    """`read_image` of every path in order, READERS at once; an error takes its file's place.
+    """`read_image` of every path in order, several at once; an error takes its file's place.
 
-    At most READERS files are held besides those already taken, and at most READ_AHEAD_BYTES of them
-    besides the one that is taken next.
+    At once are READERS files of a folder and STORE_READERS of S3 or the web, whatever other batches
+    read; of any other store READERS for all batches.
+    At most so many are held besides those already taken, and at most READ_AHEAD_BYTES of them, over
+    all batches, besides the one that is taken next.
     """
+    most = STORE_READERS if isinstance(root, Store) and root.tells_size else READERS
     waiting = iter(paths)
-    ahead = deque(_read_soon(root, path) for path in islice(waiting, READERS))
-    try:
-        while ahead:
-            place, reading = ahead[0]
-            place.ask_for()
-            file = reading.result()
-            ahead.popleft()
-            ahead.extend(_read_soon(root, path) for path in islice(waiting, 1))
-            del reading  # otherwise it would hold the file while the caller has the next one
-            yield file
-            del file
-    finally:
-        for place, reading in ahead:  # only if the batch was given up
-            reading.cancel()
-            place.ask_for()
+    with _readers(root) as readers:
+        ahead = deque(_read_soon(readers, root, path) for path in islice(waiting, most))
+        try:
+            while ahead:
+                place, reading = ahead[0]
+                place.ask_for()
+                file = reading.result()
+                ahead.popleft()
+                ahead.extend(_read_soon(readers, root, path) for path in islice(waiting, 1))
+                del reading  # otherwise it would hold the file while the caller has the next one
+                yield file
+                del file
+        finally:
+            for place, reading in ahead:  # only if the batch was given up
+                reading.cancel()
+                place.ask_for()
 
 
 def check_header(data: bytes) -> int:
@@ -167,9 +179,27 @@ def _check_png(data: bytes) -> None:
         raise ImageError("unsupported", "a PNG whose data unpack to far more than its pixels")
 
 
-def _read_soon(root: Root, path: str) -> tuple[AheadFile, Future[ImageFile | ImageError]]:
+@contextmanager
+def _readers(root: Root) -> Iterator[ThreadPoolExecutor]:
+    """Threads that read for nobody else meanwhile, if what is read tells its size."""
+    if isinstance(root, Store) and not root.tells_size:
+        yield _few_readers
+        return
+    try:
+        readers = _idle_readers.pop()
+    except IndexError:
+        readers = ThreadPoolExecutor(STORE_READERS, "read")
+    try:
+        yield readers
+    finally:
+        _idle_readers.append(readers)
+
+
+def _read_soon(
+    readers: ThreadPoolExecutor, root: Root, path: str
+) -> tuple[AheadFile, Future[ImageFile | ImageError]]:
     place = AheadFile(_ahead)
-    return place, _readers.submit(_read_or_error, root, path, place)
+    return place, readers.submit(_read_or_error, root, path, place)
 
 
 def _read_or_error(root: Root, path: str, before: BeforeReading) -> ImageFile | ImageError:

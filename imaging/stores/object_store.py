@@ -20,7 +20,7 @@ from imaging.stores.read_ahead import BeforeReading, at_once
 from imaging.stores.web_store import fetch_bounded, is_inside, too_large, web_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from urllib3 import PoolManager
 
@@ -31,6 +31,8 @@ WEB = "https"
 # do not retry at the same moment.
 BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 4.0)
 _CHUNK_BYTES = 1 << 18
+# The readers are the limit: botocore's own, ten, would be less than those of a single batch.
+_S3_CONNECTIONS = 1000
 _FINAL = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 T = TypeVar("T")
@@ -50,6 +52,11 @@ class Store:
     def __str__(self) -> str:
         """The address; it holds no secrets, which come from the environment."""
         return self.address
+
+    @property
+    def tells_size(self) -> bool:
+        """Whether the size of an object is known before its bytes are read."""
+        return urlsplit(self.address).scheme in ("s3", WEB)
 
     def key(self, name: str, where: str) -> str:
         """`name`, an address or a path relative to the root, as a relative path.
@@ -122,7 +129,8 @@ class Store:
         try:
             import fsspec  # deferred: an extra, and half a second
 
-            return fsspec.filesystem(scheme, use_listings_cache=False)
+            options = _s3_options(fsspec.config.conf) if scheme == "s3" else {}
+            return fsspec.filesystem(scheme, use_listings_cache=False, **options)
         except (ImportError, ValueError) as error:
             raise SourceError(
                 f"DATA_ROOT={self.address} needs what reads {scheme}://: "
@@ -199,6 +207,12 @@ def open_store(address: str) -> Store:
     if parts.scheme != WEB:
         _ = store._files  # noqa: SLF001 - what is not installed should be said at once
     return store
+
+
+def _s3_options(configured: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """As many connections as are wanted, unless fsspec's configuration says how many."""
+    own = configured.get("s3", {}).get("config_kwargs", {})
+    return {"config_kwargs": {"max_pool_connections": _S3_CONNECTIONS, **own}}
 
 
 async def _read_bounded(body: Any) -> bytearray:  # noqa: ANN401 - aiobotocore has no types

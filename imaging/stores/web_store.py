@@ -27,7 +27,7 @@ MAX_SECONDS = 120.0
 _CONNECT_SECONDS = 10.0
 _SILENCE_SECONDS = 30.0
 _CHUNK_BYTES = 1 << 18
-_CONNECTIONS = 16  # kept open: each of eight readers may wait for an answer, in two batches at once
+_CONNECTIONS = 64  # kept open: each of 16 readers may wait for an answer, in four batches at once
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -125,7 +125,7 @@ def _read_bounded(answer: BaseHTTPResponse, before: BeforeReading) -> bytes:
     size = int(answer.headers.get("Content-Length") or 0)
     if size > MAX_BYTES:
         raise too_large()
-    before(size)
+    before(size or MAX_BYTES)  # unknown: as many bytes as it may turn out to be
     deadline = time.monotonic() + MAX_SECONDS
     data = bytearray()
     while chunk := answer.read1(_CHUNK_BYTES, decode_content=False):

@@ -370,6 +370,14 @@ def test_a_server_cannot_fill_the_memory(hostile: Store, name: str, code: str) -
     assert Hostile.sent < 2 * MAX_BYTES
 
 
+def test_a_body_of_unknown_length_waits_for_room_for_the_longest(hostile: Store) -> None:
+    asked: list[int] = []
+    hostile.read("well.png", asked.append)
+    with pytest.raises(ImageError):
+        hostile.read("endless.png", asked.append)
+    assert asked == [len(draw_number(3000)), MAX_BYTES]
+
+
 def test_a_file_that_breaks_off_is_no_file(hostile: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stores, "BACK_OFF_SECONDS", (0.01,))
     with pytest.raises(ImageError, match="IncompleteRead") as caught:

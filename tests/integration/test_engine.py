@@ -290,7 +290,7 @@ def test_a_checkpoint_overwritten_while_it_is_loaded_is_loaded_as_it_was(
         swap(other.path, held.path)
         return load_held(held)
 
-    monkeypatch.setattr("worker.scoring.loaded_model.load_held", swapping)
+    monkeypatch.setattr("model.checkpoint.load_held", swapping)
     assert scores(root, pinned) == expected
 
 

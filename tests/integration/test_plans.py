@@ -34,6 +34,7 @@ from db.queries import (
     resuming,
     retry,
     runs,
+    speeds,
     status,
     unfinished,
     workers,
@@ -278,6 +279,13 @@ CASES: dict[Callable[..., Any], Case] = {
     refusals.is_refused_by_all: Case(
         lambda s, on: refusals.is_refused_by_all(s, refusals.refusals_of(s, on.run), 0), FEW
     ),
+    speeds.note_speed: Case(
+        lambda s, _: speeds.note_speed(s, WANTED, speeds.Machine("host", "CPU"), None), FEW
+    ),
+    speeds.is_timed: Case(
+        lambda s, _: speeds.is_timed(s, WANTED, speeds.Machine("host", "CPU")), FEW
+    ),
+    speeds.speeds_of: Case(lambda s, on: speeds.speeds_of(s, on.run), FEW),
     workers.note_seen: Case(lambda s, _: workers.note_seen(s, WORKER), FEW),
     workers.note_ended: Case(lambda s, _: workers.note_ended(s, WORKER), FEW),
     workers.forget_dead: Case(lambda s, _: workers.forget_dead(s), FEW),

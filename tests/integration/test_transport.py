@@ -21,7 +21,7 @@ from kombu.exceptions import OperationalError
 from kombu.simple import SimpleQueue
 from processes import PATIENCE, PROJECT
 
-from worker.broker.embedded import BROKER_URL
+from worker.broker.embedded import BROKER_URL, Transport
 
 PUBLISHERS = CONSUMERS = 4
 EACH = 500  # messages for each publisher
@@ -238,7 +238,7 @@ KILLED = """
 import os, signal, sys
 from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
-from worker.broker.embedded import BROKER_URL
+from worker.broker.embedded import BROKER_URL, Transport
 with Connection(BROKER_URL, transport_options={"queue_dir": sys.argv[1]}) as connection:
     for name, exchange in (
         ("celery@killed.celery.pidbox", Exchange("celery.pidbox", "fanout")),
@@ -382,3 +382,16 @@ def test_a_celery_worker_survives_an_empty_file_works_and_answers_a_ping(
     assert log.count("is not a message, set aside") == 1
     assert process.returncode == 0, log
     assert not Path("never").exists()
+
+
+def test_a_process_that_ends_waits_for_no_message(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Transport, "is_ending", staticmethod(lambda: True))
+    with opened(folder) as queue:
+        queue.put("there")
+        queue.get(timeout=PATIENCE).ack()  # what is there is delivered all the same
+        began = monotonic()
+        with pytest.raises(Empty):
+            queue.get(timeout=PATIENCE)
+    assert monotonic() - began < PATIENCE / 10

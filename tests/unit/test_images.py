@@ -6,7 +6,7 @@ import tempfile
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Lock
 
 import pytest
 from drawing import as_nobody, claiming, draw, encoded, png_claiming
@@ -23,6 +23,7 @@ from imaging.decoding.image_file import (
 )
 from imaging.errors import ImageError
 from imaging.limits import MAX_BYTES
+from imaging.stores.object_store import Store
 from imaging.stores.read_ahead import BeforeReading
 
 
@@ -255,6 +256,31 @@ def test_files_are_waited_for_together(tmp_path: Path, monkeypatch: pytest.Monke
     assert [type(file) for file in read] == [ImageFile] * (2 * READERS)
 
 
+def test_batches_share_their_readers_where_a_store_tells_no_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    everyone, lock, asking, most = Barrier(READERS, timeout=PATIENCE), Lock(), 0, 0
+
+    def whole(_store: Store, path: str, before: BeforeReading) -> tuple[bytes, str]:
+        nonlocal asking, most
+        with lock:
+            asking += 1
+            most = max(most, asking)
+        everyone.wait()
+        with lock:
+            asking -= 1
+        before(1)
+        return b"x", path
+
+    monkeypatch.setattr(Store, "read", whole)
+    batches = [[f"{batch}-{at}" for at in range(2 * READERS)] for batch in range(2)]
+    with ThreadPoolExecutor(2) as loaders:
+        store = Store("gs://images")
+        read = list(loaders.map(lambda paths: list(read_images(store, paths)), batches))
+    assert read == [[ImageFile(b"x", path) for path in paths] for paths in batches]
+    assert most == READERS
+
+
 def test_large_files_are_not_held_before_they_are_taken(tmp_path: Path) -> None:
     size = READ_AHEAD_BYTES // 2 + 1
     batches = [[f"{batch}-{at}.jpg" for at in range(2 * READERS)] for batch in range(2)]
@@ -294,6 +320,23 @@ def test_a_batch_that_is_given_up_holds_up_no_other(tmp_path: Path) -> None:
     next(given_up)
     given_up.close()
     assert count_bytes(tmp_path, paths) == 2 * READERS * READ_AHEAD_BYTES
+
+
+def test_files_that_wait_for_room_keep_no_other_batch_from_being_read(tmp_path: Path) -> None:
+    large = [f"large{at}.jpg" for at in range(2 * READERS)]
+    small = [f"small{at}.jpg" for at in range(2 * READERS)]
+    for path in large:
+        sparse(tmp_path / path, READ_AHEAD_BYTES + 1)
+    for path in small:
+        sparse(tmp_path / path, 10)
+    decoding = read_images(tmp_path, large)
+    next(decoding)  # it decodes this one, and each of the next ones waits to be taken
+    with ThreadPoolExecutor(1) as other:
+        counted = other.submit(count_bytes, tmp_path, small)
+        try:
+            assert counted.result(timeout=20) == 2 * READERS * 10
+        finally:
+            decoding.close()
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP"])

@@ -17,6 +17,7 @@ BROKEN = {
     "VISIBILITY_SECONDS": (300, "leases must lapse long before Redis hands out again"),
     "WATCHDOG_SECONDS": (1.5, "the watchdog must see the shortest limit"),
     "HUNG_NOTE_SECONDS": (30.0, "a hung load must be noted while it is noticed"),
+    "SPEED_SECONDS": (30.0, "a timing must not take a lease's time"),
     "BUSY_SECONDS": (300, "waiting for SQLite's lock is no hanging"),
     "SOCKET_SECONDS": (300, "waiting for a broker's answer is no hanging"),
     "DATABASE_PAUSE_SECONDS": (10.0, "two tries must fall into one outage"),

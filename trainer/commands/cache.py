@@ -5,13 +5,13 @@ from base.console.lazy_group import calls
 
 @click.group()
 def command() -> None:
-    """Features of images that are cached for later trainings."""
+    """Features of images, cached for later trainings, and graphs, kept for later workers."""
 
 
 @command.command("list")
 @calls("trainer.cache:list_cache")
 def list_cache() -> None:
-    """List cached features by backbone, decode settings and variant."""
+    """List cached features by backbone, decode settings and variant, and sum up kept graphs."""
 
 
 @command.command()
@@ -21,4 +21,4 @@ def list_cache() -> None:
 @click.option("--yes", "sure", is_flag=True, help="Delete without asking.")
 @calls("trainer.cache:clear_cache")
 def clear() -> None:
-    """Delete cached features; the next training computes them again."""
+    """Delete cached features and kept graphs; who needs them next makes them again."""

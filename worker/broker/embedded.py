@@ -13,7 +13,7 @@ import os
 import stat
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty
@@ -213,6 +213,8 @@ class Transport(filesystem.Transport):
     Channel = Channel
     # Seconds between two looks into an empty folder; kombu's 1.0 would starve the thread pool.
     polling_interval = 0.1
+    # Whether this process ends: then nothing is waited for.
+    is_ending: ClassVar[Callable[[], bool]] = staticmethod(lambda: False)
     # One for each folder: a process that uses two folders must declare its queues in both.
     states: ClassVar[defaultdict[Path, virtual.BrokerState]] = defaultdict(virtual.BrokerState)
     # One for each folder, too, so that the next connection after a loss keeps the same mailbox.
@@ -239,7 +241,7 @@ class Transport(filesystem.Transport):
         second.
 
         Raises:
-            TimeoutError: there was none for `timeout` seconds.
+            TimeoutError: there was none for `timeout` seconds, or this process ends.
         """
         began = monotonic()
         while True:
@@ -247,7 +249,8 @@ class Transport(filesystem.Transport):
             try:
                 self.cycle.get(self._deliver, timeout=timeout)  # type: ignore[union-attr]
             except Empty:
-                if timeout is not None and monotonic() - began >= timeout:
+                overdue = timeout is not None and monotonic() - began >= timeout
+                if overdue or type(self).is_ending():
                     raise TimeoutError from None
                 self.room.wait(min(self.polling_interval, timeout or self.polling_interval))
             else:

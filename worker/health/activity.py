@@ -83,6 +83,11 @@ class ActivityTracker:
                     self._tasks[key] = task._replace(began=time.monotonic())
 
     @property
+    def hang_seconds(self) -> float:
+        """How long a task may take that is not about several images."""
+        return self._hang_seconds
+
+    @property
     def held(self) -> list[BatchKey]:
         """All batches that this process is working on."""
         with self._lock:

@@ -1,7 +1,9 @@
 """What a worker does besides scoring: sweep, and end when everything is done."""
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -59,6 +61,7 @@ class Upkeep:
         self._retry = retry
         self._unavailable = unavailable
         self._stopping = threading.Event()
+        self._awake = threading.Event()
 
     def start(self, on_drained: Callable[[Drained], None] | None) -> None:
         """Start the thread; `on_drained`, if given, is called once when nothing is left to do."""
@@ -67,15 +70,20 @@ class Upkeep:
     def stop(self) -> None:
         """End after the current round."""
         self._stopping.set()
+        self._awake.set()
+
+    def look(self) -> None:
+        """Look now, and not only after the pause: a batch has just ended, perhaps the last one."""
+        self._awake.set()
 
     def _run(self, on_drained: Callable[[Drained], None] | None) -> None:
-        since_round = timing.SWEEP_SECONDS
+        swept = -math.inf
         pause = timing.DRAIN_SECONDS if on_drained else timing.SWEEP_SECONDS
         while not self._stopping.is_set():
             try:
                 with self._activity.track("upkeep"):
-                    if since_round >= timing.SWEEP_SECONDS:
-                        since_round = 0.0  # after a failure, too: it is logged once a round
+                    if time.monotonic() >= swept + timing.SWEEP_SECONDS:
+                        swept = time.monotonic()  # after a failure, too: it is logged once a round
                         self._retry.call(self._sweep)
                     drained = self._retry.call(self._drained) if on_drained else None
             except LedgerReplacedError as error:
@@ -91,8 +99,8 @@ class Upkeep:
             if on_drained and drained:
                 on_drained(drained)
                 return
-            self._stopping.wait(pause)
-            since_round += pause
+            self._awake.wait(pause)
+            self._awake.clear()
 
     def _sweep(self) -> None:
         expired = self._claim_expired()

@@ -17,6 +17,7 @@ from worker.scoring import observe
 from worker.scoring.batch_ledger import MAX_STARTS, BatchLedger
 from worker.scoring.batch_scores import Engine, WrongModelError
 from worker.scoring.file_work import FileWork, Leased, died, outcomes_of
+from worker.scoring.speed_check import SpeedCheck
 from worker.scoring.tracked_engine import TrackedEngine
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class BatchProcessor:
         activity = activity or ActivityTracker()
         self._ledger = BatchLedger(database, worker, activity, retry or DatabaseRetry(activity))
         self._engine = TrackedEngine(engine, activity)
+        self._speeds = SpeedCheck(database, engine, activity)
         # Runs in which this worker finished a batch.
         self.runs: set[int] = set()
         # Batches share this lock, a single image holds it exclusively: otherwise a batch scored at
@@ -66,6 +68,7 @@ class BatchProcessor:
         """
         with self._ledger.loading(spec):
             self._engine.prepare(spec)
+        self._speeds.check(spec)
 
     def _loaded(self, leased: Leased) -> Leased:
         """The batches whose checkpoint could be loaded here; the others are given back untried."""

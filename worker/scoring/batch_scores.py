@@ -3,12 +3,13 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from base.arrays import Float32Array
 from base.console.foreign import shown
 from db.queries.outcomes import Seconds
 from db.queries.runs import RunSpec
+from db.queries.speeds import Rates
 from imaging.errors import ImageError
 
 # From paths to the SHA-256 digests of their files when they were last scored, if they were.
@@ -102,3 +103,14 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Write what is not written yet; the worker is ending."""
+
+
+@runtime_checkable
+class TimedEngine(Protocol):
+    """An engine that can say how fast it computes."""
+
+    def rates(self, spec: RunSpec, seconds: float) -> Rates | None:
+        """How fast the run's network, which must be loaded, computes here.
+
+        None if that is not known after so many seconds.
+        """

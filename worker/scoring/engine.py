@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from base.runtime import device_name
 from db.queries.outcomes import Seconds
 from db.queries.runs import RunSpec
+from db.queries.speeds import Rates
 from imaging.data_root import Root
 from imaging.decoding.decoder import PRINTED, Decoder, NativeOutput
 from imaging.decoding.memory import holding_batch
@@ -15,6 +16,7 @@ from model.errors import CheckpointError
 from worker.scoring.batch_scores import BatchScores, KnownDigests, RunScores
 from worker.scoring.features import RunFeatures
 from worker.scoring.forward_pass import ForwardPass
+from worker.scoring.graph_speeds import GraphSpeeds
 from worker.scoring.model_registry import ModelRegistry
 
 
@@ -35,6 +37,7 @@ class ModelEngine:
         self._decoders: dict[Decode, Decoder] = {}
         # One batch computes while another decodes; two at once would only share the same cores.
         self._computing = threading.Lock()
+        self._speeds = GraphSpeeds()
 
     def prepare(self, spec: RunSpec) -> None:
         """Load the run's checkpoint, if it is not loaded.
@@ -71,6 +74,15 @@ class ModelEngine:
             )
             seconds = seconds.plus(batch.seconds)
         return BatchScores([scored[index] for index in range(len(specs))], seconds)
+
+    def rates(self, spec: RunSpec, seconds: float) -> Rates | None:
+        """How fast the run's network computes here; its checkpoint must be loaded.
+
+        None where it cannot be told. Batches wait meanwhile, for so many seconds at most.
+        """
+        graph = self._registry.get(spec).backbone.graph
+        with self._computing:
+            return self._speeds.rates_of(graph, spec.precision, seconds)
 
     def failure(self, digest: str, precision: str) -> CheckpointError | None:
         """Why loading this checkpoint in this precision failed, if it did."""

@@ -1,8 +1,8 @@
 """A loaded checkpoint: its backbone, which others may share, and its own head."""
 
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,14 +10,20 @@ import numpy.typing as npt
 from base.arrays import Float32Array
 from base.console.foreign import shown
 from base.runtime import tf
-from model.backbones import Parts, split
+from imaging.decoding.memory import give_back_memory
 from model.card import Decode
-from model.checkpoint import load_held
+from model.checkpoint_requirements import refuse_unloadable
 from model.errors import CheckpointError
 from model.features.feature_cache import FeatureKey
+from model.graphs.checkpoint_graphs import GraphShelf, KeptNetwork
+from model.graphs.graph_file import KeptGraph, MissingGraphsError, UnusableGraphsError
 from model.held_checkpoint import HeldCheckpoint
 from worker.scoring.batch_scores import is_outside
-from worker.scoring.frozen import FrozenGraph
+from worker.scoring.frozen import FrozenGraph, ThawedGraph
+
+if TYPE_CHECKING:  # Keras takes seconds, and kept graphs do without it
+    from model.backbones import Parts
+    from worker.scoring.openvino_graph import OpenvinoGraph
 
 # A matrix product of few columns sums the rows that do not fill a vector register in another order,
 # so that the last bits of a score would depend on how many images are in the batch.
@@ -35,7 +41,7 @@ class Backbone(NamedTuple):
     next checkpoint with the same module need not load it again.
     """
 
-    graph: FrozenGraph
+    graph: "FrozenGraph | OpenvinoGraph"
     key: FeatureKey | None
     layers: Sequence[Any]
 
@@ -46,41 +52,113 @@ class Backbones:
     def __init__(self) -> None:
         self._shared: dict[tuple[str, Decode, str], Backbone] = {}
 
-    def of(self, parts: Parts, decode: Decode, precision: str) -> Backbone:
+    def of(self, parts: "Parts", decode: Decode, precision: str) -> Backbone:
         """The frozen backbone of a network; made if no other checkpoint has brought it already."""
-        if parts.digest is None:
-            return _freeze(parts, decode, precision)
-        key = (parts.digest, decode, precision)
+        return self._made(
+            parts.digest, decode, precision, lambda: _freeze(parts, decode, precision)
+        )
+
+    def of_kept(
+        self, network: KeptNetwork, shelf: GraphShelf, decode: Decode, precision: str
+    ) -> Backbone:
+        """The same of a network whose graphs were kept.
+
+        Raises:
+            MissingGraphsError: the backbone is not kept any more.
+            UnusableGraphsError: it cannot be used.
+        """
+
+        def thaw() -> Backbone:
+            kept = network.backbone
+            if network.digest is not None:
+                kept = shelf.backbone(network.digest, decode)
+            if kept is None:
+                raise MissingGraphsError
+            graph = ThawedGraph(kept, precision)
+            return _named(graph, network.digest, (), decode, precision)
+
+        return self._made(network.digest, decode, precision, thaw)
+
+    def _made(
+        self, digest: str | None, decode: Decode, precision: str, make: Callable[[], Backbone]
+    ) -> Backbone:
+        if digest is None:
+            return make()
+        key = (digest, decode, precision)
         if key not in self._shared:
-            self._shared[key] = _freeze(parts, decode, precision)
+            self._shared[key] = make()
         return self._shared[key]
 
 
 class LoadedModel:
     """A checkpoint frozen for serving in one precision."""
 
-    def __init__(self, held: HeldCheckpoint, precision: str, backbones: Backbones) -> None:
+    def __init__(
+        self,
+        held: HeldCheckpoint,
+        precision: str,
+        backbones: Backbones,
+        shelf: GraphShelf | None = None,
+    ) -> None:
         """Load, freeze and warm up; `held` can be closed afterwards.
+
+        With a `shelf` its graphs are taken from there if they were kept, and kept there otherwise.
 
         Raises:
             CheckpointError: the file cannot be used, this machine has no such precision, or it does
                 not give scores in [0, 1].
         """
-        network = load_held(held)
         self.card = held.card
         self.path = held.path
         self.precision = precision
-        parts = split(network, self.card.backbone)
         try:
-            self.backbone = backbones.of(parts, self.card.decode, precision)
-            # Always in float32: compared with the backbone it costs nothing.
-            self._head = FrozenGraph(parts.head, self.backbone.graph.shape) if parts.head else None
-            self._check_classes()
-            self._check()
+            if shelf is None or not self._thawed(held, backbones, shelf):
+                digest = self._frozen(held, backbones)
+                self._check_all()
+                if shelf is not None:
+                    self._keep(shelf, digest)
+            else:
+                self._check_all()
+                give_back_memory()
         except tf.errors.OpError as error:
             # A CheckpointError, so that the other runs of its group are still scored.
             reason = " ".join(str(error.message).split())[:400]
             raise CheckpointError(f"{self.path} cannot be run: {reason}") from error
+
+    def _frozen(self, held: HeldCheckpoint, backbones: Backbones) -> str | None:
+        """Load the network with Keras, and freeze it; returns the digest of its backbone."""
+        # Deferred: Keras takes seconds, and kept graphs do without it.
+        from model.backbones import split
+        from model.checkpoint import load_held
+
+        parts = split(load_held(held), self.card.backbone)
+        self.backbone = backbones.of(parts, self.card.decode, self.precision)
+        # Always in float32: compared with the backbone it costs nothing.
+        self._head = FrozenGraph(parts.head, self.backbone.graph.shape) if parts.head else None
+        return parts.digest
+
+    def _thawed(self, held: HeldCheckpoint, backbones: Backbones, shelf: GraphShelf) -> bool:
+        """Take the graphs that were kept of this checkpoint; False if none can be used."""
+        network = shelf.find(self.card)
+        if network is None:
+            return False
+        refuse_unloadable(held.file, self.path, self.card)
+        try:
+            self.backbone = backbones.of_kept(network, shelf, self.card.decode, self.precision)
+            self._head = None if network.head is None else ThawedGraph(network.head)
+        except MissingGraphsError:
+            return False
+        except UnusableGraphsError as error:
+            shelf.discard(self.card, network, str(error))
+            return False
+        return True
+
+    def _keep(self, shelf: GraphShelf, digest: str | None) -> None:
+        """Keep the graphs, now that they have passed every check."""
+        backbone = _kept(self.backbone.graph)
+        head = None if self._head is None else _kept(self._head)
+        if backbone is not None and (self._head is None or head is not None):
+            shelf.keep(self.card, KeptNetwork(digest, backbone, head))
 
     def score(self, features: Float32Array) -> npt.NDArray[np.float64]:
         """Scores `[n]` in [0, 1] of the backbone's features `[n, ...]`, in the same order."""
@@ -94,6 +172,10 @@ class LoadedModel:
     def score_images(self, images: Float32Array) -> npt.NDArray[np.float64]:
         """Scores `[n]` of images `[n, height, width, 3]` in [0, 1], in the same order."""
         return self.score(self.backbone.graph(images))
+
+    def _check_all(self) -> None:
+        self._check_classes()
+        self._check()
 
     def _check_classes(self) -> None:
         """Refuse classes that are not the features, or whose sum is not the score."""
@@ -132,11 +214,35 @@ def _filled_up(rows: Float32Array) -> Float32Array:
     return np.concatenate([rows, added]) if len(added) else rows
 
 
-def _freeze(parts: Parts, decode: Decode, precision: str) -> Backbone:
-    graph = FrozenGraph(parts.backbone, (decode.height, decode.width, 3), precision)
-    if parts.digest is None or None in graph.shape:
-        return Backbone(graph, None, parts.backbone)
+def _freeze(parts: "Parts", decode: Decode, precision: str) -> Backbone:
+    # Deferred: it knows the layer of Keras, which kept graphs do without.
+    from worker.scoring.openvino_graph import OpenvinoGraph, is_quantised
+
+    shape = (decode.height, decode.width, 3)
+    graph: FrozenGraph | OpenvinoGraph
+    if is_quantised(parts.backbone):
+        graph = OpenvinoGraph(parts.backbone[0], shape, precision)
+    else:
+        graph = FrozenGraph(parts.backbone, shape, precision)
+    return _named(graph, parts.digest, parts.backbone, decode, precision)
+
+
+def _named(
+    graph: "FrozenGraph | OpenvinoGraph",
+    digest: str | None,
+    layers: Sequence[Any],
+    decode: Decode,
+    precision: str,
+) -> Backbone:
+    """The backbone with the key of its features, if others may share them."""
+    if digest is None or None in graph.shape:
+        return Backbone(graph, None, layers)
     # float32 has no variant, like the features of the trainer.
     variant = "" if precision == "float32" else precision
-    key = FeatureKey(backbone=parts.digest, decode=decode, shape=graph.shape, variant=variant)
-    return Backbone(graph, key, parts.backbone)
+    key = FeatureKey(backbone=digest, decode=decode, shape=graph.shape, variant=variant)
+    return Backbone(graph, key, layers)
+
+
+def _kept(graph: "FrozenGraph | OpenvinoGraph") -> KeptGraph | None:
+    """What is kept of a graph; None for one that another engine computes."""
+    return graph.kept() if isinstance(graph, FrozenGraph) else None

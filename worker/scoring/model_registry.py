@@ -9,16 +9,21 @@ from db.queries.refusals import Wanted
 from db.queries.runs import RunSpec
 from model.card import claimed_card
 from model.errors import CheckpointError
+from model.graphs.checkpoint_graphs import GraphShelf
 from model.held_checkpoint import HeldCheckpoint, hold_checkpoint
 from worker import timing
 from worker.scoring.loaded_model import Backbones, LoadedModel
 
 
 class ModelRegistry:
-    """Loaded checkpoints; `preferred` is the file that `CHECKPOINT` names, if any."""
+    """Loaded checkpoints; `preferred` is the file that `CHECKPOINT` names, if any.
 
-    def __init__(self, preferred: Path | None) -> None:
+    On the `shelf`, if there is one, their graphs are kept for the next worker.
+    """
+
+    def __init__(self, preferred: Path | None, shelf: GraphShelf | None = None) -> None:
         self._preferred = preferred
+        self._shelf = shelf
         self._backbones = Backbones()
         self._loaded: dict[Wanted, LoadedModel] = {}
         self._failed: dict[Wanted, tuple[float, CheckpointError]] = {}
@@ -48,7 +53,9 @@ class ModelRegistry:
             raise error
         try:
             with self._find(wanted.digest, stored) as held:
-                self._loaded[wanted] = LoadedModel(held, wanted.precision, self._backbones)
+                self._loaded[wanted] = LoadedModel(
+                    held, wanted.precision, self._backbones, self._shelf
+                )
             self._failed.pop(wanted, None)
         except CheckpointError as failure:
             self._failed[wanted] = (time.monotonic(), failure)

@@ -1,0 +1,1 @@
+"""From a float32 checkpoint to one whose backbone computes in int8."""

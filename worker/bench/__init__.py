@@ -1,0 +1,1 @@
+"""Compares precisions and checkpoints on this machine: `python -m worker.bench`."""
