@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imaging.decoding.decoder import DecodedBatch, Decoder
-from worker.scoring.frozen import FrozenGraph
+from worker.scoring.graphs.frozen import FrozenGraph
 
 
 def count_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:

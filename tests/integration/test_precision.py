@@ -113,7 +113,7 @@ def test_a_precision_that_nothing_would_be_computed_in_is_refused(
     """TensorFlow ignores an option that the machine cannot follow, and computes in float32."""
     if gpus:
         pytest.skip("of a CPU")
-    monkeypatch.setattr("worker.scoring.frozen._ON", 2)  # RewriterConfig.OFF
+    monkeypatch.setattr("worker.scoring.graphs.frozen._ON", 2)  # RewriterConfig.OFF
 
     with pytest.raises(CheckpointError, match="does not compute in bfloat16"):
         worker.prepare(saved.spec(1, "bfloat16"))

@@ -15,7 +15,7 @@ from base.runtime import hub, tf
 from model.errors import CheckpointError
 from model.hub.hub_module import HubModule, module_digest
 from model.hub.served_module import ServedModule
-from worker.scoring.frozen import FrozenGraph
+from worker.scoring.graphs.frozen import FrozenGraph
 
 SIDE = 64
 

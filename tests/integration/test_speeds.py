@@ -25,7 +25,7 @@ from producer.diagnosis import slowness
 from worker import timing
 from worker.scoring import graph_speeds
 from worker.scoring.batch_processor import BatchProcessor
-from worker.scoring.graph_speeds import compared
+from worker.scoring.graphs.speeds import compared
 
 Compute = Callable[[Float32Array], Float32Array]
 FAST = "a" * 64

@@ -24,7 +24,7 @@ from trainer.adopting.reading import Read, read_graph
 from trainer.adopting.request import AdoptRequest
 from trainer.adopting.saved_model import read_saved_model
 from trainer.adopting.wrapping import Wrapped, as_rows, traced, wrap
-from worker.scoring.frozen import FrozenGraph
+from worker.scoring.graphs.frozen import FrozenGraph
 
 # Endings that are probabilities by themselves.
 _FILLED_IN = {"sigmoid", "softmax"}

@@ -14,7 +14,7 @@ from base.runtime import convert_variables_to_constants_v2_as_graph, tf
 from model.errors import CheckpointError
 from model.quantised.network_file import in_one_spelling, refuse_unsafe
 from model.quantised.quantised_backbone import QuantisedBackbone
-from worker.scoring.openvino_graph import MISSING
+from worker.scoring.graphs.openvino_graph import MISSING
 
 
 class Tools(NamedTuple):

@@ -19,7 +19,7 @@ from trainer.training.features import FeatureRows, compute_features
 from trainer.training.progress import EpochLines
 from trainer.training.recipe import Recipe
 from trainer.training.train import HeadTraining, evaluate
-from worker.scoring.openvino_graph import OpenvinoGraph
+from worker.scoring.graphs.openvino_graph import OpenvinoGraph
 
 
 class Fitted(NamedTuple):

@@ -19,11 +19,11 @@ from model.graphs.checkpoint_graphs import GraphShelf, KeptNetwork
 from model.graphs.graph_file import KeptGraph, MissingGraphsError, UnusableGraphsError
 from model.held_checkpoint import HeldCheckpoint
 from worker.scoring.batch_scores import is_outside
-from worker.scoring.frozen import FrozenGraph, ThawedGraph
+from worker.scoring.graphs.frozen import FrozenGraph, ThawedGraph
 
 if TYPE_CHECKING:  # Keras takes seconds, and kept graphs do without it
     from model.backbones import Parts
-    from worker.scoring.openvino_graph import OpenvinoGraph
+    from worker.scoring.graphs.openvino_graph import OpenvinoGraph
 
 # A matrix product of few columns sums the rows that do not fill a vector register in another order,
 # so that the last bits of a score would depend on how many images are in the batch.
@@ -216,7 +216,7 @@ def _filled_up(rows: Float32Array) -> Float32Array:
 
 def _freeze(parts: "Parts", decode: Decode, precision: str) -> Backbone:
     # Deferred: it knows the layer of Keras, which kept graphs do without.
-    from worker.scoring.openvino_graph import OpenvinoGraph, is_quantised
+    from worker.scoring.graphs.openvino_graph import OpenvinoGraph, is_quantised
 
     shape = (decode.height, decode.width, 3)
     graph: FrozenGraph | OpenvinoGraph

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from base.arrays import Float32Array
 from db.queries.speeds import Rates
 from worker import timing
-from worker.scoring.frozen import FrozenGraph
+from worker.scoring.graphs.frozen import FrozenGraph
 
 log = logging.getLogger(__name__)
 
