@@ -14,6 +14,8 @@ from db.clock import Now
 from db.queries.refusals import Wanted
 from db.tables import Checkpoint, Run, Speed
 
+# How far two timings of the same thing differ.
+_NOISE = 0.05
 # When a timing that never ended may be tried again, and how long rates are kept: hosts in a cluster
 # have a new name every day.
 _AGAIN_SECONDS, _KEPT_SECONDS = 86_400.0, 30 * 86_400.0
@@ -40,8 +42,8 @@ class Rates(NamedTuple):
 
     @property
     def is_slower(self) -> bool:
-        """Whether float32 is faster."""
-        return self.rate < self.float32_rate
+        """Whether float32 is faster, by more than two timings of the same thing differ."""
+        return self.rate < (1 - _NOISE) * self.float32_rate
 
 
 class HostSpeed(NamedTuple):

@@ -23,9 +23,9 @@ from db.session import Database
 from db.tables import Run, Speed
 from producer.diagnosis import slowness
 from worker import timing
-from worker.scoring import graph_speeds
 from worker.scoring.batch_processor import BatchProcessor
-from worker.scoring.graphs.speeds import compared
+from worker.scoring.graphs import graph_speeds
+from worker.scoring.graphs.graph_speeds import compared
 
 Compute = Callable[[Float32Array], Float32Array]
 FAST = "a" * 64

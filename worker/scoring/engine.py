@@ -16,7 +16,7 @@ from model.errors import CheckpointError
 from worker.scoring.batch_scores import BatchScores, KnownDigests, RunScores
 from worker.scoring.features import RunFeatures
 from worker.scoring.forward_pass import ForwardPass
-from worker.scoring.graphs.speeds import GraphSpeeds
+from worker.scoring.graphs.graph_speeds import GraphSpeeds
 from worker.scoring.model_registry import ModelRegistry
 
 
