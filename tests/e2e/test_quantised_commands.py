@@ -93,6 +93,31 @@ def test_another_precision_is_refused_before_anything_is_enqueued(made: Made, si
     assert "is quantised, so it is computed in int8: leave it out" in line
 
 
+def test_a_head_is_fitted_anew_by_the_recipe_of_the_card(made: Made, site: Site) -> None:
+    for name in ("valid", "module"):
+        shutil.copytree(made.folder / name, site.folder / name)
+    folders = ("train", "valid")
+    trained = ("--backbone", "hub:module", "--epochs", "3", "--target-sensitivity", "0.5")
+    site.succeed("trainer", "train", *folders, *trained)
+    (checkpoint,) = site.folder.glob("checkpoints/*.keras")
+    options = ("--valid", "valid", "--fit-head", "train", "-o", "q.keras")
+
+    said = site.succeed("trainer", "quantise", str(checkpoint), "train", *options).stdout
+
+    assert "head fitted" in said
+    before, card = map(ModelCard.read, (checkpoint, site.folder / "q.keras"))
+    assert before.threshold is not None
+    assert card.threshold is None  # it belongs to other scores
+    assert card.data is not None
+    assert card.quantised is not None
+    assert card.data.images == card.quantised.images
+    assert card.training is not None
+    assert (card.training.epochs, card.validation.keys()) == (3, before.validation.keys())
+    site.succeed("producer", "enqueue", "test", "--checkpoint", "q.keras")
+    site.drain()
+    assert len(site.ledger.scores(1)) == IMAGES
+
+
 def test_a_kill_in_mid_batch_loses_doubles_and_changes_nothing(made: Made, site: Site) -> None:
     checkpoint = ("--checkpoint", str(made.int8.path))
     for number in range(COPIES):
