@@ -68,7 +68,7 @@ def _absolute(value: object) -> Path:
 
 
 def _variable(default: Any, meaning: str, shown: str | None = None) -> Any:  # noqa: ANN401 - as pydantic's Field
-    """A variable's default and meaning, as in docs/reference/settings.md, which shows `shown` as default."""
+    """A variable's default and meaning; docs/reference/settings.md shows `shown` as default."""
     return Field(
         default,
         description=meaning,
@@ -136,7 +136,8 @@ class Settings(BaseSettings):
         "the newest known",
     )
     signing_key: str = _variable(
-        "", "PEM file of an RSA key that messages are signed with ([SECURITY.md](../../SECURITY.md))",
+        "",
+        "PEM file of an RSA key that messages are signed with ([SECURITY.md](../../SECURITY.md))",
         "none",
     )  # fmt: skip
     signing_certificate: str = _variable("", "PEM file of the certificate of that key", "none")

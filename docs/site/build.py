@@ -25,7 +25,8 @@ def gather(pages: Path) -> None:
     shutil.copytree(PROJECT / "docs", pages / "docs", ignore=shutil.ignore_patterns("site"))
     for name in BESIDE:
         shutil.copy(PROJECT / name, pages / name)
-    shutil.copy(HERE / "site.css", pages / "site.css")
+    for name in ("site.css", "search-worker.js"):
+        shutil.copy(HERE / name, pages / name)
     shutil.copy(mermaid_js(), pages / "mermaid.js")
 
 

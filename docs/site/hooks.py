@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 SCRIPT = '<script src="{root}mermaid.js"></script>'
+# Where the theme takes the search from that works on pages read from disk.
+SHIM = "https://unpkg.com/iframe-worker/shim"
 DECISIONS = "docs/decisions/"
 
 
@@ -21,8 +23,18 @@ def on_config(config: Any) -> Any:  # noqa: ANN401 - MkDocs' signature
 
 
 def on_post_page(output: str, *, page: Any, config: Any) -> str:  # noqa: ARG001, ANN401 - MkDocs' signature
-    """Load the drawing program, which is large, only where a picture is to be drawn."""
-    if 'class="mermaid"' not in output:
-        return output
-    root = "../" * page.file.dest_uri.count("/")
-    return output.replace("</head>", SCRIPT.format(root=root) + "</head>")
+    """Load nothing from elsewhere, and the drawing program, which is large, only where it draws."""
+    return _local(output, page.file.dest_uri)
+
+
+def on_post_template(output_content: str, *, template_name: str, config: Any) -> str:  # noqa: ARG001, ANN401
+    """The same for the page of a wrong address."""
+    return _local(output_content, template_name)
+
+
+def _local(html: str, address: str) -> str:
+    root = "../" * address.count("/")
+    html = html.replace(SHIM, f"{root}search-worker.js")
+    if 'class="mermaid"' in html:
+        html = html.replace("</head>", SCRIPT.format(root=root) + "</head>")
+    return html

@@ -98,8 +98,8 @@ class QueueGauges:
             "leased_batches",
             "Unfinished batches that a worker works on; NaN while the database is away.",
         )
-        self._broker = _gauge("broker_reachable", "1 while this worker reaches the broker, else 0.")
-        self._ledger = _gauge("database_reachable", "1 while this worker reaches the database, else 0.")
+        self._broker = _gauge("broker_reachable", "1 or 0: this worker reaches the broker.")
+        self._ledger = _gauge("database_reachable", "1 or 0: this worker reaches the database.")
 
     def keep_fresh(self) -> None:
         """Refresh the figures every few seconds until the process ends."""

@@ -1,14 +1,14 @@
-"""The tables of docs/reference/ledger.md: what a person wrote of each column, and the rest from code."""
+"""The tables of docs/reference/ledger.md: a person writes what a column means, code the rest."""
 
 import re
 from collections.abc import Iterator
 
-from sqlalchemy import CheckConstraint, Column, Table
+from sqlalchemy import CheckConstraint, Column, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db.tables import Base
 
-_ROWS = re.compile(r"^\| column \|.*\n(?:\|.*\n)+(?:\n(?:Index|CHECK).*\n)*", re.MULTILINE)
+_ROWS = re.compile(r"^\| column \|.*\n(?:\|.*\n)+(?:\n(?:Index|CHECK|Unique).*\n)*", re.MULTILINE)
 
 
 def page(text: str) -> str:
@@ -41,6 +41,9 @@ def _table(table: Table, meanings: dict[str, str]) -> Iterator[str]:
     yield "|---|---|---|"
     for column in table.columns:
         yield f"| `{column.name}` | {_type(column)} | {meanings.get(column.name, '')} |"
+    for constraint in table.constraints:
+        if isinstance(constraint, UniqueConstraint) and len(constraint.columns) > 1:
+            yield from ("", f"Unique: {', '.join(c.name for c in constraint.columns)}")
     checks = [c for c in table.constraints if isinstance(c, CheckConstraint)]
     for check in sorted(checks, key=lambda one: str(one.sqltext)):
         yield from ("", f"CHECK: `{check.sqltext}`")
@@ -56,4 +59,4 @@ def _type(column: Column[object]) -> str:
     keys += ["*NULL*"] if column.nullable else []
     keys += ["unique"] if column.unique else []
     keys += [f"→ {key.target_fullname}" for key in column.foreign_keys]
-    return ", ".join([f"`{' / '.join(types)}`", *keys])
+    return " ".join([f"`{' / '.join(types)}`", ", ".join(keys)]).rstrip()

@@ -36,6 +36,8 @@ def reports() -> list[dict[str, Any]]:
             [Stored(f"{at}.jpg", at % 2, 0.9 - 0.8 * (at % 2 == 0)) for at in range(20)],
             digest="01" * 32,
         )
+        large = store_run(url, list(_many()), card=CLASSES, name="large", digest="45" * 32)
+        folders = store_run(url, list(_of_folders()), name="folders", digest="23" * 32)
         (folder / "scores.csv").write_text(
             "image,score\n" + "".join(f"{at},0.{at % 9 + 1}\n" for at in range(30))
         )
@@ -49,11 +51,14 @@ def reports() -> list[dict[str, Any]]:
             (str(plain), *AT),
             (str(plain), "--format", "json"),
             (str(plain), *AT, "--by", "sex", "--prevalence", "0.02"),
+            (str(large), *AT, "--by", "sex"),
+            (str(large), *AT, "--classes", "dx"),
             (str(plain), *AT, "--cluster", "lesion"),
             (str(plain), *AT, "--per", "lesion"),
             (str(plain), *AT, "--unique"),
             (str(of_classes), *AT, "--classes", "dx"),
             (str(one_class), *AT),
+            (str(folders), *AT),
             (str(perfect), *AT),
             (str(perfect), "--format", "json", "--threshold-from", str(plain)),
             ("theirs", *AT),
@@ -67,6 +72,8 @@ def statuses() -> list[dict[str, Any]]:
     with _ledger():
         url = os.environ["DATABASE_URL"]
         store_run(url, list(_images()), name="done")
+        part = [Stored(f"{at}.jpg", 1, 0.5 if at < 64 else None) for at in range(128)]
+        begun = store_run(url, part, digest="ef" * 32)
         waits = store_run(url, [Stored("0.jpg", 1, None)], digest="cd" * 32)
         empty = _status()
         with closing(open_database(url)) as database, database.write() as session:
@@ -75,6 +82,9 @@ def statuses() -> list[dict[str, Any]]:
             batch = session.get(Batch, (waits, 1))
             assert batch is not None
             batch.worker, batch.leased_until = "one@host 1", time.time() + 30
+            first = session.get(Batch, (begun, 1))
+            assert first is not None
+            first.worker = "one@host 1"
         return [empty, _status()]
 
 
@@ -82,9 +92,32 @@ def _images(*, probable: bool = False) -> Iterator[Stored]:
     for at in range(60):
         label = at % 2 if at < 56 else None
         score: float | str = (at * 37 % 100) / 100 if at != 3 else "corrupt"
-        given = {"sex": ("f", "m", "")[at // 2 % 3], "lesion": str(at // 2), "dx": ("nv", "mel")[at % 2]}
+        given = {
+            "sex": ("f", "m", "")[at // 2 % 3],
+            "lesion": str(at // 2),
+            "dx": ("nv", "mel")[at % 2],
+        }
         classes = (NV, MEL)[at % 2] if probable and at != 3 else None
         yield Stored(f"{at}.jpg", label, score, given, bytes_of(at // 4 * 2 + at % 2), classes)
+
+
+def _many() -> Iterator[Stored]:
+    """Enough images of each class and group for every interval; a few of a class not asked for."""
+    for at in range(400):
+        label = at % 2
+        score = ((at * 37) % 100 + 40 * label) / 200
+        rest = (1 - score) / 2
+        given = {"sex": ("f", "m")[at // 2 % 2], "dx": ("nv", "mel", "df", "mel")[at % 4]}
+        if at % 40 == 6:
+            given["dx"] = "bcc"
+        yield Stored(f"{at}.jpg", label, score, given, bytes_of(at), (score, rest, rest))
+
+
+def _of_folders() -> Iterator[Stored]:
+    """Class folders, with two copies of one image and one of both labels."""
+    for at in range(8):
+        folder = ("nevus", "melanoma")[at % 2]
+        yield Stored(f"data/{folder}/{at}.jpg", at % 2, at / 8, digest=bytes_of(max(at, 3)))
 
 
 def _run(*words: str, allowed: bool = False) -> dict[str, Any] | None:

@@ -4,7 +4,6 @@ An object's key that not every output has is not required. Objects whose keys ar
 codes or figures are told from the others by `BY_NAME`.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -41,7 +40,7 @@ def joined(values: Sequence[Any], key: str = "") -> Schema:
         types -= {"integer"}
     if key in ("value", "low", "high") and "number" in types:
         types |= {"null"}  # an undefined figure, of which the runs here need not have one
-    schema: Schema = {"type": sorted(types)[0] if len(types) == 1 else sorted(types)}
+    schema: Schema = {"type": min(types) if len(types) == 1 else sorted(types)}
     objects = [value for value in values if isinstance(value, dict)]
     if objects and key in BY_NAME:
         inner = [value for one in objects for value in one.values()]
@@ -83,8 +82,9 @@ def tables(schemas: dict[str, Schema]) -> str:
     """The keys of each schema as a table, by their paths."""
     lines: list[str] = []
     for name, schema in schemas.items():
-        lines += [f"## {schema['title']}", "", f"As a JSON Schema: [{name}.schema.json]"
-                  f"({name}.schema.json).", "", "| key | type | always there |", "|---|---|---|"]  # fmt: skip
+        file = f"{name}.schema.json"
+        lines += [f"## {schema['title']}", "", f"As a JSON Schema: [{file}]({file}).", ""]
+        lines += ["| key | type | always there |", "|---|---|---|"]
         lines += [*_rows(schema, ""), ""]
     return "\n".join(lines)
 
@@ -115,8 +115,3 @@ def _in_words(schema: Schema) -> str:
     if "additionalProperties" in schema:
         words += " by name"
     return words
-
-
-def printed(schema: Schema) -> str:
-    """The schema as a file."""
-    return json.dumps(schema, indent=2) + "\n"
