@@ -1,9 +1,12 @@
 """What MkDocs is told beside its configuration."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 SCRIPT = '<script src="{root}mermaid.js"></script>'
+# A frame to scroll in, on a screen where the whole picture would be too small to be read.
+PICTURE = r'<div class="picture">\1</div>'
 # Where the theme takes the search from that works on pages read from disk.
 SHIM = "https://unpkg.com/iframe-worker/shim"
 DECISIONS = "docs/decisions/"
@@ -36,5 +39,8 @@ def _local(html: str, address: str) -> str:
     root = "../" * address.count("/")
     html = html.replace(SHIM, f"{root}search-worker.js")
     if 'class="mermaid"' in html:
+        html = re.sub(r'(<pre class="mermaid">.*?</pre>)', PICTURE, html, flags=re.DOTALL)
         html = html.replace("</head>", SCRIPT.format(root=root) + "</head>")
+    if address.startswith("docs/reference/"):
+        html = html.replace("<article ", "<article data-stacks ", 1)
     return html

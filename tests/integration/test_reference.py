@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from playwright.sync_api import Browser
 from processes import PROJECT
 from reference.pages import FOLDER, rendered

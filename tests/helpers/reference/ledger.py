@@ -53,7 +53,7 @@ def _table(table: Table, meanings: dict[str, str]) -> Iterator[str]:
 
 def _type(column: Column[object]) -> str:
     """Its type, in SQLite and PostgreSQL where they differ, and what it must be."""
-    dialects = (sqlite.dialect(), postgresql.dialect())
+    dialects = (sqlite.dialect(), postgresql.dialect())  # type: ignore[no-untyped-call]
     types = dict.fromkeys(column.type.compile(dialect=dialect) for dialect in dialects)
     keys = ["primary key"] if column.primary_key else []
     keys += ["*NULL*"] if column.nullable else []

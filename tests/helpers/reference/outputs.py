@@ -10,11 +10,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from click.testing import CliRunner
+from sqlalchemy import update
 from stored import Stored, bytes_of, store_run
 
 from db.queries.refusals import Wanted, note_refusal
 from db.session import open_database
-from db.tables import Batch, Worker
+from db.tables import Batch, Image, Worker
 from producer.cli import main as producer
 from report.cli import main as report
 
@@ -38,6 +39,8 @@ def reports() -> list[dict[str, Any]]:
         )
         large = store_run(url, list(_many()), card=CLASSES, name="large", digest="45" * 32)
         folders = store_run(url, list(_of_folders()), name="folders", digest="23" * 32)
+        with closing(open_database(url)) as database, database.write() as session:
+            session.execute(update(Image).where(Image.run_id == plain).values(gone_at=1.0))
         (folder / "scores.csv").write_text(
             "image,score\n" + "".join(f"{at},0.{at % 9 + 1}\n" for at in range(30))
         )
@@ -117,7 +120,7 @@ def _of_folders() -> Iterator[Stored]:
     """Class folders, with two copies of one image and one of both labels."""
     for at in range(8):
         folder = ("nevus", "melanoma")[at % 2]
-        yield Stored(f"data/{folder}/{at}.jpg", at % 2, at / 8, digest=bytes_of(max(at, 3)))
+        yield Stored(f"data/test/{folder}/{at}.jpg", at % 2, at / 8, digest=bytes_of(max(at, 3)))
 
 
 def _run(*words: str, allowed: bool = False) -> dict[str, Any] | None:

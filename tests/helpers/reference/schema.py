@@ -83,7 +83,8 @@ def tables(schemas: dict[str, Schema]) -> str:
     lines: list[str] = []
     for name, schema in schemas.items():
         file = f"{name}.schema.json"
-        lines += [f"## {schema['title']}", "", f"As a JSON Schema: [{file}]({file}).", ""]
+        lines += [f"## The {name}", "", f"What `{schema['title']}` prints, as a JSON Schema in"]
+        lines += [f"[{file}]({file}).", ""]
         lines += ["| key | type | always there |", "|---|---|---|"]
         lines += [*_rows(schema, ""), ""]
     return "\n".join(lines)
