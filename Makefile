@@ -4,6 +4,8 @@
 #   make test     the same and all other tests, with real servers from wheels
 #   make chaos    faults, properties and damaged images at length: some twenty minutes
 #   make bench    the benchmarks, on real images where ../shared is there
+#   make docs     the documentation as a site, to be read from disk: .work/site/html/index.html
+#   make reference   the pages of docs/reference that are made from the programs
 #   make install  the environment alone, in .venv
 #   make clean    removes what demo and test made
 
@@ -17,7 +19,7 @@ PIP = $(BIN)/pip --disable-pip-version-check --quiet
 # Tests start a thousand programs: each would compile the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo check test lint chaos bench lock clean
+.PHONY: install demo check test lint docs reference chaos bench lock clean
 
 install: $(VENV)/.installed
 
@@ -49,6 +51,13 @@ check: lint
 # In the order of the folders: files of few and long tests first, so that no core waits at the end.
 test: lint
 	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --cov
+
+# Fails on a link or an anchor that leads nowhere.
+docs: $(VENV)/.dev
+	$(BIN)/python docs/site/build.py
+
+reference: $(VENV)/.dev
+	PYTHONPATH=tests/helpers $(BIN)/python -m reference
 
 chaos: $(VENV)/.dev
 	$(BIN)/python tests/faults/chaos.py --kills 200 --images 100000

@@ -68,7 +68,7 @@ def _absolute(value: object) -> Path:
 
 
 def _variable(default: Any, meaning: str, shown: str | None = None) -> Any:  # noqa: ANN401 - as pydantic's Field
-    """A variable's default and meaning, as in docs/settings.md, which shows `shown` as default."""
+    """A variable's default and meaning; docs/reference/settings.md shows `shown` as default."""
     return Field(
         default,
         description=meaning,
@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     broker_url: str = _variable(
         "",
         "or `redis://:password@host:6379/0`, `rediss://`, `sentinel://`, `amqp://`, `amqps://` "
-        "([deployment.md](deployment.md#the-broker))",
+        "([deployment.md](../deployment.md#the-broker))",
         "the embedded broker",
     )
     broker_master: str = _variable(
@@ -137,7 +137,8 @@ class Settings(BaseSettings):
         "the newest known",
     )
     signing_key: str = _variable(
-        "", "PEM file of an RSA key that messages are signed with ([SECURITY.md](../SECURITY.md))",
+        "",
+        "PEM file of an RSA key that messages are signed with ([SECURITY.md](../../SECURITY.md))",
         "none",
     )  # fmt: skip
     signing_certificate: str = _variable("", "PEM file of the certificate of that key", "none")
@@ -145,7 +146,7 @@ class Settings(BaseSettings):
         "", "folder of the certificates whose messages a worker takes", "none"
     )
     otel_exporter_otlp_endpoint: str = _variable(
-        "", "traces are sent there ([deployment.md](deployment.md#traces))", "none"
+        "", "traces are sent there ([deployment.md](../deployment.md#traces))", "none"
     )
     otel_exporter_otlp_protocol: str = _variable("http/protobuf", "or `grpc`")
     otel_service_name: str = _variable("dermscore", "what traces call this program")

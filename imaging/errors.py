@@ -4,7 +4,7 @@ from typing import Literal
 
 import click
 
-# The codes in `predictions.error`; docs/images.md explains each one.
+# The codes in `predictions.error`; docs/reference/errors.md explains each one.
 ErrorCode = Literal[
     "missing",
     "bad_name",

@@ -42,7 +42,7 @@ def nothing_scored(run_id: int, errors: Mapping[str, int], examples: Sequence[st
     paths = " and ".join(shown(path) for path in examples)
     images = "its only image" if total == 1 else f"any of its {total} images"
     # Codes of other releases have no cause here.
-    cause = CAUSES.get(most, "docs/images.md says what that is")
+    cause = CAUSES.get(most, "docs/reference/errors.md says what that is")
     return (
         f"could not score {images} ({counts}), such as {paths}: {cause}; "
         f"once that is fixed, `producer retry {run_id} --error {most}`"

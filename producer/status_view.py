@@ -44,7 +44,7 @@ def as_tables(status: Status, *, details: bool) -> RenderableType:
 
 
 def as_json(status: Status, database: str) -> str:
-    """The whole status of the ledger at this address; docs/operations.md describes its keys."""
+    """The whole status of the ledger at this address; docs/reference/json.md has its keys."""
     return json.dumps(
         {
             "database": database,

@@ -16,7 +16,7 @@ from imaging.errors import ErrorCode
     required=True,
     metavar="CODE",
     type=click.Choice(get_args(ErrorCode)),
-    help="An error as `producer status RUN` and docs/images.md name it; may be given again.",
+    help="An error as `producer status RUN` names it; may be given again.",
 )
 @calls(
     "producer.retry:retry",

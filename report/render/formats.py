@@ -1,4 +1,7 @@
-"""The report for machines, in full precision: JSON (its schema is in docs/report.md) and CSV."""
+"""The report for machines, in full precision: JSON and CSV.
+
+The schema of the JSON is docs/reference/report.schema.json.
+"""
 
 import csv
 import io

@@ -223,7 +223,7 @@ def test_each_kind_of_outcome_is_counted_apart(tmp_path: Path) -> None:
     sampled = {sample.name for family in families for sample in family.samples}
     served = sampled | {family.name for family in families}  # of the GPU there is no sample
     assert asked_for() <= served, "dashboard and alerts ask for what there is"
-    page = (PROJECT / "docs" / "deployment.md").read_text()
+    page = (PROJECT / "docs" / "reference" / "metrics.md").read_text()
     documented = set(re.findall(r"`(dermscore_\w+)(?:{[\w,]+})?`", page))
     assert documented == {name for name in sampled if name.startswith("dermscore_")} | {
         "dermscore_gpu_memory_bytes"

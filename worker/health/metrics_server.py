@@ -89,13 +89,17 @@ class QueueGauges:
 
     def __init__(self, database: Database, waiting: Callable[[], int]) -> None:
         self._database, self._waiting = database, waiting
-        self._queued = _gauge("queue_length", "Messages that wait in the queue.")
+        self._queued = _gauge("queue_length", "Messages that wait; NaN while the broker is away.")
         self._unfinished = _gauge(
-            "owed_batches", "Unfinished batches in the ledger, over all runs."
+            "owed_batches",
+            "Unfinished batches in the ledger, over all runs; NaN while the database is away.",
         )
-        self._leased = _gauge("leased_batches", "Unfinished batches that a worker works on.")
-        self._broker = _gauge("broker_reachable", "1 while this worker reaches the broker.")
-        self._ledger = _gauge("database_reachable", "1 while this worker reaches the database.")
+        self._leased = _gauge(
+            "leased_batches",
+            "Unfinished batches that a worker works on; NaN while the database is away.",
+        )
+        self._broker = _gauge("broker_reachable", "1 or 0: this worker reaches the broker.")
+        self._ledger = _gauge("database_reachable", "1 or 0: this worker reaches the database.")
 
     def keep_fresh(self) -> None:
         """Refresh the figures every few seconds until the process ends."""
@@ -142,7 +146,9 @@ class GpuMemory(Collector):
     def collect(self) -> Iterator[Metric]:
         """Current and peak bytes; nothing if no GPU is in use."""
         family = GaugeMetricFamily(
-            "dermscore_gpu_memory_bytes", "TensorFlow's memory on the GPU.", labels=["kind"]
+            "dermscore_gpu_memory_bytes",
+            "TensorFlow's memory on the GPU, current and peak; without a GPU no sample.",
+            labels=["kind"],
         )
         if "base.runtime" in sys.modules:  # TensorFlow is never imported for a metric
             from base.runtime import gpus, tf

@@ -43,7 +43,7 @@ FAILED = Counter(
 )
 SECONDS = Counter(
     "dermscore_stage_seconds",
-    "Seconds spent on batches, by stage.",
+    "Seconds spent on batches, by stage: read, decode, compute, write.",
     ["stage"],
     registry=REGISTRY,
 )
