@@ -14,6 +14,7 @@ from sqlalchemy import update
 from stored import Stored, bytes_of, store_run
 
 from db.queries.refusals import Wanted, note_refusal
+from db.queries.speeds import Machine, Rates, note_speed
 from db.session import open_database
 from db.tables import Batch, Image, Worker
 from producer.cli import main as producer
@@ -81,7 +82,9 @@ def statuses() -> list[dict[str, Any]]:
         empty = _status()
         with closing(open_database(url)) as database, database.write() as session:
             session.add(Worker(name="one@host 1"))
-            note_refusal(session, "one@host 1", Wanted("cd" * 32, "float32"), "a reason")
+            wanted = Wanted("cd" * 32, "float32")
+            note_refusal(session, "one@host 1", wanted, "a reason")
+            note_speed(session, wanted, Machine("host", "a processor"), Rates(10.0, 20.0))
             batch = session.get(Batch, (waits, 1))
             assert batch is not None
             batch.worker, batch.leased_until = "one@host 1", time.time() + 30
