@@ -31,3 +31,9 @@ def test_the_quickest_is_advised_with_what_it_changes() -> None:
         line = advice([row("float32", EXACT), row("bfloat16", other)])
         assert line == f"to type: {typed} float32"
     assert "nothing" in advice([row("float32", NONE)])
+
+
+def test_a_quantised_checkpoint_is_called_int8_and_typed_without_a_precision() -> None:
+    rows = [Row("q.keras", "q.keras", "float32", QUICK, quantised=True), row("float32", EXACT)]
+    assert [line.split()[1] for line in table(rows)] == ["precision", "int8", "float32"]
+    assert advice(rows).startswith("to type: producer enqueue SOURCE --checkpoint q.keras   (")

@@ -56,18 +56,23 @@ def main(paths: Sequence[str], count: int) -> None:
 def _compare(checkpoints: Sequence[Path], sources: Sequence[str], count: int) -> None:
     if not checkpoints or len(sources) > 1:
         raise BenchError("give one .keras file or several, and then at most one source of images")
-    digests = {path: claimed_card(path).digest for path in checkpoints}
+    cards = {path: claimed_card(path) for path in checkpoints}
     with interrupt.unwound(), TemporaryDirectory() as folder:
         root, images = _images(sources, Path(folder), count)
         what = "images" if sources else "drawn images"
         tell(f"{processor()}, {threads()} threads; {len(images)} {what}")
         rows = []
-        jobs = [(path, precision) for path in digests for precision in PRECISIONS]
-        for number, (path, precision) in enumerate(jobs, 1):
-            name = shown(path.name)
-            tell(f"{number} of {len(jobs)}: {name} in {precision} …", err=True)
-            job = Job(str(path.absolute()), digests[path], precision, images)
-            rows.append(Row(name, str(path), precision, measure(job, root)))
+        jobs = [
+            (path, card, precision)
+            for path, card in cards.items()
+            for precision in (PRECISIONS[:1] if card.quantised else PRECISIONS)
+        ]
+        for number, (path, card, precision) in enumerate(jobs, 1):
+            name, quantised = shown(path.name), card.quantised is not None
+            what = "int8" if quantised else precision
+            tell(f"{number} of {len(jobs)}: {name} in {what} …", err=True)
+            job = Job(str(path.absolute()), card.digest, precision, images)
+            rows.append(Row(name, str(path), precision, measure(job, root), quantised))
             tell(f"  {_brief(rows[-1].found)}", err=True)
     for line in table(rows):
         tell(line)

@@ -28,6 +28,12 @@ class Row(NamedTuple):
     path: str
     precision: str
     found: Measured | NotMeasured
+    quantised: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What it computes in."""
+        return "int8" if self.quantised else self.precision
 
 
 def table(rows: Sequence[Row]) -> Iterator[str]:
@@ -43,7 +49,7 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
         yield "  ".join(padded).rstrip()
     for row in rows:
         if isinstance(row.found, NotMeasured):
-            yield f"{row.name} in {row.precision}: n/a: {row.found.reason}"
+            yield f"{row.name} in {row.kind}: n/a: {row.found.reason}"
 
 
 def advice(rows: Sequence[Row]) -> str:
@@ -57,7 +63,7 @@ def advice(rows: Sequence[Row]) -> str:
     if gain < _LEAST_GAIN:
         best, found = next((row, one) for row, one in measured if one is base)
     line = typed("producer", "enqueue", "SOURCE", "--checkpoint", best.path)
-    words = f"to type: {line} --precision {best.precision}"
+    words = f"to type: {line}{'' if best.quantised else f' --precision {best.precision}'}"
     if found is base:
         return words
     return (
@@ -69,7 +75,7 @@ def advice(rows: Sequence[Row]) -> str:
 def _base(rows: Sequence[Row]) -> Measured | None:
     """The first checkpoint in float32, with which all are compared; else the first measured."""
     measured = [row for row in rows if isinstance(row.found, Measured)]
-    exact = [row for row in measured if row.precision == PRECISIONS[0]]
+    exact = [row for row in measured if row.kind == PRECISIONS[0]]
     found = next((row.found for row in [*exact, *measured]), None)
     return found if isinstance(found, Measured) else None
 
@@ -80,7 +86,7 @@ def _cells(row: Row, base: Measured | None) -> tuple[str, ...]:
     assert base is not None, "one was measured"  # noqa: S101
     return (
         row.name,
-        row.precision,
+        row.kind,
         f"{found.network_rate:.1f}",
         f"{found.rate:.1f}",
         f"{found.rate / base.rate:.2f}",
