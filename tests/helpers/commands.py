@@ -8,6 +8,7 @@ import db.upgrade
 from producer.cli import main as producer
 from report.cli import main as report
 from trainer.cli import main as trainer
+from worker.bench.command import main as worker_bench
 
 COLUMNS = 80
 PROGRAMS = {"producer": producer, "report": report, "trainer": trainer}
@@ -27,7 +28,11 @@ def commands(context: click.Context) -> Iterator[tuple[str, click.Context]]:
 
 
 def every_command() -> dict[str, click.Context]:
-    programs = {**PROGRAMS, "python -m db.upgrade": db.upgrade.main}
+    programs = {
+        **PROGRAMS,
+        "python -m db.upgrade": db.upgrade.main,
+        "python -m worker.bench": worker_bench,
+    }
     return {
         words: context
         for name, program in programs.items()

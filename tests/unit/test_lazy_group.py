@@ -18,7 +18,10 @@ DEFERRED = {
 
 def test_all_subcommands_are_loaded_when_they_run() -> None:
     groups = {"producer", "report", "trainer", "trainer cache"}
-    assert set(ALL) - set(DEFERRED) == groups | {"python -m db.upgrade"}
+    assert set(ALL) - set(DEFERRED) == groups | {
+        "python -m db.upgrade",
+        "python -m worker.bench",
+    }
 
 
 @pytest.mark.parametrize("words", DEFERRED)

@@ -3,18 +3,18 @@ import click
 from base.console.lazy_group import calls
 
 
-@click.group()
+@click.group(short_help="Cached features, and kept graphs.")
 def command() -> None:
     """Features of images, cached for later trainings, and graphs, kept for later workers."""
 
 
-@command.command("list")
+@command.command("list", short_help="List cached features, and sum up kept graphs.")
 @calls("trainer.cache:list_cache")
 def list_cache() -> None:
     """List cached features by backbone, decode settings and variant, and sum up kept graphs."""
 
 
-@command.command()
+@command.command(short_help="Delete cached features and kept graphs.")
 @click.option(
     "--backbone", metavar="DIGEST", help="Only of the backbone whose digest starts like this."
 )

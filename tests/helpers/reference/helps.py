@@ -28,8 +28,11 @@ def _typed(program: str) -> str:
 
 def _texts(program: str) -> list[tuple[str, str]]:
     if program == "worker":
-        upgrade = "python -m db.upgrade"
-        return [(_typed(program), _workers_own()), (upgrade, ALL[upgrade].get_help())]
+        others = ("python -m worker.bench", "python -m db.upgrade")
+        return [
+            (_typed(program), _workers_own()),
+            *((words, ALL[words].get_help()) for words in others),
+        ]
     return [
         (words, context.get_help()) for words, context in ALL.items() if words.split()[0] == program
     ]
