@@ -182,7 +182,7 @@ def in_words(what: Quantised) -> list[str]:
         )
         lines.append(
             f"scores of {found.n} images differ from float32's by {found.mean:.4f} in the mean and "
-            f"{found.largest:.4f} at most; {found.turned} decisions are others at "
-            f"{found.threshold:.4g}{auc}"
+            f"{found.largest:.4f} at most; decisions that change at {found.threshold:.4g}: "
+            f"{found.turned} of {found.n}{auc}"
         )
     return [*lines, what.note] if what.note else lines
