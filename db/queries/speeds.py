@@ -58,7 +58,7 @@ class HostSpeed(NamedTuple):
 def note_speed(session: Session, wanted: Wanted, machine: Machine, rates: Rates | None) -> None:
     """Note the rates of this machine; None if the timing only begins."""
     session.execute(delete(Speed).where(Speed.timed_at < Now() - _KEPT_SECONDS))
-    found = Rates(*rates)._asdict() if rates else dict.fromkeys(Rates._fields)
+    found = rates._asdict() if rates else dict.fromkeys(Rates._fields)
     values = {**wanted._asdict(), **machine._asdict(), **found}
     session.connection().execute(_NOTE, values)
 

@@ -43,9 +43,10 @@ def compare(
     Raises:
         CheckpointError: a worker could not score with one, or no image is left.
     """
-    scored = _scored(_loaded(float32), _loaded(quantised), root, rows, known)
-    card = _card_threshold(float32)
-    return difference(scored, _MIDDLE if card is None else card)
+    exact = _loaded(float32)
+    scored = _scored(exact, _loaded(quantised), root, rows, known)
+    chosen = exact.card.threshold
+    return difference(scored, _MIDDLE if chosen is None else chosen.value)
 
 
 def difference(scored: Scored, threshold: float) -> Difference:
@@ -72,11 +73,6 @@ def difference(scored: Scored, threshold: float) -> Difference:
 def _loaded(path: Path) -> LoadedModel:
     with hold_checkpoint(path) as held:
         return LoadedModel(held, PRECISIONS[0], Backbones())
-
-
-def _card_threshold(path: Path) -> float | None:
-    with hold_checkpoint(path) as held:
-        return None if held.card.threshold is None else held.card.threshold.value
 
 
 def _scored(

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from base.arrays import Float32Array
-from base.runtime import convert_variables_to_constants_v2_as_graph, tf
+from base.runtime import tf
 from model.errors import CheckpointError
 from model.quantised.network_file import in_one_spelling, refuse_unsafe
 from model.quantised.quantised_backbone import QuantisedBackbone
+from worker.scoring.graphs.frozen import frozen
 from worker.scoring.graphs.openvino_graph import MISSING
 
 
@@ -48,7 +49,7 @@ def converted(libraries: Tools, layers: Sequence[Any], shape: tuple[int, int, in
         CheckpointError: OpenVINO does not know one of their operations.
     """
     try:
-        network = libraries.openvino.convert_model(_frozen(layers, shape))
+        network = libraries.openvino.convert_model(_pruned(layers, shape))
         network.reshape([1, *shape])
     except Exception as error:  # its converter raises errors of many kinds
         raise CheckpointError(f"OpenVINO cannot convert it: {_said(error)}") from error
@@ -108,19 +109,14 @@ def _as_layer(libraries: Tools, network: Any) -> QuantisedBackbone:  # noqa: ANN
     return QuantisedBackbone(shape, xml, weights, name="quantised")
 
 
-def _frozen(layers: Sequence[Any], shape: tuple[int, int, int]) -> Any:  # noqa: ANN401 - tf.Graph
-    """The layers as a graph of constants."""
+def _pruned(layers: Sequence[Any], shape: tuple[int, int, int]) -> Any:  # noqa: ANN401 - tf.Graph
+    """The layers as a graph of constants, without what nothing reads any more.
 
-    def call(images: Any) -> Any:  # noqa: ANN401 - tensors have no static type
-        for layer in layers:
-            images = layer(images, training=False)
-        return images
-
-    traced = tf.function(call).get_concrete_function(tf.TensorSpec([None, *shape], tf.float32))
-    frozen, definition = convert_variables_to_constants_v2_as_graph(traced)
-    # Otherwise what nothing reads any more, such as a variable's old place, is an output too.
-    end = frozen.outputs[0].op.name
-    definition = tf.compat.v1.graph_util.extract_sub_graph(definition, [end])
+    Such as a variable's old place, which would be an output, too.
+    """
+    made = frozen(layers, shape)
+    end = made.graph.get_tensor_by_name(made.fetch).op.name
+    definition = tf.compat.v1.graph_util.extract_sub_graph(made.graph.as_graph_def(), [end])
     graph = tf.Graph()
     with graph.as_default():
         tf.import_graph_def(definition, name="")

@@ -82,16 +82,21 @@ def quantise_checkpoint(request: QuantiseRequest, root: Path) -> list[str]:
         message = f"{request.checkpoint} cannot be quantised: {error.message}"
         raise CheckpointError(message) from error
     made = _with_head(request, root, card, parts, layer, sample.digests)
+    compared = _compared(request, root, card, made, valid) if valid else None
+    fields = _fields(request, card, made, compared)
+    path, finished = save_checkpoint(_whole(card, made), request.output, fields)
+    return _told(path, finished)
+
+
+def _compared(
+    request: QuantiseRequest, root: Path, card: ModelCard, made: _Made, valid: list[ListedImage]
+) -> Difference:
+    """How its scores differ, as a worker gives them: of a draft, which it loads and checks."""
     with tempfile.TemporaryDirectory(prefix="dermscore-quantise-") as folder:
         fields = _fields(request, card, made, None)
-        # A worker refuses what it could not score with.
         draft, _ = save_checkpoint(_whole(card, made), Path(folder) / "draft.keras", fields)
-        if valid:
-            known = set(made.digests) | set(made.fitted.data.images if made.fitted else ())
-            compared = compare(request.checkpoint, draft, root, valid, known)
-            fields = _fields(request, card, made, compared)
-        path, finished = save_checkpoint(_whole(card, made), request.output, fields)
-    return _told(path, finished)
+        known = set(made.digests) | set(made.fitted.data.images if made.fitted else ())
+        return compare(request.checkpoint, draft, root, valid, known)
 
 
 def _with_head(

@@ -49,7 +49,7 @@ class FrozenGraph:
                 a precision that it did not ask for.
         """
         chosen = _session_options(precision)
-        definition = _frozen(layers, shape)
+        definition = frozen(layers, shape)
         give_back_memory()
         self(self._open(chosen, definition, precision))
         give_back_memory()
@@ -161,8 +161,8 @@ def _session_options(precision: str) -> tuple[Any, Any]:
 _ON, _OFF = 1, 2
 
 
-def _frozen(layers: Sequence[Any], shape: tuple[int | None, ...]) -> Definition:
-    """The layers as a graph of constants."""
+def frozen(layers: Sequence[Any], shape: tuple[int | None, ...]) -> Definition:
+    """The layers, which take `[n, *shape]`, as a graph of constants."""
 
     def call(rows: Any) -> Any:  # noqa: ANN401 - tensors have no static type
         for layer in layers:
