@@ -17,9 +17,11 @@ BEAT_END_SECONDS = 2.0
 # still would hold its rows for hours, and block everything that needs them; so PostgreSQL ends it.
 STANDSTILL_SECONDS = 20.0
 
-# Upkeep: how often a worker sweeps, and how often a draining worker checks for unfinished batches.
+# Upkeep: how often a worker sweeps, and how often a draining worker checks for unfinished batches:
+# at least, and at most if it is asked to after each batch.
 SWEEP_SECONDS = 5.0
 DRAIN_SECONDS = 0.5
+DRAIN_AGAIN_SECONDS = 0.1
 # A message that no worker took for this long, while the queue is empty, was lost.
 REPUBLISH_SECONDS = 30.0
 # How long a worker waits before it tries to load a checkpoint again.
@@ -94,6 +96,7 @@ def check() -> None:
         "sent and unsent silence are noticed alike": silence * 1000 == POSTGRES["tcp_user_timeout"],
         "a lost message must be seen by a sweep": SWEEP_SECONDS < REPUBLISH_SECONDS,
         "a drain looks more often than a sweep": DRAIN_SECONDS < SWEEP_SECONDS,
+        "a drain may look again before it must": DRAIN_AGAIN_SECONDS < DRAIN_SECONDS,
         "a batch sent again must meet a new try": 2 * CHECKPOINT_RETRY_SECONDS < REPUBLISH_SECONDS,
         "leases must lapse long before Redis hands out again": 10 * LEASE_SECONDS
         < VISIBILITY_SECONDS,

@@ -13,6 +13,7 @@ BROKEN = {
     "tcp_user_timeout": (26_000, "sent and unsent silence are noticed alike"),
     "SWEEP_SECONDS": (30.0, "a lost message must be seen by a sweep"),
     "DRAIN_SECONDS": (5.0, "a drain looks more often than a sweep"),
+    "DRAIN_AGAIN_SECONDS": (0.5, "a drain may look again before it must"),
     "CHECKPOINT_RETRY_SECONDS": (15.0, "a batch sent again must meet a new try"),
     "VISIBILITY_SECONDS": (300, "leases must lapse long before Redis hands out again"),
     "WATCHDOG_SECONDS": (1.5, "the watchdog must see the shortest limit"),

@@ -80,6 +80,7 @@ class Upkeep:
         swept = -math.inf
         pause = timing.DRAIN_SECONDS if on_drained else timing.SWEEP_SECONDS
         while not self._stopping.is_set():
+            looked = time.monotonic()
             try:
                 with self._activity.track("upkeep"):
                     if time.monotonic() >= swept + timing.SWEEP_SECONDS:
@@ -100,6 +101,8 @@ class Upkeep:
                 on_drained(drained)
                 return
             self._awake.wait(pause)
+            # A look reads all unfinished batches, and some batches take milliseconds.
+            self._stopping.wait(max(0.0, looked + timing.DRAIN_AGAIN_SECONDS - time.monotonic()))
             self._awake.clear()
 
     def _sweep(self) -> None:
