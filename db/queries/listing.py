@@ -105,11 +105,12 @@ def stage_images(
     """
     if not images:
         return None
-    first = highest_batch(session, run.id) + 1
+    run_id, batch_size = run.id, run.batch_size  # the ORM takes its time for each
+    first = highest_batch(session, run_id) + 1
     rows = (
         ImageRow(
-            run.id,
-            first + index // run.batch_size,
+            run_id,
+            first + index // batch_size,
             image.path,
             image.label,
             None if image.attributes is None else json.dumps(image.attributes),
@@ -117,7 +118,7 @@ def stage_images(
         for index, image in enumerate(images)
     )
     insert_images(session, rows)
-    return first, first + (len(images) - 1) // run.batch_size
+    return first, first + (len(images) - 1) // batch_size
 
 
 def unstage_images(session: Session, run_id: int, first: int, last: int) -> None:

@@ -84,7 +84,11 @@ class Import(NamedTuple):
         nothing = f"{self.scores.card['imported']['file']} holds no score for it"
         for start in range(0, len(self.rows), _BLOCK):
             block = self.rows.iloc[start : start + _BLOCK]
-            columns = (block[name].tolist() for name in ("id", "label", "score", *self.attributes))
+            # As objects first: out of Arrow, strings come one by one.
+            columns = (
+                block[name].astype(object).tolist()
+                for name in ("id", "label", "score", *self.attributes)
+            )
             for image, label, score, *others in zip(*columns, strict=True):
                 attributes = dict(zip(self.attributes.values(), others, strict=True))
                 known = None if math.isnan(label) else int(label)
