@@ -72,11 +72,24 @@ class Kind(NamedTuple):
 
 def kinds() -> list[Kind]:
     """All of them, in the order of the documentation."""
-    groups = (
-        *(_plain, _cut, _jpegs, _pngs, _others, _tiffs, _webs, _dicoms, _cut_others),
-        *(_sizes, _heavy, _not_files, _names),
-    )
-    return [kind for group in groups for kind in group()]
+    return [kind for _, some in _titled() for kind in some]
+
+
+def _titled() -> Iterator[tuple[str, list[Kind]]]:
+    """The kinds in groups, each with the name that it has in the documentation."""
+    yield "no image", [*_plain()]
+    yield "cut short", [*_cut()]
+    yield "JPEG", [*_jpegs()]
+    yield "PNG", [*_pngs()]
+    yield "BMP, SVG, wrong endings", [*_others()]
+    yield "TIFF", [*_tiffs()]
+    yield "GIF, WebP, JPEG 2000, AVIF, HEIC", [*_webs()]
+    yield "DICOM", [*_dicoms()]
+    yield "other formats cut short, or with a wrong header", [*_cut_others()]
+    yield "small and narrow", [*_sizes()]
+    yield "large, or heavy to decode", [*_heavy()]
+    yield "links, folders, devices", [*_not_files()]
+    yield "names", [*_names()]
 
 
 def heavy() -> set[str]:
@@ -649,12 +662,13 @@ def small() -> list[bytes]:
 
 
 def table() -> str:
-    """The kinds as Markdown, those of one outcome together."""
-    by_outcome = sorted(kinds(), key=lambda kind: (kind.outcome != SCORED, kind.outcome))
-    lines = ["| outcome | what the file is |", "|---|---|"]
-    for outcome, group in groupby(by_outcome, key=lambda kind: kind.outcome):
-        shown = outcome if outcome == SCORED else f"`{outcome}`"
-        lines += [f"| {shown} | {kind.what} |" for kind in group]
+    """The kinds as Markdown: a row for each group and outcome, what is scored first."""
+    lines = ["| group | outcome | files |", "|---|---|---|"]
+    for title, some in _titled():
+        by_outcome = sorted(some, key=lambda kind: (kind.outcome != SCORED, kind.outcome))
+        for outcome, group in groupby(by_outcome, key=lambda kind: kind.outcome):
+            shown = outcome if outcome == SCORED else f"`{outcome}`"
+            lines.append(f"| {title} | {shown} | {'; '.join(kind.what for kind in group)} |")
     return "\n".join(lines) + "\n"
 
 
