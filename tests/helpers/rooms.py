@@ -77,12 +77,12 @@ def _picture(graph: grimp.ImportGraph) -> Iterator[str]:
 
 
 def _table() -> Iterator[str]:
-    yield "| folder | what it holds | files |"
-    yield "|---|---|---:|"
+    yield "| folder | what it holds |"
+    yield "|---|---|"
     for folder in code_folders():
         name = folder.relative_to(PROJECT)
         text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
-        yield f"| `{name}/` | {text.splitlines()[0]} | {len(files_in(folder))} |"
+        yield f"| `{name}/` | {text.splitlines()[0]} |"
 
 
 if __name__ == "__main__":

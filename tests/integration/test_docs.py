@@ -9,7 +9,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import click
 import pytest
@@ -18,7 +18,6 @@ from processes import PROJECT
 import producer.cli
 import report.cli
 import trainer.cli
-from imaging.errors import ErrorCode
 from worker.celery import app
 
 PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")])
@@ -131,11 +130,6 @@ def test_files_that_the_pages_name_exist(page: Path) -> None:
         tests = set(re.findall(r"`(test_\w+\.py)`", text))
         tests -= {path.name for path in (PROJECT / "tests").rglob("test_*.py")}
         assert (absent, tests) == ([], set())
-
-
-def test_every_error_of_an_image_is_in_the_glossary() -> None:
-    text = (PROJECT / "docs" / "glossary.md").read_text()
-    assert set(get_args(ErrorCode)) <= set(re.findall(r"^\| `(\w+)` \| \S", text, re.MULTILINE))
 
 
 def test_every_decision_is_in_the_index_and_says_what_would_change_it() -> None:
