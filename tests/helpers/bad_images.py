@@ -81,11 +81,11 @@ def _titled() -> Iterator[tuple[str, list[Kind]]]:
     yield "cut short", [*_cut()]
     yield "JPEG", [*_jpegs()]
     yield "PNG", [*_pngs()]
-    yield "BMP, SVG, wrong endings", [*_others()]
+    yield "BMP and others", [*_others()]
     yield "TIFF", [*_tiffs()]
     yield "GIF, WebP, JPEG 2000, AVIF, HEIC", [*_webs()]
     yield "DICOM", [*_dicoms()]
-    yield "other formats cut short, or with a wrong header", [*_cut_others()]
+    yield "others cut short", [*_cut_others()]
     yield "small and narrow", [*_sizes()]
     yield "large, or heavy to decode", [*_heavy()]
     yield "links, folders, devices", [*_not_files()]
@@ -663,12 +663,12 @@ def small() -> list[bytes]:
 
 def table() -> str:
     """The kinds as Markdown: a row for each group and outcome, what is scored first."""
-    lines = ["| group | outcome | files |", "|---|---|---|"]
+    lines = ["| outcome | files |", "|---|---|"]
     for title, some in _titled():
         by_outcome = sorted(some, key=lambda kind: (kind.outcome != SCORED, kind.outcome))
         for outcome, group in groupby(by_outcome, key=lambda kind: kind.outcome):
             shown = outcome if outcome == SCORED else f"`{outcome}`"
-            lines.append(f"| {title} | {shown} | {'; '.join(kind.what for kind in group)} |")
+            lines.append(f"| {title}: {shown} | {'; '.join(kind.what for kind in group)} |")
     return "\n".join(lines) + "\n"
 
 

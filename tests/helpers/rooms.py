@@ -14,8 +14,6 @@ PACKAGES = ("producer", "trainer", "worker", "report", "imaging", "model", "db",
 PAGE = PROJECT / "docs" / "architecture.md"
 BEGIN = "<!-- rooms: python tests/helpers/rooms.py -->\n"
 END = "<!-- end of rooms -->\n"
-# Of rooms in the picture: side by side, those of the report would be too small to be read.
-_COLUMNS = 3
 
 
 def code_folders() -> list[Path]:
@@ -64,14 +62,7 @@ def written(page: str) -> str:
 def _picture(graph: grimp.ImportGraph) -> Iterator[str]:
     yield "flowchart TD"
     for package in PACKAGES:
-        rooms = [name for name in graph.find_children(package) if graph.find_children(name)]
-        yield f'    subgraph {package}["{package}/"]'
-        yield "        direction TB"
-        for room in sorted(rooms):
-            yield f'        {room}["{room.removeprefix(f"{package}.")}/"]'
-        for left, below in zip(sorted(rooms), sorted(rooms)[_COLUMNS:], strict=False):
-            yield f"        {left} ~~~ {below}"
-        yield "    end"
+        yield f'    {package}["{package}/"]'
     for above, below in sorted(arrows(graph)):
         yield f"    {above} --> {below}"
 
