@@ -104,6 +104,11 @@ def ham(desk: Desk) -> Page:
     return page
 
 
+def write_rows(path: Path, column: str, values: dict[str, float]) -> None:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("id", column), *values.items()])
+
+
 def compare(desk: Desk) -> Page:
     folder = desk.folder
     random, paths = default_rng(2), []
@@ -113,12 +118,8 @@ def compare(desk: Desk) -> Page:
             draw(folder / paths[-1], random)
     of_test = [path for path in paths if "test" in path]
     expected = two_models(folder, paths)
-    with (folder / "theirs.csv").open("w", newline="") as file:
-        csv.writer(file).writerows(
-            [("id", "score"), *((p, at / 10) for at, p in enumerate(of_test))]
-        )
-    with (folder / "truth.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("id", "label"), *((p, int("melanoma" in p)) for p in of_test)])
+    write_rows(folder / "theirs.csv", "score", {path: at / 10 for at, path in enumerate(of_test)})
+    write_rows(folder / "truth.csv", "label", {path: int("melanoma" in path) for path in of_test})
     page = Page("compare-models.md", Site(folder), {})
     first, second = page.type()
     for run, part, model in ((1, "valid", 0), (2, "valid", 1), (3, "test", 0), (4, "test", 1)):
@@ -211,7 +212,7 @@ def object_store(desk: Desk) -> Page:
 
 
 def nightly(desk: Desk) -> Page:
-    """Three nights: by cron, by systemd with a worker that is killed, and one that comes too early."""
+    """A night by cron, one by systemd with a worker that is killed, one that comes too early."""
     folder = desk.folder
     site = stub_site(folder)
     activate = folder / ".venv" / "bin" / "activate"
@@ -298,7 +299,7 @@ def stuck(desk: Desk) -> Page:
 
 
 def read_the_ledger(desk: Desk) -> Page:
-    """Two runs of a manifest with a column `sex`, and an image that nobody has scored yet."""
+    """Two runs of a manifest with a column `sex`."""
     folder = desk.folder
     site = stub_site(folder)
     drawn = below("test", draw_classes(folder / "test"))
@@ -311,7 +312,7 @@ def read_the_ledger(desk: Desk) -> Page:
         assert worker.await_end() == 0
     page = Page("read-the-ledger.md", site, {})
     described, _ = page.type()
-    assert described.splitlines()[-1].split()[:2] == ["1", f"{EACH}.0"]
+    assert described.splitlines()[-1].split() == ["1", str(EACH), "1.0"]
     assert (folder / "predictions.parquet").is_file()
     outcomes, pairs, of_sex = (site.ledger.rows(page.text("sql")) for _ in range(3))
     assert outcomes == [(1, "scored", len(drawn)), (2, "scored", len(drawn))]

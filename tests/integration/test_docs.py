@@ -9,6 +9,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import indent
 from typing import NamedTuple
 
 import click
@@ -36,18 +37,28 @@ CELERYS = {"--concurrency", "-n", "--help"}
 
 
 class Shown(NamedTuple):
-    """A command in an indented block of a page."""
+    """A command in a block of a page."""
 
     page: str
     words: tuple[str, ...]
 
 
+def typed(page: Path) -> Iterator[str]:
+    """The lines of its blocks of commands: those that are indented, and those that are run."""
+    text = re.sub(
+        r"```sh\n(.*?)```",
+        lambda block: indent(block[1], "    "),
+        page.read_text(),
+        flags=re.DOTALL,
+    )
+    plain = re.sub(r"```.*?```", "", text, flags=re.DOTALL)  # output and diagrams
+    yield from (line for line in plain.splitlines() if line.startswith("    "))
+
+
 def shown() -> Iterator[Shown]:
     for page in PAGES:
-        plain = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)  # diagrams
-        for line in plain.splitlines():
-            if line.startswith("    "):
-                yield from (Shown(page.name, words) for words in _commands(line))
+        for line in typed(page):
+            yield from (Shown(page.name, words) for words in _commands(line))
 
 
 def _commands(line: str) -> Iterator[tuple[str, ...]]:
@@ -161,12 +172,11 @@ BY_THEMSELVES = (
 
 
 def written() -> set[str]:
-    plain = [re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL) for page in PAGES]
-    lines = [line for page in plain for line in page.splitlines()]
+    lines = [line for page in PAGES for line in typed(page)]
     found = [
         name
         for line in lines
-        if line.startswith("    ") and "--profile gpus" not in line
+        if "--profile gpus" not in line
         for names in WRITES.findall(line)
         for name in names.split()
     ]
