@@ -1,11 +1,11 @@
-"""What a reader of the how-tos has: small models, images, a CSV in HAM10000's own form."""
+"""What a reader of the how-to for HAM10000 has: images, their CSV in its own form, a model."""
 
 import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from owners import SEVEN, as_h5, as_keras, convolved, keras, loud, pixels, trainer_adopt, write_csv
+from owners import SEVEN, as_h5, convolved, keras, loud, pixels, write_csv
 from PIL import Image
 
 # Header and file names are those of the published file.
@@ -54,19 +54,3 @@ def model_of_seven(folder: Path, paths: Sequence[str]) -> dict[str, float]:
     write_csv(folder / "theirs.csv", paths[:CHECKED], columns)
     at = SEVEN.split(",").index("mel")
     return {path: float(row[at]) for path, row in zip(paths, rows, strict=True)}
-
-
-def two_models(folder: Path, paths: Sequence[str]) -> list[dict[str, float]]:
-    """`checkpoints/a.keras` and `b.keras`; returns the scores of each."""
-    given, scores = pixels(folder, paths) / 255, []
-    for seed, name in enumerate("ab"):
-        keras.utils.set_random_seed(seed)
-        network = loud(convolved(keras, keras.layers.Dense(1, "sigmoid")), given)
-        source = as_keras(network, folder)
-        out = folder / "checkpoints" / f"{name}.keras"
-        told = trainer_adopt(source, "-o", out, "--input-range", "unit")
-        assert told.exit_code == 0, told.output
-        source.unlink()
-        answers = network.predict(given, verbose=0)[:, 0]
-        scores.append(dict(zip(paths, map(float, answers), strict=True)))
-    return scores

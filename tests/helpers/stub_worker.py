@@ -14,7 +14,8 @@ comes to the point, once (see `points`): load, lease, read, predict, commit, ack
 order in which a batch comes by; a file `stop.POINT` has it stand still there. An image whose name
 contains `kills` kills its process each time, one whose name contains `hangs` is never done.
 While there is a file `refuse` in the working folder, no checkpoint can be had; loading one whose
-name contains `endless` never ends.
+name contains `endless` never ends. One whose name contains `contrary` takes images whose names end
+with `0` for the other class: it gives 1 less their score.
 `STUB_LEASE_SECONDS` shortens leases, and with them the rounds of upkeep;
 `STUB_VISIBILITY_SECONDS` how long Redis waits for an acknowledgement.
 
@@ -91,7 +92,8 @@ class StubEngine:
             with self._computing:
                 time.sleep(seconds)
         die_at("predict")
-        return BatchScores([outcome for _ in runs], Seconds(compute=seconds))
+        told = [_contrary(outcome, paths) if "contrary" in run.path else outcome for run in runs]
+        return BatchScores(told, Seconds(compute=seconds))
 
     def failure(self, digest: str, _precision: str) -> CheckpointError | None:
         return self._failures.get(digest)
@@ -134,6 +136,14 @@ def _number(file: ImageFile | ImageError, at: int, digests: dict[int, str]) -> i
     digests[at] = file.digest
     check_header(file.data)
     return number_drawn(file.data)
+
+
+def _contrary(outcome: RunScores, paths: Sequence[str]) -> RunScores:
+    turned = {
+        at: 1 - score if Path(paths[at]).stem.endswith("0") else score
+        for at, score in outcome.scores.items()
+    }
+    return outcome._replace(scores=turned)
 
 
 def _harm(path: str) -> None:
