@@ -97,7 +97,7 @@ def ham(desk: Desk) -> Page:
     labels = dict(page.site.ledger.rows("SELECT path, label FROM images"))
     meanings = {"mel": 1, "bcc": None, "akiec": None}
     assert labels == {path: meanings.get(dx, 0) for path, dx in diagnoses.items()}
-    for words in ("HAM10000", "sex=male", "lesion_id", "confusion"):
+    for words in ("HAM10000", "intervals by lesion_id: 10 clusters", "by sex (95 %", "truly mel"):
         assert words in printed
     return page
 
@@ -157,6 +157,7 @@ def rack(desk: Desk) -> Page:
             "/srv/lesions": str(folder),
             "postgresql://dermscore:PASSWORD@db.example/dermscore": address,
             "queue.example:6379": f"127.0.0.1:{redis.port}",
+            "1 2 3 4": "1 2",  # of four workers two are enough here
         },
     )
     with psycopg.connect(uri, autocommit=True) as superuser:
@@ -170,7 +171,7 @@ def rack(desk: Desk) -> Page:
     assert ledger.scores() == expected
     assert settings == ""
     assert "schema 00" in made
-    assert scored.count("drained: no unfinished batch is left") == 4
+    assert scored.count("drained: no unfinished batch is left") == 2
     assert "sensitivity                      1.000" in scored
     for query in [block.text for block in blocks("read-the-ledger.md") if block.kind == "sql"]:
         ledger.rows(query)
@@ -212,8 +213,9 @@ def object_store(desk: Desk) -> Page:
     site = stub_site(folder)
     (folder / "manifest.csv").write_text("path\ntest/nevus/n1.png\n")
     page = Page("object-store.md", site, {**STAND_INS, "https://minio.example": endpoint})
-    page.type()
+    *_, scored = page.type()
     assert site.ledger.scores(1) == below("test", drawn)
+    assert "run 1 of test" in scored
     assert site.ledger.scores(2) == {"test/nevus/n1.png": score_of_number(1)}
     return page
 
@@ -319,7 +321,9 @@ def read_the_ledger(desk: Desk) -> Page:
         assert worker.await_end() == 0
     page = Page("read-the-ledger.md", site, {})
     described, _ = page.type()
-    assert described.splitlines()[-1].split() == ["1", str(EACH), "1.0"]
+    *_, benign, malignant = (line.split() for line in described.splitlines())
+    assert (benign[:2], malignant[:2]) == (["0", str(EACH)], ["1", str(EACH)])
+    assert (round(float(benign[2]), 3), round(float(malignant[2]), 3)) == (0, 1)
     assert (folder / "predictions.parquet").is_file()
     outcomes, pairs, of_sex = (site.ledger.rows(page.text("sql")) for _ in range(3))
     assert outcomes == [(1, "scored", len(drawn)), (2, "scored", len(drawn))]
