@@ -14,12 +14,14 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+import forks
 from leftovers import COMMANDS
-from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from base.settings import Settings
@@ -30,6 +32,8 @@ SCRIPTS = Path(sys.executable).parent
 PATIENCE = 600.0
 POLL_SECONDS = 0.02
 LAST_WORDS = 8000  # characters
+# Run in forks that have their libraries already: a session runs a thousand of them.
+FORKED = ("producer", "report")
 # The last line of a worker that has loaded what it needs.
 GREETED = "  images under "
 TABLES = ("checkpoints", "runs", "batches", "images", "predictions")
@@ -69,14 +73,20 @@ class Prediction(NamedTuple):
     scored_at: float
 
 
+@cache
+def _engine(url: str) -> Engine:
+    """The one of an address: its first connection asks a server some things about itself."""
+    address = make_url(url)
+    if address.drivername == "postgresql":
+        address = address.set(drivername="postgresql+psycopg")
+    return create_engine(address, poolclass=NullPool)
+
+
 class Ledger:
     """Reads a ledger in plain SQL, past the code under test."""
 
     def __init__(self, url: str) -> None:
-        address = make_url(url)
-        if address.drivername == "postgresql":
-            address = address.set(drivername="postgresql+psycopg")
-        self._engine = create_engine(address, poolclass=NullPool)
+        self._engine = _engine(url)
 
     def rows(self, query: str, **values: object) -> list[tuple[Any, ...]]:
         with self._engine.connect() as connection:
@@ -165,10 +175,20 @@ class Process:
     """A command under way, in a process group of its own; all that it prints goes to `log`."""
 
     def __init__(
-        self, command: Sequence[str], folder: Path, environment: dict[str, str], log: Path
+        self,
+        command: Sequence[str],
+        folder: Path,
+        environment: dict[str, str],
+        log: Path,
+        *,
+        forked: bool = False,
     ) -> None:
         self._log = log
+        self._process: subprocess.Popen[bytes] | forks.Forked
         with ctrl_c_heeded(), log.open("wb") as output:
+            if forked:
+                self._process = forks.Forked(command, folder, environment, output.fileno())
+                return
             self._process = subprocess.Popen(
                 command,
                 cwd=folder,
@@ -260,16 +280,21 @@ class Site:
         self, command: str, *arguments: str, stdin: str = "", seconds: float = PATIENCE
     ) -> Done:
         """Run a command to its end."""
-        done = subprocess.run(
-            [*self.enter, str(SCRIPTS / command), *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
+        environment = self.environment
+        words = [*self.enter, str(SCRIPTS / command), *arguments]
+        if self._can_fork(command, arguments, environment):
+            done = forks.run(words, self.folder, environment, stdin, seconds)
+        else:
+            done = subprocess.run(
+                words,
+                cwd=self.folder,
+                env=environment,
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=seconds,
+                check=False,
+            )
         return Done(done.returncode, done.stdout, done.stderr)
 
     def succeed(
@@ -285,7 +310,16 @@ class Site:
         number = len(list(self.folder.glob("*.log")))
         log = self.folder / f"{number}-{command}.log"
         words = [*self.enter, str(SCRIPTS / command), *arguments]
-        return Process(words, self.folder, self.environment, log)
+        environment = self.environment
+        forked = self._can_fork(command, arguments, environment)
+        return Process(words, self.folder, environment, log, forked=forked)
+
+    def _can_fork(
+        self, command: str, arguments: Sequence[str], environment: dict[str, str]
+    ) -> bool:
+        """Whether it does without TensorFlow, and starts in a fork as it does by itself."""
+        light = command in FORKED or (command == "celery" and "stub_worker" in arguments)
+        return light and not self.enter and forks.can_fork(environment)
 
     def worker(self, *options: str) -> Process:
         return self.start("celery", "-A", "worker", "worker", *options)
