@@ -1,5 +1,6 @@
 """Fixtures: real ledgers on SQLite and PostgreSQL, a real Redis, the real images where they are."""
 
+import gc
 import itertools
 import os
 import tempfile
@@ -12,6 +13,7 @@ from browser import browser
 from faults import Row, table
 from hypothesis import HealthCheck, settings
 from leftovers import TemporaryFolder
+from once import once
 from playwright.sync_api import Browser
 from processes import PROJECT, CleanRun, Trained, clean_run, small_checkpoint
 from servers import RedisServer, drop_database, new_database, postgres_server, redis_server
@@ -30,6 +32,22 @@ os.umask(0o022)  # servers and readers who are somebody else enter folders that 
 # Of the session as a whole: its workers find it in their environment.
 _own = None if "PYTEST_XDIST_WORKER" in os.environ else TemporaryFolder()
 _left = pytest.StashKey[list[str]]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Let no garbage collection look at what is imported with the tests: it lives to the end.
+
+    With TensorFlow and the rest each would take a second, and a test that freezes a graph sets off
+    several.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)  # after the workers have ended
@@ -131,13 +149,15 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A small checkpoint on drawn images, made once."""
-    return small_checkpoint(tmp_path_factory.mktemp("small"))
+    return once(
+        tmp_path_factory, "small", lambda: small_checkpoint(tmp_path_factory.mktemp("small"))
+    )
 
 
 @pytest.fixture(scope="session")
-def clean(trained: Trained) -> CleanRun:
-    """Its run over 150 images without any fault."""
-    return clean_run(trained)
+def clean(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> CleanRun:
+    """Its run over 150 images without any fault, to be looked at and not to be changed."""
+    return once(tmp_path_factory, "clean", lambda: clean_run(trained))
 
 
 @pytest.fixture(scope="session")
