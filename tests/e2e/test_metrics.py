@@ -156,7 +156,7 @@ class Rates(NamedTuple):
 def test_log_metric_and_status_agree_on_images_per_second_and_an_idle_worker_has_none(
     site: Site,
 ) -> None:
-    rows = "".join(f"{at}.jpg\n" for at in range(80 * BATCH))
+    rows = "".join(f"{at}.jpg\n" for at in range(50 * BATCH))
     (site.folder / "manifest.csv").write_text(f"path\n{rows}")
     site.settings.update(STUB_MODE="wait", STUB_SECONDS="0.8")
     with scraped_worker(site, "-n", "one@%h") as one, scraped_worker(site, "-n", "two@%h") as two:
