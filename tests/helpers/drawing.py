@@ -74,6 +74,22 @@ def png_chunk(kind: bytes, body: bytes) -> bytes:
     return len(body).to_bytes(4, "big") + kind + body + checksum.to_bytes(4, "big")
 
 
+def packed_zeros(count: int) -> bytes:
+    """So many times nine million zeros in Deflate, without head or checksum.
+
+    One piece after the other: to pack them all takes seconds.
+    """
+    packing = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    piece = packing.compress(bytes(9_000_000)) + packing.flush(zlib.Z_FULL_FLUSH)
+    return piece * count + zlib.compressobj(9, wbits=-zlib.MAX_WBITS).flush()
+
+
+def zlib_zeros(count: int) -> bytes:
+    """The same with zlib's head and Adler-32, whose second half is the number of zeros."""
+    checksum = (9_000_000 * count % 65521) << 16 | 1
+    return b"\x78\xda" + packed_zeros(count) + checksum.to_bytes(4, "big")
+
+
 def put_text(png: bytes, times: int) -> bytes:
     """The same PNG, so many texts before its end that unpack to 8 MB each."""
     text = png_chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(7_900_000), 9))

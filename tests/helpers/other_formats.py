@@ -2,13 +2,13 @@
 
 import io
 import struct
-import zlib
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pillow_heif
+from drawing import packed_zeros
 from PIL import Image, ImageOps
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
@@ -185,11 +185,10 @@ def nested_dicom(count: int) -> bytes:
     return plain[:at] + sequence + items + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0) + plain[at:]
 
 
-def deflated_dicom(size: int) -> bytes:
-    """A DICOM whose attributes unpack to so many bytes."""
+def deflated_dicom(count: int) -> bytes:
+    """A DICOM whose attributes unpack to so many times nine million bytes."""
     plain = dicom_around(b"nothing", syntax="1.2.840.10008.1.2.1.99")
-    packing = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
-    return plain[: plain.index(b"1.99") + 4] + packing.compress(bytes(size)) + packing.flush()
+    return plain[: plain.index(b"1.99") + 4] + packed_zeros(count)
 
 
 def stored_turned(upright: Image.Image, kind: str, orientation: int) -> bytes:
