@@ -19,7 +19,7 @@ PIP = $(BIN)/pip --disable-pip-version-check --quiet
 # Tests start a thousand programs: each would compile the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo check test lint docs reference chaos bench lock clean
+.PHONY: install demo check test lint types suite docs reference chaos bench lock clean
 
 install: $(VENV)/.installed
 
@@ -42,14 +42,20 @@ demo: install
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+check: lint types
 	$(BIN)/pytest --numprocesses 2 tests/unit
 
-# In the order of the folders: files of few and long tests first, so that no core waits at the end.
+# The types beside the tests: each of the two leaves a core unused for a while.
 test: lint
+	$(MAKE) --jobs=2 types suite
+
+# In the order of the folders: files of few and long tests first, so that no core waits at the end.
+suite: $(VENV)/.dev
 	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --cov
 
 # Fails on a link or an anchor that leads nowhere.
