@@ -33,6 +33,8 @@ class _Server:
             self._process = subprocess.Popen(
                 command,
                 pass_fds=[theirs.fileno()],
+                # Or NumPy would start threads, which no fork has.
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
