@@ -1,6 +1,5 @@
 """An int8 backbone as a Keras 3 layer that carries OpenVINO's two files inside the .keras file."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from base.runtime import keras
 from model.errors import CheckpointError
 from model.network_config import refuse_settings_of_quantised
 from model.quantised.network_file import BIN, MAX_BIN, MAX_XML, XML, refuse_unsafe, unsafe
+from model.quantised.stored_network import QuantisedNetwork, network_digest
 
 
 @keras.saving.register_keras_serializable("dermscore")
@@ -30,6 +30,11 @@ class QuantisedBackbone(keras.layers.Layer):  # type: ignore[misc] # keras has n
         self.shape = tuple(shape)
         self.xml, self.constants = xml, constants
         self.digest: str | None = network_digest(xml, constants) if xml else None
+
+    @property
+    def network(self) -> QuantisedNetwork:
+        """What OpenVINO reads."""
+        return QuantisedNetwork(self.shape, self.xml, self.constants)
 
     def call(self, _images: Any) -> Any:  # noqa: ANN401 - tensors have no static type
         """Refused: a network of two engines in one graph would be neither quick nor the same.
@@ -88,10 +93,6 @@ class QuantisedBackbone(keras.layers.Layer):  # type: ignore[misc] # keras has n
         self.digest = network_digest(self.xml, self.constants)
 
 
-def network_digest(xml: bytes, weights: bytes) -> str:
-    """SHA-256 over the names and bytes of both files."""
-    digest = hashlib.sha256()
-    for name, data in ((XML, xml), (BIN, weights)):
-        digest.update(f"{name}\0".encode())
-        digest.update(hashlib.sha256(data).digest())
-    return digest.hexdigest()
+def is_quantised(layers: Sequence[Any]) -> bool:
+    """Whether these layers are a quantised backbone."""
+    return len(layers) == 1 and isinstance(layers[0], QuantisedBackbone)

@@ -1,6 +1,7 @@
 """Int8 checkpoints in one process: what they are, and what their scores depend on."""
 
 import json
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -10,12 +11,15 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from networks import SIDE, Saved, hub_checkpoint, save, save_module, sequential
+from processes import PROJECT
 from quantised import drawn_images, quantise
 
 from base.runtime import keras
 from model.card import Decode, ModelCard, file_digest
 from model.checkpoint import load_checkpoint
 from model.errors import CheckpointError
+from model.graphs.checkpoint_graphs import GraphShelf
+from model.graphs.graph_store import GraphStore
 from model.held_checkpoint import hold_checkpoint
 from report.report_model import image_digests
 from worker.scoring.loaded_model import Backbones, LoadedModel
@@ -95,6 +99,51 @@ def test_heads_on_one_quantised_backbone_share_it_and_float32_does_not(pair: Pai
     assert exact.backbone.key is not None
     assert one.backbone.key != exact.backbone.key
     assert not np.array_equal(one.score_images(IMAGES), two.score_images(IMAGES))
+
+
+def test_the_next_worker_scores_it_without_importing_keras(pair: Pair, tmp_path: Path) -> None:
+    shelf = GraphShelf(GraphStore(tmp_path, sys.exit))
+    with hold_checkpoint(pair.int8.path) as held:
+        expected = LoadedModel(held, "float32", Backbones(), shelf).score_images(IMAGES)
+    script = f"""
+import sys
+from pathlib import Path
+import numpy as np
+from model.graphs.checkpoint_graphs import GraphShelf
+from model.graphs.graph_store import GraphStore
+from model.graphs.checkpoint_graphs import GraphShelf
+from model.graphs.graph_store import GraphStore
+from model.held_checkpoint import hold_checkpoint
+from worker.scoring.loaded_model import Backbones, LoadedModel
+shelf = GraphShelf(GraphStore(Path({str(tmp_path)!r}), sys.exit))
+with hold_checkpoint(Path({str(pair.int8.path)!r})) as held:
+    model = LoadedModel(held, "float32", Backbones(), shelf)
+images = np.random.default_rng(3).random((64, {SIDE}, {SIDE}, 3), np.float32)
+heavy = {{"keras", "tf_keras", "tensorflow_hub", "sklearn", "matplotlib", "pandas"}}
+print([sorted(heavy & set(sys.modules)), model.score_images(images).tolist()])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout.replace("'", '"')) == [[], expected.tolist()]
+
+
+def test_a_head_that_was_kept_is_not_put_on_another_backbone(pair: Pair, tmp_path: Path) -> None:
+    said: list[str] = []
+    shelf = GraphShelf(GraphStore(tmp_path, said.append))
+    with hold_checkpoint(pair.int8.path) as held:
+        expected = LoadedModel(held, "float32", Backbones(), shelf).score_images(IMAGES)
+        card = held.card
+    kept = shelf.find(card)
+    assert kept is not None
+    shelf.keep(card, kept._replace(digest="0" * 64))
+
+    with hold_checkpoint(pair.int8.path) as held:
+        again = LoadedModel(held, "float32", Backbones(), shelf)
+
+    np.testing.assert_array_equal(again.score_images(IMAGES), expected)
+    assert again.backbone.layers != ()  # by Keras
+    assert said == []
 
 
 def test_the_card_says_what_it_was_made_of_and_how_far_it_is(pair: Pair) -> None:

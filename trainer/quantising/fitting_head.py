@@ -47,7 +47,7 @@ def fit_head(  # noqa: PLR0913 - all that a training depends on
         CheckpointError: the card has no recipe of a frozen backbone.
     """
     recipe = recipe_of(card, path)
-    graph = OpenvinoGraph(layer, (card.decode.height, card.decode.width, 3))
+    graph = OpenvinoGraph(layer.network, (card.decode.height, card.decode.width, 3))
     images = [list_labelled(source, root, labels, options) for source in sources]
     decoder = Decoder(card.decode)
     train, valid = (

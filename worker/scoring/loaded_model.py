@@ -16,14 +16,15 @@ from model.checkpoint_requirements import refuse_unloadable
 from model.errors import CheckpointError
 from model.features.feature_cache import FeatureKey
 from model.graphs.checkpoint_graphs import GraphShelf, KeptNetwork
-from model.graphs.graph_file import KeptGraph, MissingGraphsError, UnusableGraphsError
+from model.graphs.graph_file import MissingGraphsError, UnusableGraphsError
 from model.held_checkpoint import HeldCheckpoint
+from model.quantised.stored_network import stored_network
 from worker.scoring.batch_scores import is_outside
 from worker.scoring.graphs.frozen import FrozenGraph, ThawedGraph
+from worker.scoring.graphs.openvino_graph import OpenvinoGraph
 
 if TYPE_CHECKING:  # Keras takes seconds, and kept graphs do without it
     from model.backbones import Parts
-    from worker.scoring.graphs.openvino_graph import OpenvinoGraph
 
 # A matrix product of few columns sums the rows that do not fill a vector register in another order,
 # so that the last bits of a score would depend on how many images are in the batch.
@@ -41,7 +42,7 @@ class Backbone(NamedTuple):
     next checkpoint with the same module need not load it again.
     """
 
-    graph: "FrozenGraph | OpenvinoGraph"
+    graph: FrozenGraph | OpenvinoGraph
     key: FeatureKey | None
     layers: Sequence[Any]
 
@@ -59,22 +60,23 @@ class Backbones:
         )
 
     def of_kept(
-        self, network: KeptNetwork, shelf: GraphShelf, decode: Decode, precision: str
+        self, network: KeptNetwork, shelf: GraphShelf, held: HeldCheckpoint, precision: str
     ) -> Backbone:
         """The same of a network whose graphs were kept.
 
         Raises:
+            CheckpointError: this machine does not compute it.
             MissingGraphsError: the backbone is not kept any more.
             UnusableGraphsError: it cannot be used.
         """
+        decode = held.card.decode
 
         def thaw() -> Backbone:
-            kept = network.backbone
-            if network.digest is not None:
-                kept = shelf.backbone(network.digest, decode)
-            if kept is None:
-                raise MissingGraphsError
-            graph = ThawedGraph(kept, precision)
+            graph: FrozenGraph | OpenvinoGraph
+            if held.card.quantised is None:
+                graph = _thaw(network, shelf, decode, precision)
+            else:
+                graph = _stored(network, held, precision)
             return _named(graph, network.digest, (), decode, precision)
 
         return self._made(network.digest, decode, precision, thaw)
@@ -119,7 +121,7 @@ class LoadedModel:
                     self._keep(shelf, digest)
             else:
                 self._check_all()
-                give_back_memory()
+            give_back_memory()
         except tf.errors.OpError as error:
             # A CheckpointError, so that the other runs of its group are still scored.
             reason = " ".join(str(error.message).split())[:400]
@@ -144,7 +146,7 @@ class LoadedModel:
             return False
         refuse_unloadable(held.file, self.path, self.card)
         try:
-            self.backbone = backbones.of_kept(network, shelf, self.card.decode, self.precision)
+            self.backbone = backbones.of_kept(network, shelf, held, self.precision)
             self._head = None if network.head is None else ThawedGraph(network.head)
         except MissingGraphsError:
             return False
@@ -155,9 +157,12 @@ class LoadedModel:
 
     def _keep(self, shelf: GraphShelf, digest: str | None) -> None:
         """Keep the graphs, now that they have passed every check."""
-        backbone = _kept(self.backbone.graph)
-        head = None if self._head is None else _kept(self._head)
-        if backbone is not None and (self._head is None or head is not None):
+        graph = self.backbone.graph
+        backbone = graph.kept() if isinstance(graph, FrozenGraph) else None
+        head = None if self._head is None else self._head.kept()
+        # A quantised backbone is taken from the checkpoint, if the digest tells which it is.
+        is_whole = backbone is not None or (isinstance(graph, OpenvinoGraph) and digest is not None)
+        if is_whole and (self._head is None) == (head is None):
             shelf.keep(self.card, KeptNetwork(digest, backbone, head))
 
     def score(self, features: Float32Array) -> npt.NDArray[np.float64]:
@@ -216,19 +221,40 @@ def _filled_up(rows: Float32Array) -> Float32Array:
 
 def _freeze(parts: "Parts", decode: Decode, precision: str) -> Backbone:
     # Deferred: it knows the layer of Keras, which kept graphs do without.
-    from worker.scoring.graphs.openvino_graph import OpenvinoGraph, is_quantised
+    from model.quantised.quantised_backbone import is_quantised
 
     shape = (decode.height, decode.width, 3)
     graph: FrozenGraph | OpenvinoGraph
     if is_quantised(parts.backbone):
-        graph = OpenvinoGraph(parts.backbone[0], shape, precision)
+        graph = OpenvinoGraph(parts.backbone[0].network, shape, precision)
     else:
         graph = FrozenGraph(parts.backbone, shape, precision)
     return _named(graph, parts.digest, parts.backbone, decode, precision)
 
 
+def _thaw(network: KeptNetwork, shelf: GraphShelf, decode: Decode, precision: str) -> ThawedGraph:
+    kept = network.backbone
+    if network.digest is not None:
+        kept = shelf.backbone(network.digest, decode)
+    if kept is None:
+        raise MissingGraphsError
+    return ThawedGraph(kept, precision)
+
+
+def _stored(network: KeptNetwork, held: HeldCheckpoint, precision: str) -> OpenvinoGraph:
+    """A quantised backbone as it lies in the checkpoint: only the head was kept."""
+    decode, head = held.card.decode, network.head
+    found = None
+    if network.digest is not None and head is not None and None not in head.given:
+        shape = tuple(side for side in head.given if side is not None)
+        found = stored_network(held.file, network.digest, shape)
+    if found is None:
+        raise MissingGraphsError
+    return OpenvinoGraph(found, (decode.height, decode.width, 3), precision)
+
+
 def _named(
-    graph: "FrozenGraph | OpenvinoGraph",
+    graph: FrozenGraph | OpenvinoGraph,
     digest: str | None,
     layers: Sequence[Any],
     decode: Decode,
@@ -241,8 +267,3 @@ def _named(
     variant = "" if precision == "float32" else precision
     key = FeatureKey(backbone=digest, decode=decode, shape=graph.shape, variant=variant)
     return Backbone(graph, key, layers)
-
-
-def _kept(graph: "FrozenGraph | OpenvinoGraph") -> KeptGraph | None:
-    """What is kept of a graph; None for one that another engine computes."""
-    return graph.kept() if isinstance(graph, FrozenGraph) else None

@@ -1,7 +1,6 @@
 """A quantised backbone, computed by OpenVINO."""
 
 import threading
-from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -12,28 +11,26 @@ from base.cores import threads
 from imaging.decoding.memory import give_back_memory
 from model.errors import CheckpointError
 from model.quantised.network_file import unsafe
-from model.quantised.quantised_backbone import QuantisedBackbone
+from model.quantised.stored_network import QuantisedNetwork
 
 MISSING = "a quantised checkpoint needs OpenVINO: pip install 'dermscore[openvino]'"
 # Numbers that one layer gives for one image; those of keras.applications give 40 million at most.
 _MOST_NUMBERS = 1 << 28
-
-
-def is_quantised(layers: Sequence[Any]) -> bool:
-    """Whether these layers are a quantised backbone."""
-    return len(layers) == 1 and isinstance(layers[0], QuantisedBackbone)
+# So many images are computed together by one thread, with each layer's weights read once for all:
+# 28.5 ms of a core for each instead of 30.2. Eight take 28.1, and leave threads idle at the end.
+SLICE = 4
 
 
 class OpenvinoGraph:
     """A quantised backbone with the interface of a `FrozenGraph`.
 
-    Each image is computed by itself, by one thread, as many at a time as there are threads: so its
-    features do not depend on the other images of the batch, and two of the cores' threads never
-    wait for each other within an image.
+    Four images are computed by one thread, as many fours at a time as there are threads: so two of
+    the cores' threads never wait for each other within an image. What is left of a batch goes one
+    by one, and so do all images of a network that gives other features in fours, to the bit.
     """
 
     def __init__(
-        self, layer: QuantisedBackbone, shape: tuple[int, int, int], precision: str = "float32"
+        self, network: QuantisedNetwork, shape: tuple[int, int, int], precision: str = "float32"
     ) -> None:
         """Compile the network, which takes `[n, *shape]`, and warm up.
 
@@ -42,28 +39,46 @@ class OpenvinoGraph:
                 another precision.
         """
         refuse_precision(precision)
-        self.shape = layer.shape
-        self._requests: Any = _compiled(layer, shape)
+        self.shape = network.shape
         # The requests belong to one batch at a time.
         self._computing = threading.Lock()
-        self(np.full([2, *shape], 0.5, np.float32))
+        self._one, self._four = _compiled(network, shape)
+        if self._four is not None and not self._are_alike(shape):
+            self._four = None
         give_back_memory()
 
     def __call__(self, rows: Float32Array) -> Float32Array:
         """Features `[n, *self.shape]` of images `[n, height, width, 3]`, in the same order."""
         features = np.empty((len(rows), *self.shape), np.float32)
-
-        def take(request: Any, position: int) -> None:  # noqa: ANN401 - openvino.InferRequest
-            features[position] = request.get_output_tensor(0).data[0]
-
+        in_fours = 0 if self._four is None else len(rows) - len(rows) % SLICE
         with self._computing:
-            self._requests.set_callback(take)
-            try:
-                for position in range(len(rows)):
-                    self._requests.start_async([rows[position : position + 1]], position)
-            finally:
-                self._requests.wait_all()
+            _compute(self._four, rows[:in_fours], SLICE, features[:in_fours])
+            _compute(self._one, rows[in_fours:], 1, features[in_fours:])
         return features
+
+    def _are_alike(self, shape: tuple[int, int, int]) -> bool:
+        """Whether images get the same features together and one by one; both are warm then."""
+        images = np.random.default_rng(0).random((SLICE, *shape), np.float32)
+        together, alone = (np.empty((SLICE, *self.shape), np.float32) for _ in range(2))
+        _compute(self._four, images, SLICE, together)
+        _compute(self._one, images, 1, alone)
+        return np.array_equal(together, alone)
+
+
+def _compute(requests: Any, rows: Float32Array, size: int, features: Float32Array) -> None:  # noqa: ANN401 - openvino.AsyncInferQueue
+    """Fill in `features` of `rows`, so many images for each request."""
+    if not len(rows):
+        return
+
+    def take(request: Any, position: int) -> None:  # noqa: ANN401 - openvino.InferRequest
+        features[position : position + size] = request.get_output_tensor(0).data
+
+    requests.set_callback(take)
+    try:
+        for position in range(0, len(rows), size):
+            requests.start_async([rows[position : position + size]], position)
+    finally:
+        requests.wait_all()
 
 
 def refuse_precision(precision: str) -> None:
@@ -79,7 +94,8 @@ def refuse_precision(precision: str) -> None:
         )
 
 
-def _compiled(layer: QuantisedBackbone, shape: tuple[int, int, int]) -> Any:  # noqa: ANN401 - openvino.AsyncInferQueue
+def _compiled(quantised: QuantisedNetwork, shape: tuple[int, int, int]) -> tuple[Any, Any]:
+    """Requests for one image, and for four; None where the network does not take four."""
     try:
         import openvino  # deferred: it takes time and memory, and most checkpoints need none of it
     except ImportError as error:
@@ -96,13 +112,27 @@ def _compiled(layer: QuantisedBackbone, shape: tuple[int, int, int]) -> Any:  # 
     }
     try:
         core = openvino.Core()
-        weights = openvino.Tensor(np.frombuffer(layer.constants, np.uint8))
-        network = core.read_model(layer.xml, weights)
-        _refuse_shapes(network, shape, layer.shape)
-        return openvino.AsyncInferQueue(core.compile_model(network, "CPU", options), streams)
+        weights = openvino.Tensor(np.frombuffer(quantised.constants, np.uint8))
+        network = core.read_model(quantised.xml, weights)
+        _refuse_shapes(network, shape, quantised.shape)
+        one = openvino.AsyncInferQueue(core.compile_model(network, "CPU", options), streams)
+        if not _takes_four(network, shape, quantised.shape):
+            return one, None
+        four = openvino.AsyncInferQueue(core.compile_model(network, "CPU", options), streams)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise CheckpointError(f"its quantised network cannot be run: {reason}") from error
+    return one, four
+
+
+def _takes_four(network: Any, shape: tuple[int, ...], features: tuple[int, ...]) -> bool:  # noqa: ANN401 - openvino.Model
+    """Let a network that takes one image take four, if its shapes allow it and stay moderate."""
+    try:
+        network.reshape([SLICE, *shape])
+    except RuntimeError:
+        return False
+    sizes = (prod(made.shape) for operation in network.get_ops() for made in operation.outputs())
+    return tuple(network.output(0).shape) == (SLICE, *features) and max(sizes) <= _MOST_NUMBERS
 
 
 def _refuse_shapes(network: Any, shape: tuple[int, ...], features: tuple[int, ...]) -> None:  # noqa: ANN401 - openvino.Model
