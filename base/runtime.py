@@ -86,12 +86,16 @@ def _keras_held_back() -> Iterator[None]:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Look for no garbage meanwhile: of all that modules make, hardly anything is."""
+    """Look for no garbage meanwhile, nor later in what is there by then: hardly anything is.
+
+    All of TensorFlow's modules take 0.15 s each time.
+    """
     collects = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         if collects:
             gc.enable()
 

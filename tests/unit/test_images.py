@@ -6,7 +6,7 @@ import tempfile
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier, Lock
+from threading import Barrier, Lock, current_thread
 
 import pytest
 from drawing import as_nobody, claiming, draw, encoded, png_claiming
@@ -16,6 +16,7 @@ from imaging.decoding import image_file as images
 from imaging.decoding.image_file import (
     READ_AHEAD_BYTES,
     READERS,
+    STORE_READERS,
     ImageFile,
     check_header,
     read_image,
@@ -239,6 +240,24 @@ def test_no_more_files_are_read_ahead_than_there_are_readers(tmp_path: Path) -> 
 
     left = [isinstance(file, ImageFile) for file in reading]
     assert left == [True] * READERS + [False] * (2 * READERS - 1)
+
+
+def test_the_next_batch_is_read_by_the_threads_of_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers = set()
+
+    def noted(root: Path, path: str, before: BeforeReading) -> ImageFile:
+        readers.add(current_thread())
+        return read_image(root, path, before)
+
+    files = [draw(tmp_path / f"{at}.jpg") for at in range(READERS)]
+    monkeypatch.setattr(images, "read_image", noted)
+
+    for _ in range(STORE_READERS + 1):
+        assert len(list(read_images(tmp_path, [file.name for file in files]))) == READERS
+
+    assert len(readers) <= STORE_READERS
 
 
 def test_files_are_waited_for_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
