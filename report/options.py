@@ -32,13 +32,13 @@ measuring = all_of(
     ),
     click.option(
         "--prevalence",
-        type=FractionType(),
+        type=FractionType("0.02"),
         help="Give PPV and NPV also for this share of malignant images, between 0 and 1, and net "
         "benefit and the decision curve only for it.",
     ),
     click.option(
         "--confidence",
-        type=FractionType(),
+        type=FractionType("0.95"),
         default=0.95,
         show_default=True,
         help="Level of the intervals, between 0 and 1.",

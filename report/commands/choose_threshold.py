@@ -52,7 +52,7 @@ class _CostType(click.ParamType[tuple[Fraction, Fraction]]):
 @click.option("--cost", type=_CostType(), help="The lowest sum of errors at these costs.")
 @click.option(
     "--prevalence",
-    type=FractionType(),
+    type=FractionType("0.02"),
     help="With --cost: weigh the errors for this share of malignant images, between 0 and 1.  "
     "[default: that of the run's images]",
 )

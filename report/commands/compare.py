@@ -14,7 +14,7 @@ from report.thresholds.threshold import FractionType, ThresholdType
 @click.option("--threshold-b", type=ThresholdType(), help="Threshold of B.  [default: report's]")
 @click.option(
     "--margin",
-    type=FractionType(),
+    type=FractionType("0.05"),
     help="Say whether A is worse than B by less than this, such as 0.05.",
 )
 @click.option(
@@ -29,7 +29,7 @@ from report.thresholds.threshold import FractionType, ThresholdType
     help="Images with the same value of this column, such as lesion_id, are not independent: give "
     "intervals and tests that hold for them.",
 )
-@click.option("--confidence", type=FractionType(), default=0.95, show_default=True)
+@click.option("--confidence", type=FractionType("0.95"), default=0.95, show_default=True)
 @format_option("text", "json", "csv", "markdown", help="csv lists the images that changed sides.")
 @click.option(
     "--output",

@@ -60,9 +60,12 @@ class ThresholdType(click.ParamType[float]):
 
 
 class FractionType(click.ParamType[float]):
-    """A number between 0 and 1, excluding both."""
+    """A number between 0 and 1, excluding both; its error names `example`, a usual one."""
 
     name = "fraction"
+
+    def __init__(self, example: str) -> None:
+        self._example = example
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
@@ -70,7 +73,8 @@ class FractionType(click.ParamType[float]):
         """The number, or one clear error."""
         fraction = in_range(value)
         if fraction is None or fraction in (0, 1):
-            self.fail(f"{value} is not a number between 0 and 1, such as 0.95", param, ctx)
+            said = f"{value} is not a number between 0 and 1, such as {self._example}"
+            self.fail(said, param, ctx)
         if (1 + fraction) / 2 == 1:  # due to rounding; such an interval would have no ends
             self.fail(f"{value} is too near to 1", param, ctx)
         return fraction
