@@ -22,7 +22,7 @@ _MAX_LAYERS = 20_000
 # Of OpenVINO's own opsets: arithmetic, one tensor of each size from another.
 _ARITHMETIC = """Parameter Const Result Convert FakeQuantize
     Convolution GroupConvolution MatMul MaxPool AvgPool Concat
-    Transpose Reshape Squeeze Unsqueeze Pad StridedSlice Slice
+    Transpose Reshape Squeeze Unsqueeze Pad StridedSlice Slice Gather Interpolate Tile
     Add Subtract Multiply Divide Minimum Maximum Power Sqrt SquaredDifference Abs Negative Exp
     ReLU PReLU Elu Clamp Sigmoid Tanh HardSigmoid HSigmoid HSwish Swish Mish Gelu SoftPlus
     SoftMax Softmax ReduceMean ReduceSum ReduceMax ReduceL2 BatchNormInference MVN NormalizeL2"""
@@ -134,6 +134,18 @@ def _refuse_operation(layer: ET.Element) -> None:
             f"its quantised network holds the operation {kind[:80]} of {opset[:40]}, which is not "
             "among those that a network needs to compute; such a checkpoint is not loaded"
         )
+    if kind == "Interpolate":
+        _refuse_padding(layer)
+
+
+def _refuse_padding(layer: ET.Element) -> None:
+    """Refuse a resize that first makes its images larger, whose size no output shows."""
+    told = {name: value for data in layer.findall("data") for name, value in data.attrib.items()}
+    pads = f"{told.get('pads_begin', '')},{told.get('pads_end', '')}"
+    if any(side.strip() not in ("", "0") for side in pads.split(",")):
+        raise unsafe("pads the images that it resizes")
+    if told.get("antialias", "false") != "false":
+        raise unsafe("smooths the images that it resizes")
 
 
 def _refuse_weights(layers: list[ET.Element], weights: int) -> None:

@@ -2,13 +2,14 @@
 
 Prints the table and exits with 1 if anything was lost, duplicated, wrong or half done, or if
 workers did not recover within a minute. `--only NAME` runs a part of it (`--list` names them).
+`--engine int8` takes the real engine with a tiny int8 checkpoint in the place of the stub.
 """
 
 import argparse
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from pathlib import Path
@@ -22,11 +23,14 @@ import process_faults
 import server_faults
 from checkpoint_faults import broken_checkpoints
 from faults import EMBEDDED, RECOVERY_SECONDS, SERVERS, Row, table
-from grounds import Ground, ground
+from grounds import STUB, Ground, ground
+from int8_faults import harmed_in_openvino
 from processes import Trained, small_checkpoint
 from rabbitmq import rabbitmq_program
 from servers import postgres_server
 from shutdowns import ON_RABBITMQ
+
+from model.card import claimed_card
 
 TRAINING = Lock()
 # Programs that want a core, beside workers that are told to end.
@@ -40,10 +44,12 @@ class Part(NamedTuple):
     rows: Callable[[], Iterable[Row]]
 
 
-def parts(place: Ground, scale: process_faults.Scale) -> list[Part]:
+def parts(
+    place: Ground, scale: process_faults.Scale, engine: Mapping[str, str] = STUB
+) -> list[Part]:
     """Every kind of fault; those of processes on both pairs of broker and database."""
-    trained = cache(partial(small_checkpoint, place.folder))
-    of_servers = server_faults.Scale(scale.product_kills, max(320, scale.images // 50))
+    trained = cache(partial(_trained, place.folder, engine))
+    of_servers = server_faults.Scale(scale.product_kills, max(320, scale.images // 50), engine)
     found = [
         Part(name, partial(scenario, place.folder / name, of_servers))
         for name, scenario in server_faults.SCENARIOS.items()
@@ -60,6 +66,13 @@ def parts(place: Ground, scale: process_faults.Scale) -> list[Part]:
             Part(f"{scenario.__name__}, {backend}", partial(scenario, place, backend, scale))
             for scenario in process_faults.SCENARIOS
         ]
+        if engine:
+            found.append(
+                Part(
+                    f"harmed_in_openvino, {backend}",
+                    partial(harmed_in_openvino, place, backend, engine),
+                )
+            )
     if rabbitmq_program() is not None:
         found.append(
             Part(
@@ -68,6 +81,17 @@ def parts(place: Ground, scale: process_faults.Scale) -> list[Part]:
             )
         )
     return found
+
+
+def _trained(folder: Path, engine: Mapping[str, str]) -> Trained:
+    """A small checkpoint that was trained, or what `trainer quantise` made of it."""
+    trained = small_checkpoint(folder)
+    if not engine:
+        return trained
+    output = trained.checkpoint.with_name("int8.keras")
+    arguments = (str(trained.checkpoint), "data/train", "-o", str(output))
+    trained.site.succeed("trainer", "quantise", *arguments)
+    return trained._replace(checkpoint=output, digest=claimed_card(output).digest)
 
 
 def _with(trained: Callable[[], Trained], scenario: Callable[[Trained], list[Row]]) -> list[Row]:
@@ -97,11 +121,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with (
         tempfile.TemporaryDirectory(prefix="chaos") as name,
         postgres_server(Path(name) / "postgres") as uri,
-        ground(Path(name) / "ground", uri) as place,
+        ground(Path(name) / "ground", uri, engine := _engine(options.engine, Path(name))) as place,
     ):
-        chosen = [part for part in parts(place, scale) if options.only in part.name]
+        every = parts(place, scale, engine)
+        chosen = [part for part in every if options.only in part.name]
         if options.list or not chosen:
-            print("\n".join(part.name for part in parts(place, scale)))
+            print("\n".join(part.name for part in every))
             return 0 if options.list else 2
         for kind in server_faults.SCENARIOS:
             if reason := server_faults.cannot(kind):
@@ -116,12 +141,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if well and all(ended for _, ended in outcomes) else 1
 
 
+def _engine(name: str, folder: Path) -> Mapping[str, str]:
+    if name == "stub":
+        return STUB
+    from int8_colours import int8_engine  # deferred: TensorFlow takes seconds
+
+    return int8_engine(folder / "int8")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200, help="of workers at random")
     parser.add_argument("--images", type=int, default=100_000, help="that they score meanwhile")
     parser.add_argument("--only", default="", help="the parts whose name contains this")
     parser.add_argument("--at-once", type=int, default=4, help="parts side by side")
+    parser.add_argument("--engine", choices=("stub", "int8"), default="stub", help="what scores")
     parser.add_argument("--list", action="store_true", help="name the parts")
     return parser
 

@@ -1,7 +1,7 @@
 """Where faults are injected: sites of their own on either pair of broker and database."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -11,22 +11,29 @@ from servers import RedisServer, new_database, redis_server
 
 # Databases of one Redis; each site has its own.
 REDIS_DATABASES = 16
+STUB: Mapping[str, str] = {}
 
 
 class Ground:
-    """Makes sites; on servers each has a database of PostgreSQL and one of Redis."""
+    """Makes sites; on servers each has a database of PostgreSQL and one of Redis.
 
-    def __init__(self, folder: Path, redis: RedisServer, postgres_uri: str) -> None:
+    `engine` is what sites set for another engine than the stub.
+    """
+
+    def __init__(
+        self, folder: Path, redis: RedisServer, postgres_uri: str, engine: Mapping[str, str]
+    ) -> None:
         self.folder = folder
+        self._engine = engine
         self._redis = redis
         self._postgres_uri = postgres_uri
         self._numbers = itertools.count()
         self._on_redis = itertools.count()
 
     def site(self, backend: str, **settings: str) -> Site:
-        """An empty site on the stub."""
+        """An empty site."""
         folder = self.folder / str(next(self._numbers))
-        return colour_site(folder, **{**self.addresses(backend), **settings})
+        return colour_site(folder, **{**self._engine, **self.addresses(backend), **settings})
 
     def addresses(self, backend: str) -> dict[str, str]:
         """What names broker and database in a site's environment."""
@@ -42,8 +49,8 @@ class Ground:
 
 
 @contextmanager
-def ground(folder: Path, postgres_uri: str) -> Iterator[Ground]:
+def ground(folder: Path, postgres_uri: str, engine: Mapping[str, str] = STUB) -> Iterator[Ground]:
     """A ground with a Redis of its own."""
     with ExitStack() as started:
         redis = started.enter_context(redis_server(folder / "redis"))
-        yield Ground(folder, redis, postgres_uri)
+        yield Ground(folder, redis, postgres_uri, engine)

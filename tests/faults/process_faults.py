@@ -236,7 +236,7 @@ def wrong_clock(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
 def killing_image(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
     """An image whose scoring kills the process, each time; another batch is beside it."""
     site = ground.site(backend, STUB_IMAGE_SECONDS="0.005", **SHORT_LEASE)
-    expected = _with_bad_image(site, "kills")
+    expected = with_bad_image(site, "kills")
     with crew(site, 1) as workers:
         # Once in company, three times alone; the fault ends with the last of them.
         workers.await_true(lambda: len(workers.ended) >= 4, "four had died")
@@ -249,7 +249,7 @@ def hanging_image(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
     """An image whose scoring never ends: the watchdog ends the process."""
     # Long enough that nothing but the image takes it, however busy the machine.
     site = ground.site(backend, STUB_IMAGE_SECONDS="0.005", HANG_SECONDS="10", **SHORT_LEASE)
-    expected = _with_bad_image(site, "hangs")
+    expected = with_bad_image(site, "hangs")
     with crew(site, 1) as workers:
         workers.await_true(lambda: len(workers.ended) >= 4, "four had ended")
         row = recovered(workers, "image that hangs for ever", backend, 4, expected)
@@ -304,7 +304,7 @@ SCENARIOS: tuple[Scenario, ...] = (
 )
 
 
-def _with_bad_image(site: Site, harm: str) -> dict[str, Outcome]:
+def with_bad_image(site: Site, harm: str) -> dict[str, Outcome]:
     """Two batches of 64, one with an image that does harm in its midst."""
     expected: dict[str, Outcome] = dict(draw_folder(site.folder, range(127)))
     bad = f"images/000030-{harm}.png"

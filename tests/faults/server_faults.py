@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from pathlib import Path
@@ -43,10 +43,14 @@ OUTAGES = (r"ERROR database .*; waiting for it", r"WARNING consumer: Connection 
 
 
 class Scale(NamedTuple):
-    """How often the fault strikes, spread over the scoring of so many images."""
+    """How often the fault strikes, spread over the scoring of so many images.
+
+    `engine` is what sites set for another engine than the stub.
+    """
 
     times: int
     images: int
+    engine: Mapping[str, str] = {}
 
 
 class Strike(NamedTuple):
@@ -60,7 +64,9 @@ class Strike(NamedTuple):
 def redis_faults(folder: Path, scale: Scale) -> Iterator[Row]:
     """Each fault of Redis on its own run of one site."""
     with redis_server(folder / "redis") as redis:
-        site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS, BROKER_URL=redis.url)
+        site = colour_site(
+            folder, **scale.engine, STUB_IMAGE_SECONDS=IMAGE_SECONDS, BROKER_URL=redis.url
+        )
         faults = {
             "Redis restarted": (redis.stop, 1.0, redis.start),
             "Redis killed -9": (redis.kill, 1.0, redis.start),
@@ -74,13 +80,15 @@ def redis_faults(folder: Path, scale: Scale) -> Iterator[Row]:
 def redis_wiped(folder: Path, scale: Scale) -> Iterator[Row]:
     """All messages are gone; the ledger misses them after half a minute."""
     with redis_server(folder / "redis") as redis:
-        site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS, BROKER_URL=redis.url)
+        site = colour_site(
+            folder, **scale.engine, STUB_IMAGE_SECONDS=IMAGE_SECONDS, BROKER_URL=redis.url
+        )
         yield from struck(site, [Strike("Redis wiped", ON_REDIS, lambda: _wipe(redis))], scale)
 
 
 def folder_wiped(folder: Path, scale: Scale) -> Iterator[Row]:
     """The same with the embedded broker."""
-    site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS)
+    site = colour_site(folder, **scale.engine, STUB_IMAGE_SECONDS=IMAGE_SECONDS)
     yield from struck(
         site, [Strike("queue folder wiped", EMBEDDED, lambda: _wipe_folder(site))], scale
     )
@@ -88,7 +96,7 @@ def folder_wiped(folder: Path, scale: Scale) -> Iterator[Row]:
 
 def postgres_faults(folder: Path, scale: Scale) -> Iterator[Row]:
     """Short faults of PostgreSQL, with the embedded broker."""
-    with postgres_site(folder) as (server, site):
+    with postgres_site(folder, scale) as (server, site):
         strikes = [
             Strike("PostgreSQL restarted", ON_POSTGRES, _for_seconds(server.stop, 0, server.start)),
             Strike("PostgreSQL killed -9", ON_POSTGRES, _for_seconds(server.kill, 1, server.start)),
@@ -99,7 +107,7 @@ def postgres_faults(folder: Path, scale: Scale) -> Iterator[Row]:
 
 def postgres_away(folder: Path, scale: Scale) -> Iterator[Row]:
     """PostgreSQL away for as long as a lease lasts; then both servers at once."""
-    with redis_server(folder / "redis") as redis, postgres_site(folder) as (server, site):
+    with redis_server(folder / "redis") as redis, postgres_site(folder, scale) as (server, site):
         both = Site(site.folder, {**site.settings, "BROKER_URL": redis.url})
         strikes = [
             Strike(
@@ -115,7 +123,7 @@ def network_cut(folder: Path, scale: Scale) -> Iterator[Row]:
     with (
         far_host() as host,
         redis_server(folder / "redis") as redis,
-        postgres_site(folder) as (server, site),
+        postgres_site(folder, scale) as (server, site),
         proxy(host.here, redis.connect) as redis_port,
         proxy(host.here, server.connect) as postgres_port,
     ):
@@ -137,18 +145,20 @@ def disks_full(folder: Path, scale: Scale) -> Iterator[Row]:
     """No room for predictions, for five seconds; only root can mount a small disk."""
     with own_folder() as here, small_disk(here / "disk", 160) as disk:
         do = _for_seconds(lambda: fill_disk(disk / "ballast"), 5, (disk / "ballast").unlink)
-        with postgres_site(folder, disk) as (_, site):
+        with postgres_site(folder, scale, disk) as (_, site):
             yield from struck(site, [Strike("disk full", ON_POSTGRES, do)], scale)
     with small_disk(folder / "sqlite", 32) as disk:
         address = f"sqlite:///{disk / 'dermscore.db'}"
-        site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS, DATABASE_URL=address)
+        site = colour_site(
+            folder, **scale.engine, STUB_IMAGE_SECONDS=IMAGE_SECONDS, DATABASE_URL=address
+        )
         do = _for_seconds(lambda: fill_disk(disk / "ballast"), 5, (disk / "ballast").unlink)
         yield from struck(site, [Strike("disk full", EMBEDDED, do)], scale)
 
 
 def sqlite_faults(folder: Path, scale: Scale) -> Iterator[Row]:
     """The ledger's file locked by another, the queue folder read-only."""
-    site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS)
+    site = colour_site(folder, **scale.engine, STUB_IMAGE_SECONDS=IMAGE_SECONDS)
     strikes = [
         Strike("SQLite locked for 6 s", EMBEDDED, lambda: _lock(site, 6)),
         Strike("queue folder read-only for 3 s", EMBEDDED, lambda: _read_only(site, 3)),
@@ -158,7 +168,7 @@ def sqlite_faults(folder: Path, scale: Scale) -> Iterator[Row]:
 
 def file_limits(folder: Path, scale: Scale) -> Iterator[Row]:
     """The ledger may not grow, for five seconds: what a quota does, and needs no root."""
-    site = colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS)
+    site = colour_site(folder, **scale.engine, STUB_IMAGE_SECONDS=IMAGE_SECONDS)
     with crew(site) as workers:
         workers.await_up()
         with _held_up(workers):
@@ -180,7 +190,7 @@ def file_limits(folder: Path, scale: Scale) -> Iterator[Row]:
 def enqueued_while_away(folder: Path, scale: Scale) -> Iterator[Row]:
     """The producer finds no Redis: one line for its user, and the workers find what is owed."""
     with redis_server(folder / "redis") as redis:
-        site = colour_site(folder, BROKER_URL=redis.url)
+        site = colour_site(folder, **scale.engine, BROKER_URL=redis.url)
         first = enqueue(site, 16)
         with crew(site) as workers:
             recovered(workers, "none", ON_REDIS, 0, first)
@@ -193,11 +203,12 @@ def enqueued_while_away(folder: Path, scale: Scale) -> Iterator[Row]:
             assert_outlived(workers, 1)
 
 
-def redelivered(folder: Path, _scale: Scale) -> Iterator[Row]:
+def redelivered(folder: Path, scale: Scale) -> Iterator[Row]:
     """A batch takes four times as long as Redis waits for its acknowledgement."""
     with redis_server(folder / "redis") as redis:
         site = colour_site(
             folder,
+            **scale.engine,
             BROKER_URL=redis.url,
             STUB_IMAGE_SECONDS="0.25",
             STUB_VISIBILITY_SECONDS="1",
@@ -289,13 +300,20 @@ def own_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def postgres_site(folder: Path, disk: Path | None = None) -> Iterator[tuple[PostgresServer, Site]]:
+def postgres_site(
+    folder: Path, scale: Scale, disk: Path | None = None
+) -> Iterator[tuple[PostgresServer, Site]]:
     """A PostgreSQL of its own, which only this scenario breaks, and a site on it."""
     with ExitStack() as opened:
         place = disk or opened.enter_context(own_folder())
         server = opened.enter_context(postgres(place / "data"))
         address = new_database(server.uri, "faults")
-        yield server, colour_site(folder, STUB_IMAGE_SECONDS=IMAGE_SECONDS, DATABASE_URL=address)
+        yield (
+            server,
+            colour_site(
+                folder, **scale.engine, STUB_IMAGE_SECONDS=IMAGE_SECONDS, DATABASE_URL=address
+            ),
+        )
 
 
 def _moments(scale: Scale, before: int) -> list[float]:

@@ -10,6 +10,7 @@ import pytest
 from checkpoint_faults import broken_checkpoints
 from faults import EMBEDDED, RECOVERY_SECONDS, SERVERS, Row
 from grounds import ground
+from int8_faults import harmed_in_openvino
 from process_faults import SCENARIOS, Scale, Scenario
 from processes import Trained, ctrl_c_heeded
 
@@ -20,6 +21,7 @@ BACKENDS = (EMBEDDED, SERVERS)
 # Those that wait for the product's own leases come first.
 NAMES = [
     ("broken_checkpoints", EMBEDDED),
+    ("harmed_in_openvino", EMBEDDED),
     *((scenario.__name__, backend) for scenario in SCENARIOS for backend in BACKENDS),
 ]
 
@@ -33,14 +35,22 @@ def under_way(
     def rows(scenario: Scenario, backend: str) -> list[Row]:
         return list(scenario(place, backend, SCALE))
 
+    def of_int8() -> list[Row]:
+        from int8_colours import int8_engine  # deferred: TensorFlow takes seconds
+
+        engine = int8_engine(tmp_path_factory.mktemp("int8"))
+        return harmed_in_openvino(place, EMBEDDED, engine)
+
     with (
         ground(tmp_path_factory.mktemp("kills"), postgres_uri) as place,
         ctrl_c_heeded(),
         ThreadPoolExecutor(AT_ONCE) as pool,
     ):
         broken = pool.submit(broken_checkpoints, place, EMBEDDED, trained)
+        int8 = pool.submit(of_int8)
         yield {
             NAMES[0]: broken,
+            NAMES[1]: int8,
             **{
                 (scenario.__name__, backend): pool.submit(rows, scenario, backend)
                 for scenario in SCENARIOS

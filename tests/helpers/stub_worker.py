@@ -8,6 +8,7 @@ with it TensorFlow, so that a worker is ready in about a second. `STUB_MODE` say
 - `colour`: the file is read as the worker reads it, and holds a number that `colours.draw_number`
   drew, so that an image mixed up with another shows as a wrong score; `STUB_IMAGE_SECONDS` (default
   0) is what each image takes
+- `int8`: no stub: the real engine, harmed in the same ways (see `int8_engine`)
 
 Faults are armed from outside. A file `die.POINT` in the working folder kills the next process that
 comes to the point, once (see `points`): load, lease, read, predict, commit, acknowledge, in the
@@ -160,7 +161,12 @@ def _shorten(lease: float) -> None:
 
 
 # From outside: the product has no such doors.
-worker.lifecycle.make_engine = StubEngine
+if os.environ.get("STUB_MODE") == "int8":
+    import int8_engine  # deferred: it takes TensorFlow
+
+    worker.lifecycle.make_engine = int8_engine.harmed(worker.lifecycle.make_engine)
+else:
+    worker.lifecycle.make_engine = StubEngine
 worker.scoring.batch_ledger.finish_batch = then_die_at("commit", finish_batch)  # type: ignore[attr-defined] # imported there
 worker.process.WorkerProcess.score = then_die_at(  # type: ignore[method-assign] # on purpose
     "acknowledge", worker.process.WorkerProcess.score

@@ -3,18 +3,29 @@
 import json
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+import openvino
 import pytest
-from networks import SIDE, Saved, hub_checkpoint, save, save_module, sequential
+from networks import (
+    SIDE,
+    Saved,
+    classes_checkpoint,
+    hub_checkpoint,
+    save,
+    save_module,
+    sequential,
+)
 from processes import PROJECT
 from quantised import drawn_images, quantise
 
-from base.runtime import keras
+from base.runtime import keras, tf
 from model.card import Decode, ModelCard, file_digest
 from model.checkpoint import load_checkpoint
 from model.errors import CheckpointError
@@ -70,6 +81,24 @@ def test_a_score_depends_on_nothing_but_its_image(pair: Pair) -> None:
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
     np.testing.assert_array_equal(loaded(pair.int8).score_images(IMAGES), expected)
     assert model.score_images(IMAGES[:0]).shape == (0,)
+
+
+def test_an_image_that_openvino_leaves_out_has_no_score(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = loaded(pair.int8)
+    expected = model.score_images(IMAGES[:4])  # what memory holds afterwards
+    set_callback = openvino.AsyncInferQueue.set_callback
+
+    def forgetful(queue: Any, take: Callable[[Any, int], None]) -> None:
+        set_callback(queue, lambda request, at: None if at == 2 else take(request, at))
+
+    monkeypatch.setattr(openvino.AsyncInferQueue, "set_callback", forgetful)
+
+    found = model.score_images(IMAGES[:4])
+
+    assert np.isnan(found[2])
+    np.testing.assert_array_equal(np.delete(found, 2), np.delete(expected, 2))
 
 
 def test_the_same_quantisation_gives_the_same_bytes(pair: Pair) -> None:
@@ -177,13 +206,44 @@ def test_another_precision_is_refused(pair: Pair) -> None:
         loaded(pair.int8, precision="bfloat16")
 
 
+def test_scoring_needs_openvino_alone(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = loaded(pair.int8).score_images(IMAGES)
+    monkeypatch.setitem(sys.modules, "nncf", None)
+
+    np.testing.assert_array_equal(loaded(pair.int8).score_images(IMAGES), expected)
+    with pytest.raises(
+        CheckpointError, match=r"needs OpenVINO and NNCF: pip install 'dermscore\[openvino\]'$"
+    ):
+        quantise(pair.float32.path, pair.root, pair.root / "none.keras")
+
+
+def test_a_broken_library_is_told_with_its_reason(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "openvino").mkdir()
+    (tmp_path / "openvino" / "__init__.py").write_text(
+        "raise ImportError('libopenvino.so:\\ncannot open shared object file')"
+    )
+    for name in [name for name in sys.modules if name.split(".")[0] == "openvino"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(CheckpointError) as caught:
+        loaded(pair.int8)
+
+    assert caught.value.message == (
+        "a quantised checkpoint needs OpenVINO: pip install 'dermscore[openvino]' "
+        "(libopenvino.so: cannot open shared object file)"
+    )
+
+
 def test_without_the_library_the_sentence_holds_the_command(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
 
     with pytest.raises(
-        CheckpointError, match=r"needs OpenVINO: pip install 'dermscore\[openvino\]'"
+        CheckpointError, match=r"needs OpenVINO: pip install 'dermscore\[openvino\]'$"
     ):
         loaded(pair.int8)
     with pytest.raises(CheckpointError, match=r"pip install 'dermscore\[openvino\]'"):
@@ -220,7 +280,19 @@ def functional_network() -> keras.Model:
     return keras.Model(entry, keras.layers.Dense(1, activation="sigmoid")(rows))
 
 
-@pytest.mark.parametrize("make", [plain_network, functional_network])
+def resizing_network() -> keras.Sequential:
+    layers = keras.layers
+    return sequential(
+        layers.Conv2D(4, 3, strides=2),
+        layers.UpSampling2D(interpolation="bilinear"),
+        layers.Conv2D(8, 3, activation="relu"),
+        layers.UpSampling2D(),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(1, activation="sigmoid"),
+    )
+
+
+@pytest.mark.parametrize("make", [plain_network, functional_network, resizing_network])
 def test_a_network_without_a_backbone_keeps_its_last_layer(
     pair: Pair, tmp_path: Path, make: Callable[[], keras.Model]
 ) -> None:
@@ -248,10 +320,12 @@ def test_a_network_with_an_operation_that_is_not_listed_is_refused(
     pair: Pair, tmp_path: Path
 ) -> None:
     layers = keras.layers
-    network = sequential(layers.UpSampling2D(), layers.Flatten(), layers.Dense(1, "sigmoid"))
-    saved = save(tmp_path / "up.keras", network)
+    network = sequential(
+        layers.Conv2D(2, 3, activation="softsign"), layers.Flatten(), layers.Dense(1, "sigmoid")
+    )
+    saved = save(tmp_path / "odd.keras", network)
 
-    with pytest.raises(CheckpointError, match=r"up\.keras cannot be quantised: .*the operation"):
+    with pytest.raises(CheckpointError, match=r"odd\.keras cannot be quantised: .*the operation"):
         quantise(saved.path, pair.root, tmp_path / "q.keras")
     assert not (tmp_path / "q.keras").exists()
 
@@ -267,6 +341,14 @@ def with_changes(saved: Saved, folder: Path, change: Callable[[dict[str, bytes]]
             new.writestr(name, data)
     ModelCard(digest=file_digest(path), decode=Decode(height=SIDE, width=SIDE)).write(path)
     return path
+
+
+def with_its_card(saved: Saved, folder: Path, change: Callable[[dict[str, bytes]], None]) -> Saved:
+    """The same, and the card says what the checkpoint's own says."""
+    path = with_changes(saved, folder, change)
+    card = ModelCard.read(saved.path).model_copy(update={"digest": file_digest(path)})
+    card.write(path)
+    return Saved(path, card.digest)
 
 
 def xml_of(entries: dict[str, bytes]) -> str:
@@ -322,6 +404,105 @@ def test_a_hostile_quantised_checkpoint_is_refused(pair: Pair, tmp_path: Path, w
 
     assert reason in caught.value.message
     assert "\n" not in caught.value.message
+
+
+class Turned(tf.Module):  # type: ignore[misc] # tensorflow has no types
+    """Gathers the channels of an image the other way round."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3])])
+    def __call__(self, images: Any) -> Any:
+        return tf.nn.softmax(tf.reduce_mean(tf.gather(images, [2, 0, 1], axis=3), [1, 2]))
+
+
+class Constant(NamedTuple):
+    """Where a network's file of weights holds the numbers that a layer takes."""
+
+    name: str
+    start: int
+    numbers: npt.NDArray[Any]
+
+
+def constant_of(entries: dict[str, bytes], kind: str, port: int) -> Constant:
+    """The constant that the first layer of this kind takes at this port."""
+    net = ET.fromstring(entries[xml_of(entries)])
+    layers = {layer.get("id"): layer for layer in net.iter("layer")}
+    taking = next(at for at, layer in layers.items() if layer.get("type") == kind)
+    (edge,) = (
+        edge
+        for edge in net.iter("edge")
+        if (edge.get("to-layer"), edge.get("to-port")) == (taking, str(port))
+    )
+    data = layers[edge.get("from-layer")].find("data")
+    assert data is not None
+    told = data.attrib
+    start, size = int(told["offset"]), int(told["size"])
+    name = xml_of(entries).replace(".xml", ".bin")
+    dtype = {"i64": "<i8", "i32": "<i4", "f32": "<f4", "i8": "<i1"}[told["element_type"]]
+    return Constant(name, start, np.frombuffer(entries[name][start : start + size], dtype).copy())
+
+
+def change_constant(kind: str, port: int, by: int) -> Callable[[dict[str, bytes]], None]:
+    def change(entries: dict[str, bytes]) -> None:
+        found = constant_of(entries, kind, port)
+        changed = (found.numbers * by).tobytes()
+        before = entries[found.name]
+        entries[found.name] = before[: found.start] + changed + before[found.start + len(changed) :]
+
+    return change
+
+
+@pytest.fixture(scope="module")
+def sized(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Saved]:
+    """Quantised networks that resize or gather."""
+    folder = tmp_path_factory.mktemp("sized")
+    exact = {
+        "Interpolate": save(folder / "resizes.keras", resizing_network()),
+        "Gather": classes_checkpoint(folder, module=Turned()),
+    }
+    return {
+        kind: quantise(saved.path, pair.root, folder / f"{kind}.keras")
+        for kind, saved in exact.items()
+    }
+
+
+def test_what_gathers_gives_the_scores_of_float32(sized: dict[str, Saved]) -> None:
+    colours = np.zeros((3, SIDE, SIDE, 3), np.float32)
+    for channel in range(3):
+        colours[channel, :, :, channel] = 1
+
+    scores = loaded(sized["Gather"]).score_images(colours)
+
+    # The first class is red and gets blue's share: 1 of the softmax of (1, 0, 0) and twice 0.
+    blue, other = np.e / (np.e + 2), 1 / (np.e + 2)
+    np.testing.assert_allclose(scores, [other, other, blue], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("kind", "port", "by", "reason"),
+    [
+        ("Gather", 1, 10**6, "gathers what lies outside of a tensor"),
+        ("Gather", 2, 10**6, "quantised network"),
+        ("Interpolate", 1, 10**5, "quantised network"),
+    ],
+)
+def test_hostile_numbers_of_a_layer_are_refused(
+    sized: dict[str, Saved], tmp_path: Path, kind: str, port: int, by: int, reason: str
+) -> None:
+    changed = with_its_card(sized[kind], tmp_path, change_constant(kind, port, by))
+
+    with pytest.raises(CheckpointError) as caught:
+        loaded(changed)
+
+    assert reason in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_features_of_changed_weights_are_shared_with_no_other(pair: Pair, tmp_path: Path) -> None:
+    """Their digest is not the one that the card names, so nothing is kept under that."""
+    changed = with_its_card(pair.int8, tmp_path, change_constant("Convert", 0, -1))
+
+    assert loaded(pair.int8).backbone.key is not None
+    assert loaded(changed).backbone.key is None
 
 
 def other_sizes(entries: dict[str, bytes]) -> None:

@@ -66,6 +66,17 @@ def test_what_differs_from_writing_to_writing_is_not_in_it() -> None:
     assert in_one_spelling(again.replace(b'size="8"', b'size="9"')) != PLAIN
 
 
+def resizing(*told: bytes) -> Callable[[], bytes]:
+    """The network with a resize in the place of its sum."""
+    layer = b'"Interpolate" version="opset11">\n      <data ' + b" ".join(told)
+    return replaced(b'"Add" version="opset1">\n      <data auto_broadcast="numpy"', layer)
+
+
+def test_a_plain_resize_is_accepted() -> None:
+    told = (b'mode="nearest"', b'pads_begin="0"', b'pads_end="0, 0"', b'antialias="false"')
+    refuse_unsafe(resizing(*told)(), weights=8)
+
+
 HOSTILE = {
     "a state that is read": (replaced(b'"Add"', b'"ReadValue"'), "the operation ReadValue"),
     "a loop over a subgraph": (replaced(b'"Add"', b'"TensorIterator"'), "TensorIterator"),
@@ -73,6 +84,11 @@ HOSTILE = {
         replaced(b'"Add" version="opset1"', b'"Add" version="extension"'),
         "the operation Add of extension",
     ),
+    "a resize with a margin": (
+        resizing(b'mode="nearest"', b'pads_begin="0, 0, 9, 0"'),
+        "pads the images that it resizes",
+    ),
+    "a resize that smooths": (resizing(b'antialias="true"'), "smooths the images that it resizes"),
     "an entity": (lambda: b'<!DOCTYPE net [<!ENTITY a "aa">]>' + PLAIN, "holds a declaration"),
     "no XML": (lambda: PLAIN[:-20], "is damaged"),
     "something else": (lambda: b"<svg />", "describes 'svg'"),

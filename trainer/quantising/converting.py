@@ -15,7 +15,7 @@ from model.errors import CheckpointError
 from model.quantised.network_file import in_one_spelling, refuse_unsafe
 from model.quantised.quantised_backbone import QuantisedBackbone
 from worker.scoring.graphs.frozen import frozen
-from worker.scoring.graphs.openvino_graph import MISSING
+from worker.scoring.graphs.openvino_graph import missing
 
 
 class Tools(NamedTuple):
@@ -29,15 +29,15 @@ def tools() -> Tools:
     """Import OpenVINO and NNCF; neither may tell its maker that it is used.
 
     Raises:
-        CheckpointError: one is not installed; says with what command it is.
+        CheckpointError: one is not installed, or broken; says with what command it is installed.
     """
     # Both work without it. None makes its import fail as if it were not installed.
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     try:
         import nncf
         import openvino
-    except ImportError as error:
-        raise CheckpointError(MISSING) from error
+    except (ImportError, OSError) as error:
+        raise missing("quantising needs OpenVINO and NNCF", error) from error
     logging.getLogger("nncf").setLevel(logging.ERROR)
     return Tools(openvino, nncf)
 

@@ -24,6 +24,7 @@ from trainer.quantising.converting import converted, quantised, tools
 from trainer.quantising.fitting_head import Fitted, fit_head
 from trainer.quantising.images import all_of_them, drawn
 from trainer.quantising.splitting import Halves, halves
+from worker.scoring.graphs.openvino_graph import OpenvinoGraph
 
 _METHOD = "int8 by NNCF's post-training quantisation, ranges measured on {n} images"
 _OLD_THRESHOLD = "the threshold was chosen on the scores of the float32 checkpoint"
@@ -78,6 +79,7 @@ def quantise_checkpoint(request: QuantiseRequest, root: Path) -> list[str]:
     try:
         whole = converted(libraries, parts.backbone, shape)
         layer = quantised(libraries, whole, sample.images, keep_last=card.adopted is not None)
+        OpenvinoGraph(layer, shape)  # a worker must be able to compute it
     except CheckpointError as error:
         message = f"{request.checkpoint} cannot be quantised: {error.message}"
         raise CheckpointError(message) from error

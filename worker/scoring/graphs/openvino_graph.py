@@ -5,6 +5,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from base.arrays import Float32Array
 from base.cores import threads
@@ -13,7 +14,7 @@ from model.errors import CheckpointError
 from model.quantised.network_file import unsafe
 from model.quantised.stored_network import QuantisedNetwork
 
-MISSING = "a quantised checkpoint needs OpenVINO: pip install 'dermscore[openvino]'"
+_LIBRARIES = frozenset({"openvino", "nncf"})
 # Numbers that one layer gives for one image; those of keras.applications give 40 million at most.
 _MOST_NUMBERS = 1 << 28
 # So many images are computed together by one thread, with each layer's weights read once for all:
@@ -49,7 +50,8 @@ class OpenvinoGraph:
 
     def __call__(self, rows: Float32Array) -> Float32Array:
         """Features `[n, *self.shape]` of images `[n, height, width, 3]`, in the same order."""
-        features = np.empty((len(rows), *self.shape), np.float32)
+        # Whatever OpenVINO left out would be no score, rather than one of other images.
+        features = np.full((len(rows), *self.shape), np.nan, np.float32)
         in_fours = 0 if self._four is None else len(rows) - len(rows) % SLICE
         with self._computing:
             _compute(self._four, rows[:in_fours], SLICE, features[:in_fours])
@@ -59,7 +61,7 @@ class OpenvinoGraph:
     def _are_alike(self, shape: tuple[int, int, int]) -> bool:
         """Whether images get the same features together and one by one; both are warm then."""
         images = np.random.default_rng(0).random((SLICE, *shape), np.float32)
-        together, alone = (np.empty((SLICE, *self.shape), np.float32) for _ in range(2))
+        together, alone = np.full((2, SLICE, *self.shape), np.nan, np.float32)
         _compute(self._four, images, SLICE, together)
         _compute(self._one, images, 1, alone)
         return np.array_equal(together, alone)
@@ -94,12 +96,19 @@ def refuse_precision(precision: str) -> None:
         )
 
 
+def missing(needs: str, error: Exception) -> CheckpointError:
+    """What to type where a library of the extra is absent, and of a broken one why it is."""
+    absent = isinstance(error, ModuleNotFoundError) and error.name in _LIBRARIES
+    reason = "" if absent else f" ({' '.join(str(error).split())[:200]})"
+    return CheckpointError(f"{needs}: pip install 'dermscore[openvino]'{reason}")
+
+
 def _compiled(quantised: QuantisedNetwork, shape: tuple[int, int, int]) -> tuple[Any, Any]:
     """Requests for one image, and for four; None where the network does not take four."""
     try:
         import openvino  # deferred: it takes time and memory, and most checkpoints need none of it
-    except ImportError as error:
-        raise CheckpointError(MISSING) from error
+    except (ImportError, OSError) as error:
+        raise missing("a quantised checkpoint needs OpenVINO", error) from error
     streams = threads()
     options = {
         "PERFORMANCE_HINT": "THROUGHPUT",
@@ -141,6 +150,24 @@ def _refuse_shapes(network: Any, shape: tuple[int, ...], features: tuple[int, ..
     if ends != [(1, *shape), (1, *features)]:
         raise unsafe(f"maps {ends[0]} to {ends[1]}, not {(1, *shape)} to {(1, *features)}")
     for operation in network.get_ops():
+        _refuse_indices(operation)
         for output in operation.outputs():
             if prod(output.shape) > _MOST_NUMBERS:
                 raise unsafe(f"holds {prod(output.shape):,} numbers between two layers")
+
+
+def _refuse_indices(operation: Any) -> None:  # noqa: ANN401 - openvino.Node
+    """Refuse to gather what lies outside of a tensor, or by numbers that only a run would show."""
+    if operation.get_type_name() != "Gather":
+        return
+    indices, axis = (operation.input_value(at).get_node() for at in (1, 2))
+    if {indices.get_type_name(), axis.get_type_name()} != {"Constant"}:
+        raise unsafe("gathers by numbers that it computes")
+    sides = tuple(operation.input_value(0).shape)
+    (at,) = axis.data.ravel().tolist() if axis.data.size == 1 else (len(sides),)
+    if not -len(sides) <= at < len(sides) or not _are_inside(indices.data, sides[at]):
+        raise unsafe("gathers what lies outside of a tensor")
+
+
+def _are_inside(indices: npt.NDArray[np.integer[Any]], side: int) -> bool:
+    return bool(((indices >= -side) & (indices < side)).all())
