@@ -33,8 +33,6 @@ from shutdowns import ON_RABBITMQ
 from model.card import claimed_card
 
 TRAINING = Lock()
-# Programs that want a core, beside workers that are told to end.
-BUSY = 2
 
 
 class Part(NamedTuple):
@@ -116,7 +114,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the parts side by side, most of which wait; returns the exit code."""
     options = _parser().parse_args(arguments)
     scale = process_faults.Scale(
-        options.kills, options.images, max(1, options.kills // 20), max(1, options.kills // 4), BUSY
+        options.kills,
+        options.images,
+        max(1, options.kills // 20),
+        max(1, options.kills // 4),
+        options.busy,
     )
     with (
         tempfile.TemporaryDirectory(prefix="chaos") as name,
@@ -155,6 +157,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--images", type=int, default=100_000, help="that they score meanwhile")
     parser.add_argument("--only", default="", help="the parts whose name contains this")
     parser.add_argument("--at-once", type=int, default=4, help="parts side by side")
+    parser.add_argument(
+        "--busy", type=int, default=2, help="programs that want a core, beside workers told to end"
+    )
     parser.add_argument("--engine", choices=("stub", "int8"), default="stub", help="what scores")
     parser.add_argument("--list", action="store_true", help="name the parts")
     return parser

@@ -86,7 +86,7 @@ def _harm_passes() -> None:
             finally:
                 _computed.clear()
 
-    worker.scoring.engine.ForwardPass = HarmedPass  # type: ignore[misc,attr-defined] # on purpose
+    worker.scoring.engine.ForwardPass = HarmedPass  # type: ignore[attr-defined] # on purpose
 
 
 def _harm_openvino() -> None:
@@ -95,14 +95,24 @@ def _harm_openvino() -> None:
     set_callback = openvino.AsyncInferQueue.set_callback
 
     def harming(queue: Any, take: Callable[..., None]) -> None:
-        def harmed_take(*args: Any) -> None:
-            for path in _computed:
-                _harm(path)
-            take(*args)
+        def harmed_take(request: Any, *told: Any) -> None:
+            try:
+                for path in _computed:
+                    _harm(path)
+            except MemoryError:
+                request = _WithoutMemory()
+            take(request, *told)
 
         set_callback(queue, harmed_take)
 
     openvino.AsyncInferQueue.set_callback = harming
+
+
+class _WithoutMemory:
+    """A request whose result cannot be had."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise MemoryError
 
 
 def _harm(path: str) -> None:

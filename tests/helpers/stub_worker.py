@@ -164,7 +164,9 @@ def _shorten(lease: float) -> None:
 if os.environ.get("STUB_MODE") == "int8":
     import int8_engine  # deferred: it takes TensorFlow
 
-    worker.lifecycle.make_engine = int8_engine.harmed(worker.lifecycle.make_engine)
+    worker.lifecycle.make_engine = int8_engine.harmed(  # type: ignore[assignment] # without names
+        worker.lifecycle.make_engine
+    )
 else:
     worker.lifecycle.make_engine = StubEngine
 worker.scoring.batch_ledger.finish_batch = then_die_at("commit", finish_batch)  # type: ignore[attr-defined] # imported there

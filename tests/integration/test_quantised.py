@@ -25,6 +25,7 @@ from networks import (
 from processes import PROJECT
 from quantised import drawn_images, quantise
 
+from base.cores import threads
 from base.runtime import keras, tf
 from model.card import Decode, ModelCard, file_digest
 from model.checkpoint import load_checkpoint
@@ -99,6 +100,18 @@ def test_an_image_that_openvino_leaves_out_has_no_score(
 
     assert np.isnan(found[2])
     np.testing.assert_array_equal(np.delete(found, 2), np.delete(expected, 2))
+
+
+def test_after_an_error_of_openvino_it_goes_on(pair: Pair) -> None:
+    """As often as there are requests, each of which an error takes from the queue."""
+    graph = loaded(pair.int8).backbone.graph
+    expected = graph(IMAGES)
+
+    for _ in range(threads() + 1):
+        with pytest.raises(RuntimeError):
+            graph(IMAGES[:, :5])
+
+    np.testing.assert_array_equal(graph(IMAGES), expected)
 
 
 def test_the_same_quantisation_gives_the_same_bytes(pair: Pair) -> None:

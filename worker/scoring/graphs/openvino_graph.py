@@ -1,6 +1,7 @@
 """A quantised backbone, computed by OpenVINO."""
 
 import threading
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -13,6 +14,7 @@ from imaging.decoding.memory import give_back_memory
 from model.errors import CheckpointError
 from model.quantised.network_file import unsafe
 from model.quantised.stored_network import QuantisedNetwork
+from worker.scoring.graphs.requests import Requests
 
 _LIBRARIES = frozenset({"openvino", "nncf"})
 # Numbers that one layer gives for one image; those of keras.applications give 40 million at most.
@@ -43,9 +45,9 @@ class OpenvinoGraph:
         self.shape = network.shape
         # The requests belong to one batch at a time.
         self._computing = threading.Lock()
-        self._one, self._four = _compiled(network, shape)
-        if self._four is not None and not self._are_alike(shape):
-            self._four = None
+        self._one, four = _compiled(network, shape)
+        is_alike = four is not None and _are_alike(self._one, four, shape, self.shape)
+        self._four = four if is_alike else None
         give_back_memory()
 
     def __call__(self, rows: Float32Array) -> Float32Array:
@@ -54,33 +56,21 @@ class OpenvinoGraph:
         features = np.full((len(rows), *self.shape), np.nan, np.float32)
         in_fours = 0 if self._four is None else len(rows) - len(rows) % SLICE
         with self._computing:
-            _compute(self._four, rows[:in_fours], SLICE, features[:in_fours])
-            _compute(self._one, rows[in_fours:], 1, features[in_fours:])
+            if self._four is not None:
+                self._four.compute(rows[:in_fours], features[:in_fours])
+            self._one.compute(rows[in_fours:], features[in_fours:])
         return features
 
-    def _are_alike(self, shape: tuple[int, int, int]) -> bool:
-        """Whether images get the same features together and one by one; both are warm then."""
-        images = np.random.default_rng(0).random((SLICE, *shape), np.float32)
-        together, alone = np.full((2, SLICE, *self.shape), np.nan, np.float32)
-        _compute(self._four, images, SLICE, together)
-        _compute(self._one, images, 1, alone)
-        return np.array_equal(together, alone)
 
-
-def _compute(requests: Any, rows: Float32Array, size: int, features: Float32Array) -> None:  # noqa: ANN401 - openvino.AsyncInferQueue
-    """Fill in `features` of `rows`, so many images for each request."""
-    if not len(rows):
-        return
-
-    def take(request: Any, position: int) -> None:  # noqa: ANN401 - openvino.InferRequest
-        features[position : position + size] = request.get_output_tensor(0).data
-
-    requests.set_callback(take)
-    try:
-        for position in range(0, len(rows), size):
-            requests.start_async([rows[position : position + size]], position)
-    finally:
-        requests.wait_all()
+def _are_alike(
+    one: Requests, four: Requests, shape: tuple[int, ...], features: tuple[int, ...]
+) -> bool:
+    """Whether images get the same features together and one by one; both are warm then."""
+    images = np.random.default_rng(0).random((SLICE, *shape), np.float32)
+    together, alone = np.full((2, SLICE, *features), np.nan, np.float32)
+    four.compute(images, together)
+    one.compute(images, alone)
+    return np.array_equal(together, alone)
 
 
 def refuse_precision(precision: str) -> None:
@@ -103,7 +93,9 @@ def missing(needs: str, error: Exception) -> CheckpointError:
     return CheckpointError(f"{needs}: pip install 'dermscore[openvino]'{reason}")
 
 
-def _compiled(quantised: QuantisedNetwork, shape: tuple[int, int, int]) -> tuple[Any, Any]:
+def _compiled(
+    quantised: QuantisedNetwork, shape: tuple[int, int, int]
+) -> tuple[Requests, Requests | None]:
     """Requests for one image, and for four; None where the network does not take four."""
     try:
         import openvino  # deferred: it takes time and memory, and most checkpoints need none of it
@@ -119,19 +111,23 @@ def _compiled(quantised: QuantisedNetwork, shape: tuple[int, int, int]) -> tuple
         # Several workers would share the first cores and leave the others idle.
         "ENABLE_CPU_PINNING": False,
     }
+    core = openvino.Core()
+
+    def requests(network: Any, size: int) -> Requests:  # noqa: ANN401 - openvino.Model
+        compiled = core.compile_model(network, "CPU", options)
+        return Requests(partial(openvino.AsyncInferQueue, compiled, streams), size)
+
     try:
-        core = openvino.Core()
         weights = openvino.Tensor(np.frombuffer(quantised.constants, np.uint8))
         network = core.read_model(quantised.xml, weights)
         _refuse_shapes(network, shape, quantised.shape)
-        one = openvino.AsyncInferQueue(core.compile_model(network, "CPU", options), streams)
+        one = requests(network, 1)
         if not _takes_four(network, shape, quantised.shape):
             return one, None
-        four = openvino.AsyncInferQueue(core.compile_model(network, "CPU", options), streams)
+        return one, requests(network, SLICE)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise CheckpointError(f"its quantised network cannot be run: {reason}") from error
-    return one, four
 
 
 def _takes_four(network: Any, shape: tuple[int, ...], features: tuple[int, ...]) -> bool:  # noqa: ANN401 - openvino.Model
