@@ -30,6 +30,11 @@ class Ground:
         self._numbers = itertools.count()
         self._on_redis = itertools.count()
 
+    @property
+    def hang_seconds(self) -> str:
+        """Longer than anything takes that does not hang; a real engine is loaded at each start."""
+        return "30" if self._engine else "10"
+
     def site(self, backend: str, **settings: str) -> Site:
         """An empty site."""
         folder = self.folder / str(next(self._numbers))

@@ -248,7 +248,8 @@ def killing_image(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
 def hanging_image(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
     """An image whose scoring never ends: the watchdog ends the process."""
     # Long enough that nothing but the image takes it, however busy the machine.
-    site = ground.site(backend, STUB_IMAGE_SECONDS="0.005", HANG_SECONDS="10", **SHORT_LEASE)
+    hang = {"HANG_SECONDS": ground.hang_seconds}
+    site = ground.site(backend, STUB_IMAGE_SECONDS="0.005", **hang, **SHORT_LEASE)
     expected = with_bad_image(site, "hangs")
     with crew(site, 1) as workers:
         workers.await_true(lambda: len(workers.ended) >= 4, "four had ended")
