@@ -88,18 +88,19 @@ def test_an_image_that_openvino_leaves_out_has_no_score(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = loaded(pair.int8)
-    expected = model.score_images(IMAGES[:4])  # what memory holds afterwards
+    expected = model.score_images(IMAGES[:6])  # what memory holds afterwards
     set_callback = openvino.AsyncInferQueue.set_callback
 
     def forgetful(queue: Any, take: Callable[[Any, int], None]) -> None:
-        set_callback(queue, lambda request, at: None if at == 2 else take(request, at))
+        set_callback(queue, lambda request, at: None if at == 1 else take(request, at))
 
     monkeypatch.setattr(openvino.AsyncInferQueue, "set_callback", forgetful)
 
-    found = model.score_images(IMAGES[:4])
+    found = model.score_images(IMAGES[:6])
 
-    assert np.isnan(found[2])
-    np.testing.assert_array_equal(np.delete(found, 2), np.delete(expected, 2))
+    left_out = np.isnan(found)
+    assert left_out.sum() == 1  # the second of the two that are left of the fours
+    np.testing.assert_array_equal(found[~left_out], expected[~left_out])
 
 
 def test_after_an_error_of_openvino_it_goes_on(pair: Pair) -> None:

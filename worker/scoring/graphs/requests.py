@@ -1,4 +1,4 @@
-"""Requests to a network that OpenVINO has compiled: several at a time, each computed by one thread."""
+"""Requests to a network that OpenVINO has compiled: several at a time, each by one thread."""
 
 from collections.abc import Callable
 from typing import Any
