@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,6 +92,31 @@ def test_another_precision_is_refused_before_anything_is_enqueued(made: Made, si
     assert done.code == 1
     (line,) = error_lines(done.stderr)
     assert "is quantised, so it is computed in int8: leave it out" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("none.keras", "train"), "none.keras: No such file"),
+        (("a.json", "train"), "a.json is not a .keras file"),
+        (("a-int8.keras", "train"), "a-int8.keras is quantised already"),
+        (("a.keras", "nowhere"), "nowhere: there is no such folder"),
+        (("a.keras", "train", "--valid", "nowhere"), "nowhere: there is no such folder"),
+    ],
+)
+def test_what_is_wrong_with_a_name_is_said_before_tensorflow_is_loaded(
+    made: Made, arguments: tuple[str, ...], reason: str
+) -> None:
+    before = sorted(made.folder.iterdir())
+    program = (sys.executable, "-X", "importtime", "-m", "trainer", "quantise")
+
+    done = Site(made.folder).run(*program, *arguments)
+
+    assert done.code == 1
+    assert reason in done.stderr
+    assert "model.checkpoint_requirements" in done.stderr  # as a proof that imports are listed
+    assert "tensorflow" not in done.stderr
+    assert sorted(made.folder.iterdir()) == before
 
 
 def test_a_head_is_fitted_anew_by_the_recipe_of_the_card(made: Made, site: Site) -> None:

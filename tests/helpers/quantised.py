@@ -6,6 +6,7 @@ from drawing import draw
 from networks import Saved
 
 from imaging.listing.labels import LABELS
+from imaging.listing.sources import list_source
 from imaging.listing.tables.manifest_options import PLAIN
 from model.card import ModelCard
 from trainer.quantising.quantisation import QuantiseRequest, quantise_checkpoint
@@ -28,5 +29,9 @@ def quantise(
     request = QuantiseRequest(
         checkpoint, str(root / source), output, given, None, 300, 7, PLAIN, LABELS
     )
-    path = Path(quantise_checkpoint(request, root)[0])
+    rows, valid_rows = (
+        [] if name is None else list(list_source(name, root, LABELS))
+        for name in (request.source, given)
+    )
+    path = Path(quantise_checkpoint(request, root, rows, valid_rows)[0])
     return Saved(path, ModelCard.read(path).digest)

@@ -12,7 +12,6 @@ from base.console.telling import tell
 from base.listed_image import ListedImage
 from base.runtime import keras, tf
 from imaging.decoding.decoder import Decoder
-from imaging.listing.sources import list_source
 from imaging.listing.tables.manifest_options import ManifestOptions
 from model.card import Backbone, Data, Difference, ModelCard, Quantised, Training
 from model.checkpoint import load_held, save_checkpoint
@@ -21,7 +20,7 @@ from model.held_checkpoint import hold_checkpoint
 from model.quantised.quantised_backbone import QuantisedBackbone
 from trainer.quantising.comparing import compare
 from trainer.quantising.converting import converted, quantised, tools
-from trainer.quantising.fitting_head import Fitted, fit_head
+from trainer.quantising.fitting_head import Fitted, fit_head, recipe_of
 from trainer.quantising.images import all_of_them, drawn
 from trainer.quantising.splitting import Halves, halves
 from worker.scoring.graphs.openvino_graph import OpenvinoGraph
@@ -44,10 +43,6 @@ class QuantiseRequest:
     options: ManifestOptions
     labels: Mapping[str, int | None]
 
-    def listed(self, source: str, root: Path) -> list[ListedImage]:
-        """The images of a source."""
-        return list(list_source(source, root, self.labels, self.options))
-
 
 class _Made(NamedTuple):
     """The new backbone, what follows it, and the digests of the images of calibration."""
@@ -58,8 +53,16 @@ class _Made(NamedTuple):
     fitted: Fitted | None
 
 
-def quantise_checkpoint(request: QuantiseRequest, root: Path) -> list[str]:
+def quantise_checkpoint(
+    request: QuantiseRequest, root: Path, rows: list[ListedImage], valid: list[ListedImage]
+) -> list[str]:
     """Write the checkpoint and its card; returns the lines to tell.
+
+    Args:
+        request: what was asked for.
+        root: the folder under which all images lie.
+        rows: the images of its source.
+        valid: those of `--valid`, if it was given.
 
     Raises:
         CheckpointError: it cannot be quantised; then nothing is written.
@@ -68,10 +71,9 @@ def quantise_checkpoint(request: QuantiseRequest, root: Path) -> list[str]:
     libraries = tools()
     with hold_checkpoint(request.checkpoint) as held:
         card, network = held.card, load_held(held)
+    if request.fit_head is not None:
+        recipe_of(card, request.checkpoint)  # without one, refused before minutes have passed
     parts = halves(network, card, request.checkpoint)
-    rows = request.listed(request.source, root)
-    # An error in its name should not come after minutes.
-    valid = request.listed(request.valid, root) if request.valid is not None else []
     chosen = drawn(rows, request.subset, request.seed)
     tell(f"ranges are measured on {len(chosen)} of {len(rows)} images of {shown(request.source)}")
     sample = all_of_them(root, chosen, Decoder(card.decode), request.source)
@@ -79,7 +81,7 @@ def quantise_checkpoint(request: QuantiseRequest, root: Path) -> list[str]:
     try:
         whole = converted(libraries, parts.backbone, shape)
         layer = quantised(libraries, whole, sample.images, keep_last=card.adopted is not None)
-        OpenvinoGraph(layer, shape)  # a worker must be able to compute it
+        OpenvinoGraph(layer.network, shape)  # a worker must be able to compute it
     except CheckpointError as error:
         message = f"{request.checkpoint} cannot be quantised: {error.message}"
         raise CheckpointError(message) from error
