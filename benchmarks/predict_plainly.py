@@ -49,7 +49,7 @@ def main() -> None:
     rates = []
     ended: list[float] = []
     note = keras.callbacks.LambdaCallback(
-        on_predict_batch_end=lambda *_: ended.append(time.perf_counter())
+        on_predict_batch_end=lambda _batch, **_: ended.append(time.perf_counter())
     )
     for _ in range(max(1, rounds)):
         began = time.perf_counter()
