@@ -1,0 +1,71 @@
+"""Pictures of a page: made from what its commands drew, and compared with it."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+from browser import NAMES, browser
+from PIL import Image
+
+from walkthrough.page import Picture
+
+_WIDEST = 1200  # pixels
+_COLOURS = 96
+# Compared is how a picture looks from afar: another font or processor moves some of its pixels.
+_GRID = (24, 24)
+_DIFFERENT = 0.02  # mean difference of grey, from 0 to 1
+
+
+def taken(picture: Picture, folder: Path) -> Image.Image | None:
+    """The picture of a file in the folder; None if it takes a browser and there is none."""
+    source = folder / picture.source
+    if picture.size is None:
+        with Image.open(source) as found:
+            image = found.convert("RGB")
+    elif any(map(shutil.which, NAMES)):
+        image = _photographed(source, picture.size)
+    else:
+        return None
+    if image.width > _WIDEST:
+        image = image.resize((_WIDEST, round(image.height * _WIDEST / image.width)))
+    return image
+
+
+def write(image: Image.Image, file: Path) -> None:
+    """Write it in few colours, which takes few bytes, unless the file looks like it already."""
+    if file.exists() and alike(image, file):
+        return
+    file.parent.mkdir(exist_ok=True)
+    few = image.quantize(_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few.save(file, "PNG", optimize=True)
+
+
+def alike(image: Image.Image, file: Path) -> bool:
+    """Whether the picture in the file shows the same."""
+    with Image.open(file) as found:
+        if abs(found.width / found.height - image.width / image.height) > 0.02:
+            return False
+        difference = np.abs(_seen(found.convert("RGB")) - _seen(image))
+    return bool(difference.mean() <= _DIFFERENT)
+
+
+def _seen(image: Image.Image) -> np.ndarray:
+    small = image.convert("L").resize(_GRID, Image.Resampling.BOX)
+    return np.asarray(small, np.float64) / 255
+
+
+def _photographed(page: Path, size: tuple[int, int]) -> Image.Image:
+    """What a browser shows of a page, at twice the number of pixels for sharp letters."""
+    shot = page.with_suffix(".shot.png")
+    width, height = size
+    with (
+        browser() as chrome,
+        chrome.new_context(
+            viewport={"width": width, "height": height}, device_scale_factor=1.5
+        ) as context,
+    ):
+        opened = context.new_page()
+        opened.goto(page.as_uri())
+        opened.screenshot(path=shot)
+    with Image.open(shot) as found:
+        return found.convert("RGB")
