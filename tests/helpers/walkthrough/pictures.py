@@ -18,7 +18,7 @@ _DIFFERENT = 0.02  # mean difference of grey, from 0 to 1
 
 def taken(picture: Picture, folder: Path) -> Image.Image | None:
     """The picture of a file in the folder; None if it takes a browser and there is none."""
-    source = folder / picture.source
+    source = next(folder.glob(picture.source))
     if picture.size is None:
         with Image.open(source) as found:
             image = found.convert("RGB")

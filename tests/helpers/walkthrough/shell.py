@@ -1,6 +1,7 @@
 """Runs blocks of commands one after another, as somebody types them who starts with nothing."""
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -20,6 +21,16 @@ _PATIENCE = 600.0  # seconds
 _INSTALLED = (".installed", ".dev")
 # Whose folder it is in the page.
 _HOME, _HOST = "/home/ana", "laptop"
+
+
+# A block begins where the last one ended, and leaves that in a file however it ends.
+_SCRIPT = """\
+. {state}
+_leave() {{ export -p; printf 'cd %q\\n' "$PWD"; }}
+trap '_leave >{state}' EXIT
+set -e -o pipefail
+{commands}
+"""
 
 
 class Ran(NamedTuple):
@@ -52,8 +63,7 @@ class Shell:
 
     def run(self, commands: str) -> Ran:
         """Run a block; the folder and the variables that it leaves are those of the next one."""
-        keep = f"{{ export -p; printf 'cd %q\\n' \"$PWD\"; }} >{self._state}"
-        script = f". {self._state}\ntrap '{keep}' EXIT\nset -e -o pipefail\n{commands}\n"
+        script = _SCRIPT.format(state=shlex.quote(str(self._state)), commands=commands)
         done = subprocess.run(
             ["bash", "-c", script],
             env=self._environment,
