@@ -4,7 +4,8 @@
 #   make test     the same and all other tests, with real servers from wheels
 #   make chaos    faults, properties and damaged images at length: some twenty minutes
 #   make bench    the benchmarks, on real images where ../shared is there
-#   make docs     the documentation as a site, to be read from disk: .work/site/html/index.html
+#   make docs     runs the pages that show output, then as make site
+#   make site     the documentation as a site, to be read from disk: .work/site/html/index.html
 #   make reference   the pages of docs/reference that are made from the programs
 #   make install  the environment alone, in .venv
 #   make clean    removes what demo and test made
@@ -19,7 +20,7 @@ PIP = $(BIN)/pip --disable-pip-version-check --quiet
 # Tests start a thousand programs: each would compile the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo check test lint types suite docs reference chaos bench lock clean
+.PHONY: install demo check test lint types suite docs site reference chaos bench lock clean
 
 install: $(VENV)/.installed
 
@@ -58,8 +59,14 @@ test: lint
 suite: $(VENV)/.dev
 	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --cov
 
-# Fails on a link or an anchor that leads nowhere.
+# Fails where what commands print is not what the pages show. If the new output is right:
+#   PYTHONPATH=tests/helpers .venv/bin/python -m walkthrough --write
 docs: $(VENV)/.dev
+	PYTHONPATH=tests/helpers $(BIN)/python -m walkthrough
+	$(BIN)/python docs/site/build.py
+
+# Fails on a link or an anchor that leads nowhere.
+site: $(VENV)/.dev
 	$(BIN)/python docs/site/build.py
 
 reference: $(VENV)/.dev

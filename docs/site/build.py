@@ -1,4 +1,4 @@
-"""Builds the docs as a site that is read from disk: `make docs`.
+"""Builds the docs as a site that is read from disk: `make site`.
 
 The pages are gathered in the places that they have in the repository, so that their links are the
 same here and there; a link or an anchor that leads nowhere ends the build.
@@ -34,7 +34,7 @@ def mermaid_js() -> Path:
     """The file of the package mermaidx, of which nothing else is used."""
     found = find_spec("mermaidx")
     if found is None or found.origin is None:
-        raise click.ClickException("mermaidx is not installed: `make docs` installs it")
+        raise click.ClickException("mermaidx is not installed: `make site` installs it")
     return Path(found.origin).parent / "assets" / "mermaid.js"
 
 

@@ -7,6 +7,7 @@ test runs are listed there, with the reason.
 import re
 import shlex
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import indent
@@ -141,6 +142,12 @@ def test_files_that_the_pages_name_exist(page: Path) -> None:
         tests = set(re.findall(r"`(test_\w+\.py)`", text))
         tests -= {path.name for path in (PROJECT / "tests").rglob("test_*.py")}
         assert (absent, tests) == ([], set())
+
+
+def test_the_readme_names_the_version() -> None:
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"Version {version} " in (PROJECT / "README.md").read_text()
+    assert f"\nversion: {version}\n" in (PROJECT / "CITATION.cff").read_text()
 
 
 def test_every_decision_is_in_the_index_and_says_what_would_change_it() -> None:

@@ -8,6 +8,7 @@ from PIL import Image
 from processes import PROJECT
 from walkthrough.blur import same
 from walkthrough.page import excerpt, steps
+from walkthrough.shell import processor
 from walkthrough.walk import PAGES, rewrite, walk
 
 
@@ -129,6 +130,38 @@ def test_what_does_not_matter(one: str, other: str) -> None:
 )  # fmt: skip
 def test_what_matters(one: str, other: str) -> None:
     assert not same(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "still"),
+    [
+        ("sensitivity  0.946 (0.82 to 0.99)  35/37", "sensitivity  0.9 (0.7 to 0.9)  33/37", True),
+        ("truly benign  41  82  123", "truly benign  50  73  123", True),
+        ("threshold 0.17, prespecified", "threshold 0.19, exploratory", False),
+        ("sensitivity  0.946", "specificity  0.946", False),
+        ("run 1: 160 images (160 new)", "run 1: 161 images (161 new)", False),
+        ("labelled  160", "labelled  159", False),
+    ],
+)
+def test_on_another_processor_only_what_scores_decide_may_differ(
+    one: str, other: str, still: bool
+) -> None:
+    assert not same(one, other)
+    assert same(one, other, figures=False) is still
+
+
+def test_the_figures_of_a_page_are_those_of_the_processor_that_it_names(page: Path) -> None:
+    text = (
+        "<!-- figures of: a -->\n\n```sh\necho loss 0.25; echo 3 images\n```\n\n```text\n{}\n```\n"
+    )
+    page.write_text(text.format("loss 0.5\n3 images"))
+    assert wrong(page) == []
+    base = page.parent / "again"
+    base.mkdir()
+    rewrite(page, base, ".", quiet)
+    assert page.read_text() == text.replace(": a ", f": {processor()} ").format(
+        "loss 0.25\n3 images"
+    )
 
 
 def test_an_excerpt_says_where_lines_are_left_out() -> None:

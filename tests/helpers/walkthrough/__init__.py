@@ -10,6 +10,8 @@ programs; `--write` writes output and pictures into it. On such a page
   one with the second, or single lines; what a page does not show at all must be nothing;
 - a picture below a mark `<!-- picture: figures/roc.png -->` is that file; of an HTML file, such as
   `<!-- picture: report.html 1000x700 -->`, it is what a browser shows;
+- a mark `<!-- figures of: … -->`, which `--write` fills in, names the kind of processor; on another
+  one, what depends on the scores of a network that was trained there is not compared;
 - a mark `<!-- not run: why -->` above a block says that it is only shown; an indented block, which
   nobody runs, is refused.
 """

@@ -11,6 +11,7 @@ _MARK = re.compile(r"<!-- ([^:>]+?)(?:: (.+?))? -->$")
 _ENDS = re.compile(r"ends with (\d+)$")
 _PICTURE = re.compile(r"!\[.*\]\((.+?)\)")
 _SIZE = re.compile(r"(\S+) (\d+)x(\d+)$")
+MADE_ON = re.compile(r"^<!-- figures of: (.*) -->$", re.MULTILINE)
 _BETWEEN = " .. "
 
 
@@ -40,6 +41,12 @@ class Step:
     code: int = 0
     shown: list[Shown] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
+
+
+def made_on(text: str) -> str:
+    """The kind of processor that the figures of the page are of."""
+    found = MADE_ON.search(text)
+    return found[1] if found else ""
 
 
 def steps(name: str, text: str) -> list[Step]:

@@ -11,6 +11,8 @@ from walkthrough.page import Picture
 
 _WIDEST = 1200  # pixels
 _COLOURS = 96
+# A picture that takes more bytes is made smaller.
+_LARGEST, _WIDTHS = 140_000, (1000, 800, 700, 600, 500)
 # Compared is how a picture looks from afar: another font or processor moves some of its pixels.
 _GRID = (24, 24)
 _DIFFERENT = 0.02  # mean difference of grey, from 0 to 1
@@ -32,12 +34,16 @@ def taken(picture: Picture, folder: Path) -> Image.Image | None:
 
 
 def write(image: Image.Image, file: Path) -> None:
-    """Write it in few colours, which takes few bytes, unless the file looks like it already."""
+    """Write it in few bytes, unless the file looks like it already."""
     if file.exists() and alike(image, file):
         return
     file.parent.mkdir(exist_ok=True)
-    few = image.quantize(_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    few.save(file, "PNG", optimize=True)
+    for width in (image.width, *_WIDTHS):
+        small = image.resize((width, round(image.height * width / image.width)))
+        few = small.quantize(_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        few.save(file, "PNG", optimize=True)
+        if file.stat().st_size < _LARGEST:
+            return
 
 
 def alike(image: Image.Image, file: Path) -> bool:

@@ -1,6 +1,7 @@
 """Runs blocks of commands one after another, as somebody types them who starts with nothing."""
 
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -38,6 +39,21 @@ class Ran(NamedTuple):
 
     output: list[str]
     code: int
+
+
+def processor() -> str:
+    """The kind of processor, and how many cores a program may use."""
+    found = {}
+    for word in ("model name", "cpu family", "model"):
+        line = re.search(rf"^{word}\s*: (.*)$", _cpuinfo(), re.MULTILINE)
+        found[word] = line[1] if line else "unknown"
+    name, family, model = found.values()
+    return f"{name} (family {family}, model {model}), {len(os.sched_getaffinity(0))} cores"
+
+
+def _cpuinfo() -> str:
+    file = Path("/proc/cpuinfo")
+    return file.read_text() if file.exists() else ""
 
 
 class Shell:
@@ -83,8 +99,12 @@ def _clone(folder: Path) -> None:
     """The project as a clone of it: nothing that a command has made there, but its environment."""
     folder.mkdir()
     asked = ["git", "-C", str(PROJECT), "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
-    for name in sorted({path.partition("/")[0] for path in listed.splitlines()}):
+    listed = subprocess.run(asked, capture_output=True, text=True, check=False)
+    if listed.returncode:  # an unpacked archive, which holds nothing else
+        names = {path.name for path in PROJECT.iterdir()} - {".venv", ".work"}
+    else:
+        names = {path.partition("/")[0] for path in listed.stdout.splitlines()}
+    for name in sorted(names):
         if (PROJECT / name).exists():
             (folder / name).symlink_to(PROJECT / name)
     environment = folder / ".venv"
