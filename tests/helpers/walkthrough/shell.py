@@ -97,7 +97,7 @@ class Shell:
 
 def _clone(folder: Path) -> None:
     """The project as a clone of it: nothing that a command has made there, but its environment."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     asked = ["git", "-C", str(PROJECT), "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(asked, capture_output=True, text=True, check=False)
     if listed.returncode:  # an unpacked archive, which holds nothing else
