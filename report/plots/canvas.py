@@ -18,7 +18,7 @@ CLASSES = ("benign", "malignant")
 BLUE, SKY, VERMILION, GREY, PALE = "#0072B2", "#56B4E9", "#D55E00", "#6E6E6E", "#E4E4E4"
 DASHED, DOTTED = (0, (4, 3)), (0, (1, 2))
 SIZE = (5.2, 5.5)  # inches
-TALL = (5.2, 6.5)  # with a legend beneath
+TALL = (5.2, 6.9)  # with a legend beneath, of five lines at most
 _BELOW = 0.6  # inches from the axes to the legend, for ticks and the name of the axis
 # Points of a curve; print shows no more, and an SVG of a million points is 40 MB.
 _MOST_POINTS = 2000

@@ -169,6 +169,7 @@ def test_an_excerpt_says_where_lines_are_left_out() -> None:
     assert excerpt(output, None) == output
     assert excerpt(output, "images .. listed | ROC") == [*output[:2], "...", output[4]]
     assert excerpt(output, "listed | scored") == output[1:3]
+    assert excerpt(["balanced accuracy 0.7", "accuracy 0.8"], "accuracy") == ["accuracy 0.8"]
 
 
 def test_writing_changes_what_has_changed_and_nothing_else(page: Path) -> None:

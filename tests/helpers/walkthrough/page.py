@@ -142,7 +142,10 @@ def excerpt(output: list[str], pieces: str | None) -> list[str]:
 
 
 def _line_with(words: str, output: list[str], since: int) -> int:
-    for at in range(since, len(output)):
-        if words in output[at]:
-            return at
-    raise LookupError(f"no line has {words!r} any more")
+    """The first line that begins with the words, or else that has them."""
+    rest = range(since, len(output))
+    found = [at for at in rest if output[at].lstrip().startswith(words)]
+    found = found or [at for at in rest if words in output[at]]
+    if not found:
+        raise LookupError(f"no line has {words!r} any more")
+    return found[0]
