@@ -10,6 +10,8 @@ PICTURE = r'<div class="picture">\1</div>'
 # Where the theme takes the search from that works on pages read from disk.
 SHIM = "https://unpkg.com/iframe-worker/shim"
 DECISIONS = "docs/decisions/"
+# Pages without others beside them: what commands print takes the room of that navigation.
+WIDE = ("README.md", "docs/tutorial.md")
 
 
 def on_config(config: Any) -> Any:  # noqa: ANN401 - MkDocs' signature
@@ -23,6 +25,13 @@ def on_config(config: Any) -> Any:  # noqa: ANN401 - MkDocs' signature
                 if isinstance(item, dict) and "Decisions" in item:
                     item["Decisions"] = [f"{DECISIONS}README.md", *pages]
     return config
+
+
+def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> str:  # noqa: ARG001, ANN401 - MkDocs' signature
+    """Leave out a navigation that would be empty."""
+    if page.file.src_uri in WIDE:
+        page.meta["hide"] = ["navigation"]
+    return markdown
 
 
 def on_post_page(output: str, *, page: Any, config: Any) -> str:  # noqa: ARG001, ANN401 - MkDocs' signature
