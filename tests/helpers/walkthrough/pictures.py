@@ -20,12 +20,13 @@ _DIFFERENT = 0.02  # mean difference of grey, from 0 to 1
 
 def taken(picture: Picture, folder: Path) -> Image.Image | None:
     """The picture of a file in the folder; None if it takes a browser and there is none."""
-    source = next(folder.glob(picture.source))
+    name, _, anchor = picture.source.partition("#")
+    source = next(folder.glob(name))
     if picture.size is None:
         with Image.open(source) as found:
             image = found.convert("RGB")
     elif any(map(shutil.which, NAMES)):
-        image = _photographed(source, picture.size)
+        image = _photographed(source, anchor, picture.size)
     else:
         return None
     if image.width > _WIDEST:
@@ -60,8 +61,8 @@ def _seen(image: Image.Image) -> np.ndarray:
     return np.asarray(small, np.float64) / 255
 
 
-def _photographed(page: Path, size: tuple[int, int]) -> Image.Image:
-    """What a browser shows of a page, at twice the number of pixels for sharp letters."""
+def _photographed(page: Path, anchor: str, size: tuple[int, int]) -> Image.Image:
+    """What a browser shows of a page from an anchor on, in letters that are sharp."""
     shot = page.with_suffix(".shot.png")
     width, height = size
     with (
@@ -71,7 +72,7 @@ def _photographed(page: Path, size: tuple[int, int]) -> Image.Image:
         ) as context,
     ):
         opened = context.new_page()
-        opened.goto(page.as_uri())
+        opened.goto(f"{page.as_uri()}#{anchor}")
         opened.screenshot(path=shot)
     with Image.open(shot) as found:
         return found.convert("RGB")
