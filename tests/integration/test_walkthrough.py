@@ -87,10 +87,10 @@ def test_what_nobody_runs_is_refused(text: str, words: str) -> None:
 
 
 def test_every_page_with_commands_to_run_is_run() -> None:
-    """By `test_pages`, and by `make docs`."""
+    """By `test_pages`, and by `make docs`; `test_howto` follows the how-tos."""
     pages = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")]
     to_run = {str(page.relative_to(PROJECT)) for page in pages if "\n```sh\n" in page.read_text()}
-    assert to_run == set(PAGES)
+    assert {page for page in to_run if not page.startswith("docs/howto/")} == set(PAGES)
 
 
 DIGEST = "23a560e88cfc663b5ef0674e5dc91548ac2af3c76dc1aab4c8429c9dd2da540c"
