@@ -62,6 +62,11 @@ class WorkerProcess:
         except click.ClickException as error:
             # The batch stays unfinished in the ledger, and a sweep sends it again.
             log.error("run %d batch %d: %s", *key, error.message)  # noqa: TRY400 - a full sentence
+        except MemoryError as error:
+            # Celery never acknowledges a message that it sees end so, and after as many as it has
+            # threads it takes no more. The next attempt goes image by image.
+            reason = f": {error}" if str(error) else ""
+            log.error("run %d batch %d: out of memory%s; it is tried again", *key, reason)  # noqa: TRY400 - a full sentence
         if self.profile is not None:
             self.profile.batch_ended()
         if self.on_idle is not None and not self.activity.held:

@@ -35,9 +35,11 @@ def harmed_in_openvino(ground: Ground, backend: str, engine: Mapping[str, str]) 
         died = recovered(workers, name, backend, len(TURNS), expected)
         codes = [worker.await_end() for worker in workers.ended]
         assert codes == ends, f"{codes}\n{workers.last_words}"
+        # As many as it scores at a time: each that Celery saw would be one less.
+        (worker,) = workers.workers
+        assert worker.output.count("out of memory; it is tried again") == 2, worker.last_words
         more = enqueue(site, 160, "--batch-size", "32", folder="more")
         workers.await_true(site.ledger.leased, "a batch was held")
-        (worker,) = workers.workers
         worker.send(signal.SIGTERM)
         _judge_end(worker)
         ended = time.time()

@@ -255,7 +255,7 @@ def hanging_image(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
         workers.await_true(lambda: len(workers.ended) >= 4, "four had ended")
         row = recovered(workers, "image that hangs for ever", backend, 4, expected)
         codes = [worker.await_end() for worker in workers.ended]
-        assert codes == [HUNG_EXIT_CODE] * 4, workers.last_words
+        assert codes == [HUNG_EXIT_CODE] * 4, f"{codes}\n{workers.last_words}"
         for worker in workers.ended:
             assert re.search(r"CRITICAL run 1 batch 1.* did not end within", worker.output)
     return [row]

@@ -18,7 +18,7 @@ class Requests:
         """Fill in the `features` of `rows`, whose number is a multiple of `size`.
 
         Raises:
-            RuntimeError: OpenVINO failed; the next call begins with new requests.
+            RuntimeError, MemoryError: OpenVINO failed; the next call begins with new requests.
         """
         if not len(rows):
             return
@@ -33,7 +33,7 @@ class Requests:
         self._queue.set_callback(take)
         try:
             self._start(rows)
-        except RuntimeError:
+        except (RuntimeError, MemoryError):
             # The queue has lost the request that failed, and would wait for it for ever.
             self._queue = self._new_queue()
             raise
