@@ -36,7 +36,8 @@ class CheckpointFacts:
     For imported scores, `imported` names their file and column, and `digest` covers both. For
     scores that are means of other runs' scores, `combined` names these runs, and `digest` covers
     their checkpoints. `unchecked` names the file of an
-    adopted model that was never compared with its owner's scores.
+    adopted model that was never compared with its owner's scores. A `quantised` one was also
+    calibrated on images, which count as trained on.
     """
 
     file: str
@@ -45,6 +46,7 @@ class CheckpointFacts:
     imported: Mapping[str, str] | None = None
     combined: Mapping[str, Any] | None = None
     unchecked: str | None = None
+    quantised: bool = False
 
     @property
     def names_only(self) -> bool:
@@ -179,10 +181,11 @@ def _checkpoint(member: Mapping[str, Any]) -> str:
     return f"{shown(member['checkpoint'])} {member['digest'][:12]}{f', {views}' if views else ''}"
 
 
-def trained_on(flow: Flow) -> str:
-    """The warning that the checkpoint was trained on some of the scored images."""
+def trained_on(flow: Flow, *, quantised: bool) -> str:
+    """The warning that the checkpoint was trained, or calibrated, on some of the scored images."""
+    how = "trained or calibrated" if quantised else "trained"
     return (
-        f"warning: the checkpoint was trained on {flow.trained_on} of the {flow.scored} scored "
+        f"warning: the checkpoint was {how} on {flow.trained_on} of the {flow.scored} scored "
         "images: these figures flatter it"
     )
 

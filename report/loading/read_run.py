@@ -229,4 +229,5 @@ def _facts(checkpoint: Checkpoint, run: Run) -> CheckpointFacts:
         imported_from(card),
         run.combined,
         unchecked_in(card),
+        "quantised" in card,
     )

@@ -87,7 +87,7 @@ def warnings_of(
     lines += [] if checkpoint.combined is None else [combined(checkpoint.combined)]
     lines += [SYNTHETIC] if checkpoint.synthetic else []
     lines += [unchecked(checkpoint.unchecked)] if checkpoint.unchecked else []
-    lines += [trained_on(flow)] if flow.trained_on else []
+    lines += [trained_on(flow, quantised=checkpoint.quantised)] if flow.trained_on else []
     lines += [unequal] if (unequal := loses_more(flow.by_class)) else []
     lines += [gone(flow, named=named)] if flow.gone else []
     lines += [copies(flow, named=named)] if flow.copies > flow.copies_left_out else []
