@@ -272,7 +272,8 @@ def killed_producer(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
             assert killed.await_end() == -signal.SIGKILL, f"{point}: {killed.last_words}"
     later = dict[str, Outcome](draw_folder(site.folder, range(500), "later"))
     before = time.monotonic()
-    site.succeed("producer", "enqueue", "images", "--batch-size", "16")
+    with _producer(site, "images") as whole:
+        assert whole.await_end() == 0, whole.last_words
     lasts = time.monotonic() - before
     chance = random.Random(3)
     for _ in range(4):

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -91,6 +92,14 @@ class Forked:
         # Without a buffer, or nothing would be left to wait for.
         self._status = os.fdopen(told, "rb", buffering=0)
         self.pid = int(self._status.readline())
+        while self.poll() is None and not self._leads():
+            time.sleep(0.001)  # signals go to its group, which it makes itself
+
+    def _leads(self) -> bool:
+        try:
+            return os.getpgid(self.pid) == self.pid
+        except ProcessLookupError:
+            return False
 
     def poll(self) -> int | None:
         """The exit code, or None while it runs."""

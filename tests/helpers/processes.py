@@ -12,7 +12,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -231,7 +231,8 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the command and to all that it started."""
         if self._process.poll() is None:
-            os.killpg(self._process.pid, number)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.killpg(self._process.pid, number)
 
     def await_end(self, seconds: float = PATIENCE) -> int:
         """The exit code, negative for the signal that ended it."""
