@@ -7,7 +7,6 @@ import pytest
 from forging import stub_site
 from opentelemetry.trace import NoOpTracer
 from processes import PROJECT, error_lines
-from reference.variables import rows
 
 from base.settings import HANG_SECONDS, Settings, SettingsError, read_settings
 from worker.observability import tracing
@@ -130,17 +129,6 @@ def test_a_blank_variable_that_the_traces_library_reads_is_unset(tmp_path: Path)
         "print(sorted(name for name in os.environ if name.startswith('OTEL_')))",
     )  # fmt: skip
     assert done.stdout.strip() == "['OTEL_EXPORTER_OTLP_ENDPOINT']", done.stderr
-
-
-def table(page: str) -> list[str]:
-    return re.findall(r"^\| `[A-Z_]+` \|.*$", (PROJECT / page).read_text(), re.MULTILINE)
-
-
-def test_the_readme_has_rows_of_the_settings() -> None:
-    lines = [row.replace("(../../", "(").replace("(../", "(docs/") for row in rows()]
-    shown = table("README.md")
-    assert len(shown) >= 5
-    assert set(shown) <= set(lines)
 
 
 @pytest.mark.parametrize(
