@@ -5,12 +5,9 @@ import time
 
 import pytest
 from sqlalchemy import event
+from stored import enlist
 
-from base.listed_image import ListedImage
-from db.queries.listing import cut_batches, stage_images
-from db.queries.runs import add_checkpoint
-from db.session import Database, open_database
-from db.tables import Run
+from db.session import open_database
 from worker import timing
 from worker.health.activity import ActivityTracker
 from worker.health.database_retry import DatabaseRetry
@@ -19,23 +16,13 @@ from worker.health.upkeep import Upkeep
 SECONDS = 1.0
 
 
-def add_unfinished_batch(database: Database) -> None:
-    with database.write() as session:
-        checkpoint = add_checkpoint(session, "a" * 64, "model.keras", {})
-        run = Run(source="images", checkpoint_id=checkpoint.id, precision="float32", batch_size=64)
-        session.add(run)
-        session.flush()
-        stage_images(session, run, [ListedImage("1.jpg", None, None)])
-        cut_batches(session, run.id)
-
-
 def test_asked_all_the_time_it_reads_the_unfinished_batches_a_few_times_a_second(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A look reads each unfinished batch: of a million images, some 16,000."""
     monkeypatch.setattr("worker.health.upkeep.waiting_messages", lambda: 0)  # no broker here
     database = open_database(sqlite_url)
-    add_unfinished_batch(database)
+    enlist(database, 1)
     activity = ActivityTracker()
     upkeep = Upkeep(database, activity, DatabaseRetry(activity), lambda *_: None)
     looks = 0
