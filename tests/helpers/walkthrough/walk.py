@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
-from processes import PROJECT
 
 from walkthrough import pictures
 from walkthrough.blur import differences, kept
@@ -75,8 +74,3 @@ def _wrong(step: Step, ran: Ran, figures: bool) -> Iterator[str]:
             yield "\n".join([str(error), *ran.output[-20:]])
             continue
         yield from differences(list(shown.lines), found, figures=figures)
-
-
-def walked_pages() -> list[tuple[Path, str]]:
-    """Every page of `PAGES` with where it starts."""
-    return [(PROJECT / name, start) for name, start in PAGES.items()]
