@@ -18,7 +18,8 @@ import boto3
 import psycopg
 import pytest
 from colours import HIGHEST, draw_number, score_of_number
-from howto import FOLDER, NOT_RUN, PAGES, Page, blocks, commands_in_prose, parse, prose, shell
+from commands import parse
+from howto import FOLDER, NOT_RUN, PAGES, Page, blocks, commands_in_prose, prose, shell
 from howto_models import ham10000, model_of_seven
 from moto.server import ThreadedMotoServer
 from processes import PROJECT, SCRIPTS, Ledger, Site, stub_checkpoint

@@ -1,6 +1,6 @@
 """Every command and subcommand, by the words that call it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -25,6 +25,22 @@ def commands(context: click.Context) -> Iterator[tuple[str, click.Context]]:
             yield from commands(
                 click.Context(command, parent=context, info_name=name, terminal_width=COLUMNS)
             )
+
+
+def parse(words: Sequence[str]) -> None:
+    """Fail where one of the project's commands does not take these words."""
+    name, *rest = words
+    command: click.Command = PROGRAMS[name]
+    parent: click.Context | None = None
+    while isinstance(command, click.Group):
+        context = command.make_context(name, list(rest), parent=parent)
+        left = [*context._protected_args, *context.args]  # noqa: SLF001 - what a group hands on
+        if not left:
+            return
+        found = command.get_command(context, left[0])
+        assert found is not None, f"{name} has no command {left[0]}"
+        name, command, rest, parent = left[0], found, left[1:], context
+    command.make_context(name, list(rest), parent=parent)
 
 
 def every_command() -> dict[str, click.Context]:

@@ -3,10 +3,9 @@
 import re
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
-import click
 from commands import PROGRAMS
 from processes import PATIENCE, PROJECT, SCRIPTS, Site
 
@@ -121,22 +120,6 @@ def shell(site: Site, *words: str) -> subprocess.CompletedProcess[str]:
         timeout=PATIENCE,
         check=False,
     )
-
-
-def parse(words: Sequence[str]) -> None:
-    """Fail where one of the project's commands does not take these words."""
-    name, *rest = words
-    command: click.Command = PROGRAMS[name]
-    parent: click.Context | None = None
-    while isinstance(command, click.Group):
-        context = command.make_context(name, list(rest), parent=parent)
-        left = [*context._protected_args, *context.args]  # noqa: SLF001 - what a group hands on
-        if not left:
-            return
-        found = command.get_command(context, left[0])
-        assert found is not None, f"{name} has no command {left[0]}"
-        name, command, rest, parent = left[0], found, left[1:], context
-    command.make_context(name, list(rest), parent=parent)
 
 
 def commands_in_prose(page: str) -> list[list[str]]:

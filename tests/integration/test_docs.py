@@ -13,22 +13,14 @@ from pathlib import Path
 from textwrap import indent
 from typing import NamedTuple
 
-import click
 import pytest
+from commands import PROGRAMS, parse
 from processes import PROJECT
 
-import producer.cli
-import report.cli
-import trainer.cli
 from worker.celery import app
 
 PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")])
 DECISIONS = PROJECT / "docs" / "decisions"
-COMMANDS: dict[str, click.Command] = {
-    "producer": producer.cli.main,
-    "report": report.cli.main,
-    "trainer": trainer.cli.main,
-}
 # Files, such as model/errors.py, and folders of the project that the pages name.
 NAMED = re.compile(
     r"`((?:\.ci|base|benchmarks|db|demo|deploy|imaging|model|producer|report|tests|trainer|worker)/[\w./-]*)`"
@@ -72,7 +64,7 @@ def _commands(line: str) -> Iterator[tuple[str, ...]]:
         words = words[1:]
     ends = [words.index(word) for word in (">", "|", "&") if word in words]
     words = words[: min(ends, default=None)]
-    if words and (words[0] in COMMANDS or words[:2] == ["celery", "-A"]):
+    if words and (words[0] in PROGRAMS or words[:2] == ["celery", "-A"]):
         yield tuple(words)
 
 
@@ -85,27 +77,16 @@ def test_the_pages_show_commands() -> None:
 
 
 @pytest.mark.parametrize(
-    "one", [o for o in ALL if o.words[0] in COMMANDS], ids=lambda one: " ".join(one.words)
+    "one", [o for o in ALL if o.words[0] in PROGRAMS], ids=lambda one: " ".join(one.words)
 )
 def test_a_command_of_the_pages_is_one(
     one: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    name, *words = one.words
-    for word in words:
+    for word in one.words:
         if word.endswith(".csv"):  # files that a command looks for before anything else
             Path(word).touch()
-    command, context = COMMANDS[name], click.Context(COMMANDS[name], info_name=name)
-    while isinstance(command, click.Group):
-        parsed = command.make_context(name, list(words), parent=context.parent)
-        rest = [*parsed._protected_args, *parsed.args]  # noqa: SLF001 - what a group hands on
-        if not rest:
-            return
-        found = command.get_command(parsed, rest[0])
-        assert found is not None, f"{one.page}: {name} has no command {rest[0]}"
-        name, command, words, context = rest[0], found, rest[1:], parsed
-    with context:
-        command.make_context(name, list(words), parent=context)
+    parse(one.words)
 
 
 @pytest.mark.parametrize(

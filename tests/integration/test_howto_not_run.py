@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
+from commands import parse
 from compose import env_file, services
 from container_tools import run
-from howto import NOT_RUN, blocks, parse, prose
+from howto import NOT_RUN, blocks, prose
 from processes import PROJECT
 from stack import PASSWORDS
 
