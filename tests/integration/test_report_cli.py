@@ -161,6 +161,7 @@ def test_json_in_full_precision(url: str) -> None:
         "file": "benign-vs-malignant_64_rmsprop_0.454.keras",
         "digest": DIGEST,
         "synthetic": False,
+        "quantised": False,
     }
     assert got["threshold"] == {"value": 0.23, "kind": "exploratory"}
     assert got["confusion"] == {"tp": 79, "fp": 175, "tn": 308, "fn": 38}
