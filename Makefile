@@ -56,8 +56,9 @@ test: lint
 	$(MAKE) --jobs=2 types suite
 
 # In the order of the folders: files of few and long tests first, so that no core waits at the end.
+# Four at once: many tests wait for a process, a lease or a clock.
 suite: $(VENV)/.dev
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --cov
+	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --cov
 
 # Fails where what commands print is not what the pages show. If the new output is right:
 #   PYTHONPATH=tests/helpers .venv/bin/python -m walkthrough --write
