@@ -104,6 +104,9 @@ def test_redis_over_tls(locked: RedisServer, signer: Signer, tmp_path: Path) -> 
     [
         "redis://:hunq/terx@127.0.0.1:1/0",
         "redis://:hunq#terx@127.0.0.1:1/0",
+        "redis://:12#hunqterx@127.0.0.1:1/0",  # 12 would be a port of this machine
+        "redis://:12?hunqterx@127.0.0.1:1/0",
+        "redis://ana:12?hunqterx@127.0.0.1:1/0",
         "redis://:hunqterx@127.0.0.1:s3z/0",
         "redis://:hunqterx@127.0.0.1:1/s3z",
         "redis://127.0.0.1:1/0?password=hunqterx",
@@ -115,6 +118,11 @@ def test_redis_over_tls(locked: RedisServer, signer: Signer, tmp_path: Path) -> 
 def test_an_address_that_is_no_brokers_is_not_shown(tmp_path: Path, address: str) -> None:
     for line in refusals(stub_site(tmp_path, BROKER_URL=address)):
         assert "BROKER_URL is not the address of a broker" in line
+
+
+def test_a_password_in_the_place_of_a_name_is_not_shown(tmp_path: Path) -> None:
+    for line in refusals(stub_site(tmp_path, BROKER_URL="redis://hunqterx@127.0.0.1:1/0")):
+        assert "BROKER_URL: a colon is missing before the password" in line
 
 
 def test_of_several_brokers_no_password_is_shown(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def _check(address: str) -> None:
             "it unset for the embedded broker in QUEUE_DIR"
         )
     try:
-        if scheme not in SCHEMES:
+        if scheme not in SCHEMES or _is_cut_short(address):
             raise KeyError(scheme)
         host = parse_url(address)
         if scheme in _NUMBERED:
@@ -119,6 +119,18 @@ def _check(address: str) -> None:
             "BROKER_URL is not the address of a broker, such as redis://:password@host:6379/0 "
             "(in a password write %2F for /, %23 for #, %3F for ?, %40 for @)"
         ) from None
+    if scheme in _NUMBERED and host["userid"] and not host["password"]:
+        # As a user's name it would be shown, and Redis would say that it is wrong.
+        raise BrokerError(
+            f"BROKER_URL: a colon is missing before the password: {scheme}://:password@host"
+        )
+
+
+def _is_cut_short(address: str) -> bool:
+    """Whether a sign in the password ends the part that holds it, so that the rest is the host."""
+    parts = urlsplit(address)
+    no_host = parts.port is not None and not parts.hostname
+    return "#" in address or no_host or ("@" in parts.query and "@" not in parts.netloc)
 
 
 def _alike(addresses: list[str]) -> list[str]:
