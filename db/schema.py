@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from db.connection.engine import without_password
 from db.errors import DatabaseError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -27,8 +28,9 @@ def is_current(connection: Connection) -> bool:
     found = version(connection)
     if found is not None and found > HEAD:
         raise DatabaseError(
-            f"the database is of a newer version ({found}) than this dermscore knows ({HEAD}): "
-            "upgrade dermscore"
+            f"database {without_password(connection.engine.url)} is of a newer version ({found}) "
+            f"than this dermscore knows ({HEAD}): upgrade dermscore, or name another in "
+            "DATABASE_URL"
         )
     return found == HEAD
 

@@ -23,6 +23,7 @@ POSTGRES = {
     "keepalives_interval": 5,  # seconds
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,  # milliseconds: the same for sent data that is not acknowledged
+    "client_encoding": "utf8",  # whatever the database's own is: names are of any alphabet
 }
 # By default PostgreSQL estimates a page found by an index at four times the cost of the next page
 # of the table. Here it usually is the next one, because predictions are stored in the order of the
@@ -98,6 +99,8 @@ def _postgresql(address: URL, standstill_seconds: float | None) -> Engine:
         asked["idle_in_transaction_session_timeout"] = str(round(standstill_seconds * 1000))
 
     def connected(connection: Any, _record: object) -> None:  # noqa: ANN401 - psycopg's own
+        if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+            raise _without_encoding(address)
         connection.execute("; ".join(f"SET {name} = {value}" for name, value in asked.items()))
         connection.commit()
 
@@ -113,6 +116,14 @@ def _created(address: URL, **options: Any) -> Engine:  # noqa: ANN401 - SQLAlche
     except (ArgumentError, ValueError) as error:  # sqlite://folder/file: two slashes, not three
         reason = str(error).split("\n")[0].replace(str(address), without_password(address))
         raise DatabaseError(f"DATABASE_URL: {reason}") from None
+
+
+def _without_encoding(address: URL) -> DatabaseError:
+    return DatabaseError(
+        f"database {without_password(address)}: its encoding is SQL_ASCII, which knows no letters "
+        f"beyond ASCII; make one by CREATE DATABASE {address.database} ENCODING 'UTF8' TEMPLATE "
+        "template0 (DATABASE_URL)"
+    )
 
 
 def _not_supported(address: URL) -> DatabaseError:

@@ -24,7 +24,7 @@ def test_a_newer_ledger_is_refused_in_one_line(database_url: str, tmp_path: Path
     done = site.run("python", "-m", "db.upgrade")
     assert done.code == 1
     (line,) = error_lines(done.stderr)
-    assert line.startswith("Error: the database is of a newer version (9999)")
+    assert "is of a newer version (9999)" in line
     assert line == done.stderr.strip()
 
 

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from alembic import command, config
 from alembic.autogenerate import compare_metadata
@@ -164,7 +165,42 @@ def test_a_schema_of_a_newer_release_is_refused(database_url: str) -> None:
     with closing(open_database(database_url)) as opened, opened.write() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
-    assert "newer version (9999)" in refusal(database_url)
+    message = refusal(database_url)
+    assert "newer version (9999)" in message
+    assert str(make_url(database_url).database) in message
+
+
+def test_a_database_that_knows_no_letters_is_refused_with_what_to_do(postgres_uri: str) -> None:
+    """As `initdb` makes it where no language is set."""
+    with encoded(postgres_uri, "SQL_ASCII") as url:
+        message = refusal(url)
+
+    assert "its encoding is SQL_ASCII" in message
+    assert "CREATE DATABASE encoded ENCODING 'UTF8' TEMPLATE template0" in message
+
+
+def test_names_of_other_alphabets_in_a_database_of_latin_1(postgres_uri: str) -> None:
+    """Those that it knows are kept, others refused in a sentence."""
+    with encoded(postgres_uri, "LATIN1") as url, closing(open_database(url)) as opened:
+        with opened.write() as session:
+            add_checkpoint(session, "a" * 64, "Bär.keras", {})
+        with pytest.raises(DatabaseError, match='no equivalent in encoding "LATIN1"'):
+            add_later(opened, "Łódź.keras")
+
+
+@contextmanager
+def encoded(server: str, encoding: str) -> Iterator[str]:
+    """The address of a database `encoded` of another encoding than the server's."""
+    with closing(psycopg.connect(server, autocommit=True)) as superuser:
+        made = f"CREATE DATABASE encoded ENCODING '{encoding}' TEMPLATE template0 LOCALE 'C'"
+        superuser.execute(made.encode())
+        yield server.replace("/postgres?", "/encoded?")
+        superuser.execute("DROP DATABASE encoded WITH (FORCE)")
+
+
+def add_later(opened: Database, path: str) -> None:
+    with opened.write() as session:
+        add_checkpoint(session, "b" * 64, path, {})
 
 
 def test_two_processes_may_open_a_fresh_database_at_once(database_url: str) -> None:
