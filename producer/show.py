@@ -11,7 +11,7 @@ from db.queries.runs import get_run
 from db.session import Database, open_database
 from producer.status import Status, read_status
 from producer.status_view import as_json, as_json_list, as_list, as_tables, make_console
-from producer.watch import wait_for_run
+from producer.watch import wait_for_run, when_it_answers
 
 # How often `--watch` reads the ledger.
 WATCH_SECONDS = 2.0
@@ -57,7 +57,9 @@ def _watch(database: Database, run: str | None) -> None:
         return
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            status = _read(database, None)
+            status = when_it_answers(
+                lambda: _read(database, None), lambda line: tell(line, err=True)
+            )
             live.update(as_tables(status, details=False), refresh=True)
             if not any(run_status.counts.pending for run_status in status.runs):
                 return

@@ -1,7 +1,9 @@
 """The live progress of a run, for `enqueue --wait` and `status --watch`."""
 
+import math
 import time
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, TypeVar
 
 import click
 from rich.console import Console
@@ -11,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from base.console.foreign import for_terminal
 from base.console.telling import tell
+from db.errors import DatabaseAwayError
 from db.queries.refusals import is_refused_by_all, refusals_of
 from db.queries.results import Progress, progress, throughput
 from db.queries.runs import run_by_id
@@ -25,7 +28,11 @@ POLL_SECONDS = 0.5
 PLAIN_LINE_SECONDS = 10.0
 # After this long without an outcome a note is shown.
 SILENCE_SECONDS = 30.0
+# How often it is said that the database is away.
+AWAY_SECONDS = 60.0
 NO_WORKER = f"no worker answers: {START_ONE}"
+
+T = TypeVar("T")
 
 
 class RunRefusedError(click.ClickException):
@@ -82,12 +89,28 @@ def wait_for_run(database: Database, run_id: int) -> Progress:
         return _poll(database, run_id, _LiveBar(bar, run_id))
 
 
+def when_it_answers(ask: Callable[[], T], say: Callable[[str], None]) -> T:
+    """The result of `ask`, asked again while the database is away: workers wait for it, too."""
+    said_at = -math.inf
+    while True:
+        try:
+            result = ask()
+        except DatabaseAwayError as error:
+            if time.monotonic() > said_at + AWAY_SECONDS:
+                say(f"{error.message}; waiting for it")
+                said_at = time.monotonic()
+            time.sleep(POLL_SECONDS)
+        else:
+            if said_at > -math.inf:
+                say("the database answers again")
+            return result
+
+
 def _poll(database: Database, run_id: int, shown: Shown) -> Progress:
     said, pending, changed = "", -1, time.monotonic()
     while True:
         began = time.monotonic()
-        with database.read() as session:
-            snapshot = _look(session, run_id)
+        snapshot = when_it_answers(lambda: _look(database, run_id), shown.say)
         if snapshot.refused is not None:
             raise RunRefusedError(f"run {run_id}: {snapshot.refused}")
         if snapshot.counts.pending != pending:
@@ -103,15 +126,16 @@ def _poll(database: Database, run_id: int, shown: Shown) -> Progress:
         time.sleep(max(POLL_SECONDS, 9 * (time.monotonic() - began)))
 
 
-def _look(session: Session, run_id: int) -> Snapshot:
-    counts = progress(session, run_id)
-    if not counts.listed:
-        run_by_id(session, run_id)  # it may have been deleted meanwhile
-    # A worker of an older release is known only by its leases.
-    held = work_on(session, run_id).held
-    is_alone = not alive(session) and not held
-    refused = _why_refused(session, run_id, held) if counts.pending else None
-    return Snapshot(counts, throughput(session, run_id), is_alone, refused)
+def _look(database: Database, run_id: int) -> Snapshot:
+    with database.read() as session:
+        counts = progress(session, run_id)
+        if not counts.listed:
+            run_by_id(session, run_id)  # it may have been deleted meanwhile
+        # A worker of an older release is known only by its leases.
+        held = work_on(session, run_id).held
+        is_alone = not alive(session) and not held
+        refused = _why_refused(session, run_id, held) if counts.pending else None
+        return Snapshot(counts, throughput(session, run_id), is_alone, refused)
 
 
 def _why_refused(session: Session, run_id: int, held: int) -> str | None:

@@ -8,7 +8,9 @@ import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from faults import colour_site, enqueue, stub_worker
 from processes import SCRIPTS, Site, Trained, fresh_site
@@ -154,6 +156,30 @@ def test_who_waits_is_told_at_once_and_in_full_that_no_worker_answers(
         process.await_output(progress)
         before = process.output.split(progress)[0]
     assert "no worker answers: start one with `celery -A worker worker`" in shown_lines(before)
+
+
+def test_who_waits_waits_for_a_database_that_is_away(
+    postgres_uri: str, postgres_url: str, tmp_path: Path
+) -> None:
+    site = colour_site(tmp_path, DATABASE_URL=postgres_url)
+    enqueue(site, 3)
+    name = urlsplit(postgres_url).path.lstrip("/")
+    with (
+        psycopg.connect(postgres_uri, autocommit=True) as superuser,
+        site.start("producer", "status", "1", "--watch") as process,
+    ):
+        process.await_output("0 of 3 images")
+        superuser.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'.encode())
+        superuser.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
+        process.await_output("(DATABASE_URL); waiting for it")
+        superuser.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())
+        process.await_output("the database answers again")
+        site.succeed("celery", "-A", "stub_worker", "worker", "--drain")
+        assert process.await_end() == 0
+    assert process.output.count("waiting for it") == 1
+    assert "3 of 3 images" in process.output
 
 
 def shown_lines(output: str) -> list[str]:
