@@ -1,5 +1,7 @@
 """What `trainer train` does: train checkpoints on two sources and enter them in the ledger."""
 
+import errno
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +13,7 @@ import click
 
 from base.console import interrupt
 from base.console.telling import tell
+from base.disk import reason_of
 from base.runtime import tf
 from db.session import Database, open_database
 from db.unused_ledger import remove_if_unused
@@ -112,6 +115,9 @@ def train_checkpoints(
             request, inputs = _prepare(request, root, sources)
             saved = _train(request, inputs, database)
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        if "No space left" in str(error):  # TensorFlow has one error for both
+            full = reason_of(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+            raise click.ClickException(f"{request.logs} cannot be written: {full}") from error
         raise click.ClickException(
             "out of memory: a smaller --batch-size or --augment needs less"
         ) from error

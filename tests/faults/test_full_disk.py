@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from colours import draw_number
 from page_runs import Shot, store
 from read_only import as_other_user, let_others_enter
 from servers import fill_disk, small_disk
@@ -64,6 +65,19 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_file(full: Path, command: Ca
     assert line.endswith("make room there, or write to another disk")
     left = [path for path in full.rglob("*") if path.is_file()]
     assert [path.name for path in left] == ["ballast"]
+
+
+def test_a_full_disk_under_the_curves_of_a_training_is_not_taken_for_memory(
+    full: Path, tmp_path: Path
+) -> None:
+    for name in ("melanoma/1.png", "melanoma/2.png", "nevus/1.png", "nevus/2.png"):
+        (tmp_path / "few" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "few" / name).write_bytes(draw_number(len(name)))
+    words = ["train", "few", "few", "--backbone", "small", "--epochs", "1", "--logs"]
+    done = CliRunner().invoke(trainer, [*words, str(full / "logs")])
+    assert done.exit_code == 1, done.output
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith(f"Error: {full}/logs cannot be written: No space left on device: make")
 
 
 def test_a_ledger_on_a_full_disk_is_one_line_that_names_it(full: Path) -> None:
