@@ -16,7 +16,7 @@ CAUSES: dict[str, str] = {
     "bad_name": "the names of the files are not UTF-8: rename them",
     "outside_root": "the files, or what they link to, do not lie under DATA_ROOT",
     "not_a_file": "the source names folders or devices",
-    "unreadable": "the workers may not read the files, or the disk fails",
+    "unreadable": "the workers may not read the files, or the disk or the store fails",
     "empty": _DAMAGED,
     "too_large": _KIND,
     "not_an_image": _KIND,

@@ -124,8 +124,8 @@ def publish_unfinished(database: Database, run_ids: Sequence[int]) -> int:
         publish(unfinished.values())
     except BrokerError as error:
         raise BrokerError(
-            f"{error.message}; nothing is lost: workers find the unfinished batches in the "
-            "ledger once the broker is back"
+            f"{error.message}; nothing is lost: once that is mended, workers find the batches in "
+            "the ledger, and `producer resume` sends them at once"
         ) from error
     return len(unfinished)
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from base.console.telling import tell
 from imaging.errors import ImageError, SourceError
 from imaging.limits import MAX_BYTES
 from imaging.stores.read_ahead import BeforeReading, at_once
@@ -22,6 +23,7 @@ from imaging.stores.web_store import fetch_bounded, is_inside, too_large, web_cl
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tenacity import RetryCallState
     from urllib3 import PoolManager
 
 # The extra that installs fsspec's support of a scheme.
@@ -115,7 +117,7 @@ class Store:
         if urlsplit(url).scheme == WEB:
             raise SourceError(f"{url}: a web server has no folders; list the images in a manifest")
         try:
-            found = _with_patience(lambda: self._files.find(url))
+            found = _with_patience(lambda: self._files.find(url), partial(_tell_first, url))
         except FileNotFoundError:
             return []
         except Exception as error:
@@ -225,7 +227,16 @@ async def _read_bounded(body: Any) -> bytearray:  # noqa: ANN401 - aiobotocore h
     return data
 
 
-def _with_patience(ask: Callable[[], T]) -> T:
+def _tell_first(url: str, failed: RetryCallState) -> None:
+    """Say once that a store is asked again: five tries may take most of a minute."""
+    if failed.attempt_number == 1 and failed.outcome is not None:
+        reason = _reason(failed.outcome.exception())
+        tell(f"{url}: {reason}; trying again", err=True)
+
+
+def _with_patience(
+    ask: Callable[[], T], before_sleep: Callable[[RetryCallState], None] | None = None
+) -> T:
     """The result of `ask`; temporary failures are retried after a pause."""
     import tenacity  # deferred: a local folder needs none of it
 
@@ -235,10 +246,11 @@ def _with_patience(ask: Callable[[], T]) -> T:
         & tenacity.retry_if_not_exception_type((ImageError, *_FINAL)),
         stop=tenacity.stop_after_attempt(1 + len(BACK_OFF_SECONDS)),
         wait=tenacity.wait_chain(*(tenacity.wait_random(s, 1.5 * s) for s in BACK_OFF_SECONDS)),
+        before_sleep=before_sleep,
         reraise=True,
     )(ask)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException | None) -> str:
     words = " ".join(str(error).split()) or type(error).__name__
     return words[:300]

@@ -1,6 +1,7 @@
 """Images in an object store: a real S3 (moto's server), and a web server that has bad moments."""
 
 import gzip
+import signal
 import ssl
 import threading
 from collections.abc import Iterator
@@ -184,6 +185,15 @@ def test_a_folder_that_is_not_there_is_one_line(site: Site, source: str) -> None
     assert done.stderr == (
         f"Error: {source}: there is nothing of that name under DATA_ROOT (s3://lesions)\n"
     )
+
+
+def test_a_store_that_is_away_is_told_before_it_is_asked_again(site: Site) -> None:
+    """All of the five tries take most of a minute."""
+    site.settings["AWS_ENDPOINT_URL"] = "no.address"
+    with site.start("producer", "enqueue", "test") as process:
+        process.await_output("s3://lesions/test: Invalid endpoint: no.address; trying again\n")
+        process.send(signal.SIGINT)
+        assert process.await_end() == 130
 
 
 def test_a_folder_is_known_by_its_key(store: Store) -> None:
