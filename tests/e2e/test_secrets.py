@@ -14,6 +14,8 @@ from processes import PATIENCE, Site, error_lines
 from servers import RedisServer, free_port, redis_server
 from tls import as_postgresql, as_redis, tls_proxy
 
+from worker.timing import SOCKET_SECONDS
+
 PASSWORD = "hunq/terx@2#s3z?cretz"
 TYPED = quote(PASSWORD, safe="")
 PIECES = ("hunq", "terx", "s3z", "cretz")
@@ -97,6 +99,15 @@ def test_redis_over_tls(locked: RedisServer, signer: Signer, tmp_path: Path) -> 
         (tmp_path / "other").mkdir()
         for line in refusals(stub_site(tmp_path / "other", BROKER_URL=address)):
             assert "certificate verify failed" in line
+
+
+def test_redis_that_speaks_no_tls(locked: RedisServer, tmp_path: Path) -> None:
+    began = time.monotonic()
+    for line in refusals(
+        stub_site(tmp_path, BROKER_URL=f"rediss://:{TYPED}@127.0.0.1:{locked.port}")
+    ):
+        assert "no answer in TLS: an address without it is redis://" in line
+    assert time.monotonic() - began < SOCKET_SECONDS, "as long as for the answer to a command"
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,14 @@ loop, and Celery ends the worker. The same happens after a lost connection.
 # mypy: disable-error-code="no-untyped-call"
 # kombu calls itself typed (py.typed) and mostly is not.
 
+import errno
 import logging
+import socket
 from typing import Any
 
 from kombu.transport import redis
 from kombu.utils.json import loads
+from redis.connection import SSLConnection
 from redis.exceptions import ConnectionError as LostConnectionError
 from redis.sentinel import MasterNotFoundError, SentinelManagedConnection
 
@@ -41,6 +44,20 @@ class QoS(redis.QoS):
         super().restore_by_tag(tag, client, leftmost)
 
 
+class TlsConnection(SSLConnection):
+    """Waits for the answer to TLS no longer than for the connection itself."""
+
+    def _wrap_socket_with_ssl(self, sock: socket.socket) -> Any:  # noqa: ANN401 - redis-py's own
+        sock.settimeout(self.socket_connect_timeout)
+        try:
+            wrapped = super()._wrap_socket_with_ssl(sock)
+        except TimeoutError:
+            said = "no answer in TLS: an address without it is redis://"
+            raise OSError(errno.EPROTO, said) from None
+        wrapped.settimeout(self.socket_timeout)
+        return wrapped
+
+
 class Channel(redis.Channel):
     """Reads items off the list; reports a lost connection by the error that callers expect.
 
@@ -49,6 +66,7 @@ class Channel(redis.Channel):
     """
 
     QoS = QoS
+    connection_class_ssl: Any = TlsConnection
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         if self.connection.client is None:
@@ -89,6 +107,7 @@ class SentinelChannel(Channel, redis.SentinelChannel):
     """A channel to the master that sentinels name."""
 
     connection_class = SentinelConnection
+    connection_class_ssl = redis.SentinelChannel.connection_class_ssl
 
 
 class Transport(redis.Transport):
