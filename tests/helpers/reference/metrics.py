@@ -22,7 +22,7 @@ def table() -> str:
         for metric in found
         if metric.name.startswith("dermscore_")
     }
-    process = "| `process_*` | | memory, processor time and open files of the process |"
+    process = "| `process_*` | gauge, counter | memory, processor time, open files of the process |"
     return "\n".join(["| metric | type | meaning |", "|---|---|---|", *sorted(rows), process, ""])
 
 
