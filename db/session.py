@@ -113,17 +113,23 @@ def open_database(
     file = None if path is None else to_read(path) if to_be_read else to_write(path)
     database = Database(open_engine(address, standstill_seconds, file), file)
     try:
-        database.is_new = _bring_up_to_date(database)
+        database.is_new = _bring_up_to_date(database, may_make=not (must_exist or to_be_read))
     except BaseException:
         database.close()
         raise
     return database
 
 
-def _bring_up_to_date(database: Database) -> bool:
+def _bring_up_to_date(database: Database, *, may_make: bool) -> bool:
     """Upgrade the schema if needed; returns whether it was empty."""
     with database.read() as session:
         current = is_current(session.connection())
+        if not may_make and version(session.connection()) is None:
+            # Perhaps another program's: a command that reads must not make tables there.
+            raise DatabaseError(
+                f"database {database} holds no ledger yet: start with `producer enqueue SOURCE`, "
+                "or name another in DATABASE_URL"
+            )
         as_it_is = not database.can_be_written or not has_statistics(session.connection())
     if current and as_it_is:
         return False
@@ -139,8 +145,6 @@ def _bring_up_to_date(database: Database) -> bool:
 def _too_old(database: Database) -> str:
     with database.read() as session:
         found = version(session.connection())
-    if found is None:
-        return f"database {database}: it holds no ledger"
     return (
         f"database {database}: its schema is {found}, this dermscore needs {HEAD}, and it cannot "
         "be upgraded where nothing can be written: copy it to a folder that can be written, and "

@@ -128,7 +128,7 @@ def test_an_older_schema_cannot_be_upgraded_there(site: Site) -> None:
 
 def test_a_file_without_a_ledger_is_said_to_be_none(site: Site) -> None:
     ledger_of(site).write_bytes(b"")
-    assert "it holds no ledger" in one_line(read_only(site).run("producer", "runs"))
+    assert "holds no ledger yet" in one_line(read_only(site).run("producer", "runs"))
 
 
 def test_a_folder_may_hold_what_addresses_quote(tmp_path: Path) -> None:

@@ -109,6 +109,19 @@ def test_a_ledger_that_must_exist_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_database_of_another_program_is_not_made_a_ledger_by_reading(database_url: str) -> None:
+    made = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
+    with made.begin() as connection:
+        connection.execute(text("CREATE TABLE theirs (a integer)"))
+
+    for words in ({"to_be_read": True}, {"must_exist": True}):
+        with pytest.raises(DatabaseError, match="holds no ledger yet: start with"):
+            open_database(database_url, **words)
+
+    assert inspect(made).get_table_names() == ["theirs"]
+    made.dispose()
+
+
 def test_a_ledger_that_exists_is_opened_where_it_must_exist(database_url: str) -> None:
     open_database(database_url).close()
 
