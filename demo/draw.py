@@ -19,6 +19,8 @@ from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from base.console.progress_counter import end_count, progress_counter
+
 # All of it float32 in practice: half the memory, half the time.
 Plane = NDArray[np.floating[Any]]  # (height, width)
 Planes = NDArray[np.floating[Any]]  # (3, height, width): red, green, blue; 1.0 is white
@@ -234,7 +236,12 @@ def draw_all(todo: list[Task]) -> Counter[str]:
     """Draw every image; returns how many there are of each diagnosis."""
     # Spawned, not forked: the same on every system, and safe whatever threads the parent has.
     with ProcessPoolExecutor(min(8, os.cpu_count() or 1), get_context("spawn")) as pool:
-        return Counter(pool.map(draw, todo, chunksize=4))
+        drawn: Counter[str] = Counter()
+        for diagnosis in pool.map(draw, todo, chunksize=4):
+            drawn[diagnosis] += 1
+            progress_counter(f"{drawn.total()} of {len(todo)} images drawn")
+    end_count()
+    return drawn
 
 
 @click.command()

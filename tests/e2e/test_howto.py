@@ -225,10 +225,11 @@ def nightly(desk: Desk) -> Page:
     """A night by cron, one by systemd with a worker that is killed, one that comes too early."""
     folder = desk.folder
     site = stub_site(folder)
-    activate = folder / ".venv" / "bin" / "activate"
+    activate = folder / "dermscore" / ".venv" / "bin" / "activate"
     activate.parent.mkdir(parents=True)
     activate.write_text(f"export PATH={SCRIPTS}:$PATH\n")
-    page = Page("nightly.md", site, {**STAND_INS, "/srv/lesions": str(folder)})
+    places = {"/srv/lesions": str(folder), "/srv/dermscore": str(folder / "dermscore")}
+    page = Page("nightly.md", site, {**STAND_INS, **places})
     page.type()
 
     first = draw_classes(folder / "incoming")
