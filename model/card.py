@@ -260,7 +260,8 @@ class ModelCard(_Part):
         except FileNotFoundError:
             raise CheckpointError(
                 f"{checkpoint} has no model card: {path.name} must lie next to it and says "
-                "how images are decoded; without it scores could look right and be wrong"
+                "how images are decoded; without it scores could look right and be wrong; "
+                "`trainer adopt` makes a checkpoint of a model that was trained elsewhere"
             ) from None
         except OSError as error:
             raise CheckpointError(f"{path}: {error.strerror}") from error
@@ -328,7 +329,8 @@ def claimed_card(checkpoint: Path) -> ModelCard:
     """
     if checkpoint.suffix != ".keras":
         raise CheckpointError(
-            f"{checkpoint} is not a .keras file: other formats can load wrongly without an error"
+            f"{checkpoint} is not a .keras file: other formats can load wrongly without an error; "
+            "`trainer adopt` makes a checkpoint of a model that was trained elsewhere"
         )
     with opened(checkpoint):  # a missing file should be reported first
         return ModelCard.read(checkpoint)

@@ -8,6 +8,16 @@ from model.errors import CheckpointError
 from trainer.adopting.ranges import Library
 from trainer.adopting.request import AdoptRequest, Preprocessing
 
+_ONNX = (
+    "ONNX is not read; convert it to a SavedModel where it was made (with the program onnx2tf), "
+    "or export it from its framework again, and adopt that"
+)
+_PYTORCH = (
+    "PyTorch is not read; export it to ONNX where it was made, convert that to a SavedModel (with "
+    "the program onnx2tf), and adopt that"
+)
+_OTHERS = {".onnx": _ONNX, ".pt": _PYTORCH, ".pth": _PYTORCH}
+
 
 def adopt(  # noqa: PLR0913 - a command has as many arguments as options
     *,
@@ -63,8 +73,5 @@ def _refuse_early(request: AdoptRequest) -> None:
         raise CheckpointError("--classes and --positive belong together: give both or neither")
     if len(request.positive) == len(request.classes) > 1:
         raise CheckpointError("--positive names all --classes: each image would score 1")
-    if source.suffix == ".onnx":
-        raise CheckpointError(
-            f"{source}: ONNX is not read; convert it to a SavedModel where it was made (with "
-            "the program onnx2tf), or export it from its framework again, and adopt that"
-        )
+    if source.suffix in _OTHERS:
+        raise CheckpointError(f"{source}: {_OTHERS[source.suffix]}")

@@ -135,9 +135,11 @@ def _train(
         request.logs / f"{request.recipe.name}_{key}",
     )
     _resume_or_start(training, folder, resume=request.resume)
+    lines = EpochLines(request.recipe.epochs)
     try:
-        training.run(folder, EpochLines(request.recipe.epochs), logs)
+        training.run(folder, lines, logs)
     except KeyboardInterrupt:
+        lines.end()
         saved = save_best(request, inputs, database)
         raise Interrupted(_interruption_message(training.state.epochs, saved)) from None
     saved = save_best(request, inputs, database)

@@ -261,3 +261,23 @@ def test_what_is_said_is_checked_before_the_model_is_read(
     told = trainer_adopt(tmp_path / "model.onnx", "-o", tmp_path / "out.keras", *says)
     assert told.exit_code != 0
     assert words in told.output
+
+
+def test_another_model_under_the_same_name_says_where_it_went(tmp_path: Path) -> None:
+    source = as_keras(OWNERS["a dictionary"].make(tmp_path), tmp_path)
+    out = tmp_path / "out.keras"
+    first, other = (
+        trainer_adopt(source, "-o", out, "--input-range", of).output.splitlines()[0]
+        for of in ("unit", "signed")
+    )
+    assert first == str(out)
+    second = tmp_path / "out-2.keras"
+    assert other == f"{second} (and not {out}, which is another checkpoint and stays)"
+
+
+@pytest.mark.parametrize("name", ["model.pt", "model.pth"])
+def test_a_model_of_pytorch_is_told_the_way(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    told = trainer_adopt(tmp_path / name, "-o", tmp_path / "out.keras", "--input-range", "unit")
+    assert told.exit_code == 1
+    assert f"{name}: PyTorch is not read; export it to ONNX" in told.output

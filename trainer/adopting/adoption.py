@@ -61,7 +61,7 @@ def adopt_model(request: AdoptRequest) -> list[str]:
             adopted: Adopted = card["adopted"]
             card["adopted"] = adopted.model_copy(update={"check": compared.card(predictions)})
         path, finished = save_checkpoint(network, request.output, card)
-    return _told(path, finished, facts)
+    return _told(request.output, path, finished, facts)
 
 
 def read_facts(request: AdoptRequest, folder: Path) -> Facts:
@@ -232,7 +232,7 @@ def owned_by(request: AdoptRequest, facts: Facts) -> Owned:
     )
 
 
-def _told(path: Path, card: ModelCard, facts: Facts) -> list[str]:
+def _told(asked: Path, path: Path, card: ModelCard, facts: Facts) -> list[str]:
     check = card.adopted.check if card.adopted else None
     compared = (
         f"agrees with {check.file} to {check.largest_difference:.1g} on {check.n} images"
@@ -243,8 +243,9 @@ def _told(path: Path, card: ModelCard, facts: Facts) -> list[str]:
         f"{name}{' (positive)' if name in card.positive else ''}" for name in card.classes
     )
     height, width = facts.how.size
+    renamed = f" (and not {asked}, which is another checkpoint and stays)"
     return [
-        str(path),
+        f"{path}{renamed if path != asked else ''}",
         f"  digest {card.digest[:12]}, {facts.owner.format}",
         f"  takes {height} x {width}, {RANGES[facts.how.input_range].meaning}",
         f"  classes: {named}" if named else "  one output, the probability of malignant",

@@ -74,5 +74,5 @@ def decoded(root: Path, paths: Sequence[str], settings: Decode) -> Iterator[Floa
         part = paths[start : start + _BATCH]
         batch = decoder.decode_files(root, part)
         for position, error in sorted(batch.errors.items()):
-            raise CheckpointError(f"--check: {shown(part[position])}: {error.detail}")
+            raise CheckpointError(f"--check: {shown(part[position])}: {error.detail} ({root})")
         yield batch.images

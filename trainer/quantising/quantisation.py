@@ -78,9 +78,11 @@ def quantise_checkpoint(
     tell(f"ranges are measured on {len(chosen)} of {len(rows)} images of {shown(request.source)}")
     sample = all_of_them(root, chosen, Decoder(card.decode), request.source)
     shape = (card.decode.height, card.decode.width, 3)
+    tell("converting the network; then its ranges are measured", err=True)
     try:
         whole = converted(libraries, parts.backbone, shape)
         layer = quantised(libraries, whole, sample.images, keep_last=card.adopted is not None)
+        tell("checking the int8 network", err=True)
         OpenvinoGraph(layer.network, shape)  # a worker must be able to compute it
     except CheckpointError as error:
         message = f"{request.checkpoint} cannot be quantised: {error.message}"

@@ -75,7 +75,10 @@ def _hub(option: str, handle: str, decode: Decode, layers: Sequence[str]) -> Fro
         raise
     except Exception as error:  # resolving and loading fail in many ways
         reason = str(error).strip().split("\n")[0]
-        raise CheckpointError(f"--backbone {option} cannot be loaded: {reason}") from error
+        away = "; if its server is out of reach, --backbone hub:FOLDER takes a copy on this disk"
+        raise CheckpointError(
+            f"--backbone {option} cannot be loaded: {reason}{away if '://' in handle else ''}"
+        ) from error
     card = Backbone(
         option=option,
         digest=digest,
@@ -108,7 +111,10 @@ def _keras(option: str, name: str, decode: Decode, layers: Sequence[str]) -> Fro
         )
     except Exception as error:  # most often the download fails
         reason = str(error).strip().split("\n")[0]
-        raise CheckpointError(f"--backbone {option} cannot be loaded: {reason}") from error
+        away = f"; if its server is out of reach, keras:{name}=FILE takes its weights from a file"
+        raise CheckpointError(
+            f"--backbone {option} cannot be loaded: {reason}{'' if file else away}"
+        ) from error
     if layers:
         network = cut_network(network, layers)
     network.trainable = False

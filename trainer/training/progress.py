@@ -2,6 +2,8 @@
 
 import sys
 
+import click
+
 from base.console.telling import tell
 from base.runtime import keras
 from trainer.training.state import TrainingState
@@ -20,6 +22,11 @@ class EpochLines:
             if sys.stdout.isatty()
             else None
         )
+
+    def end(self) -> None:
+        """End the bar's line where the training was interrupted."""
+        if self._bar is not None:
+            click.echo()
 
     def __call__(self, state: TrainingState) -> None:
         """Show the progress after an epoch."""
