@@ -84,12 +84,19 @@ class PathSample:
     def _refusal(self, examples: list[ListedImage]) -> SourceError:
         root = self._root or Path()
         reasons = ((row, likely_reason(row.path, root, self._source)) for row in examples)
-        row, reason = next((each for each in reasons if each[1]), (examples[0], ""))
+        row, reason = next(
+            (each for each in reasons if each[1]), (examples[0], _of_ids(examples[0]))
+        )
         return SourceError(
             f"{len(self._absent):,} of {self._looked:,} images that were looked for are not under "
             f"DATA_ROOT ({root.resolve()}), such as {_named(row)}{reason}; if they will be there "
             "for the workers, --allow-missing goes on"
         )
+
+
+def _of_ids(row: ListedImage) -> str:
+    bare = "/" not in row.path and "\\" not in row.path
+    return "; of ids or bare names, --images DIR says in which folders to look" if bare else ""
 
 
 def _named(row: ListedImage) -> str:

@@ -96,7 +96,8 @@ def _plain_label(row: dict[str, str], _fields: list[str], where: str) -> int | N
     try:
         return CELLS[value.strip()]
     except KeyError:
-        hint = "; for words --label-column label" if value.strip().isalpha() else ""
+        of_words = "; if the column holds words, give --label-column label"
+        hint = of_words if value.strip().isalpha() else ""
         raise SourceError(f"{where}: {not_a_label(value)}{hint}") from None
 
 

@@ -55,7 +55,10 @@ def list_source(
         raise SourceError(f"{source}: {error.strerror}") from error
     if first is None:
         besides = "".join(f"; {line}" for line in selection.lines())
-        raise SourceError(f"{source} lists no images ({' '.join(sorted(IMAGE_SUFFIXES))}){besides}")
+        is_table = source == "-" or is_manifest(Path(source))
+        sought = f" ({' '.join(sorted(IMAGE_SUFFIXES))})"
+        no_row = ": there is no row below its header"
+        raise SourceError(f"{source} lists no images{no_row if is_table else sought}{besides}")
     yield first
     yield from listed
 

@@ -18,6 +18,8 @@ def export_run(run: str, layout: str, output: Path | None) -> None:
     """Write the predictions of a run in this format, to standard output without `output`."""
     if layout == "parquet" and output is None:
         raise click.UsageError("Parquet is not text: name a file with -o FILE")
+    if layout != "parquet" and output is not None and output.suffix == ".parquet":
+        raise click.UsageError(f"-o {output} would be CSV: add --format parquet")
     with closing(open_database(to_be_read=True)) as database, database.read() as session:
         origin = Origin(*finished_origin(session, run))
         # Closed before the ledger is: an export that is refused leaves its rows half read.

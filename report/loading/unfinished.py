@@ -71,5 +71,6 @@ def require_finished(session: Session, run: Run, images: int, waiting: int) -> N
     if stopped:
         raise UnfinishedRunError(f"{pending}: the run was stopped: {stopped[run.id]}")
     raise UnfinishedRunError(
-        f"{pending}: start a worker with `celery -A worker worker`, and report when they are scored"
+        f"{pending}: report when they are scored; if no worker is at work, start one with "
+        "`celery -A worker worker --drain`"
     )

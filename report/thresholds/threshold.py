@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import click
 
+from report.exchange.separators import decimal_comma
+
 Kind = Literal["prespecified", "exploratory"]
 
 
@@ -55,7 +57,8 @@ class ThresholdType(click.ParamType[float]):
         """The number, or one clear error."""
         threshold = in_range(value)
         if threshold is None:
-            self.fail(f"{value} is not a number between 0 and 1", param, ctx)
+            said = f"{value} is not a number between 0 and 1{decimal_comma(str(value))}"
+            self.fail(said, param, ctx)
         return threshold
 
 
@@ -109,9 +112,7 @@ def choose(
         return Threshold(chosen.value, kind, chosen.how, chosen, overlap)
     stored = card.get("threshold")
     if not stored:
-        raise NoThresholdError(
-            "the checkpoint's model card holds no threshold: give one, such as --threshold 0.23"
-        )
+        raise NoThresholdError("no threshold is known: give one, such as --threshold 0.23")
     value = in_range(stored.get("value")) if isinstance(stored, Mapping) else None
     if value is None:
         raise click.UsageError(

@@ -125,7 +125,10 @@ def test_a_manifest_without_a_path_column(site: Site) -> None:
 
 def test_a_manifest_with_a_header_and_no_row(site: Site) -> None:
     name = write(site.folder / "bare.csv", "path,label\n").name
-    assert_one_clear_line(site.run("producer", "enqueue", name), "bare.csv lists no images")
+    assert_one_clear_line(
+        site.run("producer", "enqueue", name),
+        "bare.csv lists no images: there is no row below its header",
+    )
 
 
 @pytest.mark.parametrize("label", ["2", "-1", "0.5", "melanoma"])

@@ -508,7 +508,7 @@ def test_the_cards_threshold_on_the_validation_images_is_not_prespecified(rated:
 def test_evaluating_without_a_threshold(here: Path, train: Train) -> None:
     good(train())
     result = call("evaluate", str(only(here)), "valid")
-    assert_one_clear_line(result, "holds no threshold", code=2)
+    assert_one_clear_line(result, "no threshold is known: give one", code=2)
 
 
 def test_evaluating_what_is_no_checkpoint(here: Path) -> None:

@@ -296,6 +296,14 @@ def test_without_a_threshold_it_asks_for_one(url: str, threshold: object) -> Non
     assert "give one, such as --threshold 0.23" in done.stderr
 
 
+def test_a_threshold_with_a_decimal_comma(url: str) -> None:
+    store(url, SOME)
+    done = report("--threshold", "0,23")
+    assert (done.exit_code, done.stdout) == (2, "")
+    said = "0,23 is not a number between 0 and 1: write a decimal point, 0.23"
+    assert said in " ".join(done.stderr.split())
+
+
 @pytest.mark.parametrize("threshold", ["1.5", "-0.1", "nan", "inf", "half"])
 def test_a_threshold_outside_0_to_1_is_refused(url: str, threshold: str) -> None:
     store(url, SOME)

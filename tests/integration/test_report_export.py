@@ -71,6 +71,9 @@ def test_parquet_holds_the_same_typed(url: str) -> None:
     assert json.loads(table["attributes"][0]) == IMAGES[0].attributes
     assert table["run"].unique().tolist() == [run]
     assert "name a file with -o" in report("export", str(run), "--format", "parquet").stderr
+    refused = report("export", str(run), "-o", "csv.parquet")
+    assert "-o csv.parquet would be CSV: add --format parquet" in refused.stderr
+    assert not Path("csv.parquet").exists()
 
 
 def test_isic_as_the_challenges_scorer_reads_it(url: str) -> None:

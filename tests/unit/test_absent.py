@@ -147,6 +147,11 @@ def test_a_streamed_manifest_is_looked_for_too(root: Path, monkeypatch: pytest.M
     assert r"such as data\test\ISIC_1.jpg (standard input:2): it has backslashes" in message
 
 
+def test_where_nothing_similar_is_there_the_folders_of_ids_are_asked_for(root: Path) -> None:
+    message = refusal(root, "ISIC_2", "ISIC_3")
+    assert "such as ISIC_2 (m.csv:2); of ids or bare names, --images DIR says in which" in message
+
+
 def test_some_absent_images_are_only_counted(root: Path) -> None:
     source = write(root / "m.csv", "a.jpg", HERE)
 
