@@ -72,5 +72,5 @@ def require_finished(session: Session, run: Run, images: int, waiting: int) -> N
         raise UnfinishedRunError(f"{pending}: the run was stopped: {stopped[run.id]}")
     raise UnfinishedRunError(
         f"{pending}: report when they are scored; if no worker is at work, start one with "
-        "`celery -A worker worker --drain`"
+        "`celery -A worker worker`"
     )
