@@ -185,8 +185,8 @@ def only_weights(network: Any, folder: Path) -> Path:
 
 
 def text(_: Any, folder: Path) -> Path:
-    (folder / "model.pt").write_text("weights")
-    return folder / "model.pt"
+    (folder / "model.bin").write_text("weights")
+    return folder / "model.bin"
 
 
 SCALED = {"before": [keras.layers.Rescaling(1 / 255)]}

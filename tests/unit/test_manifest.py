@@ -44,7 +44,7 @@ def test_a_label_is_0_or_1_or_unknown(text: str, label: int | None) -> None:
 def test_any_other_label_is_refused_by_its_line(text: str) -> None:
     message = refusal(f"path,label\na.jpg,1\nb.jpg,{text}\n")
 
-    hint = "; for words --label-column label" if text.isalpha() else ""
+    hint = "; if the column holds words, give --label-column label" if text.isalpha() else ""
     said = f"label '{text}' is neither 0 (benign) nor 1 (malignant) nor empty"
     assert message == f"m.csv:3: {said}{hint}"
 

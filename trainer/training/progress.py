@@ -2,8 +2,6 @@
 
 import sys
 
-import click
-
 from base.console.telling import tell
 from base.runtime import keras
 from trainer.training.state import TrainingState
@@ -26,7 +24,7 @@ class EpochLines:
     def end(self) -> None:
         """End the bar's line where the training was interrupted."""
         if self._bar is not None:
-            click.echo()
+            tell("")
 
     def __call__(self, state: TrainingState) -> None:
         """Show the progress after an epoch."""
