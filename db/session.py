@@ -121,10 +121,14 @@ def open_database(
 
 
 def _bring_up_to_date(database: Database, *, may_make: bool) -> bool:
-    """Upgrade the schema if needed; returns whether it was empty."""
+    """Upgrade the schema if needed; returns whether it was empty.
+
+    Raises:
+        DatabaseError: it is newer, too old for where it is, or empty and `may_make` is not set.
+    """
     with database.read() as session:
         current = is_current(session.connection())
-        if not may_make and version(session.connection()) is None:
+        if not (current or may_make) and version(session.connection()) is None:
             # Perhaps another program's: a command that reads must not make tables there.
             raise DatabaseError(
                 f"database {database} holds no ledger yet: start with `producer enqueue SOURCE`, "

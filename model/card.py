@@ -26,6 +26,7 @@ Orientation = Literal["ignore", "apply"]
 Resize = Literal["bilinear", "bicubic", "nearest", "area", "lanczos"]
 # Settings that the first releases did not have.
 LATER_SETTINGS = ("orientation", "resize", "antialias", "fit", "rounded")
+_ADOPT = "`trainer adopt` makes a checkpoint of a model that was trained elsewhere"
 
 
 def fit_of(typed: str) -> str:
@@ -260,8 +261,7 @@ class ModelCard(_Part):
         except FileNotFoundError:
             raise CheckpointError(
                 f"{checkpoint} has no model card: {path.name} must lie next to it and says "
-                "how images are decoded; without it scores could look right and be wrong; "
-                "`trainer adopt` makes a checkpoint of a model that was trained elsewhere"
+                f"how images are decoded; without it scores could look right and be wrong; {_ADOPT}"
             ) from None
         except OSError as error:
             raise CheckpointError(f"{path}: {error.strerror}") from error
@@ -330,7 +330,7 @@ def claimed_card(checkpoint: Path) -> ModelCard:
     if checkpoint.suffix != ".keras":
         raise CheckpointError(
             f"{checkpoint} is not a .keras file: other formats can load wrongly without an error; "
-            "`trainer adopt` makes a checkpoint of a model that was trained elsewhere"
+            f"{_ADOPT}"
         )
     with opened(checkpoint):  # a missing file should be reported first
         return ModelCard.read(checkpoint)

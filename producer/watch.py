@@ -23,13 +23,12 @@ from db.session import Database
 from db.throughput import seconds_left
 from producer.diagnosis import START_ONE, refusal
 from producer.status_view import duration
+from worker.timing import DATABASE_REMINDER_SECONDS
 
 POLL_SECONDS = 0.5
 PLAIN_LINE_SECONDS = 10.0
 # After this long without an outcome a note is shown.
 SILENCE_SECONDS = 30.0
-# How often it is said that the database is away.
-AWAY_SECONDS = 60.0
 NO_WORKER = f"no worker answers: {START_ONE}"
 
 T = TypeVar("T")
@@ -96,7 +95,7 @@ def when_it_answers(ask: Callable[[], T], say: Callable[[str], None]) -> T:
         try:
             result = ask()
         except DatabaseAwayError as error:
-            if time.monotonic() > said_at + AWAY_SECONDS:
+            if time.monotonic() > said_at + DATABASE_REMINDER_SECONDS:
                 say(f"{error.message}; waiting for it")
                 said_at = time.monotonic()
             time.sleep(POLL_SECONDS)

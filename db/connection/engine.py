@@ -24,8 +24,6 @@ POSTGRES = {
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,  # milliseconds: the same for sent data that is not acknowledged
 }
-# Whatever the database's own is: names are of any alphabet.
-_ENCODING = {"client_encoding": "utf8"}
 # By default PostgreSQL estimates a page found by an index at four times the cost of the next page
 # of the table. Here it usually is the next one, because predictions are stored in the order of the
 # images; and a table of many runs should not be scanned for one of them.
@@ -93,11 +91,9 @@ def _sqlite(address: URL, file: LedgerFile) -> Engine:
 
 
 def _postgresql(address: URL, standstill_seconds: float | None) -> Engine:
-    connect_args = {
-        name: value
-        for name, value in {**POSTGRES, **_ENCODING}.items()
-        if name not in address.query
-    }
+    # UTF-8 whatever the database's own encoding is: names are of any alphabet.
+    usual = {"client_encoding": "utf8", **POSTGRES}
+    connect_args = {name: value for name, value in usual.items() if name not in address.query}
     engine = _created(address, pool_pre_ping=True, connect_args=connect_args)
     asked = dict(PLANNER)
     if standstill_seconds is not None:

@@ -55,10 +55,11 @@ def list_source(
         raise SourceError(f"{source}: {error.strerror}") from error
     if first is None:
         besides = "".join(f"; {line}" for line in selection.lines())
-        is_table = source == "-" or is_manifest(Path(source))
-        sought = f" ({' '.join(sorted(IMAGE_SUFFIXES))})"
-        no_row = ": there is no row below its header"
-        raise SourceError(f"{source} lists no images{no_row if is_table else sought}{besides}")
+        if source == "-" or is_manifest(Path(source)):
+            why = ": there is no row below its header"
+        else:
+            why = f" ({' '.join(sorted(IMAGE_SUFFIXES))})"
+        raise SourceError(f"{source} lists no images{why}{besides}")
     yield first
     yield from listed
 

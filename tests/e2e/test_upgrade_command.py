@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from processes import Ledger, Site, error_lines
+from sqlalchemy import make_url
 
+from db.connection.engine import without_password
 from db.schema import HEAD
 
 
@@ -24,7 +26,8 @@ def test_a_newer_ledger_is_refused_in_one_line(database_url: str, tmp_path: Path
     done = site.run("python", "-m", "db.upgrade")
     assert done.code == 1
     (line,) = error_lines(done.stderr)
-    assert "is of a newer version (9999)" in line
+    name = without_password(make_url(database_url))
+    assert line.startswith(f"Error: database {name} is of a newer version (9999)")
     assert line == done.stderr.strip()
 
 
