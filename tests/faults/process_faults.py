@@ -180,7 +180,7 @@ def frozen_in_commit(ground: Ground, backend: str, _scale: Scale) -> list[Row]:
     stopped = site.folder / "stopped.commit"
     expected = enqueue(site, 64, "--batch-size", "32")
     with stub_worker(site) as late:
-        late.await_true(stopped.exists, "it stood still")
+        late.await_standstill(stopped)
         since, held = stopped.stat().st_mtime, len(site.ledger.leased())
         with crew(site, 1) as workers:
             if backend == EMBEDDED:  # whose file it has locked: nobody can do anything meanwhile

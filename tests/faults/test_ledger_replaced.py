@@ -94,7 +94,7 @@ def test_what_was_computed_for_one_ledger_goes_into_no_other(
     """The numbers of runs, batches and images are the same in both."""
     (site.folder / f"stop.{point}").touch()
     with stub_worker(site) as worker:
-        worker.await_true((site.folder / f"stopped.{point}").exists, "it stood still")
+        worker.await_standstill(site.folder / f"stopped.{point}")
         happens(site)
         worker.send(signal.SIGCONT)
         assert_ends_with(site, worker, words)
@@ -107,7 +107,7 @@ def test_what_was_computed_for_one_ledger_goes_into_no_other(
 def test_the_next_worker_scores_what_is_there(site: Site) -> None:
     (site.folder / "stop.predict").touch()
     with stub_worker(site) as worker:
-        worker.await_true((site.folder / "stopped.predict").exists, "it stood still")
+        worker.await_standstill(site.folder / "stopped.predict")
         expected = make_another(site)
         worker.send(signal.SIGCONT)
         assert_ends_with(site, worker, REPLACED)

@@ -251,6 +251,19 @@ class Process:
             assert time.monotonic() < deadline, f"never {what}:\n{self.last_words}"
             time.sleep(POLL_SECONDS)
 
+    def await_standstill(self, mark: Path) -> None:
+        """Wait until it stopped at the point of this file (points.py), so that SIGCONT is not lost.
+
+        The file is there a moment before the stop: a SIGCONT between the two would do nothing.
+        """
+        self.await_true(lambda: mark.exists() and self._state == "T", "it stood still")
+
+    @property
+    def _state(self) -> str:
+        """Its state as in proc(5), such as R, S or T (stopped)."""
+        stat = Path(f"/proc/{self.pid}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0]
+
     def await_output(self, words: str) -> None:
         self.await_true(lambda: words in self.output, f"it said {words!r}")
 
